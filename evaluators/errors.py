@@ -1,0 +1,9 @@
+"""The evaluators' root error."""
+
+from __future__ import annotations
+
+from device_profiles.errors import TestpressError
+
+
+class EvaluationError(TestpressError):
+    """A bundle, a dataset or a measurement cannot be evaluated."""

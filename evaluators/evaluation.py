@@ -1,0 +1,218 @@
+"""The result types: what an evaluation found, as `evaluation.json` holds it.
+
+This file is the only interface between evaluating and reporting. Every number is a `Score`: value, unit, direction and
+basis, with an interval where there is one. What could not be measured is a score without a value and with a reason, never
+0 and never NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from device_profiles.record import Record
+from packager.bundle import AudioContract, Floor, Format, ModelIdentity
+
+SCHEMA_VERSION = 1
+
+Basis = Literal["measured_host", "emulated", "predicted", "measured_device"]
+"""measured_host: timed or weighed on the machine that evaluated · emulated: computed by running the bundle as the phone
+would · predicted: from a cost model · measured_device: on a physical phone"""
+
+Direction = Literal["higher", "lower"]
+"""which way is better"""
+
+
+class Score(Record):
+    """One number, with all that is needed to read it."""
+
+    value: float | None
+    unit: str
+    """ratio, ms, bytes, db, dimensionless …"""
+    direction: Direction
+    basis: Basis
+    low: float | None = None
+    """lower end of the interval"""
+    high: float | None = None
+    confidence: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = None
+    """the interval's coverage, for example 0.95"""
+    reason: str | None = None
+    """why there is no value"""
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Score:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("a score has either a value or the reason why it has none")
+        if len({self.low is None, self.high is None, self.confidence is None}) != 1:
+            raise ValueError("an interval has low, high and confidence, or none of them")
+        return self
+
+
+class Note(Record):
+    """A note event; times in seconds from the clip's start, pitch as a MIDI number."""
+
+    onset_s: float
+    offset_s: float
+    pitch_midi: int
+
+
+class ClipScores(Record):
+    """One clip under one variant (or under the source model)."""
+
+    clip: str
+    """the clip's identifier in the dataset"""
+    scores: dict[str, Score]
+    notes: tuple[Note, ...] | None = None
+    """what the model heard, for tasks that find notes"""
+
+
+class OutputParity(Record):
+    """How far one output of a variant lies from the source model's, over all windows of the dataset."""
+
+    output: str
+    snr_db: Score
+    max_abs_error: Score
+    cosine: Score
+
+
+class DriftStep(Record):
+    """One op of the candidate program, in program order."""
+
+    op: str
+    kind: str
+    """the op's type, for example conv or log"""
+    error_after: float
+    """largest absolute error left in the outputs when this op and all before it are put right"""
+
+
+class Drift(Record):
+    """Where a variant departs from its reference, found by putting ever longer prefixes of it right."""
+
+    reference: str
+    """the variant it was compared with"""
+    output_error: float
+    """largest absolute error of the outputs with nothing put right"""
+    first_op: str
+    """the earliest op at which the departure starts: putting right all up to it removes a tenth of the error"""
+    worst_op: str
+    """the op that, put right, removes the most"""
+    explanation: str
+    """one sentence for the reviewer"""
+    steps: tuple[DriftStep, ...]
+
+
+class Timing(Record):
+    """Calls of the model, one window each, timed on the evaluating machine."""
+
+    threads: int
+    warmup_calls: int
+    samples_ns: tuple[int, ...]
+    """one entry a call, in order"""
+    p50_ms: Score
+    p90_ms: Score
+
+
+class DeviceResult(Record):
+    """What a variant would do on one phone."""
+
+    device: str
+    """profile identifier"""
+    runs: bool
+    """whether the phone meets the bundle's floor"""
+    floor_reason: str
+    """the floor, and whether the phone meets it"""
+    compute_unit: str
+    """where the ops would run: cpu, gpu, npu"""
+    placement_reason: str
+    scores: dict[str, Score]
+    """latency_ms (with interval), latency_p90_ms, real_time_factor, memory_bytes"""
+
+
+class Failure(Record):
+    """Why a variant has no result."""
+
+    stage: Literal["package", "evaluate"]
+    reason: str
+    log: str | None = None
+    """the log file, relative to the output folder"""
+
+
+class VariantResult(Record):
+    """One row of the comparison: a bundle, or a ready-made model file, and all that was found of it."""
+
+    variant: str
+    origin: Literal["bundle", "file"]
+    path: str
+    format: Format
+    precision: str
+    key: str
+    """content address of what was evaluated"""
+    failure: Failure | None = None
+    floor: Floor | None = None
+    scores: dict[str, Score] = {}
+    """over the whole dataset: the task's metrics, size_bytes, compressed_bytes, peak_memory_bytes, latency of the host"""
+    differences: dict[str, Score] = {}
+    """task metric → variant minus source model, with its paired bootstrap interval"""
+    parity: tuple[OutputParity, ...] = ()
+    timing: Timing | None = None
+    drift: Drift | None = None
+    devices: tuple[DeviceResult, ...] = ()
+    clips: tuple[ClipScores, ...] = ()
+    notices: tuple[str, ...] = ()
+    """what a reader should know: runtime used, inputs bound by alias …"""
+
+
+class SourceResult(Record):
+    """The source model on the same clips: the reference of every difference and parity."""
+
+    framework: str
+    sha256: str
+    scores: dict[str, Score]
+    clips: tuple[ClipScores, ...]
+
+
+class ClipInfo(Record):
+    clip: str
+    duration_s: float
+    reference_notes: tuple[Note, ...] | None = None
+    notices: tuple[str, ...] = ()
+    """for example: resampled from 44100 Hz"""
+
+
+class DatasetInfo(Record):
+    name: str
+    sha256: str
+    clips: tuple[ClipInfo, ...]
+
+
+class Environment(Record):
+    """The machine that evaluated."""
+
+    platform: str
+    processor: str
+    cores: int
+    python: str
+    packages: dict[str, str]
+
+
+class Evaluation(Record):
+    """`evaluation.json`: all that a report, a check or a later comparison needs."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    testpress_version: str
+    created: str
+    """UTC, ISO 8601"""
+    command: str
+    """reproduces this evaluation"""
+    model: ModelIdentity
+    audio: AudioContract
+    task: str
+    recipe: dict[str, Any]
+    """the recipe it was made from, as read"""
+    dataset: DatasetInfo
+    environment: Environment
+    source: SourceResult
+    variants: tuple[VariantResult, ...]
+    device_names: dict[str, str]
+    """profile identifier → the phone's name"""

@@ -1,0 +1,150 @@
+"""A bundle: a folder that holds one converted model and the contract between it and the app (`manifest.json`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+
+from device_profiles.record import Record, dump_json, read_json
+from packager.errors import PackagingError
+
+MANIFEST_NAME = "manifest.json"
+
+Format = Literal["tflite", "coreml"]
+PositiveInt = Annotated[int, pydantic.Field(gt=0)]
+Digest = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class AudioContract(Record):
+    """What audio the app must hand to the model, and how long audio is cut and put together again."""
+
+    sample_rate_hz: PositiveInt
+    """samples per second the model expects, for example 22050"""
+    channels: PositiveInt = 1
+    """channels the model expects, for example 1"""
+    window_samples: PositiveInt
+    """samples in one call of the model, for example 43844"""
+    hop_samples: PositiveInt
+    """samples between the starts of two windows; smaller than window_samples when windows overlap"""
+    frame_rate_hz: Annotated[float, pydantic.Field(gt=0)] | None = None
+    """frames per second by which stitched outputs are trimmed to the clip's length; default: by each frame's own time"""
+
+    @pydantic.model_validator(mode="after")
+    def _hop_within_window(self) -> AudioContract:
+        if self.hop_samples > self.window_samples:
+            raise ValueError(f"hop_samples {self.hop_samples} is larger than window_samples {self.window_samples}")
+        return self
+
+
+class TensorContract(Record):
+    """One input or output of the model, bound by name."""
+
+    name: str
+    """the name the recipe and the app use"""
+    native_name: str
+    """the name inside the model file"""
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "float16", "int32", "int64", "int16", "int8", "uint8", "bool"]
+    axes: tuple[str, ...]
+    """one word a dimension: batch, sample, channel, frame, pitch …"""
+
+
+class FileDigest(Record):
+    sha256: Digest
+    size_bytes: Annotated[int, pydantic.Field(ge=0)]
+
+
+class SourceIdentity(Record):
+    """What the bundle was made from."""
+
+    uri: str
+    """as written in the recipe"""
+    framework: Literal["torch", "tensorflow"]
+    sha256: Digest
+    """over all files of the source, by name and content"""
+    signature: str | None = None
+
+
+class ModelIdentity(Record):
+    name: str
+    version: str
+    license: str
+
+
+class Floor(Record):
+    """The oldest system that can run the bundle."""
+
+    platform: Literal["android", "ios"]
+    minimum_os: str | None
+    """for example "iOS15"; none where the format does not tie the model to a release of the system"""
+    minimum_runtime: str | None
+    """for example "TFLite 2.3.0"; none where the runtime is part of the system"""
+    because: str
+    """the op or feature that raises the floor this high"""
+
+
+class GoldenVector(Record):
+    """An input and the source model's outputs for it: raw little-endian values, row-major, for an app to replay."""
+
+    name: str
+    inputs: dict[str, str]
+    """tensor name → file, relative to the bundle"""
+    outputs: dict[str, str]
+
+
+class Manifest(Record):
+    """Everything an app, an evaluation or a reviewer must know of a bundle."""
+
+    schema_version: Literal[1] = 1
+    key: Digest
+    """content address of what the bundle was made from: source bytes, tool versions, options"""
+    variant: str
+    """`<format>-<precision>`, the name of the folder"""
+    model: ModelIdentity
+    format: Format
+    precision: str
+    file: str
+    """the model file or folder, relative to the bundle"""
+    files: dict[str, FileDigest]
+    """every file of the bundle but this one"""
+    source: SourceIdentity
+    tools: dict[str, str]
+    """package → version, of all that had a hand in the conversion"""
+    audio: AudioContract
+    inputs: tuple[TensorContract, ...]
+    outputs: tuple[TensorContract, ...]
+    floor: Floor
+    golden: tuple[GoldenVector, ...]
+    rewrites: tuple[str, ...] = ()
+    """what was changed in the source's graph before it converted"""
+
+
+class Bundle(Record):
+    """A bundle folder and its manifest, read."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / self.manifest.file
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle folder's manifest (the model file itself is not opened).
+
+    Raises:
+        PackagingError: There is no manifest, it is malformed, or it names a file outside the bundle.
+    """
+    manifest = read_json(path / MANIFEST_NAME, Manifest, error=PackagingError)
+    for name in (manifest.file, *manifest.files):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise PackagingError(f"{path / MANIFEST_NAME}: file {name!r} lies outside the bundle")
+    return Bundle(path=path, manifest=manifest)
+
+
+def dump_manifest(manifest: Manifest) -> str:
+    """The manifest's text: same manifest, same bytes."""
+    return dump_json(manifest)

@@ -1,0 +1,9 @@
+"""The packager's root error."""
+
+from __future__ import annotations
+
+from device_profiles.errors import TestpressError
+
+
+class PackagingError(TestpressError):
+    """A model cannot be loaded, converted or stored."""
