@@ -1,0 +1,241 @@
+"""Labelled audio: a JSONL manifest, one line a clip, and the audio files beside it.
+
+    {"audio": "audio/piano.wav", "notes": [[onset_s, offset_s, midi], …], "tags": ["quiet"]}
+
+`audio` and `tags` (optional) mean the same for every task; the other keys are the task's labels. Everything is checked
+before anything is run, and all faults are listed at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from device_profiles.record import suggest
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import ClipInfo, DatasetInfo
+from evaluators.task import Task
+from evaluators.windows import Samples
+from packager.bundle import AudioContract
+
+MAX_FAULTS = 20
+MAX_DURATION_S = 30 * 60
+"""a clip is read as a whole: half an hour of mono at 48 kHz is 350 MB"""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled recording."""
+
+    id: str
+    """the audio path as the manifest writes it, without its suffix"""
+    path: Path
+    duration_s: float
+    """of the file, before resampling"""
+    labels: Any
+    """the task's own type"""
+    tags: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    """what a reader should know, for example "resampled from 44100 Hz to 22050 Hz" """
+
+    def read(self, audio: AudioContract) -> Samples:
+        """Read the clip as the model expects it: float32 `(channels, samples)` at the contract's rate.
+
+        Raises:
+            EvaluationError: The file cannot be used, see `load_dataset`.
+        """
+        faults, samples, _ = _read_audio(self.path, audio, f"clip {self.id}")
+        if samples is None:
+            raise EvaluationError("\n".join(faults))
+        return samples
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Clips to evaluate on, checked."""
+
+    name: str
+    """the manifest's file name without its suffix"""
+    sha256: str
+    """over the manifest and the audio files, in the manifest's order"""
+    clips: tuple[Clip, ...]
+
+    def describe(self, task: Task) -> DatasetInfo:
+        """What `evaluation.json` holds of the dataset."""
+        clips = (
+            ClipInfo(
+                clip=clip.id, duration_s=clip.duration_s, reference_notes=task.notes(clip.labels), notices=clip.notices
+            )
+            for clip in self.clips
+        )
+        return DatasetInfo(name=self.name, sha256=self.sha256, clips=tuple(clips))
+
+
+def load_dataset(manifest: Path, *, audio: AudioContract, task: Task) -> Dataset:
+    """Read and check a dataset: its manifest, every audio file, every label.
+
+    Args:
+        manifest: The JSONL file. Audio paths are relative to its folder and lie within it.
+        audio: What the model expects. Other rates are resampled, with a notice; other channel counts are a fault.
+        task: Whose labels the lines hold.
+
+    Raises:
+        EvaluationError: One line a fault, with file and line number, at most `MAX_FAULTS`: the manifest is missing,
+            holds no clip, or a line that is not a JSON object; keys are missing or unknown; a clip is there twice;
+            audio is missing, outside the folder, not audio, empty, silent, not finite, too long or of the wrong number
+            of channels; labels are not what the task expects.
+    """
+    text = _read_manifest(manifest)
+    digest = hashlib.sha256(text)
+    faults: list[str] = []
+    clips: dict[str, Clip] = {}
+    for number, raw in enumerate(text.split(b"\n"), start=1):
+        if not raw.strip():
+            continue
+        where = f"{manifest}:{number}"
+        found, clip = _read_line(raw, where=where, folder=manifest.parent, audio=audio, task=task)
+        if clip is not None and clip.id in clips:
+            found.append(f"{where}: clip '{clip.id}' is there twice; each clip needs a path of its own, suffix aside")
+        faults += found
+        if clip is not None and not found:
+            clips[clip.id] = clip
+            digest.update(hashlib.sha256(clip.path.read_bytes()).digest())
+    if faults:
+        raise EvaluationError(_list(faults))
+    if not clips:
+        raise EvaluationError(f"{manifest}: holds no clip; one JSON object a line is expected")
+    return Dataset(name=manifest.stem, sha256=digest.hexdigest(), clips=tuple(clips.values()))
+
+
+def _read_manifest(manifest: Path) -> bytes:
+    try:
+        return manifest.read_bytes()
+    except FileNotFoundError:
+        raise EvaluationError(f"{manifest}: no such file; the recipe's dataset must be a JSONL manifest") from None
+    except OSError as fault:
+        raise EvaluationError(f"{manifest}: cannot be read: {fault}") from None
+
+
+def _read_line(
+    raw: bytes, *, where: str, folder: Path, audio: AudioContract, task: Task
+) -> tuple[list[str], Clip | None]:
+    """A line's faults, and its clip where there is none but a label's."""
+    try:
+        line = json.loads(raw)
+    except ValueError as fault:
+        return [f"{where}: not valid JSON: {fault}"], None
+    if not isinstance(line, dict):
+        return [f"{where}: must be a JSON object, found {type(line).__name__}"], None
+    faults = _key_faults(line, task, where)
+    if faults:
+        return faults, None
+    path, faults = _locate(line["audio"], folder, where)
+    if path is None:
+        return faults, None
+    faults, samples, facts = _read_audio(path, audio, where)
+    if samples is None:
+        return faults, None
+    labels = None
+    try:
+        labels = task.parse_labels(line, facts.duration_s, where)
+    except EvaluationError as fault:
+        faults += str(fault).split("\n")
+    return faults, Clip(
+        id=str(PurePosixPath(line["audio"]).with_suffix("")),
+        path=path,
+        duration_s=facts.duration_s,
+        labels=labels,
+        tags=tuple(line.get("tags", ())),
+        notices=facts.notices,
+    )
+
+
+def _key_faults(line: dict[str, Any], task: Task, where: str) -> list[str]:
+    required = ("audio", *task.label_keys)
+    known = (*required, "tags")
+    faults = [
+        f"{where}: key '{key}' is missing; {task.kind} needs {', '.join(required)}"
+        for key in required
+        if key not in line
+    ]
+    for key in line:
+        if key not in known:
+            hint = suggest(key, known) or f"; known keys: {', '.join(known)}"
+            faults.append(f"{where}: unknown key '{key}'{hint}")
+    tags = line.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        faults.append(f"{where}: tags must be a list of words, found {tags!r}")
+    return faults
+
+
+def _locate(name: Any, folder: Path, where: str) -> tuple[Path | None, list[str]]:
+    if not isinstance(name, str) or not name:
+        return None, [f"{where}: audio must be a path, found {name!r}"]
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        hint = "audio must lie within the manifest's folder, with its path written from there"
+        return None, [f"{where}: audio '{name}' lies outside the dataset; {hint}"]
+    path = folder / name
+    if not path.is_file():
+        return None, [f"{where}: audio file {path} does not exist"]
+    return path, []
+
+
+@dataclass(frozen=True)
+class _Facts:
+    duration_s: float = 0.0
+    notices: tuple[str, ...] = ()
+
+
+def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str], Samples | None, _Facts]:
+    """Faults, or the samples as the contract wants them and what was done for that."""
+    import soundfile
+    import soxr
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate_hz, duration_s = file.samplerate, file.frames / file.samplerate
+            fault = _shape_fault(file.frames, duration_s, file.channels, audio)
+            if fault:
+                return [f"{where}: {path}: {fault}"], None, _Facts()
+            samples: Samples = file.read(dtype="float32", always_2d=True).T
+    except (soundfile.SoundFileError, OSError) as error:
+        reason = f"cannot be read as audio: {error}; WAV, FLAC, OGG and MP3 are understood"
+        return [f"{where}: {path}: {reason}"], None, _Facts()
+    fault = _content_fault(samples)
+    if fault:
+        return [f"{where}: {path}: {fault}"], None, _Facts()
+    if rate_hz == audio.sample_rate_hz:
+        return [], np.ascontiguousarray(samples), _Facts(duration_s)
+    resampled = soxr.resample(samples.T, rate_hz, audio.sample_rate_hz, quality="HQ").T
+    notice = f"resampled from {rate_hz} Hz to {audio.sample_rate_hz} Hz"
+    return [], np.ascontiguousarray(resampled, np.float32), _Facts(duration_s, (notice,))
+
+
+def _shape_fault(n_samples: int, duration_s: float, channels: int, audio: AudioContract) -> str | None:
+    if n_samples == 0:
+        return "empty: it holds no sample"
+    if duration_s > MAX_DURATION_S:
+        return f"{duration_s:.0f} s long; at most {MAX_DURATION_S} s are read at once, cut it into shorter clips"
+    if channels != audio.channels:
+        hint = "; mix it down, for example with `sox in.wav -c 1 out.wav`" if audio.channels == 1 else ""
+        return f"has {channels} channels where the model expects {audio.channels}{hint}"
+    return None
+
+
+def _content_fault(samples: Samples) -> str | None:
+    finite = np.isfinite(samples)
+    if not finite.all():
+        return f"holds a value that is not finite, first at sample {int(np.argmin(finite.all(axis=0)))}"
+    if not samples.any():
+        return "silent: every sample is 0, so there is nothing to measure"
+    return None
+
+
+def _list(faults: list[str]) -> str:
+    rest = len(faults) - MAX_FAULTS
+    return "\n".join(faults[:MAX_FAULTS] + ([f"and {rest} more"] if rest > 0 else []))

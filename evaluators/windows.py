@@ -1,0 +1,136 @@
+"""Long audio against models with a fixed window: the one place that cuts audio and puts outputs together again.
+
+Every runtime is fed and read through this module, so no runtime can differ from another by its framing.
+
+The scheme is Basic Pitch's. Windows overlap by `window_samples - hop_samples`. Half an overlap of zeros goes before the
+audio, a window starts every hop, the last one is filled up with zeros. Of each window's frames those of half an overlap
+are left out at each side, so that every frame kept has seen audio on both of its sides; what is kept of one window
+starts where what is kept of the one before ends.
+
+Source: `basic_pitch/inference.py` of basic-pitch 0.4.0 (`get_audio_input`, `window_audio_file`, `unwrap_output`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.errors import EvaluationError
+from packager.bundle import AudioContract
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+"""Audio, `(channels, samples)`, full scale 1."""
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """One output of a model over a whole clip."""
+
+    values: npt.NDArray[Any]
+    """(frames, …), in the dtype the model gave"""
+    times_s: npt.NDArray[np.float64]
+    """(frames,), strictly rising: where each frame stands in the clip"""
+
+
+def count_windows(n_samples: int, audio: AudioContract) -> int:
+    """How many windows `cut` makes of a clip of `n_samples`."""
+    return math.ceil((n_samples + _lead_in(audio)) / audio.hop_samples)
+
+
+def cut(samples: Samples, audio: AudioContract) -> npt.NDArray[np.float32]:
+    """Cut a clip into the model's windows.
+
+    Args:
+        samples: `(channels, samples)` at the contract's rate. Not modified.
+        audio: The contract.
+
+    Returns:
+        float32 `(windows, channels, window_samples)`, a copy.
+
+    Raises:
+        EvaluationError: The shape is not `(channels, samples)`, the channels are not the contract's, or it is empty.
+    """
+    if samples.ndim != 2 or samples.shape[0] != audio.channels:
+        raise EvaluationError(
+            f"audio of shape {samples.shape} cannot be cut: ({audio.channels}, samples) is expected, channels first"
+        )
+    if samples.shape[1] == 0:
+        raise EvaluationError("audio without a sample cannot be cut: at least one sample is needed")
+    n_windows = count_windows(samples.shape[1], audio)
+    lead_in = _lead_in(audio)
+    padded = np.zeros((audio.channels, (n_windows - 1) * audio.hop_samples + audio.window_samples), np.float32)
+    padded[:, lead_in : lead_in + samples.shape[1]] = samples
+    starts = np.lib.stride_tricks.sliding_window_view(padded, audio.window_samples, axis=1)[:, :: audio.hop_samples]
+    return np.ascontiguousarray(starts.transpose(1, 0, 2))
+
+
+def stitch(outputs: npt.NDArray[Any], audio: AudioContract, n_samples: int) -> Stitched:
+    """Put one output's windows together again.
+
+    A frame's time is exact: window index x hop + frame in window x samples per frame - lead-in. Upstream instead gives
+    frames a steady rate and takes back, once every 172 frames, a time that holds a constant found by trial
+    (`model_frames_to_time`).
+
+    With `audio.frame_rate_hz` the result is trimmed to floor(n_samples x frame_rate_hz / sample_rate_hz) frames, as
+    upstream does (86 for Basic Pitch); otherwise to the frames whose time lies within the clip.
+
+    Args:
+        outputs: `(windows, frames, …)`, the model's outputs for the windows of `cut`, in order. Not modified.
+        audio: The contract.
+        n_samples: The clip's length before it was cut.
+
+    Raises:
+        EvaluationError: There is no frame axis, or the number of windows is not the one `cut` makes.
+    """
+    n_windows = count_windows(n_samples, audio)
+    if outputs.ndim < 2 or outputs.shape[0] != n_windows or outputs.shape[1] == 0:
+        raise EvaluationError(
+            f"outputs of shape {outputs.shape} cannot be put together: a clip of {n_samples} samples makes {n_windows} "
+            f"windows, so ({n_windows}, frames, …) is expected"
+        )
+    step = samples_per_frame(outputs.shape[1], audio)
+    first, last = _kept_frames(outputs.shape[1], step, audio)
+    starts = np.arange(n_windows)[:, None] * audio.hop_samples - _lead_in(audio)
+    times_s = (starts + np.arange(first, last) * float(step)).reshape(-1) / audio.sample_rate_hz
+    values = outputs[:, first:last].reshape(-1, *outputs.shape[2:])
+    if audio.frame_rate_hz is None:
+        n_frames = int(np.searchsorted(times_s, n_samples / audio.sample_rate_hz, side="left"))
+    else:
+        n_frames = math.floor(n_samples * audio.frame_rate_hz / audio.sample_rate_hz)
+    return Stitched(values[:n_frames], times_s[:n_frames])
+
+
+def samples_per_frame(n_frames: int, audio: AudioContract) -> Fraction:
+    """The distance of two frames of a window, which a model's output shape alone does not tell.
+
+    A model whose frames tile its window has `window / frames`. One whose frames are centred, as an STFT or CQT with
+    padding at both ends makes them, has one frame more: there the distance lies between `window / frames` and
+    `window / (frames - 1)`. It is taken from the overlap where that is a whole number of frames (Basic Pitch: 7680
+    samples for 30 frames of 256, where 43844 / 172 would say 254.9), else from `window / (frames - 1)` where that is
+    whole.
+    A frontend without padding cannot be told from one that tiles; its times are then approximate within a window.
+    """
+    tiled = Fraction(audio.window_samples, n_frames)
+    if tiled.denominator == 1 or n_frames == 1:
+        return tiled
+    centred = Fraction(audio.window_samples, n_frames - 1)
+    overlap = audio.window_samples - audio.hop_samples
+    overlap_frames = round(overlap / tiled)
+    if overlap_frames and overlap % overlap_frames == 0 and tiled < overlap // overlap_frames <= centred:
+        return Fraction(overlap // overlap_frames)
+    return centred if centred.denominator == 1 else tiled
+
+
+def _lead_in(audio: AudioContract) -> int:
+    return (audio.window_samples - audio.hop_samples) // 2
+
+
+def _kept_frames(n_frames: int, step: Fraction, audio: AudioContract) -> tuple[int, int]:
+    """First and last (exclusive) frame kept of a window: from the lead-in's end to where the next window takes over."""
+    first = min(round(_lead_in(audio) / step), n_frames - 1)
+    return first, min(first + math.ceil(audio.hop_samples / step), n_frames)
