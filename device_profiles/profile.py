@@ -1,7 +1,7 @@
 """Device profiles: what a phone is, as one TOML file a phone holds it, with a source beside every number.
 
-A built-in profile lives in `catalog/<id>.toml`; a user's own file of the same form is read by its path. What is not known
-of a phone is left out of its file: an absent number is absent here too, never guessed.
+A built-in profile lives in `catalog/<id>.toml`; a user's own file of the same form is read by its path. What is not
+known of a phone is left out of its file: an absent number is absent here too, never guessed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from device_profiles.record import Record, read_toml, suggest
 CATALOG = Path(__file__).parent / "catalog"
 
 Basis = Literal["specified", "derived", "recalled"]
-"""specified: read in the named source · derived: computed from sourced values as the source says · recalled: from general
-knowledge, no document at hand"""
+"""specified: read in the named source · derived: computed from sourced values as the source says · recalled: from
+general knowledge, no document at hand"""
 
 Platform = Literal["android", "ios"]
 Format = Literal["tflite", "coreml"]
@@ -50,7 +50,7 @@ PRECISIONS: dict[Format, tuple[str, ...]] = {
         "w8a8",
     ),
 }
-"""the precisions a profile may prefer, by format; TFLite's are AI Edge Quantizer recipe names, Core ML's coremltools' words"""
+"""what a profile may prefer, by format; TFLite's are AI Edge Quantizer recipes, Core ML's coremltools' words"""
 
 COREML_PRECISION_TARGETS: dict[str, int] = {
     "float32": 15,
@@ -89,7 +89,7 @@ class VersionFact(Record):
     """One version number and where it was read."""
 
     value: Annotated[str, pydantic.Field(pattern=r"^\d+(\.\d+){0,3}$")]
-    """numbers and dots, for example "17.0" """
+    """numbers and dots, for example 17.0"""
     source: Text
     """where the version was read, or why it was chosen"""
     basis: Basis
@@ -163,7 +163,7 @@ class ComputeUnit(Record):
     name: Text
     """for example Adreno 740"""
     peak_gmac_s: Annotated[Fact, _between(1, 200_000, "10⁹ multiply-adds a second")] | None = None
-    """peak rate; a maker's TOPS count two operations a multiply-add, so half of them. The CPU's follows from its clusters"""
+    """peak: half of a maker's TOPS, which count two operations a multiply-add; the CPU's follows from its clusters"""
     peak_precision: Number | None = None
     """in what numbers the peak is reached; left out where the source does not say"""
     precisions: tuple[Number, ...]
@@ -204,7 +204,7 @@ class DeviceProfile(Record):
     os: VersionFact
     """the release of Android or iOS the profile stands for"""
     minimum_deployment_target: Annotated[str, pydantic.Field(pattern=r"^(iOS|API)[1-9]\d$")]
-    """the oldest system the packaged app is to run on: "iOS15" and later for Core ML, "API26" and later for Android"""
+    """the oldest system the packaged app is to run on: "iOS15" and later for Core ML, "API21" and later for Android"""
     precisions: tuple[str, ...]
     """what to package for this phone, preferred first"""
     cpu: Cpu
@@ -224,7 +224,7 @@ class DeviceProfile(Record):
 
     @property
     def peak_float32_gmac_s(self) -> float | None:
-        """CPU peak on big and middle cores together, in 10⁹ float32 multiply-adds a second; none where one is unknown."""
+        """Peak of big and middle CPU cores together, 10⁹ float32 multiply-adds a second; none where one is unknown."""
         peaks = [cluster.peak_float32_gmac_s for cluster in self.cpu.clusters if cluster.role != "little"]
         known = [peak for peak in peaks if peak is not None]
         return sum(known) if len(known) == len(peaks) else None
@@ -271,7 +271,8 @@ def read_profile(id_or_path: str) -> DeviceProfile:
         if id_or_path not in known:
             hint = suggest(id_or_path, known)
             raise ProfileError(
-                f"unknown device '{id_or_path}'{hint}; known devices: {', '.join(known)}; or give the path of a .toml file"
+                f"unknown device '{id_or_path}'{hint}; known devices: {', '.join(known)}; "
+                "or give the path of a .toml file"
             )
         path = CATALOG / f"{id_or_path}.toml"
     profile = read_toml(path, DeviceProfile, error=ProfileError)
@@ -297,7 +298,7 @@ def _format_faults(profile: DeviceProfile) -> list[str]:
 def _precision_faults(profile: DeviceProfile) -> list[str]:
     known = PRECISIONS[profile.format]
     faults = [
-        f"precisions holds '{word}', which is none of {profile.format}'s{suggest(word, known)} (known: {', '.join(known)})"
+        f"precisions holds '{word}', which {profile.format} has not{suggest(word, known)} (known: {', '.join(known)})"
         for word in profile.precisions
         if word not in known
     ]
@@ -311,8 +312,8 @@ def _precision_faults(profile: DeviceProfile) -> list[str]:
 def _target_faults(profile: DeviceProfile) -> list[str]:
     ios = profile.platform == "ios"
     target = profile.minimum_deployment_target
-    right = "iOS15 or later" if ios else "API26 or later"
-    if target.startswith("iOS") != ios or profile.target_number < (15 if ios else 26):
+    right = "iOS15 or later" if ios else "API21 or later"
+    if target.startswith("iOS") != ios or profile.target_number < (15 if ios else 21):
         return [f"minimum_deployment_target is {target}; right on {profile.platform} is {right}"]
     major = int(profile.os.value.split(".")[0])
     if not ios and major not in ANDROID_API_LEVELS:
