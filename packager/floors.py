@@ -7,19 +7,12 @@ ties a model to a release of iOS.
 
 from __future__ import annotations
 
-import csv
-import functools
 import re
-from pathlib import Path
-from typing import Any, NamedTuple
 
 from device_profiles.profile import DeviceProfile
 from packager.bundle import Floor
 from packager.errors import PackagingError
-
-_TABLE = Path(__file__).parent / "tflite_op_versions.csv"
-
-_IDENTIFIER = b"TFL3"
+from packager.op_versions import OpVersion, read_op_versions, runtime_table
 
 IOS_OF_SPECIFICATION = {1: "11", 2: "11.2", 3: "12", 4: "13", 5: "14", 6: "15", 7: "16", 8: "17", 9: "18", 10: "26"}
 """Core ML specification version → the release of iOS that brought it.
@@ -45,16 +38,6 @@ library of ai-edge-litert 2.3.0. It errs on the side of too old.
 """
 
 
-class OpVersion(NamedTuple):
-    """One entry of a TFLite file's operator codes."""
-
-    op: str
-    """as the TFLite schema names it, for example FULLY_CONNECTED; CUSTOM for ops outside it"""
-    version: int
-    custom: str | None
-    """the name of a custom op; those that begin with Flex are TensorFlow's own"""
-
-
 def tflite_floor(model_bytes: bytes) -> Floor:
     """The oldest TFLite runtime that can run a model.
 
@@ -69,15 +52,15 @@ def tflite_floor(model_bytes: bytes) -> Floor:
         PackagingError: The bytes are not a readable TFLite model, or the schema's reader is not installed.
     """
     ops = read_op_versions(model_bytes)
-    table = _op_table()
+    table = runtime_table()
     builtin = [op for op in ops if op.custom is None]
     known = [(table[op.op, op.version], op) for op in builtin if (op.op, op.version) in table]
     if known:
         minimum, highest = max(known, key=lambda entry: version_key(entry[0]))
-        reasons = [f"{highest.op} version {highest.version} needs {minimum}"]
+        reasons = [f"{_name(highest)} needs {minimum}"]
     else:
         minimum, reasons = "", ["no builtin op of the model is tied to a runtime"]
-    unknown = [f"{op.op} version {op.version}" for op in builtin if (op.op, op.version) not in table]
+    unknown = [_name(op) for op in builtin if (op.op, op.version) not in table]
     if unknown:
         reasons.append(f"{', '.join(unknown)}: not in the table of op versions, so the floor may be higher")
     flex = sorted({op.custom for op in ops if op.custom is not None and op.custom.startswith("Flex")})
@@ -170,56 +153,6 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def read_op_versions(model_bytes: bytes) -> tuple[OpVersion, ...]:
-    """The operator codes of a TFLite file, in file order.
-
-    Raises:
-        PackagingError: The bytes are not a readable TFLite model, or the schema's reader is not installed.
-    """
-    if model_bytes[4:8] != _IDENTIFIER:
-        raise PackagingError(
-            f"not a TFLite model: bytes 4 to 8 are {bytes(model_bytes[4:8])!r}; right is {_IDENTIFIER!r}"
-        )
-    try:
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError as fault:
-        raise PackagingError(
-            "reading a .tflite file needs ai-edge-litert; right is: pip install 'testpress[tflite]'"
-        ) from fault
-    try:
-        return _decode(model_bytes, schema)
-    except PackagingError:
-        raise
-    except Exception as fault:  # the generated reader raises whatever the bytes lead it to
-        raise PackagingError(f"the TFLite model is damaged: its operator codes cannot be read: {fault}") from fault
-
-
-def _decode(model_bytes: bytes, schema: Any) -> tuple[OpVersion, ...]:
-    model = schema.Model.GetRootAs(model_bytes, 0)
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    count = model.OperatorCodesLength()
-    if count * 4 > len(model_bytes):  # each entry takes an offset of four bytes
-        raise PackagingError(
-            f"the TFLite model is damaged: it claims {count} operator codes in {len(model_bytes)} bytes"
-        )
-    found = []
-    for index in range(count):
-        entry = model.OperatorCodes(index)
-        code = max(entry.BuiltinCode(), entry.DeprecatedBuiltinCode())
-        if code not in names:
-            raise PackagingError(
-                f"operator code {index} of the TFLite model is {code}, which the schema does not know: "
-                "the file is damaged, or made for a newer runtime than the one installed"
-            )
-        custom = None
-        if names[code] == "CUSTOM":
-            custom = (entry.CustomCode() or b"(unnamed)").decode("utf-8", errors="replace")
-        found.append(OpVersion(op=names[code], version=entry.Version(), custom=custom))
-    return tuple(found)
-
-
-@functools.cache
-def _op_table() -> dict[tuple[str, int], str]:
-    with _TABLE.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-        return {(row["op"], int(row["version"])): row["minimum_runtime"] for row in rows}
+def _name(op: OpVersion) -> str:
+    stated = f" (by its types; the file states {op.stated})" if op.version != op.stated else ""
+    return f"{op.op} version {op.version}{stated}"
