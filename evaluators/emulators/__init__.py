@@ -1,1 +1,68 @@
+"""Running a bundle as the phone would: one file (or folder) a format, each with `open_model(path, threads=…)`."""
 
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from evaluators.errors import EvaluationError
+from packager.bundle import Format
+
+SUFFIXES: dict[str, Format] = {".tflite": "tflite", ".mlpackage": "coreml", ".mlmodel": "coreml"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Shape (open dimensions fixed to 1) and dtype of an emulated model's input or output."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Emulator(Protocol):
+    """A model file that can be called."""
+
+    @property
+    def runtime(self) -> str:
+        """Name and version of what executes it."""
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]: ...
+
+    @property
+    def outputs(self) -> Mapping[str, Tensor]: ...
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]: ...
+
+
+def format_of(path: Path) -> Format:
+    """The format of a model file, by its suffix.
+
+    Raises:
+        EvaluationError: It is none that can be emulated.
+    """
+    if path.suffix not in SUFFIXES:
+        raise EvaluationError(f"{path}: not a model that can be played; known: {', '.join(SUFFIXES)}")
+    return SUFFIXES[path.suffix]
+
+
+def open_model(path: Path, *, threads: int = 1) -> Emulator:
+    """Load a model file in the emulator of its format.
+
+    Args:
+        path: A .tflite file, an .mlpackage folder or an .mlmodel file.
+        threads: How many threads its kernels may use.
+
+    Raises:
+        EvaluationError: It is missing, damaged, of another format, or its runtime is not installed.
+    """
+    format_ = format_of(path)
+    if not path.exists():
+        raise EvaluationError(f"{path}: no such file or folder")
+    emulator: Emulator = importlib.import_module(f"evaluators.emulators.{format_}").open_model(path, threads=threads)
+    return emulator

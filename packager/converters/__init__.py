@@ -1,1 +1,49 @@
+"""How models are converted: one file a pair, `<source>_to_<format>.py`. `ls` of this folder is the support matrix.
 
+Each file has `prepare(source, options) -> write`, and `write(precision, path)` makes one model file: what all precisions
+of a format share is done once, in `prepare`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.errors import PackagingError
+from packager.sources import LoadedSource
+
+Write = Callable[[str, Path], None]
+"""`write(precision, path)`: make the model file (or folder) at `path`, which does not exist yet."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a recipe and its devices ask of a conversion.
+
+    Attributes:
+        minimum_deployment_target: coremltools' word for the oldest system to run on, for example `iOS15`.
+    """
+
+    minimum_deployment_target: str = "iOS15"
+
+
+def pairs() -> tuple[tuple[str, str], ...]:
+    """(source framework, format) of every converter there is, by their file names; nothing is imported."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*_to_*.py"))
+    return tuple((source, format_) for source, _, format_ in (name.partition("_to_") for name in names))
+
+
+def prepare(framework: str, format_: str, source: LoadedSource, options: Options) -> Write:
+    """Start the conversion of a loaded source to a format.
+
+    Raises:
+        PackagingError: There is no converter for the pair, or it refuses the model.
+    """
+    if (framework, format_) not in pairs():
+        known = ", ".join(f"{a} to {b}" for a, b in pairs())
+        raise PackagingError(f"no converter from {framework} to {format_}; there are: {known}")
+    module = importlib.import_module(f"packager.converters.{framework}_to_{format_}")
+    write: Write = module.prepare(source, options)
+    return write

@@ -1,1 +1,88 @@
+"""Where models come from: one file a framework, each with `load(source, audio)`.
 
+What `load` returns has `input`, `outputs` (by name) and `run(window) -> outputs`: the reference that every bundle is
+compared with.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from packager.bundle import AudioContract
+from packager.errors import PackagingError
+from packager.model import ModelSource
+
+
+@dataclass(frozen=True)
+class SourceTensor:
+    """Shape (batch first, all dimensions fixed) and dtype of a source model's input or output."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class LoadedSource(Protocol):
+    """A source model that can be run."""
+
+    @property
+    def input(self) -> SourceTensor: ...
+
+    @property
+    def outputs(self) -> Mapping[str, SourceTensor]: ...
+
+    def run(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]: ...
+
+
+def load_source(source: ModelSource, audio: AudioContract) -> LoadedSource:
+    """Load a model with its framework's loader."""
+    module = importlib.import_module(f"packager.sources.{source.framework}")
+    loaded: LoadedSource = module.load(source, audio)
+    return loaded
+
+
+def fix_audio_shape(shape: tuple[int | None, ...], audio: AudioContract, *, where: str) -> tuple[int, ...]:
+    """A model input's shape with its open dimensions fixed: the batch to 1, the time to the contract's window.
+
+    Raises:
+        PackagingError: The result does not hold exactly one window of the contract's channels.
+    """
+    fixed = [1 if size is None and axis == 0 else size for axis, size in enumerate(shape)]
+    fixed = [audio.window_samples if size is None else size for size in fixed]
+    expected = audio.window_samples * audio.channels
+    if int(np.prod(fixed)) != expected or audio.window_samples not in fixed:
+        raise PackagingError(
+            f"{where} has shape {list(shape)}, which does not hold one window of {audio.window_samples} samples and "
+            f"{audio.channels} channel(s); make audio.window_samples and audio.channels in the recipe match the model"
+        )
+    return tuple(int(size) for size in fixed)
+
+
+def name_audio_axes(shape: tuple[int, ...], audio: AudioContract) -> tuple[str, ...]:
+    """One word a dimension of an audio input: batch, sample, channel."""
+    names = []
+    for axis, size in enumerate(shape):
+        if size == audio.window_samples and "sample" not in names:
+            names.append("sample")
+        elif axis == 0:
+            names.append("batch")
+        else:
+            names.append("channel")
+    return tuple(names)
+
+
+def shape_window(window: npt.NDArray[np.float32], shape: tuple[int, ...], axes: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    """A window `(channels, samples)` in the layout of a model's input.
+
+    Args:
+        window: float32 `(channels, samples)`.
+        shape: The input's shape.
+        axes: Its axes, as `name_audio_axes` names them.
+    """
+    sample_first = "channel" in axes and axes.index("sample") < axes.index("channel")
+    return np.ascontiguousarray(window.T if sample_first else window).reshape(shape)

@@ -1,0 +1,174 @@
+"""Inside the evaluation worker: play one model over a dataset, time its calls, or locate its drift.
+
+A model file comes from a stranger and its runtime may crash, so each runs in a process of its own (`packager.workers`).
+Windows and reference outputs are memory-mapped; of a clip only its own windows are held.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from device_profiles.record import Record
+from evaluators.binding import bind
+from evaluators.datasets import Clip, load_dataset
+from evaluators.drift import locate_drift
+from evaluators.emulators import open_model
+from evaluators.evaluation import ClipScores, Drift, OutputParity
+from evaluators.parity import ParityMeter
+from evaluators.task import Task, load_task
+from evaluators.windows import stitch
+from packager.bundle import AudioContract
+from packager.model import OutputSpec
+
+Window = npt.NDArray[np.float32]
+Play = Callable[[int, Window], Mapping[str, npt.NDArray[Any]]]
+"""`play(index, window)` → outputs by the recipe's names, without the batch"""
+
+WARMUP_CALLS = 5
+MAX_CALLS = 100
+MAX_TIMING_S = 10.0
+
+
+class TrialRequest(Record):
+    """What to play on what."""
+
+    model: str | None
+    """the model file; none plays the stored reference itself"""
+    audio: AudioContract
+    outputs: dict[str, OutputSpec]
+    dataset: str
+    task: str
+    windows: str
+    """`.npy`, float32 (windows, channels, window_samples)"""
+    spans: tuple[tuple[int, int, int], ...]
+    """for each clip: first window, number of windows, number of samples"""
+    reference: str
+    """folder of the source model's outputs"""
+    threads: int = 1
+
+
+class TrialResult(Record):
+    """What a play found."""
+
+    runtime: str
+    parity: tuple[OutputParity, ...]
+    clips: tuple[ClipScores, ...]
+    notices: tuple[str, ...]
+
+
+class TimingResult(Record):
+    """What timed calls found."""
+
+    samples_ns: tuple[int, ...]
+    peak_memory_bytes: int
+
+
+def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Play a dataset; yields `{"clip": id}` after each clip and `{"result": …}` at the end."""
+    parsed = TrialRequest.model_validate(request, strict=False)
+    task = load_task(parsed.task)
+    dataset = load_dataset(Path(parsed.dataset), audio=parsed.audio, task=task)
+    reference = {name: np.load(Path(parsed.reference) / f"{name}.npy", mmap_mode="r") for name in parsed.outputs}
+    runtime, notices, call = _open(parsed, reference)
+    meters = {name: ParityMeter() for name in parsed.outputs} if parsed.model else {}
+    windows = np.load(parsed.windows, mmap_mode="r")
+    clips = []
+    for clip, span in zip(dataset.clips, parsed.spans, strict=True):
+        outputs = _play_clip(call, windows, span)
+        for name, meter in meters.items():
+            for index, values in enumerate(outputs[name], start=span[0]):
+                meter.update(reference[name][index], values)
+        clips.append(_score(clip, outputs, parsed, task, span[2]))
+        yield {"clip": clip.id}
+    parity = tuple(meter.result(name) for name, meter in meters.items())
+    result = TrialResult(runtime=runtime, parity=parity, clips=tuple(clips), notices=notices)
+    yield {"result": result.model_dump(mode="json")}
+
+
+def _open(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:
+    if parsed.model is None:
+        return "source", (), lambda index, _: {name: values[index] for name, values in reference.items()}
+    emulator = open_model(Path(parsed.model), threads=parsed.threads)
+    binding = bind(emulator, parsed.audio, parsed.outputs)
+    return emulator.runtime, binding.notices, lambda _, window: binding.call(emulator, window)
+
+
+def _play_clip(call: Play, windows: npt.NDArray[Any], span: tuple[int, int, int]) -> dict[str, npt.NDArray[Any]]:
+    first, count, _ = span
+    each = [call(index, np.array(windows[index])) for index in range(first, first + count)]
+    return {name: np.stack([outputs[name] for outputs in each]) for name in each[0]}
+
+
+def _score(
+    clip: Clip, outputs: Mapping[str, npt.NDArray[Any]], parsed: TrialRequest, task: Task, n_samples: int
+) -> ClipScores:
+    stitched = {name: stitch(values, parsed.audio, n_samples) for name, values in outputs.items()}
+    estimate = task.decode(stitched)
+    return ClipScores(clip=clip.id, scores=task.score(clip.labels, estimate), notes=task.notes(estimate))
+
+
+def time_calls(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Time single calls on the dataset's first window; yields one `{"result": …}`.
+
+    Calls before `WARMUP_CALLS` are not counted; then up to `MAX_CALLS` calls or `MAX_TIMING_S`, whichever ends first.
+    """
+    parsed = TrialRequest.model_validate(request, strict=False)
+    assert parsed.model is not None
+    window = np.array(np.load(parsed.windows, mmap_mode="r")[0])
+    open_model(Path(parsed.model), threads=parsed.threads)  # the runtime's own libraries are not the model's memory
+    before = _reset_peak_memory()
+    emulator = open_model(Path(parsed.model), threads=parsed.threads)
+    binding = bind(emulator, parsed.audio, parsed.outputs)
+    for _ in range(WARMUP_CALLS):
+        binding.call(emulator, window)
+    samples: list[int] = []
+    end = time.perf_counter() + MAX_TIMING_S
+    while len(samples) < MAX_CALLS and time.perf_counter() < end:
+        start = time.perf_counter_ns()
+        binding.call(emulator, window)
+        samples.append(time.perf_counter_ns() - start)
+    peak = max(_peak_memory() - before, 0)
+    yield {"result": TimingResult(samples_ns=tuple(samples), peak_memory_bytes=peak).model_dump(mode="json")}
+
+
+def find_drift(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Locate where `candidate` departs from `reference`; yields one `{"result": …}`."""
+    windows = np.load(request["windows"], mmap_mode="r")
+    candidate, audio = Path(request["candidate"]), AudioContract.model_validate(request["audio"])
+    outputs = {name: OutputSpec.model_validate(spec, strict=False) for name, spec in request["outputs"].items()}
+    binding = bind(open_model(candidate), audio, outputs)
+    inputs = [
+        {binding.input_name: np.array(windows[index]).T.reshape(binding.input_shape)} for index in request["indices"]
+    ]
+    drift: Drift = locate_drift(Path(request["reference"]), candidate, inputs)
+    yield {"result": drift.model_dump(mode="json")}
+
+
+def _reset_peak_memory() -> int:
+    """Resident bytes now; where the system lets it, the peak counts from here on."""
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")
+        return _status_bytes("VmRSS")
+    return _peak_memory()
+
+
+def _peak_memory() -> int:
+    if sys.platform == "linux":
+        return _status_bytes("VmHWM")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _status_bytes(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"/proc/self/status has no {field}")

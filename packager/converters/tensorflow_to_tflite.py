@@ -1,0 +1,29 @@
+"""TensorFlow to TFLite: TensorFlow's converter once for float32, the AI Edge Quantizer for every other precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packager.compression.tflite import compress
+from packager.converters import Options, Write
+from packager.errors import PackagingError
+from packager.sources.tensorflow import TensorFlowSource, import_tensorflow
+
+
+def prepare(source: TensorFlowSource, options: Options) -> Write:  # noqa: ARG001  the format has no options yet
+    """Convert to float32; the signature keeps the names of input and outputs.
+
+    Raises:
+        PackagingError: The converter refuses the model.
+    """
+    tf = import_tensorflow()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([source.function], source.trackable)
+    try:
+        float32 = bytes(converter.convert())
+    except Exception as fault:
+        raise PackagingError(f"TensorFlow's TFLite converter: {type(fault).__name__}: {fault}") from fault
+
+    def write(precision: str, path: Path) -> None:
+        path.write_bytes(compress(float32, precision))
+
+    return write

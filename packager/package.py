@@ -1,0 +1,198 @@
+"""Make bundles of a model: what exists already stays, the rest is converted in worker processes. Read this first.
+
+    spec ──find_source──► source ──one worker a format──► bundles/<variant>/ (model, golden/, manifest.json)
+
+A bundle's key is the content address of all that went into it: the source's bytes, the tools' versions, this package's own
+code and the options. A folder whose manifest holds the right key is finished and is never made again.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Format, read_bundle
+from packager.compression import check_precision
+from packager.conversion import BundleRequest, ConversionRequest, tool_versions
+from packager.errors import PackagingError
+from packager.model import ModelSource
+from packager.storage import digest_bytes, digest_files, digest_tree
+from packager.workers import Job, Limits, run_jobs
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What to make of a model: a format in a precision."""
+
+    format: Format
+    precision: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.format}-{self.precision}"
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """One variant's outcome: a bundle, or the reason why there is none.
+
+    Attributes:
+        variant: What was asked for.
+        bundle: The finished bundle, None when it failed.
+        reused: It was there already.
+        reason: Why it failed.
+        log: The worker's log, when one ran.
+    """
+
+    variant: Variant
+    bundle: Bundle | None
+    reused: bool = False
+    reason: str | None = None
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that is to be made of one source.
+
+    Attributes:
+        source: The model, found.
+        audio: The contract between app and model.
+        variants: Formats and precisions.
+        minimum_deployment_target: The oldest iOS that Core ML bundles must run on.
+        out: The output folder; bundles go to `out/bundles`, logs to `out/logs`.
+        limits: What a worker may use.
+    """
+
+    source: ModelSource
+    audio: AudioContract
+    variants: Sequence[Variant]
+    out: Path
+    minimum_deployment_target: str = "iOS15"
+    limits: Limits = Limits()
+
+
+def package(order: Order, *, on_done: Callable[[Packaged], None] = lambda _: None, parallel: int = 2) -> list[Packaged]:
+    """Make the bundles that are not there yet.
+
+    Args:
+        order: What to make.
+        on_done: Called with each outcome as soon as it is known.
+        parallel: How many workers at once; one worker makes all bundles of a format.
+
+    Returns:
+        One outcome a variant, in the order's order. A variant that fails is an outcome, not an exception.
+
+    Raises:
+        PackagingError: A precision is unknown.
+    """
+    outcomes: dict[str, Packaged] = {}
+
+    def settle(outcome: Packaged) -> None:
+        outcomes[outcome.variant.name] = outcome
+        on_done(outcome)
+
+    for variant in order.variants:
+        check_precision(variant.format, variant.precision, where=f"variants.{variant.format}")
+        existing = find_finished(folder(order, variant), key(order, variant))
+        if existing is not None:
+            settle(Packaged(variant, existing, reused=True))
+    _convert([v for v in order.variants if v.name not in outcomes], order, settle, parallel)
+    return [outcomes[variant.name] for variant in order.variants]
+
+
+def folder(order: Order, variant: Variant) -> Path:
+    """Where a variant's bundle stands."""
+    return order.out / "bundles" / variant.name
+
+
+def key(order: Order, variant: Variant) -> str:
+    """The content address of a bundle: of everything that decides its bytes."""
+    facts: dict[str, Any] = {
+        "spec": order.source.spec.model_dump(mode="json", exclude={"outputs": {"__all__": {"aliases"}}}),
+        "source": order.source.sha256,
+        "framework": order.source.framework,
+        "audio": order.audio.model_dump(mode="json"),
+        "format": variant.format,
+        "precision": variant.precision,
+        "target": order.minimum_deployment_target if variant.format == "coreml" else None,
+        "tools": tool_versions(order.source.framework, variant.format),
+        "packager": own_digest(),
+    }
+    return digest_bytes(json.dumps(facts, sort_keys=True).encode())
+
+
+@functools.cache
+def own_digest() -> str:
+    """Digest of this package's own code, so that a bundle made by other code is made again."""
+    here = Path(__file__).parent
+    lines = [f"{path.relative_to(here)} {digest_tree(path)}\n" for path in sorted(here.rglob("*.py"))]
+    return digest_bytes("".join(lines).encode())
+
+
+def find_finished(path: Path, expected_key: str) -> Bundle | None:
+    """The bundle at `path` if it is whole and was made of exactly what `expected_key` stands for."""
+    if not (path / MANIFEST_NAME).is_file():
+        return None
+    try:
+        bundle = read_bundle(path)
+        found = digest_files(path)
+    except PackagingError:
+        return None
+    found.pop(MANIFEST_NAME, None)
+    return bundle if bundle.manifest.key == expected_key and bundle.manifest.files == found else None
+
+
+def _convert(
+    variants: list[Variant], order: Order, settle: Callable[[Packaged], None], parallel: int
+) -> None:
+    formats = sorted({variant.format for variant in variants})
+    groups = [[variant for variant in variants if variant.format == format_] for format_ in formats]
+    jobs = [_job(group, order) for group in groups]
+    pending = {variant.name: (variant, job.log) for group, job in zip(groups, jobs, strict=True) for variant in group}
+
+    def on_event(_: int, event: dict[str, Any]) -> None:
+        variant, log = pending.pop(event["variant"])
+        bundle = None if event["reason"] else read_bundle(folder(order, variant))
+        settle(Packaged(variant, bundle, reason=event["reason"], log=log))
+
+    ended = run_jobs(jobs, on_event, parallel=parallel)
+    for group, end in zip(groups, ended, strict=True):
+        for variant in group:
+            if variant.name in pending:
+                _, log = pending.pop(variant.name)
+                settle(Packaged(variant, None, reason=end.reason or "the worker said nothing of it", log=log))
+
+
+def _job(variants: list[Variant], order: Order) -> Job:
+    format_ = variants[0].format
+    source = order.source
+    request = ConversionRequest(
+        spec=source.spec,
+        path=str(source.path),
+        framework=source.framework,
+        sha256=source.sha256,
+        audio=order.audio,
+        format=format_,
+        minimum_deployment_target=order.minimum_deployment_target,
+        tools=tool_versions(source.framework, format_),
+        bundles=tuple(
+            BundleRequest(
+                variant=variant.name,
+                precision=variant.precision,
+                key=key(order, variant),
+                folder=str(folder(order, variant).resolve()),
+            )
+            for variant in variants
+        ),
+    )
+    return Job(
+        target="packager.conversion:convert_bundles",
+        request=request.model_dump(mode="json"),
+        log=order.out / "logs" / f"package-{format_}.log",
+        limits=order.limits,
+    )

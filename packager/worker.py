@@ -1,0 +1,52 @@
+"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT`. Started by `packager.workers` only."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from device_profiles.errors import TestpressError
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> int:
+    """Run one job; every dictionary it yields becomes a line of `FOLDER/events.jsonl`."""
+    target, folder, parent = arguments
+    _die_with(int(parent))
+    module, _, function = target.partition(":")
+    request = json.loads((Path(folder) / "request.json").read_text())
+    with (Path(folder) / "events.jsonl").open("a") as events:
+        try:
+            for event in getattr(importlib.import_module(module), function)(request):
+                events.write(json.dumps(event, allow_nan=False) + "\n")
+                events.flush()
+        except TestpressError as fault:
+            events.write(json.dumps({"worker_fault": str(fault)}) + "\n")
+        except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
+            traceback.print_exc()
+            events.write(json.dumps({"worker_fault": _first_line(fault)}) + "\n")
+    return 0
+
+
+def _first_line(fault: Exception) -> str:
+    text = str(fault).strip().splitlines()
+    return f"{type(fault).__name__}: {text[0][:300] if text else 'no message'}"
+
+
+def _die_with(parent: int) -> None:
+    """End when the parent ends, however it ends, so that a killed run leaves nobody writing behind it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the call above
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
