@@ -1,0 +1,95 @@
+"""Multiply-adds of MIL ops, from their operands' shapes.
+
+Source of the layouts: the op definitions of coremltools 9.0, `converters/mil/mil/ops/defs` (conv weights are
+`[out, in / groups, *kernel]`, conv_transpose `[in, out / groups, *kernel]`, linear `[out, in]`, recurrent inputs
+`[time, batch, in]` with weights `[gates · hidden, in or hidden]`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operands:
+    """What an op is given, as far as its multiply-adds follow from it."""
+
+    shapes: Mapping[str, tuple[Shape, ...]]
+    """parameter → the shape of each value bound to it"""
+    words: Mapping[str, str | bool]
+    """parameter → its constant, for single texts and truth values"""
+
+    def shape(self, parameter: str) -> Shape:
+        return self.shapes[parameter][0]
+
+
+def count_macs(kind: str, operands: Operands, outputs: Sequence[Shape]) -> int:
+    """Multiply-adds of one op; 0 for a kind that has none or that is not known.
+
+    Args:
+        kind: The op's type, for example `conv`.
+        operands: Its operands.
+        outputs: Shapes of its outputs.
+    """
+    counter = _COUNTERS.get(kind)
+    if counter is None or not outputs:
+        return 0
+    try:
+        return counter(operands, outputs)
+    except (IndexError, KeyError):  # an operand the op's definition asks for is not there
+        return 0
+
+
+def _convolution(operands: Operands, outputs: Sequence[Shape]) -> int:
+    return math.prod(outputs[0]) * math.prod(operands.shape("weight")[1:])
+
+
+def _transposed(operands: Operands, outputs: Sequence[Shape]) -> int:
+    return math.prod(operands.shape("x")) * math.prod(operands.shape("weight")[1:])
+
+
+def _linear(operands: Operands, outputs: Sequence[Shape]) -> int:
+    return math.prod(outputs[0]) * operands.shape("weight")[-1]
+
+
+def _matmul(operands: Operands, outputs: Sequence[Shape]) -> int:
+    x = operands.shape("x")
+    return math.prod(outputs[0]) * (x[-2] if operands.words.get("transpose_x") and len(x) > 1 else x[-1])
+
+
+def _einsum(operands: Operands, outputs: Sequence[Shape]) -> int:
+    left = str(operands.words["equation"]).replace(" ", "").split("->")[0].split(",")
+    sizes: dict[str, int] = {}
+    for letters, shape in zip(left, operands.shapes["values"], strict=False):
+        for letter, size in zip(letters, shape, strict=False):
+            sizes[letter] = max(size, sizes.get(letter, 1))
+    return math.prod(sizes.values())
+
+
+def _attention(operands: Operands, outputs: Sequence[Shape]) -> int:
+    query, key, value = operands.shape("query"), operands.shape("key"), operands.shape("value")
+    return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def _recurrent(operands: Operands, outputs: Sequence[Shape]) -> int:
+    names = ("weight_ih", "weight_hh", "weight_ih_back", "weight_hh_back")
+    weights = sum(math.prod(operands.shape(name)) for name in names if name in operands.shapes)
+    return math.prod(operands.shape("x")[:2]) * weights
+
+
+_COUNTERS: dict[str, Callable[[Operands, Sequence[Shape]], int]] = {
+    "conv": _convolution,
+    "conv_quantized": _convolution,
+    "conv_transpose": _transposed,
+    "linear": _linear,
+    "matmul": _matmul,
+    "einsum": _einsum,
+    "scaled_dot_product_attention": _attention,
+    "lstm": _recurrent,
+    "gru": _recurrent,
+    "rnn": _recurrent,
+}

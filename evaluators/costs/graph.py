@@ -1,0 +1,148 @@
+"""What a model does in one call: its ops with multiply-adds and bytes, its weights, and its activations' peak.
+
+A graph is read from the model file alone; no framework runs it. It is what the predictions of placement, latency and
+memory are computed from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.errors import EvaluationError
+from packager.bundle import Format
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op of a graph, in execution order."""
+
+    name: str
+    """its first output's name"""
+    kind: str
+    """the format's own word: CONV_2D, conv …"""
+    macs: int
+    """multiply-adds; 0 for ops that are bound by the bytes they move"""
+    read_bytes: int
+    """activations read"""
+    written_bytes: int
+    """activations written"""
+    weight_bytes: int
+    """constants read, in the type the op computes with"""
+    dtype: str
+    """of its first output: float32, int8 …"""
+    workspace_bytes: int = 0
+    """what the runtime keeps for the op beside tensors and weights, as far as it follows from the shapes"""
+    dynamic: bool = False
+    """whether a shape was unknown in the file and counted with 1 in its place"""
+
+    @property
+    def moved_bytes(self) -> int:
+        """All bytes that pass between the op and memory when nothing stays in a cache."""
+        return self.read_bytes + self.written_bytes + self.weight_bytes
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model's ops and what must be in memory for one call."""
+
+    format: Format
+    ops: tuple[Op, ...]
+    weight_bytes: int
+    """constants as the file holds them"""
+    expanded_weight_bytes: int
+    """constants in the types the ops read: float16 or int8 weights that are widened at load count with their wide size"""
+    peak_activation_bytes: int
+    """largest sum of activations alive at once"""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of one call."""
+        return sum(op.macs for op in self.ops)
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes moved by all ops of one call."""
+        return sum(op.moved_bytes for op in self.ops)
+
+    @property
+    def workspace_bytes(self) -> int:
+        """What the runtime keeps for all ops, beside tensors and weights."""
+        return sum(op.workspace_bytes for op in self.ops)
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether some shape was unknown, so that the counts are for 1 in its place."""
+        return any(op.dynamic for op in self.ops)
+
+
+@dataclass(frozen=True)
+class Step:
+    """An op as the liveness of tensors sees it; tensors are named by any number or text."""
+
+    reads: tuple[object, ...]
+    writes: tuple[object, ...]
+    view_of: object | None = None
+    """the tensor whose memory the one output shares (reshape and its like)"""
+
+
+def read_graph(path: Path) -> Graph:
+    """Read the graph of a `.tflite` file or an `.mlpackage` folder.
+
+    Shapes the file leaves open are counted with 1 in their place and their ops marked dynamic. An op the counter does not
+    know counts the bytes it moves. A loop's body counts once, since its number of turns is not in the file.
+
+    Raises:
+        EvaluationError: No such file, another format, or the file is damaged.
+    """
+    if not path.exists():
+        raise EvaluationError(f"{path}: no such file")
+    if path.suffix == ".tflite":
+        from evaluators.costs.tflite_graph import read_tflite_graph
+
+        return read_tflite_graph(path)
+    if path.suffix == ".mlpackage":
+        from evaluators.costs.coreml_graph import read_coreml_graph
+
+        return read_coreml_graph(path)
+    raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is .tflite or .mlpackage")
+
+
+def peak_bytes(steps: Sequence[Step], sizes: dict[object, int], *, inputs: Sequence[object], kept: Sequence[object]) -> int:
+    """Largest sum of tensors alive at once.
+
+    A tensor lives from the step that writes it (or from the start, for an input) to the last step that reads it; during a
+    step its inputs and outputs are all alive. This is a lower bound of what an arena without fragmentation holds; no op is
+    taken to work in place.
+
+    Args:
+        steps: In execution order.
+        sizes: Bytes of each tensor; constants and other tensors that are left out count nothing.
+        inputs: Tensors alive at the start.
+        kept: Tensors alive to the end: the graph's outputs and, where the runtime keeps them, its inputs.
+    """
+    root: dict[object, object] = {}
+    for step in steps:
+        if step.view_of is not None:
+            root[step.writes[0]] = root.get(step.view_of, step.view_of)
+    last: dict[object, int] = {}
+    for index, step in enumerate(steps):
+        for tensor in (*step.reads, *step.writes):
+            last[root.get(tensor, tensor)] = index
+    last.update({root.get(tensor, tensor): len(steps) for tensor in kept})
+
+    alive = {owner for owner in (root.get(tensor, tensor) for tensor in inputs) if owner in sizes}
+    current = peak = sum(sizes[owner] for owner in alive)
+    for index, step in enumerate(steps):
+        touched = {root.get(tensor, tensor) for tensor in (*step.reads, *step.writes)}
+        for owner in touched:
+            if owner in sizes and owner not in alive:
+                alive.add(owner)
+                current += sizes[owner]
+        peak = max(peak, current)
+        for owner in touched & alive:
+            if last[owner] <= index:
+                alive.remove(owner)
+                current -= sizes[owner]
+    return peak

@@ -1,0 +1,223 @@
+"""Reads a `.tflite` file's graph. Only the schema's generated reader is loaded, no runtime."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluators.costs.graph import Graph, Op, Step, peak_bytes
+from evaluators.costs.tflite_macs import RECURRENT, count_macs, count_pointers
+from evaluators.errors import EvaluationError
+
+_BITS = {
+    "FLOAT32": 32, "FLOAT16": 16, "BFLOAT16": 16, "FLOAT64": 64, "COMPLEX64": 64, "COMPLEX128": 128,
+    "INT64": 64, "INT32": 32, "INT16": 16, "INT8": 8, "INT4": 4, "INT2": 2, "BOOL": 8,
+    "UINT64": 64, "UINT32": 32, "UINT16": 16, "UINT8": 8, "UINT4": 4, "FLOAT8_E4M3FN": 8, "FLOAT8_E5M2": 8,
+}  # fmt: skip
+
+_VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "BITCAST"}
+"""ops whose output shares the input's memory, as LiteRT's in-place ops do"""
+
+_WIDENING = {"DEQUANTIZE", "DENSIFY"}
+"""ops that, on a constant, run once when the model is loaded"""
+
+_POINTER_BYTES = 8
+
+_MOST_ELEMENTS = 2**40
+"""more than this in one tensor is damage, not a model: a float32 tensor of 4 TiB"""
+
+_DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+"""what the generated reader and numpy raise when an offset or a length points outside the file"""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a TFLite graph, open dimensions counted as 1."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    constant_bytes: int
+    """bytes of its buffer in the file; 0 for activations"""
+    dynamic: bool
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        """In memory; a type of no fixed size (text, resources) counts nothing."""
+        return (self.elements * _BITS.get(self.type, 0) + 7) // 8
+
+
+def read_tflite_graph(path: Path) -> Graph:
+    """Read a `.tflite` file; see `read_graph`.
+
+    Raises:
+        EvaluationError: The file is not a TFLite model, or is cut off or damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as fault:
+        raise EvaluationError(f"{path}: cannot be read: {fault}") from None
+    if data[4:8] != b"TFL3":
+        raise EvaluationError(f"{path}: not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'")
+    try:
+        return _Reader(data).graph()
+    except _DAMAGE as fault:
+        raise EvaluationError(
+            f"{path}: damaged TFLite model of {len(data)} bytes: an entry points outside the file or makes no sense "
+            f"({type(fault).__name__}: {fault})"
+        ) from fault
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self._data = data
+        self._schema = schema
+        self._types = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
+        self._codes = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+        self._model = schema.Model.GetRootAs(data, 0)
+        self._subgraphs: set[int] = set()
+
+    def graph(self) -> Graph:
+        if self._model.SubgraphsLength() < 1:
+            raise ValueError("no subgraph")
+        buffers: dict[int, int] = {}
+        expanded: dict[tuple[int, int], int] = {}
+        ops, peak = self._subgraph(0, buffers, expanded)
+        return Graph(
+            format="tflite",
+            ops=tuple(ops),
+            weight_bytes=sum(buffers.values()),
+            expanded_weight_bytes=sum(expanded.values()),
+            peak_activation_bytes=peak,
+        )
+
+    def _subgraph(
+        self, index: int, buffers: dict[int, int], expanded: dict[tuple[int, int], int]
+    ) -> tuple[list[Op], int]:
+        """Ops and peak of a subgraph and of those it calls; adds its constants to `buffers` and `expanded`."""
+        self._subgraphs.add(index)
+        graph = self._model.Subgraphs(index)
+        tensors = [self._tensor(graph.Tensors(i), buffers) for i in range(graph.TensorsLength())]
+        constant = {i for i, tensor in enumerate(tensors) if tensor.constant_bytes}
+        ops: list[Op] = []
+        steps: list[Step] = []
+        below = 0
+        for i in range(graph.OperatorsLength()):
+            operator = graph.Operators(i)
+            kind = self._kind(operator)
+            reads = [int(t) for t in self._indices(operator.InputsAsNumpy()) if t >= 0]
+            writes = [int(t) for t in self._indices(operator.OutputsAsNumpy()) if t >= 0]
+            if kind in _WIDENING and reads and reads[0] in constant:
+                constant.update(writes)
+                continue
+            op = _op(kind, [tensors[t] for t in reads], [tensors[t] for t in writes], self._options(operator, kind),
+                     constant={k for k, t in enumerate(reads) if t in constant})  # fmt: skip
+            ops.append(op)
+            view = reads[0] if kind in _VIEWS and reads and reads[0] not in constant else None
+            steps.append(Step(reads=tuple(reads), writes=tuple(writes), view_of=view))
+            for t in constant.intersection(reads):
+                expanded[index, t] = max(tensors[t].size_bytes, 0)
+            for called in self._called(operator, kind):
+                inner, inner_peak = self._subgraph(called, buffers, expanded)
+                ops += inner
+                below = max(below, inner_peak)
+        sizes: dict[object, int] = {i: tensor.size_bytes for i, tensor in enumerate(tensors) if i not in constant}
+        inputs = [int(t) for t in self._indices(graph.InputsAsNumpy())]
+        outputs = [int(t) for t in self._indices(graph.OutputsAsNumpy())]
+        # The interpreter keeps the inputs' memory for the app to write the next call's values to.
+        return ops, peak_bytes(steps, sizes, inputs=inputs, kept=[*inputs, *outputs]) + below
+
+    def _tensor(self, tensor: Any, buffers: dict[int, int]) -> Tensor:
+        shape = [int(size) for size in self._indices(tensor.ShapeAsNumpy())]
+        signature = [int(size) for size in self._indices(tensor.ShapeSignatureAsNumpy())]
+        open_ = any(size < 0 for size in (*shape, *signature))
+        counted = tuple(1 if size < 0 else size for size in shape)
+        if math.prod(counted) > _MOST_ELEMENTS:
+            raise ValueError(f"tensor of shape {counted}")
+        number = tensor.Buffer()
+        if number >= self._model.BuffersLength():
+            raise IndexError(f"buffer {number} of {self._model.BuffersLength()}")
+        buffer = self._model.Buffers(number)
+        length = buffer.DataLength() or buffer.Size()
+        if length > len(self._data):
+            raise IndexError(f"buffer {number} of {length} bytes")
+        if length:
+            buffers[number] = length
+        name = tensor.Name()
+        text = "" if name is None else name.decode("utf-8", errors="replace")
+        return Tensor(text, counted, self._types[tensor.Type()], length, open_)
+
+    def _kind(self, operator: Any) -> str:
+        index = operator.OpcodeIndex()
+        if index >= self._model.OperatorCodesLength():
+            raise IndexError(f"operator code {index} of {self._model.OperatorCodesLength()}")
+        code = self._model.OperatorCodes(index)
+        # Old files hold the code in the one field, newer ones in the other.
+        kind = self._codes.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "UNKNOWN")
+        custom = code.CustomCode() if kind == "CUSTOM" else None
+        return kind if custom is None else f"CUSTOM {custom.decode('utf-8', errors='replace')}"
+
+    def _options(self, operator: Any, kind: str) -> dict[str, bool]:
+        if kind != "BATCH_MATMUL":
+            return {}
+        table = operator.BuiltinOptions()
+        if table is None:
+            return {}
+        options = self._schema.BatchMatMulOptions()
+        options.Init(table.Bytes, table.Pos)
+        return {"adj_x": bool(options.AdjX())}
+
+    def _called(self, operator: Any, kind: str) -> list[int]:
+        """Subgraphs the op runs, each counted once."""
+        table = operator.BuiltinOptions()
+        if kind not in ("WHILE", "IF", "CALL_ONCE") or table is None:
+            return []
+        options = {"WHILE": self._schema.WhileOptions, "IF": self._schema.IfOptions}.get(kind)
+        if options is None:
+            return []  # CALL_ONCE runs when the model is loaded
+        read = options()
+        read.Init(table.Bytes, table.Pos)
+        pair = (
+            (read.CondSubgraphIndex(), read.BodySubgraphIndex())
+            if kind == "WHILE"
+            else (read.ThenSubgraphIndex(), read.ElseSubgraphIndex())
+        )
+        for index in pair:
+            if not 0 <= index < self._model.SubgraphsLength():
+                raise IndexError(f"subgraph {index} of {self._model.SubgraphsLength()}")
+        return [index for index in dict.fromkeys(pair) if index not in self._subgraphs]
+
+    @staticmethod
+    def _indices(array: Any) -> Any:
+        # The generated reader returns 0 for a vector that is not there.
+        return () if isinstance(array, int) else array
+
+
+def _op(kind: str, reads: list[Tensor], writes: list[Tensor], options: dict[str, bool], *, constant: set[int]) -> Op:
+    view = kind in _VIEWS
+    activations = [tensor for k, tensor in enumerate(reads) if k not in constant]
+    gather = kind in ("GATHER", "EMBEDDING_LOOKUP", "STRIDED_SLICE", "SLICE", "SHAPE")
+    written = sum(tensor.size_bytes for tensor in writes)
+    # These read of their source what they write, or less, not all of it.
+    limit = written if gather else math.inf
+    counted = [tensor.shape for k, tensor in enumerate(reads) if kind not in RECURRENT or k == 0 or k in constant]
+    return Op(
+        name=writes[0].name if writes else "",
+        kind=kind,
+        macs=count_macs(kind, counted, [tensor.shape for tensor in writes], options),
+        read_bytes=0 if view else int(min(sum(tensor.size_bytes for tensor in activations), limit)),
+        written_bytes=0 if view else written,
+        weight_bytes=0 if view else int(min(sum(reads[k].size_bytes for k in constant), limit)),
+        workspace_bytes=_POINTER_BYTES * count_pointers(kind, counted, [tensor.shape for tensor in writes]),
+        dtype=writes[0].type.lower() if writes else "none",
+        dynamic=any(tensor.dynamic for tensor in (*reads, *writes)),
+    )
