@@ -146,7 +146,7 @@ class Cpu(Record):
 
     clusters: tuple[CpuCluster, ...]
     """fastest first"""
-    shared_cache_bytes: Annotated[Fact, _between(2**16, 2**28, "bytes")] | None = None
+    shared_cache_bytes: Annotated[Fact, _between(5e4, 5e8, "bytes")] | None = None
     """the last cache level the big cores share"""
 
     @pydantic.model_validator(mode="after")
@@ -208,8 +208,8 @@ class DeviceProfile(Record):
     precisions: tuple[str, ...]
     """what to package for this phone, preferred first"""
     cpu: Cpu
-    memory_bytes: Annotated[Fact, _between(2**28, 2**36, "bytes")]
-    """main memory"""
+    memory_bytes: Annotated[Fact, _between(2.5e8, 7e10, "bytes")]
+    """main memory, as a table of value, source and basis"""
     bandwidth_gb_s: Annotated[Fact, _between(1, 1000, "GB/s (10⁹ bytes a second)")] | None = None
     """main memory's peak, all channels"""
     compute_units: tuple[ComputeUnit, ...]
