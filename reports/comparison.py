@@ -1,0 +1,167 @@
+"""An evaluation held against its budgets and, where there is one, an earlier evaluation. Renderers read only this."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from device_profiles.record import Record, parse_record
+from evaluators.evaluation import SCHEMA_VERSION, Evaluation
+from reports.baseline import Change, find_changes
+from reports.budgets import Budget, Status, Verdict, judge, recipe_budgets
+from reports.errors import ReportError
+from reports.notation import shorten
+
+_WEIGHTS: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
+
+
+class Outcome(Record):
+    """The verdict over all: what a release job obeys."""
+
+    status: Literal["pass", "warn", "fail"]
+    passed: int
+    warned: int
+    failed: int
+    errors: int
+    """what could not be judged"""
+    reasons: tuple[str, ...]
+    """what speaks against a release, heaviest first; empty for a pass"""
+
+
+class Row(Record):
+    """One line of the matrix: a bundle on a phone, or a bundle that has no phone."""
+
+    variant: str
+    device: str | None
+    status: Status | None
+    """the worst of its verdicts, the bundle's own counting for each of its phones; none where nothing was judged"""
+
+
+class Comparison(Record):
+    """All that a report shows."""
+
+    evaluation: Evaluation
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...]
+    rows: tuple[Row, ...]
+    baseline_created: str | None = None
+    changes: tuple[Change, ...] = ()
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Read an `evaluation.json`.
+
+    Raises:
+        ReportError: It cannot be read, is malformed, or was written by a newer testpress.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReportError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ReportError(f"{path}: cannot be read: {fault}") from None
+    except (json.JSONDecodeError, RecursionError) as fault:
+        raise ReportError(f"{path}: not valid JSON: {fault}") from None
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ReportError(f"{path}: not an evaluation: there is no whole number under schema_version")
+    if version > SCHEMA_VERSION:
+        raise ReportError(f"{path}: schema_version {version} is newer than this testpress reads ({SCHEMA_VERSION})")
+    return parse_record(data, Evaluation, where=str(path), error=ReportError)
+
+
+def compare(
+    evaluation: Evaluation, baseline: Evaluation | None = None, *, budgets: tuple[Budget, ...] | None = None
+) -> Comparison:
+    """Judge an evaluation.
+
+    Args:
+        evaluation: What was found.
+        baseline: An earlier evaluation of the same model.
+        budgets: Default: those of the recipe the evaluation was made from.
+
+    Raises:
+        ReportError: A budget cannot be applied, or the baseline is of another model.
+    """
+    if budgets is None:
+        budgets = recipe_budgets(evaluation)
+    verdicts = judge(evaluation, budgets)
+    changes = find_changes(baseline, evaluation) if baseline is not None else ()
+    return Comparison(
+        evaluation=evaluation,
+        outcome=_conclude(evaluation, verdicts, changes, has_budgets=bool(budgets)),
+        verdicts=verdicts,
+        rows=_build_rows(evaluation, verdicts),
+        baseline_created=baseline.created if baseline is not None else None,
+        changes=changes,
+    )
+
+
+def describe_subject(evaluation: Evaluation, variant: str | None, device: str | None) -> str:
+    """A bundle and phone in words, for example "coreml-float16 on iPhone 12"."""
+    if variant is None:
+        return "the evaluation"
+    phone = f" on {shorten(evaluation.device_names.get(device, device))}" if device else ""
+    return shorten(variant) + phone
+
+
+def _conclude(
+    evaluation: Evaluation, verdicts: tuple[Verdict, ...], changes: tuple[Change, ...], *, has_budgets: bool
+) -> Outcome:
+    counts = {status: sum(verdict.status == status for verdict in verdicts) for status in _WEIGHTS}
+    reasons = _collect_reasons(evaluation, verdicts)
+    worse = [change for change in changes if change.state == "worse"]
+    if worse:
+        subjects = dict.fromkeys(describe_subject(evaluation, change.variant, change.device) for change in worse)
+        count = "1 number is" if len(worse) == 1 else f"{len(worse)} numbers are"
+        reasons.append(f"{count} worse than in the baseline: {', '.join(subjects)}")
+    if not has_budgets:
+        reasons.append("no budget was set, so nothing says how good the bundles must be")
+    if not evaluation.variants:
+        reasons.append("there is no bundle")
+    blocked = any(verdict.blocks for verdict in verdicts) or not evaluation.variants
+    return Outcome(
+        status="fail" if blocked else "warn" if reasons else "pass",
+        passed=counts["passed"],
+        warned=counts["warned"],
+        failed=counts["failed"],
+        errors=counts["error"],
+        reasons=tuple(reasons),
+    )
+
+
+def _collect_reasons(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> list[str]:
+    """Sentences, heaviest first; a cause that spoils several budgets is told once."""
+    told: dict[str, int] = {}
+    for verdict in sorted((verdict for verdict in verdicts if verdict.status != "passed"), key=_weigh):
+        subject = describe_subject(evaluation, verdict.variant, verdict.device)
+        if verdict.status == "error":
+            own = verdict.rule if verdict.variant is None else ""
+            sentence = f"{own or subject}: {verdict.reason}"
+        else:
+            sentence = f"{subject}: {verdict.rule}: {verdict.reason}"
+        told[sentence] = told.get(sentence, 0) + 1
+    return list(told)
+
+
+def _weigh(verdict: Verdict) -> tuple[bool, int, float]:
+    """Blocking ones first, broken limits before what could not be judged, the widest miss first."""
+    relative = 0.0
+    if verdict.margin is not None and verdict.limit is not None:
+        relative = verdict.margin / (abs(verdict.limit) or 1.0)
+    return not verdict.blocks, _WEIGHTS[verdict.status], relative
+
+
+def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+    rows = []
+    for variant in evaluation.variants:
+        for device in [result.device for result in variant.devices] or [None]:
+            own = [
+                verdict.status
+                for verdict in verdicts
+                if verdict.variant == variant.variant and verdict.device in (None, device)
+            ]
+            status = min(own, key=_WEIGHTS.__getitem__) if own else None
+            rows.append(Row(variant=variant.variant, device=device, status=status))
+    return tuple(rows)

@@ -1,0 +1,138 @@
+"""Accuracy against what it costs: one mark a bundle, and the line of those that nothing beats on both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluators.evaluation import Format, Score
+from reports.figures.scale import Scale, Tick, span
+from reports.metrics import is_better
+from reports.notation import format_number
+
+WIDTH, HEIGHT = 400, 270
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 384, 14, 226
+_NEAR = 13.0
+_PLACES = ((9, 4), (-9, 4), (0, -9), (0, 17), (9, -7), (-9, 15), (17, 16), (-17, -7))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a bundle brings to the figure."""
+
+    key: str
+    name: str
+    format: Format
+    cost: Score
+    accuracy: Score
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A bundle in the figure, in pixels."""
+
+    key: str
+    name: str
+    format: Format
+    x: float
+    y: float
+    label_x: float
+    label_y: float
+    across: tuple[float, float] | None
+    """left and right end of the cost's interval"""
+    upright: tuple[float, float] | None
+    """bottom and top of the accuracy's interval"""
+    best: bool
+    """no other bundle is at least as good on both and better on one"""
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """A whole figure."""
+
+    title: str
+    cost_label: str
+    accuracy_label: str
+    marks: tuple[Mark, ...]
+    line: str
+    """SVG path through the best marks"""
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+def draw_frontier(title: str, candidates: list[Candidate], *, cost_label: str, accuracy_label: str) -> Frontier | None:
+    """The figure, or none where fewer than two bundles have both numbers."""
+    shown = [item for item in candidates if item.cost.value is not None and item.accuracy.value is not None]
+    if len(shown) < 2:
+        return None
+    x = span([end for item in shown for end in _ends(item.cost)], start=_LEFT, end=_RIGHT, floor=0.0)
+    y = span([end for item in shown for end in _ends(item.accuracy)], start=_BOTTOM, end=_TOP)
+    labels: list[tuple[float, float]] = []
+    marks = []
+    for item in shown:
+        marks.append(_mark(item, shown, x, y, labels))
+        labels.append((marks[-1].label_x, marks[-1].label_y))
+    return Frontier(
+        title=title,
+        cost_label=cost_label,
+        accuracy_label=accuracy_label,
+        marks=tuple(marks),
+        line=_step_line([mark for mark in marks if mark.best]),
+        x_ticks=tuple(Tick(x.place(tick), format_number(tick, shown[0].cost.unit)) for tick in x.ticks(4)),
+        y_ticks=tuple(Tick(y.place(tick), format_number(tick, shown[0].accuracy.unit)) for tick in y.ticks(5)),
+    )
+
+
+def _mark(item: Candidate, shown: list[Candidate], x: Scale, y: Scale, labels: list[tuple[float, float]]) -> Mark:
+    assert item.cost.value is not None and item.accuracy.value is not None
+    at = x.place(item.cost.value), y.place(item.accuracy.value)
+    others = [
+        (x.place(other.cost.value or 0), y.place(other.accuracy.value or 0)) for other in shown if other is not item
+    ]
+    label = _place_label(at, [*others, *labels])
+    return Mark(
+        key=item.key,
+        name=item.name,
+        format=item.format,
+        x=at[0],
+        y=at[1],
+        label_x=label[0],
+        label_y=label[1],
+        across=_interval(item.cost, x),
+        upright=_interval(item.accuracy, y),
+        best=not any(_beats(other, item) for other in shown),
+    )
+
+
+def _place_label(at: tuple[float, float], taken: list[tuple[float, float]]) -> tuple[float, float]:
+    places = [(round(at[0] + dx, 1), round(at[1] + dy, 1)) for dx, dy in _PLACES]
+
+    def room(place: tuple[float, float]) -> float:
+        nearest = min((abs(place[0] - x) + abs(place[1] - 4 - y) for x, y in taken), default=_NEAR)
+        return min(nearest, _NEAR)
+
+    return max(places, key=room)
+
+
+def _ends(score: Score) -> list[float]:
+    return [end for end in (score.value, score.low, score.high) if end is not None]
+
+
+def _interval(score: Score, scale: Scale) -> tuple[float, float] | None:
+    if score.low is None or score.high is None:
+        return None
+    return scale.place(score.low), scale.place(score.high)
+
+
+def _beats(first: Candidate, second: Candidate) -> bool:
+    pairs = [(first.cost, second.cost), (first.accuracy, second.accuracy)]
+    worse = any(is_better(a.direction, b.value or 0, a.value or 0) for a, b in pairs)
+    better = any(is_better(a.direction, a.value or 0, b.value or 0) for a, b in pairs)
+    return better and not worse
+
+
+def _step_line(marks: list[Mark]) -> str:
+    ordered = sorted(marks, key=lambda mark: (mark.x, mark.y))
+    if len(ordered) < 2:
+        return ""
+    rest = "".join(f"H{mark.x}V{mark.y}" for mark in ordered[1:])
+    return f"M{ordered[0].x} {ordered[0].y}{rest}"

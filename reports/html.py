@@ -1,0 +1,146 @@
+"""`report.html`: one file that a reviewer opens anywhere.
+
+It asks nothing of the network, reads well without its script and even without its style, and forbids by its own
+Content-Security-Policy every script but the one it brings, by hash. Every text from outside is escaped by Jinja's
+autoescape; nothing is marked safe but the style and the script of this package.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from reports.comparison import Comparison, describe_subject
+from reports.figures import budget_bar, call_times, drift_curve, frontier, piano_roll
+from reports.metrics import worst_parity
+from reports.notation import (
+    BASIS_MARKS,
+    BASIS_MEANINGS,
+    BASIS_WORDS,
+    DIRECTION_WORDS,
+    clean_text,
+    format_exact,
+    format_interval,
+    format_number,
+    format_score,
+    shorten,
+)
+from reports.sections import (
+    draw_frontiers,
+    group_budgets,
+    list_bundles,
+    list_clips,
+    list_drifts,
+    list_long_names,
+    list_timings,
+    make_keys,
+)
+from reports.summary import (
+    OUTCOME_STATUS,
+    STATUS_MARKS,
+    STATUS_WORDS,
+    describe_counts,
+    describe_outcome,
+    find_main_metric,
+)
+
+FILE_NAME = "report.html"
+
+_MOST_REASONS = 12
+_MOST_RECIPE = 20_000
+_MOST_NAME = 4_096
+
+
+def render(report: Comparison) -> str:
+    """The comparison as one self-contained page."""
+    evaluation = report.evaluation
+    keys = make_keys(evaluation)
+    timings, timing_ticks = list_timings(evaluation, keys)
+    style, script = _read("report.css"), _read("report.js")
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            evaluation=evaluation,
+            outcome=report.outcome,
+            outcome_status=OUTCOME_STATUS[report.outcome.status],
+            outcome_words=describe_outcome(report.outcome),
+            counts=describe_counts(report.outcome),
+            reasons=report.outcome.reasons[:_MOST_REASONS],
+            reasons_left=report.outcome.reasons[_MOST_REASONS:],
+            keys=keys,
+            main=find_main_metric(report),
+            budgets=group_budgets(report),
+            bundles=list_bundles(report, keys),
+            failed=[variant for variant in evaluation.variants if variant.failure is not None],
+            frontiers=draw_frontiers(report, keys),
+            drifts=list_drifts(report, keys),
+            timings=timings,
+            timing_ticks=timing_ticks,
+            clips=list_clips(report, keys),
+            changes=[change for change in report.changes if change.state != "same"],
+            recipe=json.dumps(evaluation.recipe, indent=2, ensure_ascii=False)[:_MOST_RECIPE],
+            long_names=[name[:_MOST_NAME] for name in list_long_names(evaluation)],
+            style=Markup(style),  # noqa: S704  a file of this package
+            script=Markup(script),  # noqa: S704  a file of this package
+            script_hash=hash_source(script),
+        )
+    )
+    return clean_text(page)
+
+
+def hash_source(text: str) -> str:
+    """The Content-Security-Policy source expression that allows an inline script: `sha256-<base64>`.
+
+    Source: W3C, "Content Security Policy Level 3", hash-source.
+    """
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _read(name: str) -> str:
+    return resources.files("reports").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "exact": format_exact,
+        "interval": format_interval,
+        "number": format_number,
+        "score": format_score,
+        "short": shorten,
+    }
+    shared: dict[str, Any] = {
+        "BASIS_MARKS": BASIS_MARKS,
+        "BASIS_MEANINGS": BASIS_MEANINGS,
+        "BASIS_WORDS": BASIS_WORDS,
+        "DIRECTION_WORDS": DIRECTION_WORDS,
+        "STATUS_MARKS": STATUS_MARKS,
+        "STATUS_WORDS": STATUS_WORDS,
+        "describe_subject": describe_subject,
+        "figures": {
+            "bar": budget_bar,
+            "calls": call_times,
+            "drift": drift_curve,
+            "frontier": frontier,
+            "roll": piano_roll,
+        },
+        "worst_parity": worst_parity,
+    }
+    environment.globals |= shared
+    return environment

@@ -1,0 +1,119 @@
+"""How numbers are written for readers: unit, direction, basis, interval. Every renderer uses these words."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from evaluators.evaluation import Basis, Direction, Score
+
+BASIS_WORDS: dict[Basis, str] = {
+    "measured_host": "measured on this host",
+    "emulated": "emulated",
+    "predicted": "predicted",
+    "measured_device": "measured on a phone",
+}
+BASIS_MARKS: dict[Basis, str] = {"measured_host": "●", "emulated": "◐", "predicted": "◇", "measured_device": "■"}
+BASIS_MEANINGS: dict[Basis, str] = {
+    "measured_host": "timed or weighed on the machine that evaluated, which is not a phone",
+    "emulated": "computed by running the bundle as the phone would",
+    "predicted": "from a cost model; the range is where the number is expected to fall",
+    "measured_device": "measured on a physical phone",
+}
+DIRECTION_WORDS: dict[Direction, str] = {"higher": "↑ higher is better", "lower": "↓ lower is better"}
+UNIT_WORDS = {"db": "dB", "ratio": "", "dimensionless": ""}
+
+_BYTE_STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+_MAX_DIGITS = 12
+_NAME_LIMIT = 96
+
+
+def format_number(value: float, unit: str, *, digits: int = 3, signed: bool = False) -> str:
+    """A number with its unit, for example "24.1 ms", "204 kB" or "0.812".
+
+    Args:
+        value: In `unit`.
+        unit: A score's unit.
+        digits: Significant digits; ratios get as many decimals instead.
+        signed: Write a plus before what is above zero.
+    """
+    suffix = UNIT_WORDS.get(unit, unit)
+    if unit == "bytes":
+        value, suffix = _scale_bytes(value)
+    if suffix == "bytes":
+        text = f"{value:.0f}"
+    else:
+        text = f"{value:.{digits}f}" if unit == "ratio" else _significant(value, digits)
+    if not text.strip("-0.") and text.startswith("-"):
+        text = text[1:]
+    sign = "+" if signed and value > 0 else ""
+    return f"{sign}{text} {suffix}".rstrip().replace("-", "−", 1 if value < 0 else 0)
+
+
+def format_apart(value: float, limit: float, unit: str) -> str:
+    """`value`, with as many digits as it takes to tell it from `limit`, so that no text contradicts its verdict."""
+    for digits in range(3, _MAX_DIGITS):
+        text = format_number(value, unit, digits=digits)
+        if value == limit or text != format_number(limit, unit, digits=digits):
+            return text
+    return f"{value!r} {UNIT_WORDS.get(unit, unit)}".rstrip()
+
+
+def format_exact(value: float, unit: str) -> str:
+    """A limit as it was meant, without digits that nobody wrote: "60 ms", "300 kB", "0.05"."""
+    suffix = UNIT_WORDS.get(unit, unit)
+    if unit == "bytes":
+        value, suffix = _scale_bytes(value)
+    text = f"{abs(value):.{_MAX_DIGITS}g}"
+    return f"{'−' if value < 0 else ''}{text} {suffix}".rstrip()
+
+
+def format_interval(score: Score, *, signed: bool = False) -> str:
+    """The interval in words, for example "80 %: 18.0 to 41.0 ms"; empty where there is none."""
+    if score.low is None or score.high is None or score.confidence is None:
+        return ""
+    low, high = (format_number(end, score.unit, signed=signed) for end in (score.low, score.high))
+    unit = low.rpartition(" ")[2]
+    if " " in low and high.endswith(f" {unit}"):
+        low = low.removesuffix(f" {unit}")
+    return f"{score.confidence * 100:g} %: {low} to {high}"
+
+
+def format_score(score: Score, *, signed: bool = False) -> str:
+    """The value with its unit, or the reason why there is none."""
+    if score.value is None:
+        return f"none: {score.reason}"
+    return format_number(score.value, score.unit, signed=signed)
+
+
+def clean_text(text: str) -> str:
+    """Text with control characters and lone surrogates made visible as U+FFFD; line ends and tabs stay."""
+    return "".join(
+        "\ufffd" if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign for sign in text
+    )
+
+
+def shorten(text: str, limit: int = _NAME_LIMIT) -> str:
+    """A name for a table: cleaned, and with its middle left out where it is longer than `limit` characters."""
+    text = " ".join(clean_text(text).split())
+    if len(text) <= limit:
+        return text
+    head = limit * 2 // 3
+    return f"{text[:head]}…{text[-(limit - head - 1) :]}"
+
+
+def _scale_bytes(value: float) -> tuple[float, str]:
+    for size, name in _BYTE_STEPS:
+        if abs(value) >= size:
+            return value / size, name
+    return value, "bytes"
+
+
+def _significant(value: float, digits: int) -> str:
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if exponent < -4:
+        mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa}e{int(power)}"
+    return f"{value:.{max(0, digits - 1 - exponent)}f}"

@@ -1,0 +1,316 @@
+"""What each section of the HTML page shows: evaluation and verdicts put in the order in which a reviewer reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluators.evaluation import ClipInfo, ClipScores, DeviceResult, Drift, Evaluation, Note, Score, VariantResult
+from reports.budgets import Level, Status, Verdict
+from reports.comparison import Comparison, Row
+from reports.figures.budget_bar import BudgetBar, draw_budget_bar
+from reports.figures.call_times import CallTimes, draw_call_times, share_axis
+from reports.figures.drift_curve import DriftCurve, draw_drift_curve
+from reports.figures.frontier import Candidate, Frontier, draw_frontier
+from reports.figures.piano_roll import PianoRoll, draw_piano_roll
+from reports.figures.scale import Tick
+from reports.metrics import Finding, worst_parity
+from reports.notation import format_number, shorten
+from reports.summary import find_main_metric
+
+_MOST_CLIPS = 40
+_MOST_PHONES = 6
+
+
+@dataclass(frozen=True)
+class BudgetLine:
+    verdict: Verdict
+    bar: BudgetBar | None
+
+
+@dataclass(frozen=True)
+class BudgetGroup:
+    """One promise and what came of it, broken ones first."""
+
+    rule: str
+    level: Level
+    lines: tuple[BudgetLine, ...]
+    worst: Status
+
+
+@dataclass(frozen=True)
+class PhoneLine:
+    """A phone of a bundle; a bundle without phones has one line without a result."""
+
+    row: Row
+    result: DeviceResult | None
+
+
+@dataclass(frozen=True)
+class BundleBlock:
+    """A bundle in the matrix."""
+
+    key: str
+    variant: VariantResult
+    main: Score | None
+    difference: Score | None
+    parity: Finding
+    phones: tuple[PhoneLine, ...]
+
+
+@dataclass(frozen=True)
+class DriftView:
+    key: str
+    variant: str
+    drift: Drift
+    curve: DriftCurve | None
+    first_kind: str | None
+    first_number: int | None
+    worst_kind: str | None
+    worst_number: int | None
+    limit: float | None
+    left_at_worst: float | None
+    """error that is left when all up to the worst op is put right"""
+
+
+@dataclass(frozen=True)
+class TimingLine:
+    key: str
+    variant: VariantResult
+    calls: CallTimes
+
+
+@dataclass(frozen=True)
+class ClipCell:
+    score: Score | None
+    difference: float | None
+    worst: bool
+
+
+@dataclass(frozen=True)
+class ClipLine:
+    """A clip under every bundle; the roll is that of the bundle that did worst."""
+
+    info: ClipInfo
+    source: Score | None
+    cells: tuple[ClipCell, ...]
+    worst: str | None
+    """key of that bundle"""
+    roll: PianoRoll | None
+    fall: float
+    """largest loss against the source model, in the metric's good direction"""
+
+
+@dataclass(frozen=True)
+class ClipSection:
+    metric: str | None
+    keys: tuple[str, ...]
+    lines: tuple[ClipLine, ...]
+    left_out: int
+
+
+def make_keys(evaluation: Evaluation) -> dict[str, str]:
+    """Variant → the letter that stands for it in figures: A … Z, AA …"""
+    keys = {}
+    for number, variant in enumerate(evaluation.variants):
+        letter = chr(ord("A") + number % 26)
+        keys[variant.variant] = letter * (number // 26 + 1)
+    return keys
+
+
+def group_budgets(report: Comparison) -> tuple[BudgetGroup, ...]:
+    """Verdicts by rule. Rules without a budget show only what broke them."""
+    weight: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
+    groups: dict[tuple[str, Level], list[Verdict]] = {}
+    for verdict in report.verdicts:
+        if verdict.metric is not None or verdict.status != "passed":
+            groups.setdefault((verdict.rule, verdict.level), []).append(verdict)
+    made = []
+    for (rule, level), verdicts in groups.items():
+        ordered = sorted(verdicts, key=lambda verdict: weight[verdict.status])
+        lines = tuple(BudgetLine(verdict, draw_budget_bar(verdict)) for verdict in ordered)
+        made.append(BudgetGroup(rule, level, lines, ordered[0].status))
+    return tuple(sorted(made, key=lambda group: (group.level != "error", weight[group.worst])))
+
+
+def list_bundles(report: Comparison, keys: dict[str, str]) -> tuple[BundleBlock, ...]:
+    """The matrix: every bundle that has a result, each with its phones."""
+    main = find_main_metric(report)
+    blocks = []
+    for variant in report.evaluation.variants:
+        if variant.failure is not None:
+            continue
+        results = {result.device: result for result in variant.devices}
+        blocks.append(
+            BundleBlock(
+                key=keys[variant.variant],
+                variant=variant,
+                main=variant.scores.get(main) if main else None,
+                difference=variant.differences.get(main) if main else None,
+                parity=worst_parity(variant, "max_abs_error"),
+                phones=tuple(
+                    PhoneLine(row, results.get(row.device) if row.device else None)
+                    for row in report.rows
+                    if row.variant == variant.variant
+                ),
+            )
+        )
+    return tuple(blocks)
+
+
+def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, ...]:
+    """Accuracy against size over all bundles, then against latency on each phone."""
+    evaluation, main = report.evaluation, find_main_metric(report)
+    if main is None:
+        return ()
+    blocks = [variant for variant in evaluation.variants if variant.failure is None and main in variant.scores]
+    wanted = [("Size of the model", "size", [(v, v.scores.get("size_bytes")) for v in blocks])]
+    for device, name in list(evaluation.device_names.items())[:_MOST_PHONES]:
+        costs = [
+            (variant, result.scores.get("latency_ms"))
+            for variant in blocks
+            for result in variant.devices
+            if result.device == device and result.runs
+        ]
+        wanted.append((f"Predicted latency, {shorten(name)}", "latency of one window", costs))
+    figures = []
+    for title, label, costs in wanted:
+        found = [
+            Candidate(keys[variant.variant], variant.variant, variant.format, cost, variant.scores[main])
+            for variant, cost in costs
+            if cost is not None
+        ]
+        figures.append(draw_frontier(title, found, cost_label=label, accuracy_label=main))
+    return tuple(figure for figure in figures if figure is not None)
+
+
+def list_drifts(report: Comparison, keys: dict[str, str]) -> tuple[DriftView, ...]:
+    """Every drift that was located, with the budget on max_abs_error for that bundle."""
+    views = []
+    for variant in report.evaluation.variants:
+        if variant.drift is None:
+            continue
+        limits = [
+            verdict.limit
+            for verdict in report.verdicts
+            if verdict.variant == variant.variant and verdict.metric == "max_abs_error" and verdict.limit is not None
+        ]
+        views.append(_view_drift(variant, variant.drift, keys[variant.variant], min(limits, default=None)))
+    return tuple(views)
+
+
+def list_timings(evaluation: Evaluation, keys: dict[str, str]) -> tuple[tuple[TimingLine, ...], tuple[Tick, ...]]:
+    """The host's stopwatch: one line a bundle on an axis they share, and that axis's ticks."""
+    timed = [(variant, variant.timing) for variant in evaluation.variants if variant.timing is not None]
+    axis = share_axis([timing for _, timing in timed])
+    lines = tuple(TimingLine(keys[v.variant], v, draw_call_times(timing, axis)) for v, timing in timed)
+    return lines, tuple(Tick(axis.place(tick), format_number(tick, "ms")) for tick in axis.ticks(5))
+
+
+def list_clips(report: Comparison, keys: dict[str, str]) -> ClipSection:
+    """Every clip under every bundle: the largest loss against the source model first, then the lowest score."""
+    evaluation, main = report.evaluation, find_main_metric(report)
+    scored = [variant for variant in evaluation.variants if variant.clips]
+    if main is None or not scored:
+        return ClipSection(main, (), (), 0)
+    tables = [{clip.clip: clip for clip in variant.clips} for variant in scored]
+    source = {clip.clip: clip.scores.get(main) for clip in evaluation.source.clips}
+    letters = tuple(keys[variant.variant] for variant in scored)
+    entries = [
+        _rank_clip(info, source.get(info.clip), [table.get(info.clip) for table in tables], main)
+        for info in evaluation.dataset.clips
+    ]
+    entries.sort(key=lambda entry: entry[:2])
+    lines = tuple(_draw_clip(entry[2], letters) for entry in entries[:_MOST_CLIPS])
+    return ClipSection(main, letters, lines, max(0, len(entries) - _MOST_CLIPS))
+
+
+def list_long_names(evaluation: Evaluation) -> tuple[str, ...]:
+    """Names that tables show shortened, to be given in full once."""
+    names = [evaluation.model.name, *(clip.clip for clip in evaluation.dataset.clips)]
+    for variant in evaluation.variants:
+        names += [variant.variant, *(parity.output for parity in variant.parity)]
+        if variant.drift is not None:
+            names += [variant.drift.first_op, variant.drift.worst_op]
+    return tuple(dict.fromkeys(name for name in names if shorten(name) != name))
+
+
+def _view_drift(variant: VariantResult, drift: Drift, key: str, limit: float | None) -> DriftView:
+    numbers = {step.op: number for number, step in reversed(list(enumerate(drift.steps, start=1)))}
+    first, worst = numbers.get(drift.first_op), numbers.get(drift.worst_op)
+    return DriftView(
+        key=key,
+        variant=variant.variant,
+        drift=drift,
+        curve=draw_drift_curve(drift, limit),
+        first_kind=drift.steps[first - 1].kind if first else None,
+        first_number=first,
+        worst_kind=drift.steps[worst - 1].kind if worst else None,
+        worst_number=worst,
+        limit=limit,
+        left_at_worst=drift.steps[worst - 1].error_after if worst else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    info: ClipInfo
+    source: Score | None
+    clips: tuple[ClipScores | None, ...]
+    scores: tuple[Score | None, ...]
+    gains: tuple[float | None, ...]
+    """change against the source model, above zero where better"""
+
+
+def _rank_clip(
+    info: ClipInfo, source: Score | None, clips: list[ClipScores | None], main: str
+) -> tuple[float, float, _Ranked]:
+    scores = tuple(clip.scores.get(main) if clip is not None else None for clip in clips)
+    gains = tuple(_gain(source, score) for score in scores)
+    goodness = [_good(score) for score in (*scores, source) if score is not None and score.value is not None]
+    fall = min((gain for gain in gains if gain is not None), default=0.0)
+    return min(fall, 0.0), min(goodness, default=float("inf")), _Ranked(info, source, tuple(clips), scores, gains)
+
+
+def _gain(source: Score | None, score: Score | None) -> float | None:
+    if source is None or score is None or source.value is None or score.value is None:
+        return None
+    return _good(score) - _good(source)
+
+
+def _good(score: Score) -> float:
+    assert score.value is not None
+    return score.value if score.direction == "higher" else -score.value
+
+
+def _draw_clip(ranked: _Ranked, letters: tuple[str, ...]) -> ClipLine:
+    present = [number for number, score in enumerate(ranked.scores) if score is not None and score.value is not None]
+    worst = min(present, key=lambda number: _good_at(ranked.scores, number), default=None)
+    cells = tuple(
+        ClipCell(score, _difference(score, gain), number == worst and (gain is None or gain < 0))
+        for number, (score, gain) in enumerate(zip(ranked.scores, ranked.gains, strict=True))
+    )
+    shown = ranked.clips[worst] if worst is not None else next((clip for clip in ranked.clips if clip), None)
+    reference: tuple[Note, ...] | None = ranked.info.reference_notes
+    roll = None
+    if shown is not None and shown.notes is not None and reference is not None:
+        roll = draw_piano_roll(reference, shown.notes, ranked.info.duration_s)
+    return ClipLine(
+        info=ranked.info,
+        source=ranked.source,
+        cells=cells,
+        worst=letters[ranked.clips.index(shown)] if shown is not None else None,
+        roll=roll,
+        fall=min((gain for gain in ranked.gains if gain is not None), default=0.0),
+    )
+
+
+def _good_at(scores: tuple[Score | None, ...], number: int) -> float:
+    score = scores[number]
+    assert score is not None
+    return _good(score)
+
+
+def _difference(score: Score | None, gain: float | None) -> float | None:
+    if score is None or gain is None:
+        return None
+    return gain if score.direction == "higher" else -gain

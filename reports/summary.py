@@ -1,0 +1,45 @@
+"""The words every renderer opens with."""
+
+from __future__ import annotations
+
+from reports.budgets import Status
+from reports.comparison import Comparison, Outcome
+
+STATUS_WORDS: dict[Status | None, str] = {
+    "passed": "passed",
+    "warned": "warning",
+    "failed": "failed",
+    "error": "error",
+    None: "not judged",
+}
+STATUS_MARKS: dict[Status | None, str] = {"passed": "✓", "warned": "!", "failed": "✗", "error": "⊘", None: "–"}
+OUTCOME_STATUS: dict[str, Status] = {"pass": "passed", "warn": "warned", "fail": "failed"}
+_OUTCOMES = {"pass": "Pass", "warn": "Pass, with warnings", "fail": "Fail"}
+
+
+def describe_outcome(outcome: Outcome) -> str:
+    """The verdict in a word or three."""
+    return _OUTCOMES[outcome.status]
+
+
+def describe_counts(outcome: Outcome) -> str:
+    """How many checks ended how, for example "2 failed, 1 error, 40 passed"."""
+    counts = (
+        (outcome.failed, "failed"),
+        (outcome.errors, "error" if outcome.errors == 1 else "errors"),
+        (outcome.warned, "warning" if outcome.warned == 1 else "warnings"),
+        (outcome.passed, "passed"),
+    )
+    return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing was judged"
+
+
+def find_main_metric(report: Comparison) -> str | None:
+    """The metric that stands for how good a bundle is at its task.
+
+    The first that a budget holds against the source model, else the first that is compared with it, else the source's first.
+    """
+    evaluation = report.evaluation
+    compared = {metric for variant in evaluation.variants for metric in variant.differences}
+    judged = [verdict.metric for verdict in report.verdicts if verdict.metric in compared]
+    candidates = [*(metric for metric in judged if metric), *sorted(compared), *evaluation.source.scores]
+    return candidates[0] if candidates else None
