@@ -74,7 +74,7 @@ def stitch(outputs: npt.NDArray[Any], audio: AudioContract, n_samples: int) -> S
 
     A frame's time is exact: window index x hop + frame in window x samples per frame - lead-in. Upstream instead gives
     frames a steady rate and takes back, once every 172 frames, a time that holds a constant found by trial
-    (`model_frames_to_time`).
+    (`model_frames_to_time`); the two differ by up to 8.5 ms within 7 s and 10.5 ms within 10 minutes.
 
     With `audio.frame_rate_hz` the result is trimmed to floor(n_samples x frame_rate_hz / sample_rate_hz) frames, as
     upstream does (86 for Basic Pitch); otherwise to the frames whose time lies within the clip.

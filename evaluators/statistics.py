@@ -1,0 +1,192 @@
+"""What a mean over a few clips is worth: bootstrap intervals of means and of paired differences.
+
+The clips are resampled with replacement, thousands of times; the spread of the resampled means is the interval.
+
+The interval is the expanded percentile interval. A plain percentile interval is too narrow for few clips, by the factor
+sqrt((n - 1) / n) and for want of Student's t; its quantiles alpha / 2 and 1 - alpha / 2 are therefore moved out to
+Phi(-sqrt(n / (n - 1)) t(alpha / 2, n - 1)) and its mirror image. It was chosen by simulation
+(`benchmarks/bootstrap_coverage.py`, 2000 trials): at 28 clips its 95 % interval covers 0.89 to 0.95 by kind of
+difference, the plain one 0.88 to 0.93, BCa 0.88 to 0.92, bootstrap-t 0.91 to 0.96 with intervals up to half as wide
+again. Many clips score the same under two variants of one model, and it is there that BCa (0.83 at 16 clips) and
+bootstrap-t (0.88) fall behind. Where the clips that differ are few and all differ in one direction the interval covers
+less than it claims (0.79 at 8 clips, 0.89 at 28, 0.92 at 60): a dataset should not be small.
+
+Source: T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69 (2015), 371-386.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import Score
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+SEED = 0
+_BLOCK = 1 << 21  # resampled values held at once: 16 MB of indices
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its interval."""
+
+    mean: float | None
+    """none where there was nothing to average"""
+    low: float | None
+    high: float | None
+    confidence: float
+    used: int
+    """values, or pairs of values, averaged"""
+    left_out: int
+    """clips without a value on either side"""
+    reason: str | None = None
+    """why there is no interval"""
+
+
+def paired_bootstrap(
+    reference: Sequence[float | None] | npt.NDArray[np.floating[Any]],
+    estimate: Sequence[float | None] | npt.NDArray[np.floating[Any]],
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Interval:
+    """The mean of `estimate - reference` over clips, with its interval.
+
+    Args:
+        reference: One value a clip; None or NaN where there is none. Not modified.
+        estimate: The same clips in the same order. A pair lacking either value is left out and counted.
+        confidence: The interval's nominal coverage.
+        resamples: How often the pairs are drawn anew.
+        seed: Same seed and data, same interval.
+
+    Raises:
+        EvaluationError: The lengths differ, a value is infinite, or an option is out of range.
+    """
+    first, second = _values(reference, "reference"), _values(estimate, "estimate")
+    if first.shape != second.shape:
+        raise EvaluationError(
+            f"paired values must be as many on both sides: {len(first)} reference, {len(second)} estimate"
+        )
+    return _interval(second - first, "pair of clips", confidence=confidence, resamples=resamples, seed=seed)
+
+
+def bootstrap(
+    values: Sequence[float | None] | npt.NDArray[np.floating[Any]],
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Interval:
+    """The mean of one value a clip, with its interval; otherwise as `paired_bootstrap`."""
+    return _interval(_values(values, "values"), "clip", confidence=confidence, resamples=resamples, seed=seed)
+
+
+def aggregate(
+    scores: Sequence[Score], *, confidence: float = CONFIDENCE, resamples: int = RESAMPLES, seed: int = SEED
+) -> Score:
+    """One metric's scores of all clips as one score: the mean over the clips that have a value, with its interval.
+
+    No value where no clip has one; no interval where only one has.
+
+    Raises:
+        EvaluationError: There is no score, or unit, direction or basis are not the same for all.
+    """
+    interval = bootstrap([s.value for s in scores], confidence=confidence, resamples=resamples, seed=seed)
+    return _score(interval, scores, scores)
+
+
+def difference(
+    reference: Sequence[Score],
+    estimate: Sequence[Score],
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Score:
+    """One metric of a variant minus that of the source model, over the same clips, with its paired interval.
+
+    The result has the estimate's basis; more than 0 is better where the metric's direction is "higher".
+
+    Raises:
+        EvaluationError: There is no score, the lengths differ, or unit and direction are not the same for all.
+    """
+    interval = paired_bootstrap(
+        [s.value for s in reference],
+        [s.value for s in estimate],
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )
+    return _score(interval, estimate, [*reference, *estimate])
+
+
+def _values(values: Any, side: str) -> npt.NDArray[np.float64]:
+    array = np.array([np.nan if value is None else value for value in values], np.float64)
+    if array.ndim != 1 or np.isinf(array).any():
+        found = f"shape {array.shape}" if array.ndim != 1 else "an infinite value"
+        raise EvaluationError(f"{side} must be one finite number or nothing a clip; found {found}")
+    return array
+
+
+def _interval(values: npt.NDArray[np.float64], what: str, *, confidence: float, resamples: int, seed: int) -> Interval:
+    if not 0 < confidence < 1:
+        raise EvaluationError(f"confidence must lie between 0 and 1, found {confidence}")
+    if resamples < 1:
+        raise EvaluationError(f"resamples must be at least 1, found {resamples}")
+    present = values[~np.isnan(values)]
+    used, left_out = len(present), len(values) - len(present)
+    if used < 2:
+        mean = float(present[0]) if used else None
+        reason = f"only one {what} has values" if used else f"no {what} has values"
+        return Interval(mean, None, None, confidence, used, left_out, reason)
+    means = _resampled_means(present, resamples, seed)
+    tail = _expanded_tail((1 - confidence) / 2, used)
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(float(present.mean()), float(low), float(high), confidence, used, left_out)
+
+
+def _resampled_means(values: npt.NDArray[np.float64], resamples: int, seed: int) -> npt.NDArray[np.float64]:
+    random = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    rows = max(1, _BLOCK // len(values))
+    for start in range(0, resamples, rows):
+        block = means[start : start + rows]
+        block[:] = values[random.integers(0, len(values), (len(block), len(values)))].mean(axis=1)
+    return means
+
+
+def _expanded_tail(tail: float, n: int) -> float:
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, tail)))
+
+
+def _score(interval: Interval, like: Sequence[Score], same: Sequence[Score]) -> Score:
+    """An interval as a score in the unit, direction and basis of `like`."""
+    if not like:
+        raise EvaluationError("no score to average: at least one clip is needed")
+    for name, scores in (("unit", same), ("direction", same), ("basis", like)):
+        found = sorted({getattr(score, name) for score in scores})
+        if len(found) > 1:
+            raise EvaluationError(f"scores of different {name} cannot be put together: {', '.join(found)}")
+    reason = None
+    if interval.mean is None:
+        reasons = sorted({score.reason for score in same if score.reason})
+        reason = f"{interval.reason}: {'; '.join(reasons)}" if reasons else interval.reason
+    return Score(
+        value=interval.mean,
+        unit=like[0].unit,
+        direction=like[0].direction,
+        basis=like[0].basis,
+        low=interval.low,
+        high=interval.high,
+        confidence=interval.confidence if interval.low is not None else None,
+        reason=reason,
+    )

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import Score
+from evaluators.statistics import Interval, aggregate, bootstrap, difference, paired_bootstrap
+
+VALUES = st.lists(st.floats(-5, 5), min_size=2, max_size=30)
+
+
+def _score(value: float | None, *, unit: str = "ratio", direction: str = "higher", basis: str = "emulated") -> Score:
+    return Score(
+        value=value,
+        unit=unit,
+        direction=direction,
+        basis=basis,
+        reason=None if value is not None else "no labelled note",
+    )
+
+
+def test_mean_difference_is_estimate_minus_reference() -> None:
+    interval = paired_bootstrap([0.5, 0.6, 0.7], [0.4, 0.6, 0.5])
+    assert interval.mean == pytest.approx(-0.1)
+    assert interval.low < -0.1 < interval.high
+    assert (interval.used, interval.left_out, interval.reason) == (3, 0, None)
+
+
+def test_two_pairs_reach_from_one_difference_to_the_other() -> None:
+    # Resampled means are 0, 0.5 and 1; Student's t of one degree of freedom asks for the outermost.
+    interval = paired_bootstrap([0, 0], [0, 1])
+    assert (interval.low, interval.mean, interval.high) == (0, 0.5, 1)
+
+
+def test_close_to_students_t_where_that_is_right() -> None:
+    from scipy import stats
+
+    values = np.random.default_rng(3).normal(0.2, 1, 40)
+    expected = stats.t.interval(0.95, 39, values.mean(), values.std(ddof=1) / np.sqrt(40))
+    interval = bootstrap(values)
+    # A twentieth of the width: the sample is not quite normal and 10,000 resamples leave some noise.
+    assert (interval.low, interval.high) == pytest.approx(expected, abs=0.05 * (expected[1] - expected[0]))
+
+
+def test_coverage_of_95_percent() -> None:
+    random = np.random.default_rng(11)
+    trials, n_clips = 400, 28
+    hits = 0
+    for seed in range(trials):
+        reference = random.uniform(0, 1, n_clips)
+        interval = paired_bootstrap(reference, reference + random.normal(0.1, 0.3, n_clips), resamples=500, seed=seed)
+        hits += interval.low <= 0.1 <= interval.high
+    # 0.945 over 2000 trials (benchmarks/bootstrap_coverage.py); three standard errors of 400 trials are 0.034.
+    assert hits / trials == pytest.approx(0.945, abs=0.034)
+
+
+@settings(deadline=None, max_examples=40)
+@given(values=VALUES, shift=st.floats(-3, 3))
+def test_properties(values: list[float], shift: float) -> None:
+    one = bootstrap(values, resamples=200)
+    assert min(values) - 1e-9 <= one.low <= one.high <= max(values) + 1e-9
+    assert one == bootstrap(values, resamples=200)
+    moved = bootstrap([value + shift for value in values], resamples=200)
+    assert (moved.low, moved.high) == pytest.approx((one.low + shift, one.high + shift), abs=1e-9)
+    wider = bootstrap(values, resamples=200, confidence=0.99)
+    assert wider.low <= one.low
+    assert wider.high >= one.high
+
+
+def test_seeds_differ() -> None:
+    values = np.random.default_rng(0).normal(size=20)
+    assert bootstrap(values, seed=1) != bootstrap(values, seed=2)
+
+
+def test_no_difference_has_an_interval_of_no_width() -> None:
+    interval = paired_bootstrap([0.1, 0.7, 0.3], [0.1, 0.7, 0.3])
+    assert (interval.low, interval.mean, interval.high) == (0, 0, 0)
+
+
+def test_many_values_are_resampled_in_blocks() -> None:
+    values = np.random.default_rng(0).normal(size=30_000)
+    interval = bootstrap(values, resamples=300)
+    # Student's t: 1.96 / sqrt(30,000) = 0.0113; 300 resamples leave its ends to within a fifth.
+    assert interval.high - interval.low == pytest.approx(2 * 0.0113, rel=0.2)
+
+
+def test_pairs_lacking_a_side_are_left_out_and_counted() -> None:
+    interval = paired_bootstrap([0.5, None, 0.7, 0.9], [0.4, 0.6, float("nan"), 0.8])
+    assert (interval.used, interval.left_out) == (2, 2)
+    assert interval.mean == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(
+    ("reference", "estimate", "expected"),
+    [
+        ([], [], Interval(None, None, None, 0.95, 0, 0, "no pair of clips has values")),
+        ([None], [1.0], Interval(None, None, None, 0.95, 0, 1, "no pair of clips has values")),
+        ([0.5, None], [0.75, 0.1], Interval(0.25, None, None, 0.95, 1, 1, "only one pair of clips has values")),
+    ],
+)
+def test_too_few_pairs(reference: list[float | None], estimate: list[float | None], expected: Interval) -> None:
+    assert paired_bootstrap(reference, estimate) == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "estimate", "options", "message"),
+    [
+        ([1.0], [1.0, 2.0], {}, "paired values must be as many on both sides: 1 reference, 2 estimate"),
+        (
+            [1.0, float("inf")],
+            [1.0, 2.0],
+            {},
+            "reference must be one finite number or nothing a clip; found an infinite value",
+        ),
+        ([1.0, 1.0], np.ones((2, 2)), {}, "estimate must be one finite number or nothing a clip; found shape (2, 2)"),
+        ([1.0, 1.0], [1.0, 2.0], {"confidence": 1.0}, "confidence must lie between 0 and 1, found 1.0"),
+        ([1.0, 1.0], [1.0, 2.0], {"resamples": 0}, "resamples must be at least 1, found 0"),
+    ],
+)
+def test_refuses(reference: list[float], estimate: list[float], options: dict[str, float], message: str) -> None:
+    with pytest.raises(EvaluationError) as caught:
+        paired_bootstrap(reference, estimate, **options)
+    assert str(caught.value) == message
+
+
+def test_aggregate_is_the_mean_with_its_interval() -> None:
+    score = aggregate([_score(0.5), _score(None), _score(0.7), _score(0.9)])
+    assert score.value == pytest.approx(0.7)
+    assert 0.5 <= score.low < 0.7 < score.high <= 0.9
+    assert (score.unit, score.direction, score.basis, score.confidence) == ("ratio", "higher", "emulated", 0.95)
+
+
+def test_aggregate_of_one_value_has_no_interval() -> None:
+    score = aggregate([_score(0.5), _score(None)])
+    assert (score.value, score.low, score.high, score.confidence, score.reason) == (0.5, None, None, None, None)
+
+
+def test_aggregate_of_nothing_says_why() -> None:
+    score = aggregate([_score(None), _score(None)])
+    assert (score.value, score.reason) == (None, "no clip has values: no labelled note")
+
+
+def test_difference_is_paired() -> None:
+    reference = [_score(value, basis="measured_host") for value in (0.1, 0.5, 0.9)]
+    score = difference(reference, [_score(value) for value in (0.05, 0.45, 0.85)])
+    # Unpaired, the clips' own spread would make the interval half as wide as the scale.
+    assert (score.low, score.value, score.high) == pytest.approx((-0.05, -0.05, -0.05))
+    assert (score.basis, score.unit) == ("emulated", "ratio")
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([], "no score to average: at least one clip is needed"),
+        ([_score(1), _score(1, unit="ms")], "scores of different unit cannot be put together: ms, ratio"),
+        (
+            [_score(1), _score(1, direction="lower")],
+            "scores of different direction cannot be put together: higher, lower",
+        ),
+        (
+            [_score(1), _score(1, basis="predicted")],
+            "scores of different basis cannot be put together: emulated, predicted",
+        ),
+    ],
+)
+def test_aggregate_refuses(scores: list[Score], message: str) -> None:
+    with pytest.raises(EvaluationError) as caught:
+        aggregate(scores)
+    assert str(caught.value) == message
+
+
+def test_difference_refuses_another_unit() -> None:
+    with pytest.raises(EvaluationError, match="different unit"):
+        difference([_score(1, unit="ms")], [_score(1)])
