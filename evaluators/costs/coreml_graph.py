@@ -46,7 +46,9 @@ def read_coreml_graph(path: Path) -> Graph:
     model = parse_model(package.specification.read_bytes(), str(path))
     which = model.WhichOneof("Type")
     if which != "mlProgram":
-        raise EvaluationError(f"{path}: holds a {which or 'model of no known kind'}; right is an ML Program (mlProgram)")
+        raise EvaluationError(
+            f"{path}: holds a {which or 'model of no known kind'}; right is an ML Program (mlProgram)"
+        )
     names = sorted(model.mlProgram.functions)
     name = "main" if "main" in names or not names else names[0]
     weights = WeightFiles(package.specification.parent, package.root)
@@ -109,7 +111,7 @@ class _Walk:
             Op(
                 name=next(iter(outputs), operation.name),
                 kind=operation.kind,
-                macs=count_macs(operation.kind, self._operands(operation), [t.shape for t in outputs.values()]),
+                macs=count_macs(operation.kind, self._operands(operation)),
                 read_bytes=0 if view else int(min(sum(self._size(name) for name in activations), limit)),
                 written_bytes=0 if view else written,
                 weight_bytes=0 if view else int(min(sum(self._size(name) for name in fixed), limit)),
@@ -153,7 +155,7 @@ class _Walk:
             word = self.words.get(item) if isinstance(item, str) else _word(item)
             if word is not None:
                 words[key] = word
-        return Operands(shapes, words)
+        return Operands(shapes, words, tuple(_tensor(named.type).shape for named in operation.outputs))
 
 
 def _tensor(type_: ValueType) -> _Tensor:

@@ -23,45 +23,47 @@ class Operands:
     words: Mapping[str, str | bool]
     """parameter → its constant, for single texts and truth values"""
 
+    outputs: Sequence[Shape]
+    """shapes of its outputs"""
+
     def shape(self, parameter: str) -> Shape:
         return self.shapes[parameter][0]
 
 
-def count_macs(kind: str, operands: Operands, outputs: Sequence[Shape]) -> int:
+def count_macs(kind: str, operands: Operands) -> int:
     """Multiply-adds of one op; 0 for a kind that has none or that is not known.
 
     Args:
         kind: The op's type, for example `conv`.
         operands: Its operands.
-        outputs: Shapes of its outputs.
     """
     counter = _COUNTERS.get(kind)
-    if counter is None or not outputs:
+    if counter is None or not operands.outputs:
         return 0
     try:
-        return counter(operands, outputs)
+        return counter(operands)
     except (IndexError, KeyError):  # an operand the op's definition asks for is not there
         return 0
 
 
-def _convolution(operands: Operands, outputs: Sequence[Shape]) -> int:
-    return math.prod(outputs[0]) * math.prod(operands.shape("weight")[1:])
+def _convolution(operands: Operands) -> int:
+    return math.prod(operands.outputs[0]) * math.prod(operands.shape("weight")[1:])
 
 
-def _transposed(operands: Operands, outputs: Sequence[Shape]) -> int:
+def _transposed(operands: Operands) -> int:
     return math.prod(operands.shape("x")) * math.prod(operands.shape("weight")[1:])
 
 
-def _linear(operands: Operands, outputs: Sequence[Shape]) -> int:
-    return math.prod(outputs[0]) * operands.shape("weight")[-1]
+def _linear(operands: Operands) -> int:
+    return math.prod(operands.outputs[0]) * operands.shape("weight")[-1]
 
 
-def _matmul(operands: Operands, outputs: Sequence[Shape]) -> int:
+def _matmul(operands: Operands) -> int:
     x = operands.shape("x")
-    return math.prod(outputs[0]) * (x[-2] if operands.words.get("transpose_x") and len(x) > 1 else x[-1])
+    return math.prod(operands.outputs[0]) * (x[-2] if operands.words.get("transpose_x") and len(x) > 1 else x[-1])
 
 
-def _einsum(operands: Operands, outputs: Sequence[Shape]) -> int:
+def _einsum(operands: Operands) -> int:
     left = str(operands.words["equation"]).replace(" ", "").split("->")[0].split(",")
     sizes: dict[str, int] = {}
     for letters, shape in zip(left, operands.shapes["values"], strict=False):
@@ -70,18 +72,18 @@ def _einsum(operands: Operands, outputs: Sequence[Shape]) -> int:
     return math.prod(sizes.values())
 
 
-def _attention(operands: Operands, outputs: Sequence[Shape]) -> int:
+def _attention(operands: Operands) -> int:
     query, key, value = operands.shape("query"), operands.shape("key"), operands.shape("value")
     return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
-def _recurrent(operands: Operands, outputs: Sequence[Shape]) -> int:
+def _recurrent(operands: Operands) -> int:
     names = ("weight_ih", "weight_hh", "weight_ih_back", "weight_hh_back")
     weights = sum(math.prod(operands.shape(name)) for name in names if name in operands.shapes)
     return math.prod(operands.shape("x")[:2]) * weights
 
 
-_COUNTERS: dict[str, Callable[[Operands, Sequence[Shape]], int]] = {
+_COUNTERS: dict[str, Callable[[Operands], int]] = {
     "conv": _convolution,
     "conv_quantized": _convolution,
     "conv_transpose": _transposed,

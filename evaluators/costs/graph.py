@@ -52,7 +52,8 @@ class Graph:
     weight_bytes: int
     """constants as the file holds them"""
     expanded_weight_bytes: int
-    """constants in the types the ops read: float16 or int8 weights that are widened at load count with their wide size"""
+    """constants in the types the ops read: float16 or int8 weights that are widened at load count with their wide
+    size"""
     peak_activation_bytes: int
     """largest sum of activations alive at once"""
 
@@ -90,8 +91,8 @@ class Step:
 def read_graph(path: Path) -> Graph:
     """Read the graph of a `.tflite` file or an `.mlpackage` folder.
 
-    Shapes the file leaves open are counted with 1 in their place and their ops marked dynamic. An op the counter does not
-    know counts the bytes it moves. A loop's body counts once, since its number of turns is not in the file.
+    Shapes the file leaves open are counted with 1 in their place and their ops marked dynamic. An op the counter does
+    not know counts the bytes it moves. A loop's body counts once, since its number of turns is not in the file.
 
     Raises:
         EvaluationError: No such file, another format, or the file is damaged.
@@ -109,12 +110,14 @@ def read_graph(path: Path) -> Graph:
     raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is .tflite or .mlpackage")
 
 
-def peak_bytes(steps: Sequence[Step], sizes: dict[object, int], *, inputs: Sequence[object], kept: Sequence[object]) -> int:
+def peak_bytes(
+    steps: Sequence[Step], sizes: dict[object, int], *, inputs: Sequence[object], kept: Sequence[object]
+) -> int:
     """Largest sum of tensors alive at once.
 
-    A tensor lives from the step that writes it (or from the start, for an input) to the last step that reads it; during a
-    step its inputs and outputs are all alive. This is a lower bound of what an arena without fragmentation holds; no op is
-    taken to work in place.
+    A tensor lives from the step that writes it (or from the start, for an input) to the last step that reads it; during
+    a step its inputs and outputs are all alive. This is a lower bound of what an arena without fragmentation holds; no
+    op is taken to work in place.
 
     Args:
         steps: In execution order.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.costs.graph import Graph, Op, Step, peak_bytes
-from evaluators.costs.tflite_macs import RECURRENT, count_macs, count_pointers
+from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
 from evaluators.errors import EvaluationError
 
 _BITS = {
@@ -20,6 +20,9 @@ _BITS = {
 
 _VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "BITCAST"}
 """ops whose output shares the input's memory, as LiteRT's in-place ops do"""
+
+_PARTIAL = {"GATHER", "GATHER_ND", "EMBEDDING_LOOKUP", "STRIDED_SLICE", "SLICE", "SHAPE"}
+"""ops that read of their source no more than they write"""
 
 _WIDENING = {"DEQUANTIZE", "DENSIFY"}
 """ops that, on a constant, run once when the model is loaded"""
@@ -84,61 +87,63 @@ class _Reader:
         self._types = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
         self._codes = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
         self._model = schema.Model.GetRootAs(data, 0)
-        self._subgraphs: set[int] = set()
+        self._entered: set[int] = set()
+        self._stored: dict[int, int] = {}
+        """buffer → bytes of the constants in it"""
+        self._expanded: dict[tuple[int, int], int] = {}
+        """subgraph and tensor → bytes of the constants that ops read"""
 
     def graph(self) -> Graph:
         if self._model.SubgraphsLength() < 1:
             raise ValueError("no subgraph")
-        buffers: dict[int, int] = {}
-        expanded: dict[tuple[int, int], int] = {}
-        ops, peak = self._subgraph(0, buffers, expanded)
+        ops, peak = self._subgraph(0)
         return Graph(
             format="tflite",
             ops=tuple(ops),
-            weight_bytes=sum(buffers.values()),
-            expanded_weight_bytes=sum(expanded.values()),
+            weight_bytes=sum(self._stored.values()),
+            expanded_weight_bytes=sum(self._expanded.values()),
             peak_activation_bytes=peak,
         )
 
-    def _subgraph(
-        self, index: int, buffers: dict[int, int], expanded: dict[tuple[int, int], int]
-    ) -> tuple[list[Op], int]:
-        """Ops and peak of a subgraph and of those it calls; adds its constants to `buffers` and `expanded`."""
-        self._subgraphs.add(index)
+    def _subgraph(self, index: int) -> tuple[list[Op], int]:
+        """Ops and peak of a subgraph and of those it calls."""
+        self._entered.add(index)
         graph = self._model.Subgraphs(index)
-        tensors = [self._tensor(graph.Tensors(i), buffers) for i in range(graph.TensorsLength())]
+        tensors = [self._tensor(graph.Tensors(i)) for i in range(graph.TensorsLength())]
         constant = {i for i, tensor in enumerate(tensors) if tensor.constant_bytes}
         ops: list[Op] = []
         steps: list[Step] = []
         below = 0
-        for i in range(graph.OperatorsLength()):
-            operator = graph.Operators(i)
+        for operator in (graph.Operators(i) for i in range(graph.OperatorsLength())):
             kind = self._kind(operator)
-            reads = [int(t) for t in self._indices(operator.InputsAsNumpy()) if t >= 0]
-            writes = [int(t) for t in self._indices(operator.OutputsAsNumpy()) if t >= 0]
+            reads, writes = _indices(operator.InputsAsNumpy()), _indices(operator.OutputsAsNumpy())
             if kind in _WIDENING and reads and reads[0] in constant:
                 constant.update(writes)
                 continue
-            op = _op(kind, [tensors[t] for t in reads], [tensors[t] for t in writes], self._options(operator, kind),
-                     constant={k for k, t in enumerate(reads) if t in constant})  # fmt: skip
-            ops.append(op)
+            ops.append(
+                _op(
+                    kind,
+                    [tensors[t] for t in reads],
+                    [tensors[t] for t in writes],
+                    constant={k for k, t in enumerate(reads) if t in constant},
+                    transposes_first=self._transposes_first(operator, kind),
+                )
+            )
             view = reads[0] if kind in _VIEWS and reads and reads[0] not in constant else None
             steps.append(Step(reads=tuple(reads), writes=tuple(writes), view_of=view))
-            for t in constant.intersection(reads):
-                expanded[index, t] = max(tensors[t].size_bytes, 0)
+            self._expanded.update({(index, t): tensors[t].size_bytes for t in constant.intersection(reads)})
             for called in self._called(operator, kind):
-                inner, inner_peak = self._subgraph(called, buffers, expanded)
+                inner, inner_peak = self._subgraph(called)
                 ops += inner
                 below = max(below, inner_peak)
         sizes: dict[object, int] = {i: tensor.size_bytes for i, tensor in enumerate(tensors) if i not in constant}
-        inputs = [int(t) for t in self._indices(graph.InputsAsNumpy())]
-        outputs = [int(t) for t in self._indices(graph.OutputsAsNumpy())]
+        inputs, outputs = _indices(graph.InputsAsNumpy()), _indices(graph.OutputsAsNumpy())
         # The interpreter keeps the inputs' memory for the app to write the next call's values to.
         return ops, peak_bytes(steps, sizes, inputs=inputs, kept=[*inputs, *outputs]) + below
 
-    def _tensor(self, tensor: Any, buffers: dict[int, int]) -> Tensor:
-        shape = [int(size) for size in self._indices(tensor.ShapeAsNumpy())]
-        signature = [int(size) for size in self._indices(tensor.ShapeSignatureAsNumpy())]
+    def _tensor(self, tensor: Any) -> Tensor:
+        shape = _sizes(tensor.ShapeAsNumpy())
+        signature = _sizes(tensor.ShapeSignatureAsNumpy())
         open_ = any(size < 0 for size in (*shape, *signature))
         counted = tuple(1 if size < 0 else size for size in shape)
         if math.prod(counted) > _MOST_ELEMENTS:
@@ -151,7 +156,7 @@ class _Reader:
         if length > len(self._data):
             raise IndexError(f"buffer {number} of {length} bytes")
         if length:
-            buffers[number] = length
+            self._stored[number] = length
         name = tensor.Name()
         text = "" if name is None else name.decode("utf-8", errors="replace")
         return Tensor(text, counted, self._types[tensor.Type()], length, open_)
@@ -166,15 +171,13 @@ class _Reader:
         custom = code.CustomCode() if kind == "CUSTOM" else None
         return kind if custom is None else f"CUSTOM {custom.decode('utf-8', errors='replace')}"
 
-    def _options(self, operator: Any, kind: str) -> dict[str, bool]:
-        if kind != "BATCH_MATMUL":
-            return {}
-        table = operator.BuiltinOptions()
+    def _transposes_first(self, operator: Any, kind: str) -> bool:
+        table = operator.BuiltinOptions() if kind == "BATCH_MATMUL" else None
         if table is None:
-            return {}
+            return False
         options = self._schema.BatchMatMulOptions()
         options.Init(table.Bytes, table.Pos)
-        return {"adj_x": bool(options.AdjX())}
+        return bool(options.AdjX())
 
     def _called(self, operator: Any, kind: str) -> list[int]:
         """Subgraphs the op runs, each counted once."""
@@ -194,30 +197,40 @@ class _Reader:
         for index in pair:
             if not 0 <= index < self._model.SubgraphsLength():
                 raise IndexError(f"subgraph {index} of {self._model.SubgraphsLength()}")
-        return [index for index in dict.fromkeys(pair) if index not in self._subgraphs]
-
-    @staticmethod
-    def _indices(array: Any) -> Any:
-        # The generated reader returns 0 for a vector that is not there.
-        return () if isinstance(array, int) else array
+        return [index for index in dict.fromkeys(pair) if index not in self._entered]
 
 
-def _op(kind: str, reads: list[Tensor], writes: list[Tensor], options: dict[str, bool], *, constant: set[int]) -> Op:
+def _sizes(vector: Any) -> list[int]:
+    # The generated reader returns 0 for a vector that is not there.
+    return [] if isinstance(vector, int) else [int(size) for size in vector]
+
+
+def _indices(vector: Any) -> list[int]:
+    """Tensor indices without the negative ones, which stand for inputs left out."""
+    return [index for index in _sizes(vector) if index >= 0]
+
+
+def _op(
+    kind: str, reads: list[Tensor], writes: list[Tensor], *, constant: set[int], transposes_first: bool = False
+) -> Op:
     view = kind in _VIEWS
-    activations = [tensor for k, tensor in enumerate(reads) if k not in constant]
-    gather = kind in ("GATHER", "EMBEDDING_LOOKUP", "STRIDED_SLICE", "SLICE", "SHAPE")
     written = sum(tensor.size_bytes for tensor in writes)
-    # These read of their source what they write, or less, not all of it.
-    limit = written if gather else math.inf
-    counted = [tensor.shape for k, tensor in enumerate(reads) if kind not in RECURRENT or k == 0 or k in constant]
+    limit = written if kind in _PARTIAL else math.inf
+    activations = sum(tensor.size_bytes for k, tensor in enumerate(reads) if k not in constant)
+    weights = sum(reads[k].size_bytes for k in constant)
+    call = Call(
+        inputs=[tensor.shape for k, tensor in enumerate(reads) if kind not in RECURRENT or k == 0 or k in constant],
+        outputs=[tensor.shape for tensor in writes],
+        transposes_first=transposes_first,
+    )
     return Op(
         name=writes[0].name if writes else "",
         kind=kind,
-        macs=count_macs(kind, counted, [tensor.shape for tensor in writes], options),
-        read_bytes=0 if view else int(min(sum(tensor.size_bytes for tensor in activations), limit)),
+        macs=count_macs(kind, call),
+        read_bytes=0 if view else int(min(activations, limit)),
         written_bytes=0 if view else written,
-        weight_bytes=0 if view else int(min(sum(reads[k].size_bytes for k in constant), limit)),
-        workspace_bytes=_POINTER_BYTES * count_pointers(kind, counted, [tensor.shape for tensor in writes]),
+        weight_bytes=0 if view else int(min(weights, limit)),
+        workspace_bytes=_POINTER_BYTES * count_pointers(kind, call),
         dtype=writes[0].type.lower() if writes else "none",
         dynamic=any(tensor.dynamic for tensor in (*reads, *writes)),
     )

@@ -9,32 +9,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 Shape = tuple[int, ...]
-Shapes = Sequence[Shape]
-Options = dict[str, bool]
 
 
-def count_macs(kind: str, inputs: Shapes, outputs: Shapes, options: Options | None = None) -> int:
+@dataclass(frozen=True)
+class Call:
+    """What an op is called with, as far as its multiply-adds follow from it."""
+
+    inputs: Sequence[Shape]
+    """of the inputs that are there, in the op's order; of a recurrent op only the first and the weights, not the states"""
+    outputs: Sequence[Shape]
+    transposes_first: bool = False
+    """BATCH_MATMUL's `adj_x`"""
+
+
+def count_macs(kind: str, call: Call) -> int:
     """Multiply-adds of one op; 0 for a kind that has none or that is not known.
 
     Args:
         kind: The builtin operator's name, for example `CONV_2D`.
-        inputs: Shapes of the inputs that are there, in the op's order; of a recurrent op only the first and the weights,
-            without the states.
-        outputs: Shapes of the outputs.
-        options: `adj_x` of BATCH_MATMUL.
+        call: The shapes it is called with.
     """
     counter = _COUNTERS.get(kind)
-    if counter is None or not outputs:
+    if counter is None or not call.outputs:
         return 0
     try:
-        return counter(inputs, outputs, options or {})
+        return counter(call)
     except IndexError:  # fewer inputs or dimensions than the op's definition asks for
         return 0
 
 
-def count_pointers(kind: str, inputs: Shapes, outputs: Shapes) -> int:
+def count_pointers(kind: str, call: Call) -> int:
     """Entries of the table of input addresses XNNPACK keeps for a convolution: one a kernel tap and output pixel.
 
     A long kernel makes the table far larger than the tensors. A 1×1 convolution is a matrix product and has none (one
@@ -44,57 +51,57 @@ def count_pointers(kind: str, inputs: Shapes, outputs: Shapes) -> int:
     Source: "The Indirect Convolution Algorithm" (M. Dukhan, 2019), section 3; checked against the resident memory of
     LiteRT 2.3.0, which grows by this much when tensors are allocated.
     """
-    if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D") or len(inputs) < 2 or len(inputs[1]) != 4 or len(outputs[0]) != 4:
+    if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D") or len(call.inputs) < 2 or not call.outputs:
         return 0
-    taps = math.prod(inputs[1][1:3])
-    return 0 if taps == 1 else taps * math.prod(outputs[0][1:3])
+    taps = math.prod(call.inputs[1][1:3])
+    return 0 if taps == 1 else taps * math.prod(call.outputs[0][1:3])
 
 
-def _convolution(inputs: Shapes, outputs: Shapes, _: Options) -> int:
+def _convolution(call: Call) -> int:
     # The weight's input channels are those of one group.
-    return math.prod(outputs[0]) * math.prod(inputs[1][1:])
+    return math.prod(call.outputs[0]) * math.prod(call.inputs[1][1:])
 
 
-def _depthwise(inputs: Shapes, outputs: Shapes, _: Options) -> int:
-    return math.prod(outputs[0]) * math.prod(inputs[1][1:3])
+def _depthwise(call: Call) -> int:
+    return math.prod(call.outputs[0]) * math.prod(call.inputs[1][1:3])
 
 
-def _transposed(inputs: Shapes, outputs: Shapes, _: Options) -> int:
-    return math.prod(inputs[2]) * math.prod(inputs[1][:3])
+def _transposed(call: Call) -> int:
+    return math.prod(call.inputs[2]) * math.prod(call.inputs[1][:3])
 
 
-def _convolution_3d(inputs: Shapes, outputs: Shapes, _: Options) -> int:
-    return math.prod(outputs[0]) * math.prod(inputs[1][:4])
+def _convolution_3d(call: Call) -> int:
+    return math.prod(call.outputs[0]) * math.prod(call.inputs[1][:4])
 
 
-def _transposed_3d(inputs: Shapes, outputs: Shapes, _: Options) -> int:
+def _transposed_3d(call: Call) -> int:
     # Weights are [depth, height, width, out, in] and the value comes third.
-    return math.prod(inputs[2]) * math.prod(inputs[1][:4])
+    return math.prod(call.inputs[2]) * math.prod(call.inputs[1][:4])
 
 
-def _fully_connected(inputs: Shapes, outputs: Shapes, _: Options) -> int:
-    return math.prod(outputs[0]) * inputs[1][-1]
+def _fully_connected(call: Call) -> int:
+    return math.prod(call.outputs[0]) * call.inputs[1][-1]
 
 
-def _batch_matmul(inputs: Shapes, outputs: Shapes, options: Options) -> int:
-    return math.prod(outputs[0]) * inputs[0][-2 if options.get("adj_x") else -1]
+def _batch_matmul(call: Call) -> int:
+    return math.prod(call.outputs[0]) * call.inputs[0][-2 if call.transposes_first else -1]
 
 
-def _svdf(inputs: Shapes, outputs: Shapes, _: Options) -> int:
-    return inputs[0][0] * (math.prod(inputs[1]) + math.prod(inputs[2]))
+def _svdf(call: Call) -> int:
+    return call.inputs[0][0] * (math.prod(call.inputs[1]) + math.prod(call.inputs[2]))
 
 
-def _recurrent(inputs: Shapes, outputs: Shapes, _: Options) -> int:
+def _recurrent(call: Call) -> int:
     # Every matrix acts on every step; time and batch are the input's first dimensions, in either order.
-    steps = math.prod(inputs[0][:-1])
-    return steps * sum(math.prod(shape) for shape in inputs[1:] if len(shape) == 2)
+    steps = math.prod(call.inputs[0][:-1])
+    return steps * sum(math.prod(shape) for shape in call.inputs[1:] if len(shape) == 2)
 
 
-def _real_fft(inputs: Shapes, outputs: Shapes, _: Options) -> int:
+def _real_fft(call: Call) -> int:
     # A real FFT of n points takes about 2.5 n log2 n operations, half of them multiplications.
     # Source: radix-2 Cooley-Tukey, 5 n log2 n for complex points, half for real ones.
-    points = 2 * max(outputs[0][-1] - 1, 1)
-    return int(math.prod(outputs[0][:-1]) * 1.25 * points * math.log2(points))
+    points = 2 * max(call.outputs[0][-1] - 1, 1)
+    return int(math.prod(call.outputs[0][:-1]) * 1.25 * points * math.log2(points))
 
 
 RECURRENT = frozenset({
@@ -102,7 +109,7 @@ RECURRENT = frozenset({
     "BIDIRECTIONAL_SEQUENCE_LSTM",
 })  # fmt: skip
 
-_COUNTERS: dict[str, Callable[[Shapes, Shapes, Options], int]] = {
+_COUNTERS: dict[str, Callable[[Call], int]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _transposed,
