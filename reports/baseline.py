@@ -64,7 +64,7 @@ def _compare_variants(
     old, new = _scores(before), _scores(after)
     of_clips = {*before.differences, *after.differences}
     changes = []
-    for device, metric in dict.fromkeys(((key[1], key[2]) for key in (*new, *old))):
+    for device, metric in dict.fromkeys((key[1], key[2]) for key in (*new, *old)):
         pair = old.get((name, device, metric)), new.get((name, device, metric))
         comparable = same_clips or metric not in of_clips
         changes.append(_compare_scores(name, device, metric, pair=pair, comparable=comparable))

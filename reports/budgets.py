@@ -1,7 +1,7 @@
 """Budgets: how good a bundle must be, and the verdict on each.
 
-A budget is judged on the interval where there is one: a number that may be too large fails by the interval's high end, a
-drop fails unless the interval excludes it (non-inferiority). A number that does not exist is an error, never a pass.
+A budget is judged on the interval where there is one: a number that may be too large fails by the interval's high end,
+a drop fails unless the interval excludes it (non-inferiority). A number that does not exist is an error, never a pass.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Budget(Record):
     min: float | str | None = None
     """the least it may be"""
     max_drop: float | str | None = None
-    """how far it may fall below the source model's, for metrics where higher is better: 0.01, "0.5pp", "2%" of the source's"""
+    """how far it may fall below the source model's, where higher is better: 0.01, "0.5pp", or "2%" of the source's"""
     max_rise: float | str | None = None
-    """how far it may rise above the source model's, for metrics where lower is better"""
+    """how far it may rise above the source model's, where lower is better"""
     level: Level = "error"
     """error blocks a release, warn only tells"""
     devices: tuple[str, ...] | None = None
@@ -113,6 +113,8 @@ class Verdict(Record):
     """in the score's unit; for a drop, below zero"""
     margin: float | None
     """room left in the score's unit; below zero when the limit is broken"""
+    upper: bool = True
+    """whether the limit is the most the value may be"""
     detail: str = ""
     """what the number is of, where that is not plain"""
     reason: str
@@ -260,6 +262,7 @@ def _build(
         value=judgement.value,
         limit=judgement.limit,
         margin=judgement.margin,
+        upper=budget.limit in ("max", "max_rise"),
         detail=detail,
         reason=judgement.reason,
     )

@@ -156,12 +156,13 @@ def _weigh(verdict: Verdict) -> tuple[bool, int, float]:
 def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
     rows = []
     for variant in evaluation.variants:
-        for device in [result.device for result in variant.devices] or [None]:
+        phones: list[str | None] = [result.device for result in variant.devices]
+        for device in phones or [None]:
             own = [
                 verdict.status
                 for verdict in verdicts
                 if verdict.variant == variant.variant and verdict.device in (None, device)
             ]
-            status = min(own, key=_WEIGHTS.__getitem__) if own else None
+            status = min(own, key=lambda word: _WEIGHTS[word]) if own else None
             rows.append(Row(variant=variant.variant, device=device, status=status))
     return tuple(rows)

@@ -17,6 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from reports.clips import list_clips
 from reports.comparison import Comparison, describe_subject
 from reports.figures import budget_bar, call_times, drift_curve, frontier, piano_roll
 from reports.metrics import worst_parity
@@ -36,9 +37,9 @@ from reports.sections import (
     draw_frontiers,
     group_budgets,
     list_bundles,
-    list_clips,
     list_drifts,
     list_long_names,
+    list_scores,
     list_timings,
     make_keys,
 )
@@ -63,6 +64,7 @@ def render(report: Comparison) -> str:
     evaluation = report.evaluation
     keys = make_keys(evaluation)
     timings, timing_ticks = list_timings(evaluation, keys)
+    metrics, score_lines = list_scores(evaluation)
     style, script = _read("report.css"), _read("report.js")
     page = (
         _environment()
@@ -80,6 +82,8 @@ def render(report: Comparison) -> str:
             main=find_main_metric(report),
             budgets=group_budgets(report),
             bundles=list_bundles(report, keys),
+            score_metrics=metrics,
+            score_lines=score_lines,
             failed=[variant for variant in evaluation.variants if variant.failure is not None],
             frontiers=draw_frontiers(report, keys),
             drifts=list_drifts(report, keys),

@@ -1,7 +1,7 @@
 """`junit.xml`: one test case for each rule, bundle and phone, for CI systems that show test results.
 
-There is no official schema; this keeps to the elements CI systems have in common. The reason stands in the element's body
-as well as in its message, because GitLab shows only the body.
+There is no official schema; this keeps to the elements CI systems have in common. The reason stands in the element's
+body as well as in its message, because GitLab shows only the body.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def _assemble(report: Comparison, budgets: list[list[str]], matrix: list[list[st
             matrix[:kept],
         )
         + _note(matrix, kept, "rows"),
-        f"Made {_escape(evaluation.created)} by testpress {_escape(evaluation.testpress_version)}: "
+        f"Made {_escape(evaluation.created)} by testpress {_escape(evaluation.testpress_version)}:",
         f"`{_code(evaluation.command)}`",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -131,7 +131,7 @@ def _note(items: Sequence[object], kept: int, word: str) -> str:
 
 
 def _escape(text: str, limit: int = 96) -> str:
-    """Text that Markdown, HTML and a table leave as it is; signs that turn the writing direction are shown as U+FFFD."""
+    """Text that Markdown, HTML and a table leave as it is; signs that turn the writing direction become U+FFFD."""
     text = _BIDI.sub("\ufffd", shorten(text, limit))
     return _SPECIAL.sub(r"\\\1", html.escape(text, quote=False))
 

@@ -1,7 +1,7 @@
 """Where a metric's number stands in an evaluation.
 
-A metric is one of four kinds, asked in this order: of a phone (`latency_ms` …), of parity (the worst output counts), of the
-host's stopwatch, or of the bundle itself (the task's metrics, sizes).
+A metric is one of four kinds, asked in this order: of a phone (`latency_ms` …), of parity (the worst output counts), of
+the host's stopwatch, or of the bundle itself (the task's metrics, sizes).
 """
 
 from __future__ import annotations

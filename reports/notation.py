@@ -64,7 +64,7 @@ def format_exact(value: float, unit: str) -> str:
     suffix = UNIT_WORDS.get(unit, unit)
     if unit == "bytes":
         value, suffix = _scale_bytes(value)
-    text = f"{abs(value):.{_MAX_DIGITS}g}"
+    text = f"{abs(value):.{_MAX_DIGITS}g}".replace("e-0", "e-").replace("e+0", "e")
     return f"{'−' if value < 0 else ''}{text} {suffix}".rstrip()
 
 

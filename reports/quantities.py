@@ -84,7 +84,7 @@ def parse_quantity(written: float | str) -> Quantity:
     """Read a limit as written in a recipe.
 
     Raises:
-        ValueError: It is no number, or the unit is unknown. (Not a ReportError: pydantic turns it into one with its place.)
+        ValueError: It is no number, or the unit is unknown. (Pydantic adds the place and makes it a ReportError.)
     """
     if not isinstance(written, str):
         return Quantity(float(written), "plain", "-" if written < 0 else "")

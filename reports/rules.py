@@ -51,7 +51,7 @@ def judge_change(difference: Score, allowed: float) -> Judgement:
     Non-inferiority: holds when the interval excludes a larger change, so for "higher is better" when its low end is not
     below −`allowed`, and for "lower is better" when its high end is not above `allowed`.
 
-    Source: Piaggio et al., "Reporting of noninferiority and equivalence randomized trials" (CONSORT), JAMA 2012, figure 1.
+    Source: Piaggio et al., "Reporting of noninferiority and equivalence randomized trials", JAMA 308 (2012), 2594-2604.
 
     Args:
         difference: Variant minus source model, with an interval.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evaluators.evaluation import Drift
 from reports.figures.scale import Scale, Tick, span, span_log
-from reports.notation import format_number
+from reports.notation import format_exact
 
 WIDTH, HEIGHT = 760, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 744, 22, 206
@@ -54,7 +54,7 @@ def draw_drift_curve(drift: Drift, limit: float | None) -> DriftCurve | None:
         first=_spot(names, drift.first_op, places),
         worst=_spot(names, drift.worst_op, places),
         x_ticks=tuple(Tick(x.place(tick), f"{tick:.0f}") for tick in x.ticks(6) if float(tick).is_integer()),
-        y_ticks=tuple(Tick(y.place(tick), format_number(tick, "dimensionless", digits=2)) for tick in y.ticks(4)),
+        y_ticks=tuple(Tick(y.place(tick), format_exact(tick, "dimensionless")) for tick in y.ticks(4)),
         logarithmic=y.logarithmic,
     )
 

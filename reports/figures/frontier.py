@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluators.evaluation import Format, Score
+from evaluators.evaluation import Score
+from packager.bundle import Format
 from reports.figures.scale import Scale, Tick, span
 from reports.metrics import is_better
-from reports.notation import format_number
+from reports.notation import format_exact
 
 WIDTH, HEIGHT = 400, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 384, 14, 226
@@ -77,8 +78,8 @@ def draw_frontier(title: str, candidates: list[Candidate], *, cost_label: str, a
         accuracy_label=accuracy_label,
         marks=tuple(marks),
         line=_step_line([mark for mark in marks if mark.best]),
-        x_ticks=tuple(Tick(x.place(tick), format_number(tick, shown[0].cost.unit)) for tick in x.ticks(4)),
-        y_ticks=tuple(Tick(y.place(tick), format_number(tick, shown[0].accuracy.unit)) for tick in y.ticks(5)),
+        x_ticks=tuple(Tick(x.place(tick), format_exact(tick, shown[0].cost.unit)) for tick in x.ticks(4)),
+        y_ticks=tuple(Tick(y.place(tick), format_exact(tick, shown[0].accuracy.unit)) for tick in y.ticks(5)),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evaluators.evaluation import Note
 from reports.figures.scale import Scale
 
-WIDTH, HEIGHT = 320, 76
+WIDTH, HEIGHT = 340, 92
 _MOST_NOTES = 400
 _LEAST_SEMITONES = 14
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from example_evaluation import make_evaluation
 
 from evaluators.evaluation import Evaluation
 from reports.comparison import Comparison, compare
-from example_evaluation import make_evaluation
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A realistic evaluation to render: Basic Pitch, seven bundles and files, four phones, 24 clips. Seeded, so always the same."""
+"""A realistic evaluation: Basic Pitch, seven bundles and files, four phones, 24 clips. Seeded, so always the same."""
 
 from __future__ import annotations
 
@@ -85,12 +85,15 @@ def predicted(value: float, unit: str, factor: float = 1.6) -> Score:
 
 
 def make_notes(source: random.Random, duration_s: float) -> tuple[Note, ...]:
-    notes, onset_s = [], 0.2
+    notes: list[Note] = []
+    onset_s = 0.2
     while onset_s < duration_s - 0.6:
         root = source.randint(45, 76)
         length_s = source.choice((0.2, 0.35, 0.5))
-        for pitch in (root, root + 4, root + 7)[: source.randint(1, 3)]:
-            notes.append(Note(onset_s=round(onset_s, 3), offset_s=round(onset_s + length_s, 3), pitch_midi=pitch))
+        notes += [
+            Note(onset_s=round(onset_s, 3), offset_s=round(onset_s + length_s, 3), pitch_midi=pitch)
+            for pitch in (root, root + 4, root + 7)[: source.randint(1, 3)]
+        ]
         onset_s += source.choice((0.25, 0.4, 0.5))
     return tuple(notes)
 
@@ -126,7 +129,7 @@ def make_drift() -> Drift:
         output_error=0.1308,
         first_op=steps[14].op,
         worst_op=LOG_OP,
-        explanation="The square of a quiet window's magnitude is below float16's smallest normal number, so its log is off.",
+        explanation="A quiet window's squared magnitude is below float16's smallest normal number, so its log is off.",
         steps=tuple(steps),
     )
 
