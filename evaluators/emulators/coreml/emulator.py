@@ -1,0 +1,32 @@
+"""An ML Program as the evaluators call every model: `evaluators.emulators.Emulator`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from evaluators.emulators import Tensor
+from evaluators.emulators.coreml.model import CoreMLModel
+
+
+class CoreMLEmulator:
+    """A Core ML model, loaded once and called window by window."""
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        """Load a model; errors as `CoreMLModel`'s."""
+        self._model = CoreMLModel(path, threads=threads)
+        self.runtime = f"testpress ML Program emulator on torch {importlib.metadata.version('torch')}"
+        self.inputs = {
+            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self._model.inputs.items()
+        }
+        self.outputs = {
+            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self._model.outputs.items()
+        }
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Run once; errors as `CoreMLModel.predict`'s."""
+        return self._model.predict(inputs)

@@ -1,0 +1,183 @@
+"""The public face: load a Core ML model once, run it many times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluators.emulators.coreml.features import (
+    Feature,
+    as_declared,
+    check_names,
+    checked_array,
+    default_array,
+    ordered,
+    read_interface,
+)
+from evaluators.emulators.coreml.package import open_package
+from evaluators.emulators.coreml.program import Function, read_function
+from evaluators.emulators.coreml.protobuf import parse_model
+from evaluators.emulators.coreml.weights import WeightFiles
+from evaluators.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from evaluators.emulators.coreml.plan import Observer, Plan
+    from evaluators.emulators.coreml.state import State
+
+COMPUTE_UNITS = ("ALL", "CPU_AND_GPU", "CPU_AND_NE", "CPU_ONLY")
+
+
+class CoreMLModel:
+    """A Core ML ML Program, run as its types say.
+
+    float32 ops compute in float32. float16 ops compute from float16 values in float32 and round the result to float16.
+    A GPU or Neural Engine may in addition accumulate in float16; that is not emulated.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        compute_units: str = "CPU_ONLY",
+        *,
+        function_name: str = "main",
+        threads: int | None = None,
+    ) -> None:
+        """Load a model: parse, check, fold constants, resolve ops.
+
+        Args:
+            path: An .mlpackage folder or an .mlmodel file.
+            compute_units: One of `COMPUTE_UNITS`; checked and kept, the numbers are the same for all.
+            function_name: Which function of a model with several.
+            threads: How many threads a run may use; default: as torch is set.
+
+        Raises:
+            EvaluationError: The file is missing or malformed, is not an ML Program, or uses what the emulator lacks.
+        """
+        if compute_units not in COMPUTE_UNITS:
+            raise EvaluationError(f"compute units {compute_units!r} are unknown; one of {', '.join(COMPUTE_UNITS)}")
+        if threads is not None and threads < 1:
+            raise EvaluationError(f"threads is {threads}; expected at least 1")
+        self.path = Path(path)
+        self.compute_units = compute_units
+        self.function_name = function_name
+        self._threads = threads
+        function = self._read()
+        self._input_names = tuple(named.name for named in function.inputs)
+        where = str(self.path)
+        self._inputs = ordered({**self.inputs, **self.states}, self._input_names, where)
+        self._outputs = ordered(self.outputs, function.block.outputs, where)
+        self.plan = _planned(function, where)
+        """the steps a run takes; read by those who run parts of a program"""
+
+    def _read(self) -> Function:
+        where = str(self.path)
+        package = open_package(self.path)
+        model = parse_model(package.specification.read_bytes(), str(package.specification))
+        kind = model.WhichOneof("Type")
+        if kind != "mlProgram":
+            raise EvaluationError(f"{where}: holds a model of type {kind}; the emulator runs mlProgram")
+        interface = read_interface(model.description, self.function_name, where)
+        self.inputs: Mapping[str, Feature] = interface.inputs
+        """name → shape and element type"""
+        self.outputs: Mapping[str, Feature] = interface.outputs
+        """name → shape and element type"""
+        self.states: Mapping[str, Feature] = interface.states
+        """name → shape and element type, for models with state"""
+        weights = WeightFiles(package.specification.parent, package.root)
+        return read_function(model.mlProgram, self.function_name, weights, where)
+
+    def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, np.ndarray]:
+        """Run the model.
+
+        Args:
+            inputs: Array by input name; shape and dtype as `self.inputs` says.
+            state: What `make_state` returned, for models with state.
+
+        Returns:
+            Array by output name, in the declared dtype, in memory of its own.
+
+        Raises:
+            EvaluationError: An input is missing, unknown, or of the wrong shape or dtype, or an op fails.
+        """
+        with _settings(self._threads):
+            return self._named(self.plan.run(self.prepare(inputs, state)))
+
+    def run(
+        self, inputs: Mapping[str, Any], observer: Observer | None = None, *, state: State | None = None
+    ) -> dict[str, np.ndarray]:
+        """As `predict`; an observer is shown every op's output and may replace it.
+
+        Args:
+            inputs: As for `predict`.
+            observer: Called as `observer(op, value)` for each output of each op that is not a constant, in program
+                order. `value` may be kept but not written to. A tensor it returns takes its place, unrounded.
+            state: As for `predict`.
+        """
+        if observer is None:
+            return self.predict(inputs, state)
+        with _settings(self._threads):
+            return self._named(self.plan.run_observed(self.prepare(inputs, state), observer))
+
+    def make_state(self) -> State:
+        """A fresh state, all zeros.
+
+        Raises:
+            EvaluationError: The model has no state.
+        """
+        if not self.states:
+            raise EvaluationError(f"{self.path}: function {self.function_name!r} has no state")
+        from evaluators.emulators.coreml.state import State  # imports torch
+
+        return State(self.states)
+
+    def prepare(self, inputs: Mapping[str, Any], state: State | None = None) -> list[Any]:
+        """The inputs, checked, as tensors (and states) in the order of the plan's inputs.
+
+        Raises:
+            EvaluationError: As `predict`.
+        """
+        from evaluators.emulators.coreml.constants import to_tensor
+
+        where = str(self.path)
+        check_names(self.inputs, inputs, where)
+        if (state is None) != (not self.states):
+            needed = "needs a state from make_state()" if self.states else "has no state, but one is given"
+            raise EvaluationError(f"{where}: function {self.function_name!r} {needed}")
+        prepared: list[Any] = []
+        for feature in self._inputs:
+            if state is not None and feature.name in self.states:
+                prepared.append(state.buffers[feature.name])
+            elif feature.name in inputs:
+                prepared.append(to_tensor(checked_array(feature, inputs[feature.name], where), feature.dtype))
+            else:
+                prepared.append(to_tensor(default_array(feature), feature.dtype))
+        return prepared
+
+    def _named(self, values: list[Any]) -> dict[str, np.ndarray]:
+        return {f.name: as_declared(f, value.numpy()) for f, value in zip(self._outputs, values, strict=True)}
+
+
+def _planned(function: Function, where: str) -> Plan:
+    from evaluators.emulators.coreml.plan import make_plan  # imports torch
+
+    return make_plan(function, where)
+
+
+@contextmanager
+def _settings(threads: int | None) -> Iterator[None]:
+    """No gradients, and as many threads as asked for."""
+    import torch
+
+    before = torch.get_num_threads()
+    if threads is not None and threads != before:
+        torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if threads is not None and threads != before:
+            torch.set_num_threads(before)

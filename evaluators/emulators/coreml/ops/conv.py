@@ -1,0 +1,140 @@
+"""Convolutions. Source: iOS15/conv.py (`same_lower` since iOS16)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own name for it
+from torch import Tensor
+
+from evaluators.emulators.coreml.ops.padding import Pads, depends_on_size, flat, spatial_pads
+from evaluators.emulators.coreml.ops.registry import op
+
+_CONVS: tuple[Callable[..., Tensor], ...] = (torch.conv1d, torch.conv2d, torch.conv3d)
+_LANES = 16
+"""float32 numbers in a 512-bit register"""
+_TRANSPOSED: tuple[Callable[..., Tensor], ...] = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+
+
+@op("conv", operands=("x",))
+def conv(
+    weight: Tensor,
+    bias: Tensor | None = None,
+    strides: list[int] | None = None,
+    pad_type: str = "valid",
+    pad: list[int] | None = None,
+    dilations: list[int] | None = None,
+    groups: int = 1,
+) -> Callable[[Tensor], Tensor]:
+    """Convolution of `x` `(n, C_in, *d)` with `weight` `(C_out, C_in / groups, *k)`, in 1 to 3 dimensions (iOS15)."""
+    kernel = tuple(weight.shape[2:])
+    steps, spread = strides or [1 for _ in kernel], dilations or [1 for _ in kernel]
+    plain = _plain(weight, bias, steps, spread, groups)
+    rows = _LANES // weight.shape[0] if groups == 1 and spread[0] == 1 else 1
+    several = _several_rows(weight, bias, steps, spread, rows) if rows > 1 else plain
+
+    @functools.cache
+    def pads(sizes: tuple[int, ...]) -> Pads:
+        return spatial_pads(pad_type, sizes, kernel=kernel, strides=steps, dilations=spread, pad=pad)
+
+    def compute(x: Tensor) -> Tensor:
+        around = pads(tuple(x.shape[2:]) if depends_on_size(pad_type) else ())
+        length = x.shape[2] + sum(around[0]) - kernel[0]
+        return (several if length >= rows * steps[0] else plain)(x, around)
+
+    return compute
+
+
+Convolution = Callable[[Tensor, Pads], Tensor]
+"""From an input and its padding to the output"""
+
+
+def _plain(weight: Tensor, bias: Tensor | None, strides: list[int], dilations: list[int], groups: int) -> Convolution:
+    function = _CONVS[len(strides) - 1]
+    if weight.ndim == 4:  # oneDNN's fast kernels; without it some shapes run five times slower
+        weight = weight.contiguous(memory_format=torch.channels_last)
+
+    def compute(x: Tensor, pads: Pads) -> Tensor:
+        if any(before != after for before, after in pads):
+            return function(F.pad(x, flat(pads)), weight, bias, strides, 0, dilations, groups)
+        return function(x, weight, bias, strides, [before for before, _ in pads], dilations, groups)
+
+    return compute
+
+
+def _several_rows(
+    weight: Tensor, bias: Tensor | None, strides: list[int], dilations: list[int], rows: int
+) -> Convolution:
+    """A convolution with few output channels, computing `rows` positions of one dimension at once, as channels.
+
+    Kernels work on 16 output channels at a time whether or not there are so many. The same kernel, shifted by one stride
+    after another and filled up with zeros, makes channels of them: the sums are the same.
+    """
+    channels, step, width = weight.shape[0], strides[0], weight.shape[2]
+    wide = weight.new_zeros((rows, channels, weight.shape[1], width + (rows - 1) * step, *weight.shape[3:]))
+    for row in range(rows):
+        wide[row, :, :, row * step : row * step + width] = weight
+    at_once = _plain(
+        wide.flatten(0, 1), None if bias is None else bias.repeat(rows), [rows * step, *strides[1:]], dilations, 1
+    )
+
+    def compute(x: Tensor, pads: Pads) -> Tensor:
+        before, after = pads[0]
+        length = x.shape[2] + before + after
+        count = (length - width) // step + 1
+        missing = max(0, (-(-count // rows) * rows - 1) * step + width - length)
+        result = at_once(x, ((before, after + missing), *pads[1:]))
+        parts = result.reshape(x.shape[0], rows, channels, *result.shape[2:])
+        result = parts.movedim(1, 3).flatten(2, 3)
+        return result if result.shape[2] == count else result.narrow(2, 0, count)
+
+    return compute
+
+
+@op("conv_transpose", operands=("x",))
+def conv_transpose(
+    weight: Tensor,
+    bias: Tensor | None = None,
+    pad: list[int] | None = None,
+    output_shape: list[int] | None = None,
+    pad_type: str = "valid",
+    strides: list[int] | None = None,
+    dilations: list[int] | None = None,
+    groups: int = 1,
+) -> Callable[[Tensor], Tensor]:
+    """Transposed convolution of `x` `(n, C_in, *d)` with `weight` `(C_in, C_out / groups, *k)` (iOS15).
+
+    The whole result is `(d - 1) · stride + (k - 1) · dilation + 1` long. Of it, `custom` cuts off `pad`, `same` all but
+    `d · stride`; an `output_shape` says how much remains after what is cut off at the front.
+    """
+    kernel = tuple(weight.shape[2:])
+    ones = [1] * len(kernel)
+    function, steps, spread = _TRANSPOSED[len(kernel) - 1], strides or ones, dilations or ones
+    edges = pad if pad_type == "custom" and pad else [0, 0] * len(kernel)
+
+    def compute(x: Tensor) -> Tensor:
+        result = function(x, weight, bias, steps, 0, 0, groups, spread)
+        for i, stride in enumerate(steps):
+            length = result.shape[i + 2]
+            front, remaining = edges[2 * i], length - edges[2 * i] - edges[2 * i + 1]
+            if pad_type in ("same", "same_lower"):
+                remaining = stride * x.shape[i + 2]
+            if output_shape is not None:
+                remaining = output_shape[i + 2]
+            if pad_type in ("same", "same_lower"):
+                surplus = max(0, length - remaining)
+                front = surplus // 2 if pad_type == "same" else surplus - surplus // 2
+            result = _segment(result, i + 2, front, remaining)
+        return result
+
+    return compute
+
+
+def _segment(x: Tensor, axis: int, start: int, length: int) -> Tensor:
+    """`length` elements from `start` on; beyond the end of `x` there are zeros."""
+    missing = start + length - x.shape[axis]
+    if missing > 0:
+        x = F.pad(x, [0, 0] * (x.ndim - 1 - axis) + [0, missing])
+    return x.narrow(axis, start, length)

@@ -1,0 +1,119 @@
+"""Elementwise operations of two tensors, with numpy's broadcasting. Source: iOS15/elementwise_binary.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from evaluators.emulators.coreml.ops.registry import op
+
+
+@op("add")
+def add(x: Tensor, y: Tensor) -> Tensor:
+    """`x + y` (iOS15)."""
+    return torch.add(x, y)
+
+
+@op("sub")
+def sub(x: Tensor, y: Tensor) -> Tensor:
+    """`x - y` (iOS15)."""
+    return torch.sub(x, y)
+
+
+@op("mul")
+def mul(x: Tensor, y: Tensor) -> Tensor:
+    """`x · y` (iOS15)."""
+    return torch.mul(x, y)
+
+
+@op("real_div")
+def real_div(x: Tensor, y: Tensor) -> Tensor:
+    """`x / y` (iOS15); integers keep their type, the quotient is rounded towards zero."""
+    return torch.div(x, y) if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
+
+
+@op("floor_div")
+def floor_div(x: Tensor, y: Tensor) -> Tensor:
+    """`x / y` rounded towards minus infinity (iOS15)."""
+    return torch.div(x, y, rounding_mode="floor")
+
+
+@op("mod")
+def mod(x: Tensor, y: Tensor) -> Tensor:
+    """`x - floor(x / y) · y`, the sign of `y` (iOS15)."""
+    return torch.remainder(x, y)
+
+
+@op("pow", operands=("x",))
+def power(y: Tensor) -> Callable[[Tensor], Tensor]:
+    """`x` to the power `y` (iOS15)."""
+    exponent = y.item() if y.ndim == 0 else y  # torch has quick ways for a few numbers, none for tensors
+    return lambda x: torch.pow(x, exponent)
+
+
+@op("maximum", exact=True)
+def maximum(x: Tensor, y: Tensor) -> Tensor:
+    """The larger of the two (iOS15)."""
+    return torch.maximum(x, y)
+
+
+@op("minimum", exact=True)
+def minimum(x: Tensor, y: Tensor) -> Tensor:
+    """The smaller of the two (iOS15)."""
+    return torch.minimum(x, y)
+
+
+@op("equal", exact=True)
+def equal(x: Tensor, y: Tensor) -> Tensor:
+    """`x = y` (iOS15)."""
+    return torch.eq(x, y)
+
+
+@op("not_equal", exact=True)
+def not_equal(x: Tensor, y: Tensor) -> Tensor:
+    """`x ≠ y` (iOS15)."""
+    return torch.ne(x, y)
+
+
+@op("greater", exact=True)
+def greater(x: Tensor, y: Tensor) -> Tensor:
+    """`x > y` (iOS15)."""
+    return torch.gt(x, y)
+
+
+@op("greater_equal", exact=True)
+def greater_equal(x: Tensor, y: Tensor) -> Tensor:
+    """`x ≥ y` (iOS15)."""
+    return torch.ge(x, y)
+
+
+@op("less", exact=True)
+def less(x: Tensor, y: Tensor) -> Tensor:
+    """`x < y` (iOS15)."""
+    return torch.lt(x, y)
+
+
+@op("less_equal", exact=True)
+def less_equal(x: Tensor, y: Tensor) -> Tensor:
+    """`x ≤ y` (iOS15)."""
+    return torch.le(x, y)
+
+
+@op("logical_and", exact=True)
+def logical_and(x: Tensor, y: Tensor) -> Tensor:
+    """Both (iOS15)."""
+    return torch.logical_and(x, y)
+
+
+@op("logical_or", exact=True)
+def logical_or(x: Tensor, y: Tensor) -> Tensor:
+    """Either or both (iOS15)."""
+    return torch.logical_or(x, y)
+
+
+@op("logical_xor", exact=True)
+def logical_xor(x: Tensor, y: Tensor) -> Tensor:
+    """Either but not both (iOS15)."""
+    return torch.logical_xor(x, y)
