@@ -38,10 +38,13 @@ class Binding:
     outputs: Mapping[str, str]
     notices: tuple[str, ...]
 
+    def shape_inputs(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+        """A window `(channels, samples)` as the model's own input."""
+        return {self.input_name: shape_window(window, self.input_shape, self.input_axes)}
+
     def call(self, emulator: Emulator, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """Run one window `(channels, samples)`; outputs by the recipe's names, the batch dimension removed."""
-        shaped = shape_window(window, self.input_shape, self.input_axes)
-        values = emulator.run({self.input_name: shaped})
+        values = emulator.run(self.shape_inputs(window))
         return {name: np.asarray(values[native])[0] for name, native in self.outputs.items()}
 
 

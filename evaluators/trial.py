@@ -19,9 +19,8 @@ import numpy.typing as npt
 from device_profiles.record import Record
 from evaluators.binding import bind
 from evaluators.datasets import Clip, load_dataset
-from evaluators.drift import locate_drift
 from evaluators.emulators import open_model
-from evaluators.evaluation import ClipScores, Drift, OutputParity
+from evaluators.evaluation import Basis, ClipScores, OutputParity
 from evaluators.parity import ParityMeter
 from evaluators.task import Task, load_task
 from evaluators.windows import stitch
@@ -55,20 +54,44 @@ class TrialRequest(Record):
     threads: int = 1
 
 
+class DriftRequest(Record):
+    """Which programs to compare on which window."""
+
+    reference: str
+    candidate: str
+    audio: AudioContract
+    windows: str
+    window: int
+
+
 class TrialResult(Record):
     """What a play found."""
 
     runtime: str
     parity: tuple[OutputParity, ...]
     clips: tuple[ClipScores, ...]
+    worst_window: int
+    """index of the window with the largest absolute error of any output"""
     notices: tuple[str, ...]
 
 
 class TimingResult(Record):
     """What timed calls found."""
 
+    threads: int
     samples_ns: tuple[int, ...]
     peak_memory_bytes: int
+
+
+class _WorstWindow:
+    def __init__(self) -> None:
+        self.index = 0
+        self._error = -1.0
+
+    def add(self, index: int, reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> None:
+        error = float(np.abs(reference - estimate).max())
+        if error > self._error:
+            self.index, self._error = index, error
 
 
 def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -78,18 +101,19 @@ def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     dataset = load_dataset(Path(parsed.dataset), audio=parsed.audio, task=task)
     reference = {name: np.load(Path(parsed.reference) / f"{name}.npy", mmap_mode="r") for name in parsed.outputs}
     runtime, notices, call = _open(parsed, reference)
-    meters = {name: ParityMeter() for name in parsed.outputs} if parsed.model else {}
     windows = np.load(parsed.windows, mmap_mode="r")
-    clips = []
+    meter, worst, clips = ParityMeter(), _WorstWindow(), []
     for clip, span in zip(dataset.clips, parsed.spans, strict=True):
         outputs = _play_clip(call, windows, span)
-        for name, meter in meters.items():
-            for index, values in enumerate(outputs[name], start=span[0]):
-                meter.update(reference[name][index], values)
+        for index in range(span[1]) if parsed.model else ():
+            for name, values in outputs.items():
+                meter.add(name, reference[name][span[0] + index], values[index], clip=clip.id)
+                worst.add(span[0] + index, reference[name][span[0] + index], values[index])
         clips.append(_score(clip, outputs, parsed, task, span[2]))
         yield {"clip": clip.id}
-    parity = tuple(meter.result(name) for name, meter in meters.items())
-    result = TrialResult(runtime=runtime, parity=parity, clips=tuple(clips), notices=notices)
+    result = TrialResult(
+        runtime=runtime, parity=meter.results(), clips=tuple(clips), worst_window=worst.index, notices=notices
+    )
     yield {"result": result.model_dump(mode="json")}
 
 
@@ -112,7 +136,8 @@ def _score(
 ) -> ClipScores:
     stitched = {name: stitch(values, parsed.audio, n_samples) for name, values in outputs.items()}
     estimate = task.decode(stitched)
-    return ClipScores(clip=clip.id, scores=task.score(clip.labels, estimate), notes=task.notes(estimate))
+    basis: Basis = "emulated" if parsed.model else "measured_host"  # the source runs here as it does anywhere
+    return ClipScores(clip=clip.id, scores=task.score(clip.labels, estimate, basis=basis), notes=task.notes(estimate))
 
 
 def time_calls(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -136,19 +161,18 @@ def time_calls(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         binding.call(emulator, window)
         samples.append(time.perf_counter_ns() - start)
     peak = max(_peak_memory() - before, 0)
-    yield {"result": TimingResult(samples_ns=tuple(samples), peak_memory_bytes=peak).model_dump(mode="json")}
+    result = TimingResult(threads=parsed.threads, samples_ns=tuple(samples), peak_memory_bytes=peak)
+    yield {"result": result.model_dump(mode="json")}
 
 
 def find_drift(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Locate where `candidate` departs from `reference`; yields one `{"result": …}`."""
-    windows = np.load(request["windows"], mmap_mode="r")
-    candidate, audio = Path(request["candidate"]), AudioContract.model_validate(request["audio"])
-    outputs = {name: OutputSpec.model_validate(spec, strict=False) for name, spec in request["outputs"].items()}
-    binding = bind(open_model(candidate), audio, outputs)
-    inputs = [
-        {binding.input_name: np.array(windows[index]).T.reshape(binding.input_shape)} for index in request["indices"]
-    ]
-    drift: Drift = locate_drift(Path(request["reference"]), candidate, inputs)
+    from evaluators.drift import locate_drift
+
+    parsed = DriftRequest.model_validate(request, strict=False)
+    binding = bind(open_model(Path(parsed.candidate)), parsed.audio, {})
+    window = np.array(np.load(parsed.windows, mmap_mode="r")[parsed.window])
+    drift = locate_drift(Path(parsed.reference), Path(parsed.candidate), [binding.shape_inputs(window)])
     yield {"result": drift.model_dump(mode="json")}
 
 

@@ -174,11 +174,16 @@ def _floor(path: Path, format_: Format) -> Floor:
     return coreml_floor(specification_version(path))
 
 
-def tool_versions(framework: Framework, format_: Format) -> dict[str, str]:
-    """Versions of all packages that have a hand in a conversion, without importing them."""
-    packages = {"numpy", "protobuf"}
-    packages |= {"tensorflow": {"tensorflow", "tf-keras"}, "torch": {"torch", "litert-torch"}}[framework]
-    packages |= {"tflite": {"ai-edge-quantizer"}, "coreml": {"coremltools"}}[format_]
+_FRAMEWORK_PACKAGES = {"tensorflow": ("tensorflow", "tf-keras"), "torch": ("torch",)}
+_FORMAT_PACKAGES = {"tflite": ("ai-edge-quantizer",), "coreml": ("coremltools", "protobuf")}
+_PAIR_PACKAGES = {("torch", "tflite"): ("litert-torch", "litert-converter")}
+
+
+def tool_versions(framework: Framework, format_: Format | None = None) -> dict[str, str]:
+    """Versions of the packages that load a source and, with a format, convert it; none of them is imported."""
+    packages = {"numpy", *_FRAMEWORK_PACKAGES[framework]}
+    if format_ is not None:
+        packages |= {*_FORMAT_PACKAGES[format_], *_PAIR_PACKAGES.get((framework, format_), ())}
     versions = {}
     for package in sorted(packages):
         try:

@@ -8,8 +8,6 @@ code and the options. A folder whose manifest holds the right key is finished an
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from packager.compression import check_precision
 from packager.conversion import BundleRequest, ConversionRequest, tool_versions
 from packager.errors import PackagingError
 from packager.model import ModelSource
-from packager.storage import digest_bytes, digest_files, digest_tree
+from packager.storage import digest_code, digest_facts, digest_files
 from packager.workers import Job, Limits, run_jobs
 
 
@@ -112,26 +110,30 @@ def folder(order: Order, variant: Variant) -> Path:
 
 def key(order: Order, variant: Variant) -> str:
     """The content address of a bundle: of everything that decides its bytes."""
-    facts: dict[str, Any] = {
-        "spec": order.source.spec.model_dump(mode="json", exclude={"outputs": {"__all__": {"aliases"}}}),
-        "source": order.source.sha256,
-        "framework": order.source.framework,
-        "audio": order.audio.model_dump(mode="json"),
-        "format": variant.format,
-        "precision": variant.precision,
-        "target": order.minimum_deployment_target if variant.format == "coreml" else None,
-        "tools": tool_versions(order.source.framework, variant.format),
-        "packager": own_digest(),
+    return digest_facts(
+        {
+            **source_facts(order.source),
+            "identity": order.source.spec.identity.model_dump(),
+            "audio": order.audio.model_dump(mode="json"),
+            "format": variant.format,
+            "precision": variant.precision,
+            "target": order.minimum_deployment_target if variant.format == "coreml" else None,
+            "tools": tool_versions(order.source.framework, variant.format),
+        }
+    )
+
+
+def source_facts(source: ModelSource) -> dict[str, Any]:
+    """What decides a source model's outputs, for content addresses: its bytes, its framework and the code that runs it."""
+    spec = source.spec
+    return {
+        "source": source.sha256,
+        "framework": source.framework,
+        "signature": spec.signature,
+        "outputs": {name: output.axes for name, output in spec.outputs.items()},
+        "versions": tool_versions(source.framework),
+        "packager": digest_code(Path(__file__).parent),
     }
-    return digest_bytes(json.dumps(facts, sort_keys=True).encode())
-
-
-@functools.cache
-def own_digest() -> str:
-    """Digest of this package's own code, so that a bundle made by other code is made again."""
-    here = Path(__file__).parent
-    lines = [f"{path.relative_to(here)} {digest_tree(path)}\n" for path in sorted(here.rglob("*.py"))]
-    return digest_bytes("".join(lines).encode())
 
 
 def find_finished(path: Path, expected_key: str) -> Bundle | None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from packager.bundle import FileDigest
 from packager.errors import PackagingError
@@ -119,3 +122,15 @@ def digest_tree(root: Path) -> str:
     """One SHA-256 over the names and contents of all files below `root`."""
     lines = [f"{name} {digest.sha256}\n" for name, digest in digest_files(root).items()]
     return digest_bytes("".join(lines).encode())
+
+
+@functools.cache
+def digest_code(folder: Path) -> str:
+    """One SHA-256 over the Python files below a package's folder: results made by other code are made again."""
+    lines = [f"{path.relative_to(folder)} {digest_bytes(path.read_bytes())}\n" for path in sorted(folder.rglob("*.py"))]
+    return digest_bytes("".join(lines).encode())
+
+
+def digest_facts(facts: dict[str, Any]) -> str:
+    """One SHA-256 over anything that JSON can hold: the content address of what is made of it."""
+    return digest_bytes(json.dumps(facts, sort_keys=True).encode())

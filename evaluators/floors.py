@@ -1,0 +1,26 @@
+"""The floor of any model file, ready-made ones included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluators.emulators import format_of
+from evaluators.emulators.coreml.package import open_package
+from evaluators.emulators.coreml.protobuf import parse_model
+from packager.bundle import Floor
+from packager.floors import coreml_floor, tflite_floor
+
+
+def read_floor(path: Path) -> Floor:
+    """The oldest runtime or system that can run a model file.
+
+    Raises:
+        TestpressError: The file is damaged or of an unknown version.
+    """
+    if format_of(path) == "tflite":
+        return tflite_floor(path.read_bytes())
+    specification = open_package(path).specification
+    model = parse_model(specification.read_bytes(), str(specification))
+    functions = model.mlProgram.functions
+    opset = functions["main"].opset if "main" in functions else None
+    return coreml_floor(model.specificationVersion, opset=opset)

@@ -1,0 +1,112 @@
+"""What all trials of one evaluation share, made once and stored: the dataset's windows and the source's outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from evaluators.datasets import Dataset
+from evaluators.errors import EvaluationError
+from evaluators.windows import count_windows, cut
+from packager.bundle import AudioContract
+from packager.model import ModelSource
+from packager.package import source_facts
+from packager.reference import ReferenceRequest, store_reference
+from packager.storage import digest_facts, stage_folder
+from packager.workers import Limits
+
+Span = tuple[int, int, int]
+"""of a clip: its first window, how many windows, how many samples"""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A dataset cut into windows.
+
+    Attributes:
+        path: `.npy`, float32 `(windows, channels, window_samples)`.
+        spans: One a clip, in the dataset's order.
+    """
+
+    path: Path
+    spans: tuple[Span, ...]
+
+    @property
+    def count(self) -> int:
+        """Windows of all clips."""
+        return sum(count for _, count, _ in self.spans)
+
+
+def store_windows(dataset: Dataset, audio: AudioContract, cache: Path) -> Windows:
+    """Read, resample and cut every clip, unless that is done already.
+
+    Args:
+        dataset: The clips.
+        audio: The contract; the windows are float32 at its rate.
+        cache: The output folder's cache.
+    """
+    key = digest_facts({"dataset": dataset.sha256, "audio": audio.model_dump(mode="json")})
+    folder = cache / "windows" / key[:32]
+    if not folder.is_dir():
+        with stage_folder(folder) as stage:
+            _cut_clips(dataset, audio, stage)
+    spans = tuple((first, count, samples) for first, count, samples in json.loads((folder / "spans.json").read_text()))
+    return Windows(folder / "windows.npy", spans)
+
+
+def _cut_clips(dataset: Dataset, audio: AudioContract, folder: Path) -> None:
+    # Two passes, so that no more than one clip is ever held: lengths first, since the file's size must be known.
+    spans: list[Span] = []
+    first = 0
+    for clip in dataset.clips:
+        n_samples = clip.read(audio).shape[1]
+        count = count_windows(n_samples, audio)
+        spans.append((first, count, n_samples))
+        first += count
+    shape = (first, audio.channels, audio.window_samples)
+    windows = open_memmap(folder / "windows.npy", mode="w+", dtype=np.float32, shape=shape)
+    for clip, (start, count, _) in zip(dataset.clips, spans, strict=True):
+        windows[start : start + count] = cut(clip.read(audio), audio)
+    windows.flush()
+    (folder / "spans.json").write_text(json.dumps(spans))
+
+
+def store_source_outputs(
+    source: ModelSource, windows: Windows, *, audio: AudioContract, out: Path, on_windows: Callable[[int], None]
+) -> Path:
+    """Run the source model on all windows, unless that is done already.
+
+    Args:
+        source: The model.
+        windows: The dataset, cut.
+        audio: The contract.
+        out: The output folder; outputs go to its cache, the worker's log to its logs.
+        on_windows: Called with the number of windows done.
+
+    Returns:
+        The folder that holds one `.npy` an output.
+
+    Raises:
+        EvaluationError: The source cannot be run: without the reference nothing can be compared.
+    """
+    key = digest_facts({**source_facts(source), "windows": windows.path.parent.name})
+    folder = out / "cache" / "reference" / key[:32]
+    log = out / "logs" / "reference.log"
+    request = ReferenceRequest(
+        spec=source.spec,
+        path=str(source.path),
+        framework=source.framework,
+        sha256=source.sha256,
+        audio=audio,
+        windows=str(windows.path.resolve()),
+        folder=str(folder.resolve()),
+    )
+    reason = store_reference(request, log=log, on_windows=on_windows, limits=Limits(time_s=6 * 3600))
+    if reason is not None:
+        raise EvaluationError(f"the source model cannot be run: {reason}\n(log: {log})")
+    return folder

@@ -1,0 +1,80 @@
+"""What a variant would do on one phone: floor, placement, predicted latency and memory, put together as a result."""
+
+from __future__ import annotations
+
+from device_profiles.profile import DeviceProfile
+from evaluators.costs.graph import Graph
+from evaluators.costs.latency import predict_latency
+from evaluators.costs.memory import predict_memory
+from evaluators.costs.placement import place
+from evaluators.evaluation import DeviceResult, Score
+from packager.bundle import AudioContract, Floor
+from packager.floors import meets
+
+_HALF_WIDTH = 0.6
+_QUARTER_WIDTH = 0.35
+
+
+def predict_device(
+    graph: Graph, floor: Floor, profile: DeviceProfile, *, precision: str, audio: AudioContract
+) -> DeviceResult:
+    """Predict one bundle on one phone.
+
+    Args:
+        graph: Of the model file.
+        floor: The oldest system it runs on.
+        profile: The phone.
+        precision: Decides where the ops would run.
+        audio: Decides how much audio one call advances by.
+    """
+    runs, floor_reason = meets(floor, profile)
+    placement = place(graph, precision, profile)
+    latency = predict_latency(graph, placement, profile)
+    return DeviceResult(
+        device=profile.id,
+        runs=runs,
+        floor_reason=floor_reason,
+        compute_unit=placement.unit,
+        placement_reason=placement.reason,
+        scores={
+            "latency_ms": latency.latency_ms,
+            "latency_p90_ms": latency.latency_p90_ms,
+            "real_time_factor": _real_time_factor(latency.latency_ms, audio),
+            "memory_bytes": predict_memory(graph, profile, placement),
+        },
+    )
+
+
+def name_precision(graph: Graph) -> str:
+    """The precision of a ready-made file, told from its graph: by the op type most multiply-adds compute in, and by how
+    much narrower the file holds its weights than the ops read them.
+    """
+    macs: dict[str, int] = {}
+    for op in graph.ops:
+        macs[op.dtype] = macs.get(op.dtype, 0) + op.macs
+    dominant = max(macs, key=lambda dtype: macs[dtype], default="float32")
+    if graph.format == "coreml":
+        return dominant
+    if dominant == "int8":
+        return "static_wi8_ai8"
+    width = graph.weight_bytes / graph.expanded_weight_bytes if graph.expanded_weight_bytes else 1.0
+    if width <= _QUARTER_WIDTH:
+        return "dynamic_wi8_afp32"
+    return "float16" if width <= _HALF_WIDTH else dominant
+
+
+def _real_time_factor(latency_ms: Score, audio: AudioContract) -> Score:
+    """Processing time over audio time, one call advancing by one hop; below 1 keeps up with live audio."""
+    hop_ms = 1000 * audio.hop_samples / audio.sample_rate_hz
+
+    def scaled(value: float | None) -> float | None:
+        return None if value is None else value / hop_ms
+
+    return latency_ms.model_copy(
+        update={
+            "value": scaled(latency_ms.value),
+            "low": scaled(latency_ms.low),
+            "high": scaled(latency_ms.high),
+            "unit": "ratio",
+        }
+    )

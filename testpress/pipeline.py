@@ -1,0 +1,180 @@
+"""The stages in their order: package → evaluate → report → check. Each can be run alone, again, elsewhere."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import testpress
+from device_profiles.record import dump_json
+from evaluators.dataset_factory import locate_dataset
+from evaluators.environment import describe_environment
+from evaluators.errors import EvaluationError
+from evaluators.evaluate import Assignment, evaluate
+from evaluators.evaluation import Evaluation
+from evaluators.subjects import Subject, from_packaged, from_path
+from packager.model import ModelSource, find_source, resolve_path
+from packager.package import Order, Packaged, find_finished, folder, key, package
+from packager.storage import lock_folder, write_text_atomically
+from reports.comparison import Comparison, compare
+from reports.write import Paths, write_report
+from testpress.recipe import Recipe
+
+EVALUATION_NAME = "evaluation.json"
+
+
+class Progress(Protocol):
+    """Who is told how far the work is."""
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """`done` of `total` steps of a stage are finished."""
+
+    def say(self, text: str) -> None:
+        """Something worth a line happened."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `testpress run` made."""
+
+    packaged: list[Packaged]
+    evaluation: Evaluation
+    evaluation_path: Path
+    report: Paths
+    comparison: Comparison
+
+
+def default_out(recipe: Recipe) -> Path:
+    """Where output goes unless `-o` says otherwise."""
+    return recipe.folder / "testpress-out"
+
+
+def run(recipe: Recipe, out: Path, progress: Progress, *, command: str) -> RunResult:
+    """The default job: package, evaluate, report, check.
+
+    Args:
+        recipe: What to do.
+        out: The output folder.
+        progress: Who is told.
+        command: What reproduces this, for the report.
+
+    Raises:
+        TestpressError: The user can mend it.
+    """
+    with lock_folder(out):
+        packaged = _package(recipe, out, progress)
+        subjects = [from_packaged(one, out) for one in packaged]
+        evaluation = _evaluate(recipe, out, subjects, progress, command=command)
+        path = out / EVALUATION_NAME
+        write_text_atomically(path, dump_json(evaluation))
+        report = write_report(evaluation, out / "report")
+    return RunResult(packaged, evaluation, path, report, compare(evaluation))
+
+
+def package_recipe(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
+    """Make the recipe's bundles; one that fails is an outcome, not an exception."""
+    with lock_folder(out):
+        return _package(recipe, out, progress)
+
+
+def evaluate_recipe(
+    recipe: Recipe, out: Path, files: Sequence[str], progress: Progress, *, command: str
+) -> Evaluation:
+    """Evaluate the bundles that are packaged already, and files beside them.
+
+    Args:
+        recipe: What to hold them against.
+        out: The output folder with the bundles; results are stored there.
+        files: Further bundles or model files; paths, or `pkg://package/path`.
+        progress: Who is told.
+        command: What reproduces this, for the report.
+
+    Raises:
+        TestpressError: Nothing is there to be evaluated, or the user can mend something else.
+    """
+    with lock_folder(out):
+        order = _order(recipe, out)
+        finished = [find_finished(folder(order, variant), key(order, variant)) for variant in recipe.variants]
+        subjects = [from_path(bundle.path) for bundle in finished if bundle is not None]
+        subjects += [from_path(resolve_path(name, Path.cwd())) for name in files]
+        return _evaluate(recipe, out, _distinct(subjects), progress, command=command)
+
+
+def _order(recipe: Recipe, out: Path) -> Order:
+    return Order(
+        source=_source(recipe),
+        audio=recipe.written.audio,
+        variants=recipe.variants,
+        out=out,
+        minimum_deployment_target=recipe.minimum_deployment_target,
+    )
+
+
+def _source(recipe: Recipe) -> ModelSource:
+    return find_source(recipe.written.model, recipe.folder)
+
+
+def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
+    order, done, total = _order(recipe, out), 0, len(recipe.variants)
+    progress.stage("package", 0, total)
+
+    def on_done(outcome: Packaged) -> None:
+        nonlocal done
+        done += 1
+        if outcome.bundle is None:
+            progress.say(f"{outcome.variant.name} failed: {outcome.reason} (log: {outcome.log})")
+        progress.stage("package", done, total)
+
+    return package(order, on_done=on_done)
+
+
+def _evaluate(
+    recipe: Recipe, out: Path, subjects: Sequence[Subject], progress: Progress, *, command: str
+) -> Evaluation:
+    written = recipe.written
+    progress.stage("read the dataset", 0, 1)
+    dataset = locate_dataset(written.task.dataset, recipe.folder, out)
+    progress.stage("read the dataset", 1, 1)
+    assignment = Assignment(
+        source=_source(recipe),
+        audio=written.audio,
+        dataset=dataset,
+        task=written.task.kind,
+        subjects=subjects,
+        devices=recipe.profiles,
+        out=out,
+    )
+    findings = evaluate(assignment, progress.stage)
+    return Evaluation(
+        testpress_version=testpress.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=command,
+        model=written.model.identity,
+        audio=written.audio,
+        task=written.task.kind,
+        recipe=recipe.as_data(),
+        dataset=findings.dataset,
+        environment=describe_environment(),
+        source=findings.source,
+        variants=findings.variants,
+        device_names={profile.id: profile.name for profile in recipe.profiles},
+    )
+
+
+def _distinct(subjects: list[Subject]) -> list[Subject]:
+    """Subjects without repetition.
+
+    Raises:
+        EvaluationError: There is none, or two different ones share a name.
+    """
+    by_name: dict[str, Subject] = {}
+    for subject in subjects:
+        known = by_name.setdefault(subject.variant, subject)
+        if known.key != subject.key:
+            raise EvaluationError(f"two different models are named {subject.variant!r}: {known.model}, {subject.model}")
+    if not by_name:
+        raise EvaluationError("nothing to evaluate: package the recipe first, or name a bundle or model file")
+    return list(by_name.values())

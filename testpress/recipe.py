@@ -1,0 +1,155 @@
+"""The recipe (`testpress.toml`): what to package, for whom, and how good it must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from device_profiles.errors import TestpressError
+from device_profiles.profile import DeviceProfile, read_profile
+from device_profiles.record import Record, read_toml
+from evaluators.task import load_task
+from packager.bundle import AudioContract, Format
+from packager.compression import check_precision, precisions
+from packager.model import ModelSpec
+from packager.package import Variant
+from reports.budgets import Budget
+from testpress.errors import RecipeError
+
+
+class DevicesSpec(Record):
+    """The recipe's [devices] section."""
+
+    ids: tuple[str, ...]
+    """identifiers of phones (see `testpress devices`) or paths of profiles, at least one"""
+
+    @pydantic.field_validator("ids")
+    @classmethod
+    def _some(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
+        if not ids:
+            raise ValueError("no phone is named; name at least one")
+        if len(set(ids)) != len(ids):
+            raise ValueError("a phone is named twice")
+        return ids
+
+
+class VariantsSpec(Record):
+    """The recipe's [variants] section: precisions by format."""
+
+    tflite: tuple[str, ...] = ()
+    """for example ["float32", "float16", "dynamic_wi8_afp32"]"""
+    coreml: tuple[str, ...] = ()
+    """for example ["float32", "float16"]"""
+
+
+class TaskSpec(Record):
+    """The recipe's [task] section."""
+
+    kind: str
+    """what the model is for, for example "note_transcription\""""
+    dataset: str
+    """a JSONL manifest, or "python:module:function" that makes one on first use"""
+
+
+class RecipeFile(Record):
+    """`testpress.toml` as written."""
+
+    model: ModelSpec
+    """the [model] section"""
+    audio: AudioContract
+    """the [audio] section: the contract between app and model"""
+    devices: DevicesSpec
+    """the [devices] section"""
+    variants: VariantsSpec | None = None
+    """the [variants] section; default: what each device profile prefers"""
+    task: TaskSpec
+    """the [task] section"""
+    budgets: tuple[Budget, ...] = ()
+    """one [[budgets]] table a budget"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe, read and checked against what there is.
+
+    Attributes:
+        path: The file.
+        written: Its contents.
+        profiles: The phones it names.
+        variants: Formats and precisions to package, in the recipe's order.
+    """
+
+    path: Path
+    written: RecipeFile
+    profiles: tuple[DeviceProfile, ...]
+    variants: tuple[Variant, ...]
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths in the recipe start from."""
+        return self.path.parent
+
+    @property
+    def minimum_deployment_target(self) -> str:
+        """The oldest iOS that any of its iPhones asks for."""
+        targets = [p.minimum_deployment_target for p in self.profiles if p.platform == "ios"]
+        return min(targets, key=lambda target: int(target.removeprefix("iOS")), default="iOS15")
+
+    def as_data(self) -> dict[str, Any]:
+        """The recipe as JSON can hold it: what an evaluation embeds."""
+        data: dict[str, Any] = self.written.model_dump(mode="json", exclude_none=True)
+        return data
+
+
+def read_recipe(path: Path, *, devices: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe and check every name in it.
+
+    Args:
+        path: The TOML file.
+        devices: Phones to use instead of the recipe's.
+
+    Raises:
+        RecipeError: The file is missing or faulty, or names an unknown phone, precision or task; one line a fault.
+    """
+    written = read_toml(path, RecipeFile, error=RecipeError)
+    faults: list[str] = []
+    profiles = []
+    for identifier in devices or written.devices.ids:
+        profile = _collect(faults, f"{path}: devices.ids", lambda i=identifier: read_profile(_profile_path(i, path)))
+        if profile is not None:
+            profiles.append(profile)
+    variants = _variants(written, profiles)
+    for variant in variants:
+        where = f"variants.{variant.format}"
+        _collect(faults, str(path), lambda v=variant, w=where: check_precision(v.format, v.precision, where=w))
+    _collect(faults, f"{path}: task.kind", lambda: load_task(written.task.kind))
+    if not variants and not faults:
+        faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision")
+    if faults:
+        raise RecipeError("\n".join(faults))
+    return Recipe(path, written, tuple(profiles), variants)
+
+
+def _collect(faults: list[str], where: str, check: Any) -> Any:
+    try:
+        return check()
+    except TestpressError as fault:
+        faults.append(f"{where}: {fault}")
+        return None
+
+
+def _profile_path(identifier: str, recipe: Path) -> str:
+    return str(recipe.parent / identifier) if identifier.endswith(".toml") else identifier
+
+
+def _variants(written: RecipeFile, profiles: list[DeviceProfile]) -> tuple[Variant, ...]:
+    wanted: dict[Format, tuple[str, ...]]
+    if written.variants is not None:
+        wanted = {"tflite": written.variants.tflite, "coreml": written.variants.coreml}
+        formats: set[Format] = {profile.format for profile in profiles}
+        return tuple(Variant(f, p) for f, ps in wanted.items() if f in formats for p in dict.fromkeys(ps))
+    preferred = [Variant(profile.format, p) for profile in profiles for p in profile.precisions]
+    return tuple(dict.fromkeys(v for v in preferred if v.precision in precisions(v.format)))

@@ -1,0 +1,110 @@
+"""Results as a terminal shows them and as `--json` writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evaluators.evaluation import Evaluation, Score, VariantResult
+from packager.package import Packaged
+from reports.comparison import Comparison
+from testpress.pipeline import RunResult
+
+
+
+def run_text(result: RunResult) -> str:
+    """Verdict, one line a variant, and where the report is."""
+    lines = [evaluation_table(result.evaluation), "", check_text(result.comparison), "", f"report: {result.report.html}"]
+    return "\n".join(lines)
+
+
+def run_data(result: RunResult) -> dict[str, Any]:
+    """What `testpress run --json` writes."""
+    return {
+        "bundles": package_data(result.packaged),
+        "evaluation": str(result.evaluation_path),
+        "report": str(result.report.html),
+        **check_data(result.comparison),
+    }
+
+
+def package_text(outcomes: list[Packaged]) -> str:
+    """One line a bundle."""
+    return "\n".join(
+        f"{outcome.variant.name}: "
+        + (
+            f"{outcome.bundle.path}{' (was there)' if outcome.reused else ''}"
+            if outcome.bundle
+            else f"failed: {outcome.reason} (log: {outcome.log})"
+        )
+        for outcome in outcomes
+    )
+
+
+def package_data(outcomes: list[Packaged]) -> list[dict[str, Any]]:
+    """What `testpress package --json` writes."""
+    return [
+        {
+            "variant": outcome.variant.name,
+            "path": str(outcome.bundle.path) if outcome.bundle else None,
+            "reused": outcome.reused,
+            "reason": outcome.reason,
+            "log": str(outcome.log) if outcome.log else None,
+        }
+        for outcome in outcomes
+    ]
+
+
+def evaluation_text(evaluation: Evaluation, path: Path) -> str:
+    """The table and where the evaluation is."""
+    return f"{evaluation_table(evaluation)}\n\nevaluation: {path}"
+
+
+def evaluation_table(evaluation: Evaluation) -> str:
+    """One line a variant: leading metric, its difference to the source, worst error, size, time on this machine."""
+    metric = next(iter(evaluation.source.scores))
+    rows = [("variant", metric, "difference to source", "worst error", "size", "host p50")]
+    rows.append(("source", _number(evaluation.source.scores[metric]), "", "", "", ""))
+    rows += [_row(variant, metric) for variant in evaluation.variants]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def check_text(comparison: Comparison) -> str:
+    """The verdict and every reason against it."""
+    outcome = comparison.outcome
+    counts = f"{outcome.passed} passed, {outcome.warned} warned, {outcome.failed} failed, {outcome.errors} not judged"
+    return "\n".join([f"verdict: {outcome.status} ({counts})", *(f"  - {reason}" for reason in outcome.reasons)])
+
+
+def check_data(comparison: Comparison) -> dict[str, Any]:
+    """What `testpress check --json` writes."""
+    return {
+        "outcome": comparison.outcome.model_dump(mode="json"),
+        "verdicts": [verdict.model_dump(mode="json") for verdict in comparison.verdicts],
+    }
+
+
+def _row(variant: VariantResult, metric: str) -> tuple[str, ...]:
+    if variant.failure is not None:
+        return (variant.variant, "failed", variant.failure.reason.splitlines()[0][:60], "", "", "")
+    errors = [parity.max_abs_error for parity in variant.parity]
+    worst = max(errors, key=lambda score: score.value or 0.0, default=None)
+    difference = variant.differences[metric]
+    interval = "" if difference.low is None else f" [{difference.low:+.3f}, {difference.high:+.3f}]"
+    return (
+        variant.variant,
+        _number(variant.scores[metric]),
+        ("" if difference.value is None else f"{difference.value:+.3f}") + interval,
+        "" if worst is None else _number(worst),
+        _number(variant.scores["size_bytes"]),
+        "" if variant.timing is None else _number(variant.timing.p50_ms),
+    )
+
+
+def _number(score: Score) -> str:
+    if score.value is None:
+        return score.reason or ""
+    if score.unit == "bytes":
+        return f"{score.value / 1000:.1f} kB"
+    return f"{score.value:.1f} ms" if score.unit == "ms" else f"{score.value:.3g}"
