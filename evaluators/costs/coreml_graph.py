@@ -47,7 +47,7 @@ def read_coreml_graph(path: Path) -> Graph:
     which = model.WhichOneof("Type")
     if which != "mlProgram":
         raise EvaluationError(
-            f"{path}: holds a {which or 'model of no known kind'}; right is an ML Program (mlProgram)"
+            f"{path}: holds {which or 'no model of a known kind'}; right is an ML Program (mlProgram)"
         )
     names = sorted(model.mlProgram.functions)
     name = "main" if "main" in names or not names else names[0]

@@ -70,9 +70,7 @@ def place(graph: Graph, precision: str, profile: DeviceProfile, *, on: ComputeUn
 
 def _place_tflite(precision: str, profile: DeviceProfile, on: ComputeUnitKind | None) -> Placement:
     if on == "npu":
-        raise EvaluationError(
-            f"no published measurements here cover TFLite on an NPU, so {profile.id}'s is not predicted"
-        )
+        raise EvaluationError(f"{profile.id}: TFLite on an NPU is not predicted; right is cpu or gpu")
     if on == "gpu":
         return Placement("gpu", "tflite_gpu", 1, 1.0, "Inferred: the app asked for the GPU delegate.")
     threads = min(_MOST_THREADS, profile.big_cores)

@@ -19,7 +19,7 @@ class Call:
     """What an op is called with, as far as its multiply-adds follow from it."""
 
     inputs: Sequence[Shape]
-    """of the inputs that are there, in the op's order; of a recurrent op only the first and the weights, not the states"""
+    """of the inputs that are there, in order; of a recurrent op only the first and the weights, not the states"""
     outputs: Sequence[Shape]
     transposes_first: bool = False
     """BATCH_MATMUL's `adj_x`"""

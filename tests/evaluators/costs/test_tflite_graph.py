@@ -1,0 +1,182 @@
+"""TFLite graphs: tiny models built with the schema's own writer, the Basic Pitch wheel's file, and damaged ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluators.costs.graph import Graph, read_graph
+from evaluators.errors import EvaluationError
+
+schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+flatbuffers = pytest.importorskip("flatbuffers")
+
+pytestmark = pytest.mark.tflite
+
+Shape = tuple[int, ...]
+
+
+class Builder:
+    """A model of one subgraph, op by op."""
+
+    def __init__(self) -> None:
+        self.model, self.graph = schema.ModelT(), schema.SubGraphT()
+        self.model.version, self.model.operatorCodes = 3, []
+        self.model.buffers, self.model.subgraphs = [schema.BufferT()], [self.graph]
+        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = [], [], [], []
+
+    def tensor(self, shape: Shape, type_: str = "FLOAT32", *, data: bytes = b"", open_: bool = False) -> int:
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape = f"t{len(self.graph.tensors)}", list(shape)
+        tensor.type, tensor.buffer = getattr(schema.TensorType, type_), 0
+        if open_:
+            tensor.shapeSignature = [-1, *shape[1:]]
+        if data:
+            buffer = schema.BufferT()
+            buffer.data = list(data)
+            self.model.buffers.append(buffer)
+            tensor.buffer = len(self.model.buffers) - 1
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def op(self, kind: str, reads: list[int], writes: list[int]) -> None:
+        code = schema.OperatorCodeT()
+        number = getattr(schema.BuiltinOperator, kind)
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
+        self.model.operatorCodes.append(code)
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = len(self.model.operatorCodes) - 1, reads, writes
+        self.graph.operators.append(operator)
+
+    def write(self, path: Path, inputs: list[int], outputs: list[int]) -> Path:
+        self.graph.inputs, self.graph.outputs = inputs, outputs
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self.model.Pack(builder), file_identifier=b"TFL3")
+        path.write_bytes(bytes(builder.Output()))
+        return path
+
+
+def convolution(path: Path, *, weight_type: str = "FLOAT32", open_: bool = False) -> Path:
+    """Input 1×6×6×2, a 3×3 convolution to 4 channels, a reshape, a sine."""
+    b = Builder()
+    x, y = b.tensor((1, 6, 6, 2), open_=open_), b.tensor((1, 4, 4, 4), open_=open_)
+    flat, out = b.tensor((1, 64), open_=open_), b.tensor((1, 64), open_=open_)
+    size = {"FLOAT32": 4, "FLOAT16": 2}[weight_type]
+    weight = b.tensor((4, 3, 3, 2), weight_type, data=b"\0" * 72 * size)
+    if weight_type == "FLOAT16":
+        wide = b.tensor((4, 3, 3, 2))
+        b.op("DEQUANTIZE", [weight], [wide])
+        weight = wide
+    b.op("CONV_2D", [x, weight, -1], [y])
+    b.op("RESHAPE", [y, b.tensor((2,), "INT32", data=b"\0" * 8)], [flat])
+    b.op("SIN", [flat], [out])
+    return b.write(path, [x], [out])
+
+
+def counted(graph: Graph) -> list[tuple[Any, ...]]:
+    return [
+        (op.kind, op.macs, op.read_bytes, op.written_bytes, op.weight_bytes, op.workspace_bytes) for op in graph.ops
+    ]
+
+
+@pytest.mark.parametrize("weight_type", ["FLOAT32", "FLOAT16"])
+def test_a_small_model_in_closed_form(weight_type: str, tmp_path: Path) -> None:
+    graph = read_graph(convolution(tmp_path / "m.tflite", weight_type=weight_type))
+    assert counted(graph) == [
+        ("CONV_2D", 4 * 4 * 4 * 3 * 3 * 2, 72 * 4, 64 * 4, 72 * 4, 16 * 9 * 8),
+        ("RESHAPE", 0, 0, 0, 0, 0),
+        ("SIN", 0, 64 * 4, 64 * 4, 0, 0),
+    ]
+    assert graph.weight_bytes == 72 * (4 if weight_type == "FLOAT32" else 2) + 8
+    assert graph.expanded_weight_bytes == 72 * 4 + 8  # a float16 weight is widened when the model is loaded
+    assert graph.peak_activation_bytes == 72 * 4 + 64 * 4 + 64 * 4  # the input is kept, the reshape is a view
+    assert not graph.dynamic
+
+
+def test_open_shapes_are_counted_with_one_and_marked(tmp_path: Path) -> None:
+    graph = read_graph(convolution(tmp_path / "m.tflite", open_=True))
+    assert graph.dynamic
+    assert graph.macs == read_graph(convolution(tmp_path / "fixed.tflite")).macs
+
+
+def test_an_op_the_counter_does_not_know_counts_its_bytes(tmp_path: Path) -> None:
+    b = Builder()
+    x, y = b.tensor((10,)), b.tensor((10,))
+    b.op("CUSTOM", [x], [y])
+    b.model.operatorCodes[0].customCode = "Mystery"
+    (op,) = read_graph(b.write(tmp_path / "m.tflite", [x], [y])).ops
+    assert (op.kind, op.macs, op.moved_bytes) == ("CUSTOM Mystery", 0, 80)
+
+
+def test_slices_read_only_what_they_write(tmp_path: Path) -> None:
+    b = Builder()
+    x, y = b.tensor((1000,)), b.tensor((10,))
+    b.op("SLICE", [x, b.tensor((1,), "INT32", data=b"\0" * 4)], [y])
+    (op,) = read_graph(b.write(tmp_path / "m.tflite", [x], [y])).ops
+    assert (op.read_bytes, op.written_bytes) == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not a TFLite model: bytes 4 to 8 are b''; right is b'TFL3'"),
+        (b"PK\3\4aaaaaaaa", "not a TFLite model: bytes 4 to 8 are b'aaaa'; right is b'TFL3'"),
+        (b"\xff\xff\xff\x7fTFL3" + b"\0" * 40, "damaged TFLite model of 48 bytes: an entry points outside the file"),
+    ],
+)
+def test_what_is_no_model_is_named(data: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data)
+    with pytest.raises(EvaluationError) as caught:
+        read_graph(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_no_cut_and_no_flipped_byte_escapes_as_another_error(tmp_path: Path) -> None:
+    """Any damage gives a graph (of a byte that does not matter) or an EvaluationError, nothing else."""
+    good = convolution(tmp_path / "good.tflite").read_bytes()
+    path = tmp_path / "bad.tflite"
+    rng = random.Random(7)
+    damaged = [good[:size] for size in range(0, len(good), 13)]
+    for _ in range(600):
+        flipped = bytearray(good)
+        for _ in range(rng.choice([1, 1, 4])):
+            flipped[rng.randrange(len(good))] = rng.choice([0, 1, 0x7F, 0x80, 0xFF])
+        damaged.append(bytes(flipped))
+    refused = 0
+    for data in damaged:
+        path.write_bytes(data)
+        try:
+            read_graph(path)
+        except EvaluationError:
+            refused += 1
+    assert refused > len(damaged) // 10  # the damage does reach what is read
+
+
+def wheel_file(name: str) -> Path:
+    spec = importlib.util.find_spec("basic_pitch")
+    if spec is None or spec.origin is None:
+        pytest.skip("basic_pitch is not installed")
+    path = Path(spec.origin).parent / "saved_models" / "icassp_2022" / name
+    if not path.exists():
+        pytest.skip(f"the installed basic_pitch holds no {name}")
+    return path
+
+
+def test_basic_pitch() -> None:
+    """Its batch is open. Its front end is convolutions with kernels of 256 taps."""
+    graph = read_graph(wheel_file("nmp.tflite"))
+    assert graph.dynamic
+    assert graph.macs == 524_079_648
+    largest = max(graph.ops, key=lambda op: op.macs)
+    assert largest.macs == 172 * 264 * 8 * 3 * 39 * 8  # the 3×39 convolution of the contour head
+    # Nine octaves: a real and an imaginary bank of 36 kernels of 256 taps at 172 places, each octave but the last
+    # halved by a filter of 256 taps, whose outputs are 43,671 values in all.
+    front_end = [op for op in graph.ops if op.kind == "CONV_2D" and op.workspace_bytes // 8 % 256 == 0]
+    assert sum(op.macs for op in front_end) == 256 * (9 * 2 * 36 * 172 + 43_671)
+    # Resident memory of LiteRT 2.3.0 grew by 173 MB between start and the third call; 160 MB of it are these tables.
+    assert graph.workspace_bytes == pytest.approx(160e6, rel=0.01)
