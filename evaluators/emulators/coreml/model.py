@@ -104,7 +104,7 @@ class CoreMLModel:
             EvaluationError: An input is missing, unknown, or of the wrong shape or dtype, or an op fails.
         """
         with _settings(self._threads):
-            return self._named(self.plan.run(self.prepare(inputs, state)))
+            return self.named(self.plan.run(self.prepare(inputs, state)))
 
     def run(
         self, inputs: Mapping[str, Any], observer: Observer | None = None, *, state: State | None = None
@@ -120,7 +120,7 @@ class CoreMLModel:
         if observer is None:
             return self.predict(inputs, state)
         with _settings(self._threads):
-            return self._named(self.plan.run_observed(self.prepare(inputs, state), observer))
+            return self.named(self.plan.run_observed(self.prepare(inputs, state), observer))
 
     def make_state(self) -> State:
         """A fresh state, all zeros.
@@ -157,7 +157,8 @@ class CoreMLModel:
                 prepared.append(to_tensor(default_array(feature), feature.dtype))
         return prepared
 
-    def _named(self, values: list[Any]) -> dict[str, np.ndarray]:
+    def named(self, values: list[Any]) -> dict[str, np.ndarray]:
+        """What the plan returns, by output name, in the declared dtypes."""
         return {f.name: as_declared(f, value.numpy()) for f, value in zip(self._outputs, values, strict=True)}
 
 

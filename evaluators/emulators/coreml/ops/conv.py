@@ -67,7 +67,7 @@ def _plain(weight: Tensor, bias: Tensor | None, strides: list[int], dilations: l
 def _several_rows(
     weight: Tensor, bias: Tensor | None, strides: list[int], dilations: list[int], rows: int
 ) -> Convolution:
-    """A convolution with few output channels, computing `rows` positions of one dimension at once, as channels.
+    """A convolution with few output channels, computing `rows` positions at once, as channels.
 
     Kernels work on 16 output channels at a time whether or not there are so many. The same kernel, shifted by one stride
     after another and filled up with zeros, makes channels of them: the sums are the same.

@@ -14,8 +14,8 @@ def read_state(input: StateBuffer) -> Tensor:  # noqa: A002  # MIL's name
     return input.value
 
 
-@op("coreml_update_state", since=18, exact=True, folds=False)
-def coreml_update_state(state: StateBuffer, value: Tensor) -> Tensor:
-    """`value`, which is the state's value from now on (iOS18)."""
-    state.value = value
-    return value
+@op("write_state", since=18, exact=True, folds=False)
+def write_state(input: StateBuffer, data: Tensor) -> tuple[()]:  # noqa: A002  # MIL's name
+    """`data` is the state's value from now on; no result (iOS18's coreml_update_state, as files hold it)."""
+    input.value = data
+    return ()

@@ -1,0 +1,197 @@
+"""Where a Core ML program of low precision departs from its float32 original.
+
+The original runs once and every op's output is kept. In the candidate, the outputs of all ops up to `k` are replaced by the
+original's values, unrounded, and the rest runs as it is: R(k) is the largest absolute error the outputs still have. R(0)
+is the whole error, R(n) is 0, and the op whose replacement lowers R most is where the departure happens. Looking at each
+op's own error instead would blame ops whose errors the outputs never see. R may rise where errors had cancelled out; what
+counts is how far an op brings it below its lowest value so far.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluators.emulators.coreml import CoreMLModel
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import Drift, DriftStep
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evaluators.emulators.coreml.plan import Plan, Step
+
+_CAST_SUFFIX = re.compile(r"(_cast)?(_to)?_fp(16|32)$")
+"""what coremltools' precision pass appends to the names of ops it rewrites: `x_cast_fp16`, `x_to_fp16`"""
+
+_START_SHARE = 0.1
+"""the departure starts where this share of the error is removed"""
+
+_SEARCH_SHARE = 0.01
+"""stretches of the program that lower R by less than this share of the error are not searched further"""
+
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+_SMALLEST_NORMAL_HALF = float(np.finfo(np.float16).smallest_normal)
+
+
+def locate_drift(
+    reference_path: str | Path, candidate_path: str | Path, inputs: Sequence[Mapping[str, np.ndarray]]
+) -> Drift:
+    """Find the op at which a candidate program departs from its reference.
+
+    Args:
+        reference_path: The program in float32.
+        candidate_path: The same program in a lower precision, by the same converter, so that ops keep their names.
+        inputs: What to run both on; errors are the largest over all of them. An output value that is not finite counts
+            as float16's largest, 65504.
+
+    Returns:
+        Ops are named as in the reference. `steps` holds the ops at which R was measured. Where the outputs are equal bit
+        for bit, there are no steps and no names.
+
+    Raises:
+        EvaluationError: There are no inputs, the programs have different outputs, or no op of one is in the other.
+    """
+    if not inputs:
+        raise EvaluationError("locating drift needs at least one input")
+    reference, candidate = CoreMLModel(reference_path), CoreMLModel(candidate_path)
+    if set(reference.outputs) != set(candidate.outputs):
+        found = f"{', '.join(sorted(candidate.outputs))}; expected {', '.join(sorted(reference.outputs))}"
+        raise EvaluationError(f"{candidate_path}: has other outputs than {reference_path}: {found}")
+    import torch
+
+    with torch.inference_mode():
+        trials = [_Trial(reference, candidate, values) for values in inputs]
+        places = [index for index, name in enumerate(trials[0].names) if name]
+        if not places:
+            raise EvaluationError(f"{candidate_path}: no op has a namesake in {reference_path}")
+        ends = [0, *(place + 1 for place in places)]
+        errors = _search(lambda k: max(trial.error_after(ends[k]) for trial in trials), len(places))
+        return _described(Path(reference_path).name, candidate.plan, trials, places, errors)
+
+
+class _Trial:
+    """Both programs on one input."""
+
+    def __init__(self, reference: CoreMLModel, candidate: CoreMLModel, inputs: Mapping[str, np.ndarray]) -> None:
+        self._candidate = candidate
+        self._kept: dict[str, Tensor] = {}
+        self._expected = reference.run(inputs, lambda op, value: self._kept.__setitem__(op.output, value))
+        self.names: list[str] = []
+        """the reference's name of each step's output; empty where it has none"""
+        self.values: list[Tensor | None] = []
+        """the reference's value of each step's output"""
+        self._states: list[list[Any]] = []
+        self._walk(candidate.plan, candidate.prepare(inputs))
+
+    def _walk(self, plan: Plan, inputs: list[Any]) -> None:
+        """Run the candidate once with every output put right, keeping the slots before each step."""
+        slots = plan.start(inputs)
+        for index, step in enumerate(plan.steps):
+            self._states.append(list(slots))
+            values = plan.compute(index, slots)
+            name = self._namesake(step, values)
+            self.names.append(name)
+            self.values.append(self._kept[name] if name else None)
+            for slot, value in zip(step.outputs, (self._kept[name],) if name else values, strict=True):
+                slots[slot] = value
+            for slot in step.frees:
+                slots[slot] = None
+        self._states.append(slots)
+
+    def _namesake(self, step: Step, values: tuple[Any, ...]) -> str:
+        """The op of the reference whose output this step's output should be, or nothing."""
+        if len(step.infos) != 1:
+            return ""
+        output = step.infos[0].output
+        for name in (output, _CAST_SUFFIX.sub("", output)):
+            if name in self._kept and self._kept[name].shape == values[0].shape:
+                return name
+        return ""
+
+    def error_after(self, begin: int) -> float:
+        """Largest absolute error of the outputs when the steps before `begin` are put right."""
+        plan, slots = self._candidate.plan, list(self._states[begin])
+        if begin < len(plan.steps):
+            plan.advance(slots, begin)
+        found = self._candidate.named(plan.results(slots))
+        return max(_largest_error(array, found[name]) for name, array in self._expected.items())
+
+
+def _largest_error(expected: np.ndarray, found: np.ndarray) -> float:
+    return float(np.max(np.abs(_finite(found) - _finite(expected)), initial=0.0))
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    wide = values.astype(np.float64)
+    return np.nan_to_num(wide, nan=_LARGEST_HALF, posinf=_LARGEST_HALF, neginf=-_LARGEST_HALF)
+
+
+def _search(error_after: Callable[[int], float], count: int) -> dict[int, float]:
+    """R at 0, at `count`, and wherever between them it falls by enough to matter."""
+    errors = {0: error_after(0), count: error_after(count)}
+    threshold = errors[0] * (1 - _START_SHARE)
+    stretches = [(0, count)] if errors[0] > 0 else []
+    while stretches:
+        low, high = stretches.pop()
+        starts_within = errors[low] > threshold >= errors[high]
+        if high - low < 2 or not (starts_within or errors[low] - errors[high] > errors[0] * _SEARCH_SHARE):
+            continue
+        middle = (low + high) // 2
+        errors[middle] = error_after(middle)
+        stretches += [(low, middle), (middle, high)]
+    return dict(sorted(errors.items()))
+
+
+def _described(
+    reference: str, plan: Plan, trials: Sequence[_Trial], places: Sequence[int], errors: Mapping[int, float]
+) -> Drift:
+    """The measurements as a `Drift`; `errors` are R by number of ops put right."""
+    names, whole = trials[0].names, errors[0]
+    if whole == 0.0:
+        equal = f"The outputs equal those of {reference} bit for bit."
+        return Drift(reference=reference, output_error=0.0, first_op="", worst_op="", explanation=equal, steps=())
+    ops = {k: places[k - 1] for k in errors if k}
+    lowest = itertools.accumulate(errors.values(), min)
+    drops = {k: before - errors[k] for before, k in zip(lowest, ops, strict=False)}
+    worst = max(drops, key=lambda k: drops[k])
+    first = next(k for k in ops if errors[k] <= whole * (1 - _START_SHARE))
+    kind = plan.steps[ops[worst]].operation.kind
+    dtype = plan.steps[ops[worst]].infos[0].dtype
+    values = [trial.values[ops[worst]] for trial in trials]
+    share = f"Putting right {kind} {names[ops[worst]]} removes {drops[worst]:.2g} of the largest error {whole:.2g}"
+    evidence = _evidence(np.concatenate([v.numpy().ravel() for v in values if v is not None]), dtype)
+    return Drift(
+        reference=reference,
+        output_error=whole,
+        first_op=names[ops[first]],
+        worst_op=names[ops[worst]],
+        explanation=f"{share}; {evidence}.",
+        steps=tuple(
+            DriftStep(op=names[place], kind=plan.steps[place].operation.kind, error_after=errors[k])
+            for k, place in ops.items()
+        ),
+    )
+
+
+def _evidence(values: np.ndarray, dtype: str) -> str:
+    """What happens to an op's float32 values in the candidate's type."""
+    if dtype != "float16":
+        return f"it is {dtype} in both programs, so its inputs or weights differ"
+    size = np.abs(values[np.isfinite(values)].astype(np.float64))
+    if size.size and (over := np.mean(size > _LARGEST_HALF)) > 0:
+        return f"{over:.1%} of its float32 values exceed float16's largest, 65504"
+    small = np.mean((size > 0) & (size < _SMALLEST_NORMAL_HALF)) if size.size else 0.0
+    if small > 0:
+        zero = np.mean((size > 0) & (size.astype(np.float16) == 0))
+        return (
+            f"{small:.1%} of its float32 values lie below float16's smallest normal number, 6.1e-05, "
+            f"and {zero:.1%} become 0"
+        )
+    return "its values are within float16's range, so it is the 11 bits of precision that are too few"
