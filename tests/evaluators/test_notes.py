@@ -83,6 +83,20 @@ def test_energy_without_an_onset_is_found_both_ways() -> None:
     assert _spans(create_notes(note, onset, RULES)) == [(20, 49, 5)]
 
 
+def test_a_frame_at_the_frame_threshold_is_still_loud() -> None:
+    note, onset = np.zeros((100, 12)), np.zeros((100, 12))
+    note[20:50, 5] = 0.3
+    onset[20, 5] = 0.9
+    assert _spans(create_notes(note, onset, RULES)) == [(20, 50, 5)]
+
+
+@pytest.mark.parametrize(("activation", "found"), [(0.3, 0), (0.31, 1)])
+def test_left_over_energy_must_exceed_the_frame_threshold(activation: float, found: int) -> None:
+    note = np.zeros((100, 12))
+    note[20:50, 5] = activation
+    assert len(create_notes(note, np.zeros((100, 12)), RULES)) == found
+
+
 def test_the_edges_of_the_keyboard() -> None:
     note, onset = _activations()
     note[20:50, 0] = note[20:50, 11] = 0.8

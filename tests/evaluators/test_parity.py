@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
@@ -55,6 +55,7 @@ def test_an_error_beyond_float64_has_no_value() -> None:
     assert parity.max_abs_error.reason == "the values are beyond the range float64 can sum the squares of"
 
 
+@settings(deadline=None)  # cores are shared
 @given(
     data=st.lists(st.tuples(st.floats(-10, 10, width=16), st.floats(-10, 10, width=16)), min_size=2, max_size=40),
     cuts=st.lists(st.integers(1, 39), max_size=4),
@@ -73,6 +74,7 @@ def test_windows_add_up_to_the_whole(data: list[tuple[float, float]], cuts: list
             assert part.value == pytest.approx(all_of_it.value, rel=1e-9, abs=1e-9)
 
 
+@settings(deadline=None)  # cores are shared
 @given(factor=st.sampled_from([0.25, 2.0, 1024.0]), seed=st.integers(0, 1000))
 def test_snr_and_cosine_do_not_depend_on_scale(factor: float, seed: int) -> None:
     reference, estimate = np.random.default_rng(seed).normal(size=(2, 20))

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import soundfile
 
 from evaluators.datasets import load_dataset
 from evaluators.task import load_task
@@ -63,6 +64,8 @@ def test_levels_vary_and_never_clip(made: Path) -> None:
 
 def test_notes_sound_where_their_labels_say(made: Path) -> None:
     for clip in load_dataset(made, audio=AUDIO, task=load_task("note_transcription")).clips:
+        info = soundfile.info(clip.path)
+        assert (info.samplerate, info.channels, info.subtype) == (22050, 1, "PCM_16")
         samples = clip.read(AUDIO)[0]
         first, last = min(n.onset_s for n in clip.labels), max(n.offset_s for n in clip.labels)
         before = samples[: int(first * 22050)]

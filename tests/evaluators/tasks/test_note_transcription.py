@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
@@ -87,6 +87,15 @@ def test_decode_gives_pitches_and_frame_times() -> None:
         _note(20 * FRAME_S, 60 * FRAME_S, 108),
         _note(100 * FRAME_S, 150 * FRAME_S, 60),
     )
+
+
+def test_no_note_begins_before_the_clip() -> None:
+    note, onset = np.zeros((200, 88), np.float32), np.zeros((200, 88), np.float32)
+    note[2:60, 39] = 0.8
+    onset[2, 39] = 0.9
+    times_s = np.arange(200) * FRAME_S - 0.1
+    (found,) = TASK.decode({"note": Stitched(note, times_s), "onset": Stitched(onset, times_s)})
+    assert (found.onset_s, found.offset_s) == (0.0, pytest.approx(60 * FRAME_S - 0.1))
 
 
 @pytest.mark.parametrize(("length", "found"), [(11, 0), (12, 1)])
@@ -192,6 +201,7 @@ def _notes(draw: st.DrawFn) -> list[Note]:
     return [_note(start / 100, (start + length) / 100, pitch) for start, length, pitch in rows]
 
 
+@settings(deadline=None)  # cores are shared
 @given(reference=_notes(), estimate=_notes())
 def test_scores_are_complete_and_symmetric(reference: list[Note], estimate: list[Note]) -> None:
     forth, back = _values(reference, estimate), _values(estimate, reference)
