@@ -37,6 +37,8 @@ class NoteRules:
 
 @dataclass(frozen=True)
 class NoteEvent:
+    """A note, in frames and columns of the activations."""
+
     start_frame: int
     end_frame: int
     """the first frame after the note"""

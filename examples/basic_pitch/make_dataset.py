@@ -48,6 +48,8 @@ class Part:
 
 @dataclass(frozen=True)
 class PhraseNote:
+    """A note of a phrase, in ticks from the clip's start."""
+
     start_tick: int
     end_tick: int
     pitch: int
