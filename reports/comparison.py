@@ -154,15 +154,20 @@ def _weigh(verdict: Verdict) -> tuple[bool, int, float]:
 
 
 def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+    worst: dict[tuple[str | None, str | None], Status] = {}
+    for verdict in verdicts:
+        key = verdict.variant, verdict.device
+        worst[key] = _worse(worst.get(key), verdict.status)
     rows = []
     for variant in evaluation.variants:
+        own = worst.get((variant.variant, None))
         phones: list[str | None] = [result.device for result in variant.devices]
         for device in phones or [None]:
-            own = [
-                verdict.status
-                for verdict in verdicts
-                if verdict.variant == variant.variant and verdict.device in (None, device)
-            ]
-            status = min(own, key=lambda word: _WEIGHTS[word]) if own else None
+            there = worst.get((variant.variant, device))
+            status = own if there is None else _worse(own, there)
             rows.append(Row(variant=variant.variant, device=device, status=status))
     return tuple(rows)
+
+
+def _worse(first: Status | None, second: Status) -> Status:
+    return second if first is None or _WEIGHTS[second] < _WEIGHTS[first] else first

@@ -24,7 +24,6 @@ MAX_BYTES = 1024 * 1024
 """what GitHub takes as a job summary; source: GitHub docs, "Workflow commands", adding a job summary"""
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
-_BIDI = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
 def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
@@ -131,10 +130,9 @@ def _note(items: Sequence[object], kept: int, word: str) -> str:
 
 
 def _escape(text: str, limit: int = 96) -> str:
-    """Text that Markdown, HTML and a table leave as it is; signs that turn the writing direction become U+FFFD."""
-    text = _BIDI.sub("\ufffd", shorten(text, limit))
-    return _SPECIAL.sub(r"\\\1", html.escape(text, quote=False))
+    """Text that Markdown, HTML and a table leave as it is."""
+    return _SPECIAL.sub(r"\\\1", html.escape(shorten(text, limit), quote=False))
 
 
 def _code(text: str) -> str:
-    return _BIDI.sub("\ufffd", shorten(text, 1000)).replace("`", "'").replace("<", "‹").replace("|", "¦")
+    return shorten(text, 1000).replace("`", "'").replace("<", "‹").replace("|", "¦")

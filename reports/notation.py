@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import unicodedata
+import re
 
 from evaluators.evaluation import Basis, Direction, Score
 
@@ -26,6 +26,8 @@ UNIT_WORDS = {"db": "dB", "ratio": "", "dimensionless": ""}
 _BYTE_STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _MAX_DIGITS = 12
 _NAME_LIMIT = 96
+# Unicode categories Cc (but for line end and tab) and Cs, and the bidirectional embeddings, overrides and isolates
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def format_number(value: float, unit: str, *, digits: int = 3, signed: bool = False) -> str:
@@ -87,10 +89,11 @@ def format_score(score: Score, *, signed: bool = False) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Text with control characters and lone surrogates made visible as U+FFFD; line ends and tabs stay."""
-    return "".join(
-        "\ufffd" if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign for sign in text
-    )
+    """Text with U+FFFD for control characters, lone surrogates and signs that override the writing direction.
+
+    Line ends and tabs stay, and so does text that is written from right to left by nature.
+    """
+    return _UNSEEN.sub("\ufffd", text)
 
 
 def shorten(text: str, limit: int = _NAME_LIMIT) -> str:

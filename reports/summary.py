@@ -36,7 +36,7 @@ def describe_counts(outcome: Outcome) -> str:
 def find_main_metric(report: Comparison) -> str | None:
     """The metric that stands for how good a bundle is at its task.
 
-    The first compared one that a budget names, else the first that is compared with the source model, else the source's.
+    The first compared one that a budget names, else the first compared with the source model, else the source's.
     """
     evaluation = report.evaluation
     compared = {metric for variant in evaluation.variants for metric in variant.differences}

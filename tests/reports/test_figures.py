@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from example_evaluation import lower, make_drift, ratio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluators.evaluation import Evaluation, Note
+from reports.comparison import Comparison
+from reports.figures.budget_bar import draw_budget_bars
+from reports.figures.call_times import draw_call_times, share_axis
+from reports.figures.drift_curve import draw_drift_curve
+from reports.figures.frontier import Candidate, draw_frontier
+from reports.figures.piano_roll import draw_piano_roll
+from reports.figures.scale import Scale, span, span_log
+
+
+def test_scales_map_their_ends() -> None:
+    scale = Scale(0, 50, 10, 110)
+    assert [scale.place(value) for value in (0, 25, 50, 60, -1)] == [10, 60, 110, 110, 10]
+    assert scale.ticks(5) == [0, 10, 20, 30, 40, 50]
+    logarithmic = span_log([0.002, 5.0], start=0, end=400)
+    assert (logarithmic.low, logarithmic.high) == (0.001, 10.0)
+    assert logarithmic.place(0.1) == 200.0
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8))
+def test_every_value_lies_within_its_scale(values: list[float]) -> None:
+    scale = span(values, start=0, end=100)
+    assert all(0 <= scale.place(value) <= 100 for value in values)
+    assert all(scale.low - 1e-6 <= tick <= scale.high * (1 + 1e-9) + 1e-6 for tick in scale.ticks())
+    assert 1 <= len(scale.ticks()) <= 12
+
+
+def test_bars_of_a_budget_share_their_axis(comparison: Comparison) -> None:
+    verdicts = [verdict for verdict in comparison.verdicts if verdict.metric == "size_bytes"]
+    bars = draw_budget_bars(verdicts)
+    drawn = [bar for bar in bars if bar is not None]
+    assert len(drawn) == 7
+    assert bars[-1] is None  # the failed bundle
+    assert len({bar.limit_x for bar in drawn}) == 1
+    widths = {verdict.variant: bar.bar_width for verdict, bar in zip(verdicts, bars, strict=True) if bar}
+    assert widths["coreml-float32"] / widths["tflite-float16"] == pytest.approx(318_700 / 139_264, rel=0.01)
+    assert widths["coreml-float32"] > drawn[0].limit_x - drawn[0].zero_x > widths["nmp.mlpackage"]
+
+
+def test_the_frontier_joins_what_nothing_beats() -> None:
+    costs = {"A": (100, 0.80), "B": (200, 0.90), "C": (250, 0.85), "D": (300, 0.90), "E": (90, 0.70)}
+    found = draw_frontier(
+        "Size",
+        [Candidate(key, key, "tflite", lower(size, "bytes"), ratio(f1)) for key, (size, f1) in costs.items()],
+        cost_label="size",
+        accuracy_label="f1",
+    )
+    assert found is not None
+    assert {mark.key for mark in found.marks if mark.best} == {"A", "B", "E"}
+    places = {mark.key: (mark.x, mark.y) for mark in found.marks}
+    assert found.line == (
+        f"M{places['E'][0]} {places['E'][1]}H{places['A'][0]}V{places['A'][1]}H{places['B'][0]}V{places['B'][1]}"
+    )
+
+
+def test_a_frontier_needs_two_bundles() -> None:
+    one = [Candidate("A", "a", "tflite", lower(1, "bytes"), ratio(0.5))]
+    assert draw_frontier("Size", one, cost_label="size", accuracy_label="f1") is None
+
+
+def test_the_drift_curve_marks_first_worst_and_what_is_over_the_budget() -> None:
+    curve = draw_drift_curve(make_drift(), 0.05)
+    assert curve is not None
+    assert curve.logarithmic
+    assert curve.first is not None
+    assert curve.worst is not None
+    assert (curve.first[2], curve.worst[2]) == (15, 32)
+    assert curve.over is not None
+    assert curve.limit_y is not None
+    assert curve.worst[1] > curve.limit_y  # below the limit once the worst op is put right; y grows downwards
+    within = draw_drift_curve(make_drift(), 0.5)
+    assert within is not None
+    assert within.over is None
+
+
+def test_no_error_is_no_curve() -> None:
+    drift = make_drift()
+    steps = tuple(step.model_copy(update={"error_after": 0.0}) for step in drift.steps)
+    assert draw_drift_curve(drift.model_copy(update={"output_error": 0.0, "steps": steps}), None) is None
+    assert draw_drift_curve(drift.model_copy(update={"steps": ()}), None) is None
+
+
+def test_call_times_share_an_axis_and_cap_their_dots(evaluation: Evaluation) -> None:
+    timing = evaluation.variants[0].timing
+    assert timing is not None
+    many = timing.model_copy(update={"samples_ns": (10_000_000,) * 150 + (20_000_000,) * 100})
+    calls = draw_call_times(many, share_axis([many]))
+    assert (len(calls.dots), calls.left_out) == (200, 50)
+    assert calls.dots[0][0] < calls.dots[-1][0]
+    assert calls.dots[0][1] < calls.dots[-1][1]
+
+
+def test_the_piano_roll_puts_time_right_and_pitch_up() -> None:
+    low = Note(onset_s=0.0, offset_s=1.0, pitch_midi=60)
+    high = Note(onset_s=1.0, offset_s=2.0, pitch_midi=72)
+    roll = draw_piano_roll((low, high), (high,), 2.0)
+    assert roll is not None
+    first, second = roll.reference.split("z")[:2]
+    assert roll.estimate == second + "z"
+    x = [float(part[1:].split()[0]) for part in (first, second)]
+    y = [float(part.split()[1].split("h")[0]) for part in (first, second)]
+    assert x == [1.0, 170.0]
+    assert y[1] < y[0]
+    assert draw_piano_roll((), (), 2.0) is None
