@@ -1,10 +1,10 @@
 """Where a Core ML program of low precision departs from its float32 original.
 
-The original runs once and every op's output is kept. In the candidate, the outputs of all ops up to `k` are replaced by the
-original's values, unrounded, and the rest runs as it is: R(k) is the largest absolute error the outputs still have. R(0)
-is the whole error, R(n) is 0, and the op whose replacement lowers R most is where the departure happens. Looking at each
-op's own error instead would blame ops whose errors the outputs never see. R may rise where errors had cancelled out; what
-counts is how far an op brings it below its lowest value so far.
+The original runs once and every op's output is kept. In the candidate, the outputs of all ops up to `k` are replaced
+by the original's values, unrounded, and the rest runs as it is: R(k) is the largest absolute error the outputs still
+have. R(0) is the whole error, R(n) is 0, and the op whose replacement lowers R most is where the departure happens.
+Looking at each op's own error instead would blame ops whose errors the outputs never see. R may rise where errors had
+cancelled out; what counts is how far an op brings it below its lowest value so far.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +51,8 @@ def locate_drift(
             as float16's largest, 65504.
 
     Returns:
-        Ops are named as in the reference. `steps` holds the ops at which R was measured. Where the outputs are equal bit
-        for bit, there are no steps and no names.
+        Ops are named as in the reference. `steps` holds the ops at which R was measured. Where the outputs are equal
+        bit for bit, there are no steps and no names.
 
     Raises:
         EvaluationError: There are no inputs, the programs have different outputs, or no op of one is in the other.

@@ -130,27 +130,36 @@ def check_names(features: Mapping[str, Feature], given: Iterable[str], where: st
 def checked_array(feature: Feature, value: Any, where: str) -> np.ndarray:
     """An input as an array of its declared type.
 
-    Another width of the same kind is converted, as Core ML does (float64 to float32, int64 to int32); another kind is
-    refused.
+    Other widths are converted (float64 to float32, int64 to int32), and whole numbers held as floats to integers.
+    Integers are not taken for floats: audio samples of 16 bits would pass for samples 32768 times too loud.
 
     Raises:
-        EvaluationError: The shape, the kind or an integer's size does not fit.
+        EvaluationError: The shape or the kind does not fit, or an integer is too large or not whole.
     """
     array = np.asarray(value)
     place = f"{where}: input {feature.name!r}"
     stored = feature.dtype.stored
-    if stored is None or array.dtype.kind not in "biuf" or not np.can_cast(array.dtype, stored, "same_kind"):
+    is_float = np.dtype(stored).kind == "f"
+    if array.dtype.kind not in ("f" if is_float else "biuf"):
         raise EvaluationError(f"{place}: has dtype {array.dtype}, expected {feature.dtype.name}")
     if not feature.allows(array.shape):
         raise EvaluationError(f"{place}: has shape {list(array.shape)}, expected {feature.expected()}")
     if array.dtype == stored:
         return array
-    if array.dtype.kind in "iu" and np.dtype(stored).kind in "iu" and array.size:
-        limits = np.iinfo(np.dtype(stored).name)
-        if array.min() < limits.min or array.max() > limits.max:
-            found = f"{array.min()}…{array.max()}"
-            raise EvaluationError(f"{place}: values {found} do not fit {feature.dtype.name}")
-    return array.astype(stored)
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a float16 may overflow to infinity; integers are compared below
+        converted = array.astype(stored)
+    if not is_float and not np.array_equal(converted, array):
+        raise EvaluationError(
+            f"{place}: has {array.dtype} values that are no {feature.dtype.name}: {_misfit(array, converted)}"
+        )
+    return converted
+
+
+def _misfit(array: np.ndarray, converted: np.ndarray) -> str:
+    """The first value that conversion changed."""
+    return str(array.ravel()[np.flatnonzero(array.ravel() != converted.ravel())[0]])
 
 
 def default_array(feature: Feature) -> np.ndarray:

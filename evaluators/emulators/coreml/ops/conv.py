@@ -69,8 +69,8 @@ def _several_rows(
 ) -> Convolution:
     """A convolution with few output channels, computing `rows` positions at once, as channels.
 
-    Kernels work on 16 output channels at a time whether or not there are so many. The same kernel, shifted by one stride
-    after another and filled up with zeros, makes channels of them: the sums are the same.
+    Kernels work on 16 output channels at a time whether or not there are so many. The same kernel, shifted by one
+    stride after another and filled up with zeros, makes channels of them: the sums are the same.
     """
     channels, step, width = weight.shape[0], strides[0], weight.shape[2]
     wide = weight.new_zeros((rows, channels, weight.shape[1], width + (rows - 1) * step, *weight.shape[3:]))
@@ -106,8 +106,8 @@ def conv_transpose(
 ) -> Callable[[Tensor], Tensor]:
     """Transposed convolution of `x` `(n, C_in, *d)` with `weight` `(C_in, C_out / groups, *k)` (iOS15).
 
-    The whole result is `(d - 1) · stride + (k - 1) · dilation + 1` long. Of it, `custom` cuts off `pad`, `same` all but
-    `d · stride`; an `output_shape` says how much remains after what is cut off at the front.
+    The whole result is `(d - 1) · stride + (k - 1) · dilation + 1` long. Of it, `custom` cuts off `pad`, `same` all
+    but `d · stride`; an `output_shape` says how much remains after what is cut off at the front.
     """
     kernel = tuple(weight.shape[2:])
     ones = [1] * len(kernel)

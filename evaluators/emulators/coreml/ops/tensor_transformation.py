@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.ops.scatter_gather import scattered
 
 
 @op("reshape", exact=True)
@@ -135,7 +136,7 @@ def slice_update(
     """`x` with `x[begin:end:stride]` replaced by `update` (iOS18); masks as in `slice_by_index`."""
     places = torch.arange(x.numel()).reshape(x.shape)
     chosen = slice_by_index(places, begin, end, stride, begin_mask, end_mask, squeeze_mask)
-    return x.reshape(-1).scatter(0, chosen.reshape(-1), update.reshape(-1)).reshape(x.shape)
+    return scattered(x, chosen, update, "update")
 
 
 @op("depth_to_space", exact=True)
