@@ -89,7 +89,7 @@ class Budget(Record):
     @property
     def text(self) -> str:
         """The promise in words, for example "latency_p90_ms at most 25ms"."""
-        written = str(self.written).strip()
+        written = self.written.strip() if isinstance(self.written, str) else f"{self.written:.12g}"
         bare = written.lstrip("+-").strip() if self.limit in ("max_drop", "max_rise") else written
         return f"{self.metric} {_PHRASES[self.limit].format(bare)}"
 

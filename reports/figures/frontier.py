@@ -13,7 +13,7 @@ from reports.notation import format_exact
 WIDTH, HEIGHT = 400, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 384, 14, 226
 _NEAR = 13.0
-_PLACES = ((9, 4), (-9, 4), (0, -9), (0, 17), (9, -7), (-9, 15), (17, 16), (-17, -7))
+_PLACES = ((12, 4), (-12, 4), (0, -10), (0, 18), (11, -6), (-11, 14), (11, 14), (-11, -6))
 
 
 @dataclass(frozen=True)

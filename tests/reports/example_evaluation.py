@@ -232,9 +232,12 @@ def make_source(infos: tuple[ClipInfo, ...]) -> SourceResult:
         scores = {"note_f1": ratio(round(1 - missing, 4))}
         clips.append(ClipScores(clip=info.clip, scores=scores, notes=notes))
     mean = sum(clip.scores["note_f1"].value or 0 for clip in clips) / len(clips)
-    return SourceResult(
-        framework="tensorflow", sha256="5e" * 32, scores={"note_f1": ratio(mean, 0.03)}, clips=tuple(clips)
-    )
+    scores = {
+        "note_f1": ratio(mean, 0.03),
+        "note_precision": ratio(mean + 0.04, 0.03),
+        "note_recall": ratio(mean - 0.05, 0.03),
+    }
+    return SourceResult(framework="tensorflow", sha256="5e" * 32, scores=scores, clips=tuple(clips))
 
 
 def make_evaluation() -> Evaluation:

@@ -47,6 +47,14 @@ def test_reasons_stand_in_order_of_weight_and_each_cause_once(comparison: Compar
     assert len(set(reasons)) == len(reasons)
 
 
+def test_what_blocks_is_told_before_what_only_warns(evaluation: Evaluation) -> None:
+    nowhere = {"metric": "latency_ms", "devices": ("pixel-9",)}
+    budgets = (Budget(**nowhere, max=1, level="warn"), Budget(**nowhere, max=2))
+    sound = evaluation.model_copy(update={"variants": evaluation.variants[:1]})
+    reasons = compare(sound, budgets=budgets).outcome.reasons
+    assert [reason.partition(":")[0] for reason in reasons] == ["latency_ms at most 2", "latency_ms at most 1"]
+
+
 def test_rows_take_the_worst_verdict_of_bundle_and_phone(comparison: Comparison) -> None:
     status = {(row.variant, row.device): row.status for row in comparison.rows}
     assert status["tflite-float32", "pixel-8"] == "passed"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from example_evaluation import lower, make_drift, ratio
 from hypothesis import given
@@ -75,6 +77,9 @@ def test_the_drift_curve_marks_first_worst_and_what_is_over_the_budget() -> None
     assert curve.over is not None
     assert curve.limit_y is not None
     assert curve.worst[1] > curve.limit_y  # below the limit once the worst op is put right; y grows downwards
+    heights = [float(y) for y in re.findall(r"V([\d.]+)", curve.over)]
+    assert max(heights) == curve.limit_y  # the shade reaches down to the limit and no further
+    assert curve.over.startswith(curve.line.split("H")[0])
     within = draw_drift_curve(make_drift(), 0.5)
     assert within is not None
     assert within.over is None
