@@ -84,6 +84,7 @@ class Budget(Record):
 
     @property
     def quantity(self) -> Quantity:
+        """The limit as a number with its unit."""
         return parse_quantity(self.written)
 
     @property

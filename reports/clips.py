@@ -14,6 +14,8 @@ _MOST_CLIPS = 40
 
 @dataclass(frozen=True)
 class ClipCell:
+    """One bundle on one clip."""
+
     score: Score | None
     difference: float | None
     worst: bool
@@ -35,6 +37,8 @@ class ClipLine:
 
 @dataclass(frozen=True)
 class ClipSection:
+    """The clips that are shown, worst first."""
+
     metric: str | None
     keys: tuple[str, ...]
     lines: tuple[ClipLine, ...]

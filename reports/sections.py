@@ -21,6 +21,8 @@ _MOST_PHONES = 6
 
 @dataclass(frozen=True)
 class BudgetLine:
+    """A verdict and its bar; none where there is no number."""
+
     verdict: Verdict
     bar: BudgetBar | None
 
@@ -59,6 +61,8 @@ class BundleBlock:
 
 @dataclass(frozen=True)
 class DriftView:
+    """Where one bundle departs from its reference."""
+
     key: str
     variant: str
     drift: Drift
@@ -74,6 +78,8 @@ class DriftView:
 
 @dataclass(frozen=True)
 class TimingLine:
+    """One bundle's calls on the host."""
+
     key: str
     variant: VariantResult
     calls: CallTimes

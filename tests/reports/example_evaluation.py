@@ -211,6 +211,7 @@ def make_variant(spec: Spec, source: SourceResult) -> VariantResult:
             "note_precision": ratio(mean + 0.04, 0.03),
             "note_recall": ratio(mean - 0.05, 0.035),
             "size_bytes": lower(spec.size_bytes, "bytes", "measured_host"),
+            "peak_memory_bytes": lower(88_000_000 + spec.size_bytes, "bytes", "measured_host"),
             "compressed_bytes": lower(int(spec.size_bytes * 0.86), "bytes", "measured_host"),
         },
         differences={"note_f1": ratio(difference, low=low, high=high, confidence=0.95)},
