@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluators.emulators.coreml.dtypes import dtype_named, unpack
+from evaluators.emulators.coreml.weights import WeightFiles
+from evaluators.errors import EvaluationError
+
+from .programs import weight_file
+
+NAME = "@model_path/weights/weight.bin"
+
+
+def write(folder: Path, data: bytes) -> WeightFiles:
+    (folder / "weights").mkdir(parents=True)
+    (folder / "weights" / "weight.bin").write_bytes(data)
+    return WeightFiles(folder, folder)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8", "uint8", "int16", "uint16", "int32", "uint32"])
+def test_elements_come_back(tmp_path: Path, dtype: str) -> None:
+    known = dtype_named(dtype)
+    values = np.arange(6, dtype=known.stored).reshape(2, 3)
+    files = write(tmp_path, weight_file(values.tobytes(), known.blob_code))
+    np.testing.assert_array_equal(files.read(NAME, 64, known, (2, 3)), values)
+
+
+GOOD = weight_file(np.arange(6, dtype=np.float32).tobytes(), 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "offset", "message"),
+    [
+        (GOOD[:-1], 64, "truncated"),
+        (GOOD[:40], 64, "truncated: 40 bytes, the header alone has 64"),
+        (GOOD, len(GOOD), "outside the file, which has 152 bytes"),
+        (GOOD, 2**62, "outside the file"),
+        (GOOD, 72, "no weight record begins here"),
+        (weight_file(b"\0" * 24, 1), 64, r"element type code 1, expected 2 \(float32\)"),
+        (weight_file(b"\0" * 24, 2, version=1), 64, "version 1; only version 2"),
+        (weight_file(b"\0" * 20, 2), 64, r"holds 20 bytes, expected 24 for float32 \[2, 3\]"),
+        (weight_file(b"\0" * 24, 2, size=2**63), 64, "truncated"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, data: bytes, offset: int, message: str) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        write(tmp_path, data).read(NAME, offset, dtype_named("float32"), (2, 3))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match=r"weight\.bin: weight file is missing"):
+        WeightFiles(tmp_path, tmp_path).read(NAME, 64, dtype_named("float32"), (1,))
+
+
+@pytest.mark.parametrize("name", ["@model_path/../outside.bin", "/etc/hostname", "@model_path//etc/hostname"])
+def test_files_outside_the_package_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "outside.bin").write_bytes(GOOD)
+    folder = tmp_path / "package"
+    folder.mkdir()
+    with pytest.raises(EvaluationError, match="outside the package"):
+        WeightFiles(folder, folder).read(name, 64, dtype_named("float32"), (2, 3))
+
+
+def test_a_link_out_of_the_package_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "outside.bin").write_bytes(GOOD)
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "weight.bin").symlink_to(tmp_path / "outside.bin")
+    with pytest.raises(EvaluationError, match="outside the package"):
+        WeightFiles(folder, folder).read("@model_path/weight.bin", 64, dtype_named("float32"), (2, 3))
+
+
+@given(st.sampled_from([1, 2, 3, 4, 6]), st.lists(st.integers(0, 63), min_size=1, max_size=40))
+def test_packed_elements_fill_bytes_from_the_lowest_bit_up(bits: int, numbers: list[int]) -> None:
+    values = [number % (1 << bits) for number in numbers]
+    whole = sum(value << (i * bits) for i, value in enumerate(values))
+    packed = whole.to_bytes(-(-len(values) * bits // 8), "little")
+    found = unpack(np.frombuffer(packed, np.uint8), dtype_named(f"uint{bits}"), len(values))
+    assert found.tolist() == values
+
+
+def test_int4_has_a_sign() -> None:
+    assert unpack(np.array([0x8F, 0x70], np.uint8), dtype_named("int4"), 4).tolist() == [-1, -8, 0, 7]
+
+
+@pytest.mark.coreml
+@pytest.mark.parametrize(
+    ("writer", "dtype", "values"),
+    [
+        ("float", "float32", np.array([1.5, -2, 3], np.float32)),
+        ("int8", "int8", np.array([1, -2, 3], np.int8)),
+        ("uint16", "uint16", np.array([1, 2, 65535], np.uint16)),
+        ("int4", "int4", np.array([1, -8, 7], np.int8)),
+        ("uint6", "uint6", np.array([1, 63, 7], np.uint8)),
+        ("uint3", "uint3", np.array([1, 7, 5], np.uint8)),
+        ("uint1", "uint1", np.array([1, 0, 1], np.uint8)),
+    ],
+)
+def test_what_coremltools_writes_is_read(tmp_path: Path, writer: str, dtype: str, values: np.ndarray) -> None:
+    spec = importlib.util.find_spec("coremltools")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("coremltools is not installed")
+    library = next(Path(spec.submodule_search_locations[0]).glob("libmilstoragepython*.so"), None)
+    if library is None:
+        pytest.skip("this coremltools has no blob writer")
+    module_spec = importlib.util.spec_from_file_location("libmilstoragepython", library)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    storage = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(storage)
+    (tmp_path / "weights").mkdir()
+    blobs = storage._BlobStorageWriter(str(tmp_path / "weights" / "weight.bin"))
+    blobs.write_float_data(np.ones(5, np.float32))
+    offset = getattr(blobs, f"write_{writer}_data")(values)
+    del blobs
+    found = WeightFiles(tmp_path, tmp_path).read(NAME, offset, dtype_named(dtype), (3,))
+    np.testing.assert_array_equal(found, values)
