@@ -1,7 +1,7 @@
 """Strict records: the base of every type that reaches a file, and how such files are read and written.
 
-A record is frozen, refuses unknown keys and numbers that are not finite, and never converts one type into another. Reading
-a file lists all of its faults at once, each with the file, the field, what was found and what would be right.
+A record is frozen, refuses unknown keys and numbers that are not finite, and never converts one type into another.
+Reading a file lists all of its faults at once, each with the file, the field, what was found and what would be right.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def parse_record(data: Any, type_: type[R], *, where: str, error: type[Testpress
         if isinstance(fault, pydantic.ValidationError):
             lines = [f"{where}: {_describe(item, type_)}" for item in fault.errors(include_url=False)]
             raise error("\n".join(dict.fromkeys(lines))) from None
-        raise error(f"{where}: holds a value that is neither text, number, truth value, list nor table: {fault}") from None
+        raise error(f"{where}: holds what is neither text, number, truth value, list nor table: {fault}") from None
 
 
 def read_toml(path: Path, type_: type[R], *, error: type[TestpressError]) -> R:

@@ -1,7 +1,7 @@
 """Which tensor of a model file is which: inputs and outputs are bound by name, never by position.
 
-Basic Pitch's TFLite file lists its outputs as onset, note, contour, and note and onset share a shape: a reader that goes
-by position swaps them without a sign.
+Basic Pitch's TFLite file lists its outputs as onset, note, contour, and note and onset share a shape: a reader that
+goes by position swaps them without a sign.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Datasets that code makes on first use: `python:module:function`, where the function takes a folder that does not exist
-yet, fills it, and returns the manifest's path inside it.
+"""Datasets that code makes on first use, named as `python:module:function`.
 
-The module is a file beside the recipe. It runs in a worker, and its result is kept under the digest of the module's text.
+The module is a file beside the recipe; the function takes a folder that does not exist yet, fills it, and returns the
+manifest's path inside it. It runs in a worker, and what it made is kept under the digest of the module's text.
 """
 
 from __future__ import annotations

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from evaluators.evaluation import Environment
 
-_PACKAGES = ("ai-edge-litert", "tflite-runtime", "coremltools", "mir_eval", "numpy", "scipy", "soundfile", "soxr", "torch")
+_PACKAGES = (
+    "ai-edge-litert",
+    "tflite-runtime",
+    "coremltools",
+    "mir_eval",
+    "numpy",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+)
 
 
 def describe_environment() -> Environment:

@@ -74,8 +74,8 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
     """Evaluate every subject. One that fails is a row with its reason; the others go on.
 
     Raises:
-        EvaluationError: The dataset cannot be used, the task needs outputs the recipe does not name, or the source model
-            cannot be run.
+        EvaluationError: The dataset cannot be used, the task needs outputs the recipe does not name, or the source
+            model cannot be run.
     """
     task = load_task(assignment.task)
     _check_outputs(task, assignment)
@@ -91,7 +91,10 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
     timed = _counted("time the calls", len(good), on_progress, lambda tick: time_all(good, bench, tick))
     pairs = _drift_pairs(assignment.subjects, good, played)
     drifts = _counted(
-        "locate drift", len(pairs), on_progress, lambda tick: drift_all(pairs, bench, tick, parallel=assignment.parallel)
+        "locate drift",
+        len(pairs),
+        on_progress,
+        lambda tick: drift_all(pairs, bench, tick, parallel=assignment.parallel),
     )
     trials = Trials(played, timed, drifts)
     reference = source_result(assignment.source, source.result, task)

@@ -1,8 +1,8 @@
 """The result types: what an evaluation found, as `evaluation.json` holds it.
 
 This file is the only interface between evaluating and reporting. Every number is a `Score`: value, unit, direction and
-basis, with an interval where there is one. What could not be measured is a score without a value and with a reason, never
-0 and never NaN.
+basis, with an interval where there is one. What could not be measured is a score without a value and with a reason,
+never 0 and never NaN.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pydantic
 from device_profiles.record import Record
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 Basis = Literal["measured_host", "emulated", "predicted", "measured_device"]
 """measured_host: timed or weighed on the machine that evaluated · emulated: computed by running the bundle as the phone
@@ -151,7 +151,7 @@ class VariantResult(Record):
     failure: Failure | None = None
     floor: Floor | None = None
     scores: dict[str, Score] = {}
-    """over the whole dataset: the task's metrics, size_bytes, compressed_bytes, peak_memory_bytes, latency of the host"""
+    """over the whole dataset: the task's metrics, size_bytes, compressed_bytes, peak_memory_bytes"""
     differences: dict[str, Score] = {}
     """task metric → variant minus source model, with its paired bootstrap interval"""
     parity: tuple[OutputParity, ...] = ()

@@ -7,9 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.lib.format import open_memmap
-
 from evaluators.datasets import Dataset
 from evaluators.errors import EvaluationError
 from evaluators.windows import count_windows, cut
@@ -17,7 +14,7 @@ from packager.bundle import AudioContract
 from packager.model import ModelSource
 from packager.package import source_facts
 from packager.reference import ReferenceRequest, store_reference
-from packager.storage import digest_facts, stage_folder
+from packager.storage import create_array, digest_facts, stage_folder
 from packager.workers import Limits
 
 Span = tuple[int, int, int]
@@ -69,7 +66,7 @@ def _cut_clips(dataset: Dataset, audio: AudioContract, folder: Path) -> None:
         spans.append((first, count, n_samples))
         first += count
     shape = (first, audio.channels, audio.window_samples)
-    windows = open_memmap(folder / "windows.npy", mode="w+", dtype=np.float32, shape=shape)
+    windows = create_array(folder / "windows.npy", shape)
     for clip, (start, count, _) in zip(dataset.clips, spans, strict=True):
         windows[start : start + count] = cut(clip.read(audio), audio)
     windows.flush()

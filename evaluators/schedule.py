@@ -25,6 +25,7 @@ from packager.storage import digest_code, digest_facts, digest_tree, write_text_
 from packager.workers import Job, Limits, run_jobs
 
 R = TypeVar("R", bound=Record)
+_LIMITS = Limits(time_s=6 * 3600)
 OnEvent = Callable[[str, dict[str, Any]], None]
 
 
@@ -52,7 +53,7 @@ class Bench:
     windows: Windows
     reference: Path
     out: Path
-    limits: Limits = Limits(time_s=6 * 3600)
+    limits: Limits = _LIMITS
 
 
 @dataclass(frozen=True)

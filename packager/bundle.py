@@ -29,7 +29,7 @@ class AudioContract(Record):
     hop_samples: PositiveInt
     """samples between the starts of two windows; smaller than window_samples when windows overlap"""
     frame_rate_hz: Annotated[float, pydantic.Field(gt=0)] | None = None
-    """frames per second by which stitched outputs are trimmed to the clip's length; default: by each frame's own time"""
+    """frames per second that stitched outputs are trimmed by; default: by each frame's own time"""
 
     @pydantic.model_validator(mode="after")
     def _hop_within_window(self) -> AudioContract:

@@ -1,4 +1,4 @@
-"""Inside the conversion worker: load a source once, write each of its bundles, golden vectors and manifest with them."""
+"""Inside the conversion worker: load a source once, write each of its bundles with golden vectors and manifest."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> None:
     request, loaded = prepared.request, prepared.loaded
     model_path = folder / model_file(request.format)
-    prepared.write(bundle.precision, model_path)
+    rewrites = prepared.write(bundle.precision, model_path)
     golden = _write_golden(loaded, request.audio, folder)
     manifest = Manifest(
         key=bundle.key,
@@ -109,6 +109,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         outputs=tuple(_output_contract(name, loaded.outputs[name], request.spec) for name in request.spec.outputs),
         floor=_floor(model_path, request.format),
         golden=golden,
+        rewrites=rewrites,
     )
     (folder / MANIFEST_NAME).write_text(dump_manifest(manifest), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Core ML packages that are the same bytes for the same model: no dates, no random identifiers, no counters of chance."""
+"""Core ML packages that are the same bytes for the same model: no dates, no random identifiers, no chance counters."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     spec ──find_source──► source ──one worker a format──► bundles/<variant>/ (model, golden/, manifest.json)
 
-A bundle's key is the content address of all that went into it: the source's bytes, the tools' versions, this package's own
-code and the options. A folder whose manifest holds the right key is finished and is never made again.
+A bundle's key is the content address of all that went into it: the source's bytes, the tools' versions, this package's
+own code and the options. A folder whose manifest holds the right key is finished and is never made again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from packager.conversion import BundleRequest, ConversionRequest, tool_versions
 from packager.errors import PackagingError
 from packager.model import ModelSource
 from packager.storage import digest_code, digest_facts, digest_files
-from packager.workers import Job, Limits, run_jobs
+from packager.workers import DEFAULT_LIMITS, Job, Limits, run_jobs
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Order:
     variants: Sequence[Variant]
     out: Path
     minimum_deployment_target: str = "iOS15"
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
 
 
 def package(order: Order, *, on_done: Callable[[Packaged], None] = lambda _: None, parallel: int = 2) -> list[Packaged]:
@@ -124,7 +124,7 @@ def key(order: Order, variant: Variant) -> str:
 
 
 def source_facts(source: ModelSource) -> dict[str, Any]:
-    """What decides a source model's outputs, for content addresses: its bytes, its framework and the code that runs it."""
+    """What decides a source model's outputs, for content addresses: its bytes, its framework, the code that runs it."""
     spec = source.spec
     return {
         "source": source.sha256,
@@ -149,9 +149,7 @@ def find_finished(path: Path, expected_key: str) -> Bundle | None:
     return bundle if bundle.manifest.key == expected_key and bundle.manifest.files == found else None
 
 
-def _convert(
-    variants: list[Variant], order: Order, settle: Callable[[Packaged], None], parallel: int
-) -> None:
+def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged], None], parallel: int) -> None:
     formats = sorted({variant.format for variant in variants})
     groups = [[variant for variant in variants if variant.format == format_] for format_ in formats]
     jobs = [_job(group, order) for group in groups]

@@ -15,8 +15,8 @@ _NOISE_RMS = 0.01
 def probe_windows(audio: AudioContract) -> dict[str, npt.NDArray[np.float32]]:
     """One window a probe, float32 `(channels, window_samples)`.
 
-    `chirp` sweeps exponentially from 50 Hz to 45 % of the sample rate at half scale; `noise` is white at -40 dBFS RMS, as
-    quiet as a room. Seeded: the same contract gives the same samples.
+    `chirp` sweeps exponentially from 50 Hz to 45 % of the sample rate at half scale; `noise` is white at -40 dBFS RMS,
+    as quiet as a room. Seeded: the same contract gives the same samples.
     """
     seconds = np.arange(audio.window_samples) / audio.sample_rate_hz
     low_hz, high_hz = 50.0, 0.45 * audio.sample_rate_hz

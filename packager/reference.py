@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from device_profiles.record import Record
 from packager.bundle import AudioContract
 from packager.model import Framework, ModelSource, ModelSpec
 from packager.sources import load_source, name_audio_axes, shape_window
 from packager.storage import stage_folder
-from packager.workers import Job, Limits, run_jobs
+from packager.workers import DEFAULT_LIMITS, Job, Limits, run_jobs
 
 _EVENT_EVERY = 8
 
@@ -45,8 +44,11 @@ def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     windows = np.load(parsed.windows, mmap_mode="r")
     with stage_folder(Path(parsed.folder)) as stage:
         files = {
-            name: open_memmap(
-                stage / f"{name}.npy", mode="w+", dtype=np.float32, shape=(len(windows), *loaded.outputs[name].shape[1:])
+            name: np.lib.format.open_memmap(
+                stage / f"{name}.npy",
+                mode="w+",
+                dtype=np.float32,
+                shape=(len(windows), *loaded.outputs[name].shape[1:]),
             )
             for name in parsed.spec.outputs
         }
@@ -62,7 +64,7 @@ def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def store_reference(
-    request: ReferenceRequest, *, log: Path, on_windows: Callable[[int], None], limits: Limits = Limits()
+    request: ReferenceRequest, *, log: Path, on_windows: Callable[[int], None], limits: Limits = DEFAULT_LIMITS
 ) -> str | None:
     """Run the source in a worker, unless its outputs are there already.
 

@@ -1,7 +1,7 @@
 """Files that are whole or absent: atomic writes, staged folders, digests and the lock on an output folder.
 
-Whatever is written under its final name is complete: it is built under a hidden name beside it and renamed. A killed run
-leaves at most hidden leftovers (`.<name>.<random>.partial`), which the next run sweeps away under the folder's lock.
+Whatever is written under its final name is complete: it is built under a hidden name beside it and renamed. A killed
+run leaves at most hidden leftovers (`.<name>.<random>.partial`), which the next run sweeps away under the folder's lock.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from packager.bundle import FileDigest
 from packager.errors import PackagingError
@@ -86,12 +89,18 @@ def lock_folder(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PackagingError(
-                f"{folder}: another testpress run is writing here; wait for it or choose -o"
-            ) from None
+            raise PackagingError(f"{folder}: another testpress run is writing here; wait for it or choose -o") from None
         for leftover in folder.rglob(f".*{_PARTIAL}"):
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         yield
+
+
+def create_array(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """A new `.npy` file of float32 zeros, memory-mapped, so that it may be larger than memory."""
+    mapped: npt.NDArray[np.float32] = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        path, mode="w+", dtype=np.float32, shape=shape
+    )
+    return mapped
 
 
 def digest_bytes(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """Work that may crash, hang or be noisy runs in a process of its own.
 
-Frameworks print, warn, exhaust memory and sometimes end the process. A worker's output goes to a log file; it reports by
-JSON lines in a file, each complete before the next begins, so that what a worker finished before it died is not lost.
+Frameworks print, warn, exhaust memory and sometimes end the process. A worker's output goes to a log file; it reports
+by JSON lines in a file, each complete before the next begins, so that what a worker finished before it died is not lost.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class Limits:
     memory_bytes: int = 12 * 2**30
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Job:
     """One call to be made in a worker.
@@ -47,7 +50,7 @@ class Job:
     target: str
     request: dict[str, Any]
     log: Path
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,7 @@ class Ended:
     reason: str | None
 
 
-def run_jobs(
-    jobs: list[Job], on_event: Callable[[int, dict[str, Any]], None], *, parallel: int = 1
-) -> list[Ended]:
+def run_jobs(jobs: list[Job], on_event: Callable[[int, dict[str, Any]], None], *, parallel: int = 1) -> list[Ended]:
     """Run jobs in worker processes, at most `parallel` at a time.
 
     Args:

@@ -1,4 +1,4 @@
-"""The command: parse, call one function, write, say where. Frameworks are imported by the stages that need them only."""
+"""The command: parse, call one function, write, say where. Only the stages that need a framework import it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(testpress.__version__, prog_name="testpress")
 def cli() -> None:
-    """Package audio models for phones, play them on emulated targets, judge them before release.
+    r"""Package audio models for phones, play them on emulated targets, judge them before release.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def cli() -> None:
 @_JSON
 @_QUIET
 def run(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
-    """Package, evaluate, report and check: the default job.
+    r"""Package, evaluate, report and check: the default job.
 
     What is finished already is not done again, also after a kill.
 
@@ -68,7 +68,7 @@ def run(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool,
 @_JSON
 @_QUIET
 def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
-    """Make the recipe's bundles. Exit 1 when one could not be made.
+    r"""Make the recipe's bundles. Exit 1 when one could not be made.
 
     \b
     Example:
@@ -95,7 +95,7 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 def evaluate(
     recipe: Path, files: tuple[str, ...], devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool
 ) -> None:
-    """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them.
+    r"""Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them.
 
     \b
     Example:
@@ -122,7 +122,7 @@ def evaluate(
 @_OUT
 @_JSON
 def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: bool) -> None:
-    """Write report.html, report.md and junit.xml of an evaluation.
+    r"""Write report.html, report.md and junit.xml of an evaluation.
 
     \b
     Example:
@@ -143,7 +143,7 @@ def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: b
 @click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Budgets instead of those embedded.")
 @_JSON
 def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json: bool) -> None:
-    """Hold an evaluation against its budgets; exit 3 when one breaks.
+    r"""Hold an evaluation against its budgets; exit 3 when one breaks.
 
     \b
     Example:
@@ -164,7 +164,7 @@ def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json:
 @click.argument("device", required=False, metavar="[ID]")
 @_JSON
 def devices(device: str | None, as_json: bool) -> None:
-    """List the phones there are, or show one with the source of each number.
+    r"""List the phones there are, or show one with the source of each number.
 
     \b
     Example:
@@ -185,7 +185,7 @@ def devices(device: str | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @_JSON
 def inspect(file: Path, as_json: bool) -> None:
-    """Show what is in a .tflite, .mlpackage or bundle: inputs, outputs, ops, precision, floor.
+    r"""Show what is in a .tflite, .mlpackage or bundle: inputs, outputs, ops, precision, floor.
 
     \b
     Example:
@@ -200,7 +200,7 @@ def inspect(file: Path, as_json: bool) -> None:
 @cli.command()
 @_JSON
 def doctor(as_json: bool) -> None:
-    """Say what is installed, what each missing part costs, and how to get it.
+    r"""Say what is installed, what each missing part costs, and how to get it.
 
     \b
     Example:

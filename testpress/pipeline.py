@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +80,7 @@ def package_recipe(recipe: Recipe, out: Path, progress: Progress) -> list[Packag
         return _package(recipe, out, progress)
 
 
-def evaluate_recipe(
-    recipe: Recipe, out: Path, files: Sequence[str], progress: Progress, *, command: str
-) -> Evaluation:
+def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: Progress, *, command: str) -> Evaluation:
     """Evaluate the bundles that are packaged already, and files beside them.
 
     Args:
@@ -150,7 +148,7 @@ def _evaluate(
     findings = evaluate(assignment, progress.stage)
     return Evaluation(
         testpress_version=testpress.__version__,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         command=command,
         model=written.model.identity,
         audio=written.audio,

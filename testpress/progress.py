@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar where a terminal is there, a line a stage where not, nothing when asked to be quiet."""
+"""Progress on standard error: a bar where a terminal is there, a line a stage elsewhere, nothing when told so."""
 
 from __future__ import annotations
 

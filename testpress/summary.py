@@ -11,10 +11,15 @@ from reports.comparison import Comparison
 from testpress.pipeline import RunResult
 
 
-
 def run_text(result: RunResult) -> str:
     """Verdict, one line a variant, and where the report is."""
-    lines = [evaluation_table(result.evaluation), "", check_text(result.comparison), "", f"report: {result.report.html}"]
+    lines = [
+        evaluation_table(result.evaluation),
+        "",
+        check_text(result.comparison),
+        "",
+        f"report: {result.report.html}",
+    ]
     return "\n".join(lines)
 
 
@@ -63,11 +68,13 @@ def evaluation_text(evaluation: Evaluation, path: Path) -> str:
 def evaluation_table(evaluation: Evaluation) -> str:
     """One line a variant: leading metric, its difference to the source, worst error, size, time on this machine."""
     metric = next(iter(evaluation.source.scores))
-    rows = [("variant", metric, "difference to source", "worst error", "size", "host p50")]
+    rows: list[tuple[str, ...]] = [("variant", metric, "difference to source", "worst error", "size", "host p50")]
     rows.append(("source", _number(evaluation.source.scores[metric]), "", "", "", ""))
     rows += [_row(variant, metric) for variant in evaluation.variants]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def check_text(comparison: Comparison) -> str:

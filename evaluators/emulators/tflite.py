@@ -100,7 +100,8 @@ def _choose(signatures: Mapping[str, Any], path: Path) -> str:
         return "serving_default"
     if len(signatures) == 1:
         return next(iter(signatures))
-    raise EvaluationError(f"{path}: has {len(signatures)} signatures and none is serving_default: {', '.join(signatures)}")
+    names = ", ".join(signatures)
+    raise EvaluationError(f"{path}: has {len(signatures)} signatures and none is serving_default: {names}")
 
 
 def _tensor(detail: Mapping[str, Any]) -> Tensor:

@@ -33,6 +33,9 @@ MARKER = "dataset.json"
 
 PEAKS_DBFS = (-1.0, -3.0, -6.0, -9.0, -14.0, -20.0, -30.0, -42.0)
 """peak levels, taken in turn; the quiet ones are where float16 arithmetic runs out of range"""
+NOISE_DBFS = -80.0
+"""RMS of the noise under every clip, as a good microphone has. On digital silence the model has no answer: it divides a
+log spectrogram by its own range, which is then 0, or one unit in the last place"""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def _build(folder: Path, seed: int, clips: int) -> None:
         phrases = compose(parts, random)
         name = f"{index:02d}-{kind}"
         _write_midi(folder / "midi" / f"{name}.mid", parts, phrases)
-        _write_wav(folder / "audio" / f"{name}.wav", _at_peak(render(parts, phrases), peak_dbfs))
+        _write_wav(folder / "audio" / f"{name}.wav", _at_peak(render(parts, phrases), peak_dbfs, random))
         notes = sorted((n.start_tick, n.end_tick, n.pitch) for phrase in phrases for n in phrase)
         labels = [[round(start / TICKS_PER_S, 6), round(end / TICKS_PER_S, 6), pitch] for start, end, pitch in notes]
         tags = [kind.split("-")[-1] if len(parts) == 1 else "two-instruments", f"peak{peak_dbfs:g}dBFS"]
@@ -229,9 +232,12 @@ def render(parts: tuple[Part, ...], phrases: list[list[PhraseNote]]) -> npt.NDAr
     return rendered
 
 
-def _at_peak(rendered: npt.NDArray[np.float32], peak_dbfs: float) -> npt.NDArray[np.int16]:
+def _at_peak(
+    rendered: npt.NDArray[np.float32], peak_dbfs: float, random: np.random.Generator
+) -> npt.NDArray[np.int16]:
     scale = 10 ** (peak_dbfs / 20) / float(np.abs(rendered).max())
-    return np.round(rendered.astype(np.float64) * scale * 32767).astype(np.int16)
+    noise = random.normal(scale=10 ** (NOISE_DBFS / 20), size=rendered.shape)
+    return np.round((rendered.astype(np.float64) * scale + noise) * 32767).astype(np.int16)
 
 
 def _sample(tick: int) -> int:

@@ -1,4 +1,4 @@
-"""What precisions there are: one file a format, each with `PRECISIONS` and `MODEL_FILE`. No framework is imported here."""
+"""What precisions there are: one file a format, each with `PRECISIONS` and `MODEL_FILE`; it imports no framework."""
 
 from __future__ import annotations
 

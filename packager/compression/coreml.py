@@ -12,7 +12,7 @@ MODEL_FILE = "Model.mlpackage"
 
 
 def converter_options(precision: str, minimum_deployment_target: str) -> dict[str, Any]:
-    """coremltools' arguments for a precision and a deployment target.
+    """Coremltools' arguments for a precision and a deployment target.
 
     Raises:
         PackagingError: Either is unknown.

@@ -1,7 +1,7 @@
 """How models are converted: one file a pair, `<source>_to_<format>.py`. `ls` of this folder is the support matrix.
 
-Each file has `prepare(source, options) -> write`, and `write(precision, path)` makes one model file: what all precisions
-of a format share is done once, in `prepare`.
+Each file has `prepare(source, options) -> write`, and `write(precision, path)` makes one model file and names the
+rewrites it took: what all precisions of a format share is done once, in `prepare`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from packager.errors import PackagingError
 from packager.sources import LoadedSource
 
-Write = Callable[[str, Path], None]
-"""`write(precision, path)`: make the model file (or folder) at `path`, which does not exist yet."""
+Write = Callable[[str, Path], tuple[str, ...]]
+"""`write(precision, path)`: make the model file (or folder) at `path`, which is not there yet; the rewrites applied"""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from packager.compression.coreml import converter_options
 from packager.converters import Options, Write
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
+from packager.rewrites import register_tensorflow_lowerings
 from packager.sources.tensorflow import INPUT_NAME, TensorFlowSource
 
 
@@ -15,7 +16,8 @@ def prepare(source: TensorFlowSource, options: Options) -> Write:
     """Convert with coremltools, once a precision; the features carry the source's names."""
     ct = import_coremltools()
 
-    def write(precision: str, path: Path) -> None:
+    def write(precision: str, path: Path) -> tuple[str, ...]:
+        applied = register_tensorflow_lowerings()
         try:
             model = ct.convert(
                 [source.function],
@@ -33,5 +35,6 @@ def prepare(source: TensorFlowSource, options: Options) -> Write:
         except Exception as fault:
             raise PackagingError(f"coremltools: {type(fault).__name__}: {fault}") from fault
         save_package(spec, Path(model.weights_dir), path)
+        return tuple(sorted(applied))
 
     return write

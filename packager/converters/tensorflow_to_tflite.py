@@ -23,7 +23,8 @@ def prepare(source: TensorFlowSource, options: Options) -> Write:  # noqa: ARG00
     except Exception as fault:
         raise PackagingError(f"TensorFlow's TFLite converter: {type(fault).__name__}: {fault}") from fault
 
-    def write(precision: str, path: Path) -> None:
+    def write(precision: str, path: Path) -> tuple[str, ...]:
         path.write_bytes(compress(float32, precision))
+        return ()
 
     return write

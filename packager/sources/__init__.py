@@ -7,6 +7,7 @@ compared with.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -52,15 +53,15 @@ def fix_audio_shape(shape: tuple[int | None, ...], audio: AudioContract, *, wher
     Raises:
         PackagingError: The result does not hold exactly one window of the contract's channels.
     """
-    fixed = [1 if size is None and axis == 0 else size for axis, size in enumerate(shape)]
-    fixed = [audio.window_samples if size is None else size for size in fixed]
+    closed = [1 if size is None and axis == 0 else size for axis, size in enumerate(shape)]
+    fixed = tuple(audio.window_samples if size is None else int(size) for size in closed)
     expected = audio.window_samples * audio.channels
-    if int(np.prod(fixed)) != expected or audio.window_samples not in fixed:
+    if math.prod(fixed) != expected or audio.window_samples not in fixed:
         raise PackagingError(
             f"{where} has shape {list(shape)}, which does not hold one window of {audio.window_samples} samples and "
             f"{audio.channels} channel(s); make audio.window_samples and audio.channels in the recipe match the model"
         )
-    return tuple(int(size) for size in fixed)
+    return fixed
 
 
 def name_audio_axes(shape: tuple[int, ...], audio: AudioContract) -> tuple[str, ...]:
@@ -76,7 +77,9 @@ def name_audio_axes(shape: tuple[int, ...], audio: AudioContract) -> tuple[str, 
     return tuple(names)
 
 
-def shape_window(window: npt.NDArray[np.float32], shape: tuple[int, ...], axes: tuple[str, ...]) -> npt.NDArray[np.float32]:
+def shape_window(
+    window: npt.NDArray[np.float32], shape: tuple[int, ...], axes: tuple[str, ...]
+) -> npt.NDArray[np.float32]:
     """A window `(channels, samples)` in the layout of a model's input.
 
     Args:

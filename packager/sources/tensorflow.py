@@ -49,8 +49,8 @@ class TensorFlowSource:
 def load(source: ModelSource, audio: AudioContract) -> TensorFlowSource:
     """Load a SavedModel and trace the signature for one window.
 
-    The batch is fixed to 1 and any other open dimension to the contract's window: phones' delegates refuse a whole graph
-    in which one dimension is open.
+    The batch is fixed to 1 and any other open dimension to the contract's window: phones' delegates refuse a whole
+    graph in which one dimension is open.
 
     Raises:
         PackagingError: It cannot be loaded, has no such signature, or does not take one audio window.
