@@ -145,7 +145,9 @@ def test_float16_ops_round_each_result(tmp_path: Path) -> None:
 
 def test_an_observer_sees_every_op_in_order(tmp_path: Path) -> None:
     model, seen = load(tmp_path, halves()), []
-    output = model.run({"x": X}, lambda op, value: seen.append((op.index, op.kind, op.name, op.output, op.dtype, value)))
+    output = model.run(
+        {"x": X}, lambda op, value: seen.append((op.index, op.kind, op.name, op.output, op.dtype, value))
+    )
     assert [entry[:5] for entry in seen] == [
         (0, "cast", "op_x_to_fp16", "x_to_fp16", "float16"),
         (1, "mul", "op_m_cast_fp16", "m_cast_fp16", "float16"),
@@ -158,7 +160,13 @@ def test_an_observer_sees_every_op_in_order(tmp_path: Path) -> None:
 
 def test_what_an_observer_returns_takes_the_values_place_unrounded(tmp_path: Path) -> None:
     def replace(op: Any, value: Any) -> Any:
-        return value * 0 + 1e-10 if op.output == "m_cast_fp16" else value * 0 + 1e-9 if op.output == "a_cast_fp16" else None
+        return (
+            value * 0 + 1e-10
+            if op.output == "m_cast_fp16"
+            else value * 0 + 1e-9
+            if op.output == "a_cast_fp16"
+            else None
+        )
 
     model = load(tmp_path, halves())
     np.testing.assert_allclose(model.run({"x": X}, replace)["y"], 1e-9, rtol=1e-6)
@@ -269,7 +277,9 @@ def test_weights_come_from_the_weight_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"\xff" * 20, b"not a model at all", b"\x0a\xff\xff\xff\xff\x0f"])
 def test_malformed_protobuf_is_named(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(EvaluationError, match=r"model\.mlmodel: not a Core ML specification|holds a model of type None"):
+    with pytest.raises(
+        EvaluationError, match=r"model\.mlmodel: not a Core ML specification|holds a model of type None"
+    ):
         load(tmp_path, data)
 
 

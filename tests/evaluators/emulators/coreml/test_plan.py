@@ -69,7 +69,10 @@ def test_values_are_freed_after_their_last_use(tmp_path: Path) -> None:
         (Op("mull", {"x": "x"}, "y", shape=(2, 3)), "did you mean 'mul'"),
         (Op("fill_like", {"ref_tensor": "x"}, "y", shape=(2, 3)), "it begins with iOS 16"),
         (Op("relu", {"x": "z"}, "y", shape=(2, 3)), r"op 0 \(y\): refers to 'z', which nothing before it defines"),
-        (Op("relu", {"x": "x", "slope": np.float32(1)}, "y"), r"parameter 'slope' is unknown to the emulator's relu \(x\)"),
+        (
+            Op("relu", {"x": "x", "slope": np.float32(1)}, "y"),
+            r"parameter 'slope' is unknown to the emulator's relu \(x\)",
+        ),
         (Op("mul", {"x": "x"}, "y"), "parameter 'y' is missing"),
         (Op("const", {}, "y"), "a const needs a value and one output"),
         (Op("gelu", {"x": "x", "mode": Text("FAST")}, "y"), "gelu has mode 'FAST'; expected EXACT"),
@@ -136,7 +139,12 @@ def test_parameters_may_be_computed_at_run_time(tmp_path: Path) -> None:
 def test_a_convolution_may_take_its_weight_at_run_time(tmp_path: Path) -> None:
     ops = [
         Op("reshape", {"x": "x", "shape": np.array([1, 1, 6])}, "signal", shape=(1, 1, 6)),
-        Op("slice_by_index", {"x": "signal", "begin": np.zeros(3, np.int32), "end": np.array([1, 1, 3])}, "w", shape=(1, 1, 3)),
+        Op(
+            "slice_by_index",
+            {"x": "signal", "begin": np.zeros(3, np.int32), "end": np.array([1, 1, 3])},
+            "w",
+            shape=(1, 1, 3),
+        ),
         Op("conv", {"x": "signal", "weight": "w", "pad_type": Text("valid")}, "c", shape=(1, 1, 4)),
         Op("reduce_sum", {"x": "c"}, "total"),
         Op("add", {"x": "x", "y": "total"}, "y", shape=(2, 3)),
