@@ -69,7 +69,6 @@ def _cut_clips(dataset: Dataset, audio: AudioContract, folder: Path) -> None:
     windows = create_array(folder / "windows.npy", shape)
     for clip, (start, count, _) in zip(dataset.clips, spans, strict=True):
         windows[start : start + count] = cut(clip.read(audio), audio)
-    windows.flush()
     (folder / "spans.json").write_text(json.dumps(spans))
 
 

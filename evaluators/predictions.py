@@ -48,7 +48,7 @@ def predict_device(
 def name_precision(graph: Graph) -> str:
     """The precision of a ready-made file, told from its graph.
 
-    By the type most multiply-adds compute in, and by how much narrower the file holds its weights than the ops read them.
+    By the type most multiply-adds compute in, and by how much narrower the file holds its weights than ops read them.
     """
     macs: dict[str, int] = {}
     for op in graph.ops:

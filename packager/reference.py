@@ -43,23 +43,14 @@ def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     axes = name_audio_axes(loaded.input.shape, parsed.audio)
     windows = np.load(parsed.windows, mmap_mode="r")
     with stage_folder(Path(parsed.folder)) as stage:
-        files = {
-            name: np.lib.format.open_memmap(
-                stage / f"{name}.npy",
-                mode="w+",
-                dtype=np.float32,
-                shape=(len(windows), *loaded.outputs[name].shape[1:]),
-            )
-            for name in parsed.spec.outputs
-        }
+        shapes = {name: (len(windows), *loaded.outputs[name].shape[1:]) for name in parsed.spec.outputs}
+        files = {name: create_array(stage / f"{name}.npy", shape) for name, shape in shapes.items()}
         for index, window in enumerate(windows):
             outputs = loaded.run(shape_window(window, loaded.input.shape, axes))
             for name, file in files.items():
                 file[index] = outputs[name][0]
             if index % _EVENT_EVERY == 0:
                 yield {"windows": index}
-        for file in files.values():
-            file.flush()
     yield {"windows": len(windows)}
 
 

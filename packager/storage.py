@@ -1,7 +1,7 @@
 """Files that are whole or absent: atomic writes, staged folders, digests and the lock on an output folder.
 
 Whatever is written under its final name is complete: it is built under a hidden name beside it and renamed. A killed
-run leaves at most hidden leftovers (`.<name>.<random>.partial`), which the next run sweeps away under the folder's lock.
+run leaves at most hidden leftovers (`.<name>.<random>.partial`), which the next run sweeps away under the lock.
 """
 
 from __future__ import annotations

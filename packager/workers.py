@@ -1,7 +1,7 @@
 """Work that may crash, hang or be noisy runs in a process of its own.
 
 Frameworks print, warn, exhaust memory and sometimes end the process. A worker's output goes to a log file; it reports
-by JSON lines in a file, each complete before the next begins, so that what a worker finished before it died is not lost.
+by JSON lines in a file, each complete before the next begins, so that what it finished before it died is not lost.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class _Worker:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "packager.worker", job.target, str(folder), str(os.getpid())],
+                [sys.executable, "-P", "-m", "packager.worker", job.target, str(folder), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
