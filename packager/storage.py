@@ -45,7 +45,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as fault:
-        raise PackagingError(f"{path}: cannot be written: {fault.strerror}; choose another folder with -o") from None
+        raise _refusal(path, fault) from None
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -58,14 +58,23 @@ def stage_folder(final: Path) -> Iterator[Path]:
     """A hidden folder that becomes `final` when the block ends well, and vanishes when it does not.
 
     An older folder of that name is removed first: whoever stages anew has decided that it is stale.
+
+    Raises:
+        PackagingError: The folder cannot be made or put into place.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(final, ignore_errors=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=_PARTIAL, dir=final.parent))
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(final, ignore_errors=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=_PARTIAL, dir=final.parent))
+    except OSError as fault:
+        raise _refusal(final, fault) from None
     try:
         yield stage
-        stage.chmod(0o755)
-        stage.rename(final)
+        try:
+            stage.chmod(0o755)
+            stage.rename(final)
+        except OSError as fault:
+            raise _refusal(final, fault) from None
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
@@ -84,7 +93,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("a")
     except OSError as fault:
-        raise PackagingError(f"{folder}: cannot be written: {fault.strerror}; choose another folder with -o") from None
+        raise _refusal(folder, fault) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,6 +110,10 @@ def create_array(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         path, mode="w+", dtype=np.float32, shape=shape
     )
     return mapped
+
+
+def _refusal(path: Path, fault: OSError) -> PackagingError:
+    return PackagingError(f"{path}: cannot be written: {fault.strerror}; choose another folder with -o")
 
 
 def digest_bytes(data: bytes) -> str:

@@ -96,6 +96,7 @@ def run_jobs(jobs: list[Job], on_event: Callable[[int, dict[str, Any]], None], *
 class _Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
+        log = _open_log(job.log)
         self._folder = tempfile.TemporaryDirectory(prefix="testpress-")
         folder = Path(self._folder.name)
         (folder / "request.json").write_text(json.dumps(job.request))
@@ -103,8 +104,7 @@ class _Worker:
         self._events: BinaryIO = (folder / "events.jsonl").open("rb")
         self._buffer = b""
         self._reason: str | None = None
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        with job.log.open("wb") as log:
+        with log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "packager.worker", job.target, str(folder), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
@@ -155,6 +155,14 @@ class _Worker:
         if memory > self._job.limits.memory_bytes:
             self._reason = f"needed more than {self._job.limits.memory_bytes / 2**30:g} GiB of memory"
             self._process.kill()
+
+
+def _open_log(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    except OSError as fault:
+        raise PackagingError(f"{path}: cannot be written: {fault.strerror}; choose another folder with -o") from None
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import packager
+from packager.bundle import FileDigest
+from packager.errors import PackagingError
+from packager.storage import (
+    digest_bytes,
+    digest_code,
+    digest_facts,
+    digest_files,
+    digest_tree,
+    lock_folder,
+    stage_folder,
+    write_bytes_atomically,
+    write_text_atomically,
+)
+
+ROOT = Path(packager.__file__).parent.parent
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _snapshot(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_write_makes_the_folders_above(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c.bin"
+    write_bytes_atomically(path, b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    assert _names(path.parent) == ["c.bin"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
+    write_text_atomically(tmp_path / "t", "é\nこ\n")
+    assert (tmp_path / "t").read_bytes() == "é\nこ\n".encode()
+
+
+def test_a_reader_sees_the_old_or_the_new_text_and_nothing_else(tmp_path: Path) -> None:
+    path, texts = tmp_path / "t", [character * 300_000 for character in "ab"]
+    write_text_atomically(path, texts[0])
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for index in range(40):
+        write_text_atomically(path, texts[index % 2])
+    stop.set()
+    reader.join()
+    assert seen
+    assert seen <= set(texts)
+
+
+# The tests may run as root, whom no permission stops: below a regular file nobody can write.
+@pytest.mark.parametrize("below", ["file/x.json", "file/deeper/x.json"])
+def test_what_cannot_be_written_says_where_and_what_to_do(below: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PackagingError) as caught:
+        write_text_atomically(tmp_path / below, "text")
+    assert str(caught.value) in {
+        f"{tmp_path / below}: cannot be written: {reason}; choose another folder with -o"
+        for reason in ("Not a directory", "File exists")
+    }
+
+
+def test_a_folder_in_the_files_place_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(PackagingError, match=r"x\.json: cannot be written: Is a directory"):
+        write_text_atomically(tmp_path / "x.json", "text")
+    assert _names(tmp_path) == ["x.json"]
+
+
+def test_a_stage_appears_whole_under_its_final_name(tmp_path: Path) -> None:
+    final = tmp_path / "bundles" / "one"
+    with stage_folder(final) as stage:
+        (stage / "deep").mkdir()
+        (stage / "deep" / "file").write_text("text")
+        assert not final.exists()
+        assert stage.parent == final.parent
+        assert stage.name.startswith(".one.")
+        assert stage.name.endswith(".partial")
+    assert _snapshot(tmp_path) == {"bundles/one/deep/file": b"text"}
+    assert final.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("fault", [ValueError("no"), KeyboardInterrupt()])
+def test_a_stage_that_fails_vanishes(fault: BaseException, tmp_path: Path) -> None:
+    with pytest.raises(type(fault)), stage_folder(tmp_path / "one") as stage:
+        (stage / "file").write_text("half")
+        raise fault
+    assert _names(tmp_path) == []
+
+
+def test_a_stage_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    final = tmp_path / "one"
+    final.mkdir()
+    (final / "stale").write_text("stale")
+    with stage_folder(final) as stage:
+        (stage / "fresh").write_text("fresh")
+    assert _snapshot(tmp_path) == {"one/fresh": b"fresh"}
+
+
+def test_a_file_in_the_stages_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("in the way")
+    with pytest.raises(PackagingError, match=r"one: cannot be written: "), stage_folder(tmp_path / "one"):
+        pass
+    assert _snapshot(tmp_path) == {"one": b"in the way"}
+
+
+def test_a_stage_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(PackagingError, match="x: cannot be written: File exists; "),
+        stage_folder(tmp_path / "file" / "x"),
+    ):
+        pass
+
+
+def _hold(folder: str, ready: Any, release: Any) -> None:
+    with lock_folder(Path(folder)):
+        ready.set()
+        release.wait(30)
+
+
+def test_a_second_process_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(str(tmp_path), ready, release))
+    holder.start()
+    try:
+        assert ready.wait(30)
+        expected = f"{tmp_path}: another testpress run is writing here; wait for it or choose -o"
+        with pytest.raises(PackagingError) as caught, lock_folder(tmp_path):
+            pytest.fail("both hold the folder")
+        assert str(caught.value) == expected
+    finally:
+        release.set()
+        holder.join(30)
+    with lock_folder(tmp_path):
+        pass
+
+
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(str(tmp_path), ready, release))
+    holder.start()
+    assert ready.wait(30)
+    holder.kill()
+    holder.join(30)
+    with lock_folder(tmp_path):
+        pass
+
+
+def test_what_a_killed_run_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    kept = {"bundles/one/file", "cache/play/a.json", "notes.partial", ".hidden"}
+    left = {"bundles/.one.ab12.partial/deep/file", "cache/play/.a.json.cd34.partial", ".evaluation.json.x.partial"}
+    for name in kept | left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    with lock_folder(tmp_path):
+        assert set(_snapshot(tmp_path)) == kept | {".lock"}
+        assert _names(tmp_path / "bundles") == ["one"]
+
+
+def test_a_lock_below_a_file_says_where_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PackagingError) as caught, lock_folder(tmp_path / "file" / "out"):
+        pass
+    assert str(caught.value) == (
+        f"{tmp_path / 'file' / 'out'}: cannot be written: Not a directory; choose another folder with -o"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="root on Linux can mount a read-only folder")
+def test_a_read_only_file_system_says_where_and_what_to_do(tmp_path: Path) -> None:
+    """Permissions do not stop root; a read-only mount does, in a mount namespace of its own."""
+    script = (
+        "import sys; from pathlib import Path; from packager.storage import lock_folder\n"
+        "from packager.errors import PackagingError\n"
+        "try:\n    lock_folder(Path(sys.argv[1]) / 'out').__enter__()\n"
+        "except PackagingError as fault:\n    print(fault)\n"
+    )
+    mount = 'mount -t tmpfs -o ro none "$0" && exec "$1" -c "$2" "$0"'
+    command = ["unshare", "--mount", "sh", "-c", mount, str(tmp_path), sys.executable, script]
+    run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    if "Operation not permitted" in run.stderr or "permission denied" in run.stderr.lower():
+        pytest.skip("this machine lets not even root mount")
+    assert run.stdout.strip() == (
+        f"{tmp_path / 'out'}: cannot be written: Read-only file system; choose another folder with -o"
+    ), run.stderr
+
+
+def test_digests_name_every_file_once_and_in_order(tmp_path: Path) -> None:
+    for name in ("b/2", "a", "b/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    digests = digest_files(tmp_path)
+    assert list(digests) == ["a", "b/1", "b/2"]
+    assert digests["b/1"] == FileDigest(sha256=digest_bytes(b"b/1"), size_bytes=3)
+    assert digest_files(tmp_path / "a") == {"a": digests["a"]}
+
+
+def test_known_digests(tmp_path: Path) -> None:
+    """Closed form: SHA-256 of "abc" is FIPS 180-2's first example."""
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert digest_bytes(b"abc") == abc
+    (tmp_path / "x").write_bytes(b"abc")
+    assert digest_tree(tmp_path) == digest_bytes(f"x {abc}\n".encode())
+
+
+def test_digest_of_a_tree_follows_names_and_contents(tmp_path: Path) -> None:
+    trees = [{"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "1", "c": "2"}, {"a": "1"}, {"d/a": "1", "b": "2"}]
+    found = []
+    for index, tree in enumerate([*trees, trees[0]]):
+        for name, text in tree.items():
+            path = tmp_path / str(index) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        found.append(digest_tree(tmp_path / str(index)))
+    assert len(set(found)) == len(trees)
+    assert found[-1] == found[0]
+
+
+@pytest.mark.parametrize("target", ["inside", "outside", "folder", "nowhere"])
+def test_symbolic_links_are_refused(target: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "folder").mkdir(parents=True)
+    (root / "inside").write_text("text")
+    (tmp_path / "outside").write_text("secret")
+    link = root / "link"
+    link.symlink_to({"outside": tmp_path / "outside", "nowhere": tmp_path / "x"}.get(target, root / target))
+    for digest in (digest_files, digest_tree):
+        with pytest.raises(PackagingError) as caught:
+            digest(root)
+        assert str(caught.value) == f"{link}: is a symbolic link; only regular files can be packaged"
+
+
+def test_digest_of_code_is_that_of_its_python_files(tmp_path: Path) -> None:
+    found = []
+    for index, extra in enumerate([{}, {"data.csv": "1"}, {"b.py": "1"}]):
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        for name, text in {"a.py": "x = 1", **extra}.items():
+            (folder / name).write_text(text)
+        found.append(digest_code(folder))
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+_facts = st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.integers()), max_size=5)
+
+
+@settings(deadline=None)
+@given(_facts, _facts)
+def test_facts_have_the_same_digest_exactly_when_they_are_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert digest_facts(one) == digest_facts(dict(reversed(one.items())))
+    assert (digest_facts(one) == digest_facts(other)) == (one == other)
