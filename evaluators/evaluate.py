@@ -23,17 +23,16 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, VariantResult
 from evaluators.inputs import store_source_outputs, store_windows
 from evaluators.results import Context, Trials, source_result, variant_result
-from evaluators.schedule import Bench, Outcome, drift_all, play_all, time_all
+from evaluators.schedule import DRIFT_REFERENCE, Bench, Outcome, drift_all, play_all, time_all
 from evaluators.subjects import Subject
 from evaluators.task import Task, load_task
 from packager.bundle import AudioContract
-from packager.model import ModelSource
+from packager.model import ModelSource, ModelSpec
 
 OnProgress = Callable[[str, int, int], None]
 """`on_progress(stage, done, total)`"""
 
 _SOURCE = "source"
-_DRIFT_REFERENCE = "coreml-float32"
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,7 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
             model cannot be run.
     """
     task = load_task(assignment.task)
-    _check_outputs(task, assignment)
-    dataset = load_dataset(assignment.dataset, audio=assignment.audio, task=task)
+    dataset = check_inputs(task, assignment.source.spec, audio=assignment.audio, manifest=assignment.dataset)
     bench = _prepare(assignment, dataset, on_progress)
     models = {subject.variant: subject.model for subject in assignment.subjects if subject.model is not None}
 
@@ -103,13 +101,19 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
     return Findings(dataset=dataset.describe(task), source=reference, variants=rows)
 
 
-def _check_outputs(task: Task, assignment: Assignment) -> None:
-    missing = [name for name in task.required_outputs if name not in assignment.source.spec.outputs]
+def check_inputs(task: Task, spec: ModelSpec, *, audio: AudioContract, manifest: Path) -> Dataset:
+    """Read the dataset, and see that the task can read what the model gives: what can be known before anything is run.
+
+    Raises:
+        EvaluationError: The dataset cannot be used, or the task needs outputs the recipe does not name.
+    """
+    missing = [name for name in task.required_outputs if name not in spec.outputs]
     if missing:
         raise EvaluationError(
             f"task {task.kind} reads the outputs {', '.join(task.required_outputs)}; "
             f"model.outputs does not name {', '.join(missing)}"
         )
+    return load_dataset(manifest, audio=audio, task=task)
 
 
 def _prepare(assignment: Assignment, dataset: Dataset, on_progress: OnProgress) -> Bench:
@@ -170,12 +174,12 @@ def _drift_pairs(
     subjects: Sequence[Subject], models: dict[str, Path], played: dict[str, Outcome]
 ) -> dict[str, tuple[Path, Path, int]]:
     """Core ML bundles of ours in less than float32, each beside its float32 sibling."""
-    reference = models.get(_DRIFT_REFERENCE)
+    reference = models.get(DRIFT_REFERENCE)
     if reference is None:
         return {}
     return {
         subject.variant: (reference, models[subject.variant], played[subject.variant].result.worst_window)
         for subject in subjects
         if subject.variant in models and subject.format == "coreml" and subject.origin == "bundle"
-        if subject.variant != _DRIFT_REFERENCE
+        if subject.variant != DRIFT_REFERENCE
     }

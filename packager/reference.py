@@ -15,7 +15,7 @@ from device_profiles.record import Record
 from packager.bundle import AudioContract
 from packager.model import Framework, ModelSource, ModelSpec
 from packager.sources import load_source, name_audio_axes, shape_window
-from packager.storage import stage_folder
+from packager.storage import create_array, stage_folder
 from packager.workers import DEFAULT_LIMITS, Job, Limits, run_jobs
 
 _EVENT_EVERY = 8

@@ -13,9 +13,10 @@ from device_profiles.record import dump_json
 from evaluators.dataset_factory import locate_dataset
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
-from evaluators.evaluate import Assignment, evaluate
+from evaluators.evaluate import Assignment, check_inputs, evaluate
 from evaluators.evaluation import Evaluation
 from evaluators.subjects import Subject, from_packaged, from_path
+from evaluators.task import load_task
 from packager.model import ModelSource, find_source, resolve_path
 from packager.package import Order, Packaged, find_finished, folder, key, package
 from packager.storage import lock_folder, write_text_atomically
@@ -65,6 +66,8 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, command: str) -> RunRe
         TestpressError: The user can mend it.
     """
     with lock_folder(out):
+        _source(recipe)
+        _check_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
         packaged = _package(recipe, out, progress)
         subjects = [from_packaged(one, out) for one in packaged]
         evaluation = _evaluate(recipe, out, subjects, progress, command=command)
@@ -101,6 +104,14 @@ def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: P
         return _evaluate(recipe, out, _distinct(subjects), progress, command=command)
 
 
+def _check_dataset(recipe: Recipe, out: Path, progress: Progress) -> None:
+    written = recipe.written
+    progress.stage("read the dataset", 0, 1)
+    manifest = locate_dataset(written.task.dataset, recipe.folder, out)
+    check_inputs(load_task(written.task.kind), written.model, audio=written.audio, manifest=manifest)
+    progress.stage("read the dataset", 1, 1)
+
+
 def _order(recipe: Recipe, out: Path) -> Order:
     return Order(
         source=_source(recipe),
@@ -133,13 +144,10 @@ def _evaluate(
     recipe: Recipe, out: Path, subjects: Sequence[Subject], progress: Progress, *, command: str
 ) -> Evaluation:
     written = recipe.written
-    progress.stage("read the dataset", 0, 1)
-    dataset = locate_dataset(written.task.dataset, recipe.folder, out)
-    progress.stage("read the dataset", 1, 1)
     assignment = Assignment(
         source=_source(recipe),
         audio=written.audio,
-        dataset=dataset,
+        dataset=locate_dataset(written.task.dataset, recipe.folder, out),
         task=written.task.kind,
         subjects=subjects,
         devices=recipe.profiles,
