@@ -25,6 +25,8 @@ from packager.storage import digest_code, digest_facts, digest_tree, write_text_
 from packager.workers import Job, Limits, run_jobs
 
 R = TypeVar("R", bound=Record)
+DRIFT_REFERENCE = "coreml-float32"
+"""the variant that drift is located against"""
 _LIMITS = Limits(time_s=6 * 3600)
 OnEvent = Callable[[str, dict[str, Any]], None]
 
@@ -94,6 +96,7 @@ def drift_all(
     jobs: dict[str, Record] = {
         name: DriftRequest(
             reference=str(reference.resolve()),
+            reference_name=DRIFT_REFERENCE,
             candidate=str(candidate.resolve()),
             audio=bench.audio,
             windows=str(bench.windows.path.resolve()),

@@ -58,6 +58,7 @@ class DriftRequest(Record):
     """Which programs to compare on which window."""
 
     reference: str
+    reference_name: str
     candidate: str
     audio: AudioContract
     windows: str
@@ -173,7 +174,7 @@ def find_drift(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     binding = bind(open_model(Path(parsed.candidate)), parsed.audio, {})
     window = np.array(np.load(parsed.windows, mmap_mode="r")[parsed.window])
     drift = locate_drift(Path(parsed.reference), Path(parsed.candidate), [binding.shape_inputs(window)])
-    yield {"result": drift.model_dump(mode="json")}
+    yield {"result": drift.model_copy(update={"reference": parsed.reference_name}).model_dump(mode="json")}
 
 
 def _reset_peak_memory() -> int:

@@ -97,11 +97,22 @@ def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: P
         TestpressError: Nothing is there to be evaluated, or the user can mend something else.
     """
     with lock_folder(out):
-        order = _order(recipe, out)
-        finished = [find_finished(folder(order, variant), key(order, variant)) for variant in recipe.variants]
-        subjects = [from_path(bundle.path) for bundle in finished if bundle is not None]
+        subjects = _packaged_subjects(recipe, out, progress)
         subjects += [from_path(resolve_path(name, Path.cwd())) for name in files]
         return _evaluate(recipe, out, _distinct(subjects), progress, command=command)
+
+
+def _packaged_subjects(recipe: Recipe, out: Path, progress: Progress) -> list[Subject]:
+    """The recipe's bundles that are there and up to date; says which are not."""
+    order, subjects = _order(recipe, out), []
+    for variant in recipe.variants:
+        bundle = find_finished(folder(order, variant), key(order, variant))
+        if bundle is not None:
+            subjects.append(from_path(bundle.path))
+        else:
+            state = "is out of date" if folder(order, variant).is_dir() else "is not packaged"
+            progress.say(f"{variant.name} {state} and left out; testpress package {recipe.path} makes it")
+    return subjects
 
 
 def _check_dataset(recipe: Recipe, out: Path, progress: Progress) -> None:
