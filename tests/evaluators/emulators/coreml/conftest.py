@@ -1,27 +1,35 @@
 from __future__ import annotations
 
+import gc
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-Compute = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]
+
+@pytest.fixture(scope="session")
+def coremltools() -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # coremltools warns of the versions of everything
+        module = pytest.importorskip("coremltools")
+    gc.freeze()  # each conversion collects garbage, which takes half a second while all frameworks are looked through
+    yield module
+    gc.unfreeze()
 
 
 @pytest.fixture
-def run_mil(tmp_path: Path) -> Callable[..., list[np.ndarray]]:
+def run_mil(tmp_path: Path, coremltools: Any) -> Callable[..., list[np.ndarray]]:
     """Writes a program with coremltools' MIL builder, runs it on the emulator, and returns the outputs in order."""
-    pytest.importorskip("coremltools")
+    ct = coremltools
 
     def run(body: Callable[..., Any], inputs: Mapping[str, np.ndarray], target: str = "iOS17") -> list[np.ndarray]:
         from evaluators.emulators.coreml import CoreMLModel
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # coremltools warns of the versions of everything
-            import coremltools as ct
+            warnings.simplefilter("ignore")
             from coremltools.converters.mil.mil import Builder as mb
             from coremltools.converters.mil.mil import types
 

@@ -66,41 +66,81 @@ def cases(*found: Case) -> Any:
 
 
 @cases(
-    *(binary(k, normal(2, 3), normal(1, 3), f) for k, f in (
-        ("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("real_div", np.divide),
-        ("floor_div", np.floor_divide), ("mod", np.mod), ("maximum", np.maximum), ("minimum", np.minimum),
-    )),
-    *(binary(k, integers(3, 4, low=0, high=3), integers(4, low=0, high=3), f) for k, f in (
-        ("equal", np.equal), ("not_equal", np.not_equal), ("greater", np.greater), ("less", np.less),
-        ("greater_equal", np.greater_equal), ("less_equal", np.less_equal), ("add", np.add), ("sub", np.subtract),
-    )),
+    *(
+        binary(k, normal(2, 3), normal(1, 3), f)
+        for k, f in (
+            ("add", np.add),
+            ("sub", np.subtract),
+            ("mul", np.multiply),
+            ("real_div", np.divide),
+            ("floor_div", np.floor_divide),
+            ("mod", np.mod),
+            ("maximum", np.maximum),
+            ("minimum", np.minimum),
+        )
+    ),
+    *(
+        binary(k, integers(3, 4, low=0, high=3), integers(4, low=0, high=3), f)
+        for k, f in (
+            ("equal", np.equal),
+            ("not_equal", np.not_equal),
+            ("greater", np.greater),
+            ("less", np.less),
+            ("greater_equal", np.greater_equal),
+            ("less_equal", np.less_equal),
+            ("add", np.add),
+            ("sub", np.subtract),
+        )
+    ),
     binary("pow", positive(2, 3), normal(2, 3), np.power),
     binary("floor_div", integers(9), integers(9, low=1, high=4), np.floor_divide),
     binary("mod", integers(9), integers(9, low=1, high=4), np.mod),
     binary("real_div", integers(9), integers(9, low=1, high=4), lambda x, y: np.trunc(x / y)),
     unary("pow", normal(2, 3), np.square, y=2.0),
     (
-        "logical", {"x": normal(9), "y": normal(9)},
+        "logical",
+        {"x": normal(9), "y": normal(9)},
         lambda mb, x, y: [
             mb.cast(x=getattr(mb, f"logical_{k}")(x=mb.greater(x=x, y=0.0), y=mb.greater(x=y, y=0.0)), dtype="int32")
             for k in ("and", "or", "xor")
         ],
         lambda x, y: ((x > 0) & (y > 0), (x > 0) | (y > 0), (x > 0) ^ (y > 0)),
     ),
-)  # fmt: skip
+)
 def test_elementwise_binary(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
 
 @cases(
-    *(unary(k, positive(2, 3), f) for k, f in (
-        ("acos", np.arccos), ("asin", np.arcsin), ("atan", np.arctan), ("atanh", np.arctanh), ("cos", np.cos),
-        ("cosh", np.cosh), ("exp", np.exp), ("exp2", np.exp2), ("sin", np.sin), ("sinh", np.sinh), ("sqrt", np.sqrt),
-        ("square", np.square), ("tan", np.tan), ("tanh", np.tanh),
-    )),
-    *(unary(k, normal(40) * 3, f) for k, f in (
-        ("abs", np.abs), ("ceil", np.ceil), ("floor", np.floor), ("sign", np.sign), ("round", np.round),
-    )),
+    *(
+        unary(k, positive(2, 3), f)
+        for k, f in (
+            ("acos", np.arccos),
+            ("asin", np.arcsin),
+            ("atan", np.arctan),
+            ("atanh", np.arctanh),
+            ("cos", np.cos),
+            ("cosh", np.cosh),
+            ("exp", np.exp),
+            ("exp2", np.exp2),
+            ("sin", np.sin),
+            ("sinh", np.sinh),
+            ("sqrt", np.sqrt),
+            ("square", np.square),
+            ("tan", np.tan),
+            ("tanh", np.tanh),
+        )
+    ),
+    *(
+        unary(k, normal(40) * 3, f)
+        for k, f in (
+            ("abs", np.abs),
+            ("ceil", np.ceil),
+            ("floor", np.floor),
+            ("sign", np.sign),
+            ("round", np.round),
+        )
+    ),
     unary("round", np.array([0.5, 1.5, 2.5, -0.5, -1.5], np.float32), lambda x: np.array([0, 2, 2, 0, -2])),
     unary("erf", normal(9), lambda x: torch.erf(t(x))),
     unary("inverse", positive(9), lambda x: 1 / (x + 0.5), epsilon=0.5),
@@ -113,10 +153,12 @@ def test_elementwise_binary(run_mil: Any, case: Case) -> None:
     unary("cast", normal(9) * 5, np.trunc, dtype="int32"),
     unary("cast", integers(9), lambda x: x.astype(np.float32), dtype="fp32"),
     (
-        "not", {"x": normal(9)},
-        lambda mb, x: mb.cast(x=mb.logical_not(x=mb.greater(x=x, y=0.0)), dtype="int32"), lambda x: x <= 0,
+        "not",
+        {"x": normal(9)},
+        lambda mb, x: mb.cast(x=mb.logical_not(x=mb.greater(x=x, y=0.0)), dtype="int32"),
+        lambda x: x <= 0,
     ),
-)  # fmt: skip
+)
 def test_elementwise_unary(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
@@ -127,14 +169,20 @@ def test_elementwise_unary(run_mil: Any, case: Case) -> None:
     unary("clamped_relu", normal(99) * 3, lambda x: np.minimum(1, np.where(x >= 0, x, 0.5 * x)), alpha=0.5, beta=1.0),
     unary("leaky_relu", normal(9), lambda x: np.where(x >= 0, x, 0.1 * x), alpha=0.1),
     unary(
-        "prelu", normal(2, 3, 4, 5), lambda x: np.where(x > 0, x, x * np.array([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)),
+        "prelu",
+        normal(2, 3, 4, 5),
+        lambda x: np.where(x > 0, x, x * np.array([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)),
         alpha=np.array([0.1, 0.2, 0.3], np.float32),
     ),
     unary("thresholded_relu", normal(9), lambda x: np.where(x >= 0.25, x, 0), alpha=0.25),
     unary("elu", normal(9), lambda x: np.where(x > 0, x, 0.5 * np.expm1(x)), alpha=0.5),
     unary("gelu", normal(9), lambda x: F.gelu(t(x)), mode="EXACT"),
-    unary("gelu", normal(9), lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
-          mode="TANH_APPROXIMATION"),
+    unary(
+        "gelu",
+        normal(9),
+        lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+        mode="TANH_APPROXIMATION",
+    ),
     unary("gelu", normal(9), lambda x: x / (1 + np.exp(-1.702 * x)), mode="SIGMOID_APPROXIMATION"),
     unary("linear_activation", normal(9), lambda x: 2 * x + 3, alpha=2.0, beta=3.0),
     unary("scaled_tanh", normal(9), lambda x: 2 * np.tanh(3 * x), alpha=2.0, beta=3.0),
@@ -143,30 +191,41 @@ def test_elementwise_unary(run_mil: Any, case: Case) -> None:
     unary("silu", normal(9), lambda x: x / (1 + np.exp(-x))),
     unary("softplus", np.array([-100, -1, 0, 1, 100], np.float32), lambda x: np.logaddexp(x, 0)),
     unary(
-        "softplus_parametric", normal(1, 2, 3, 4),
+        "softplus_parametric",
+        normal(1, 2, 3, 4),
         lambda x: np.array([1, 2]).reshape(1, 2, 1, 1) * np.log1p(np.exp(x * np.array([0.5, 3]).reshape(1, 2, 1, 1))),
-        alpha=np.array([1, 2], np.float32), beta=np.array([0.5, 3], np.float32),
+        alpha=np.array([1, 2], np.float32),
+        beta=np.array([0.5, 3], np.float32),
     ),
     unary("softmax", normal(3, 4), lambda x: np.exp(x) / np.exp(x).sum(0), axis=0),
     unary("softsign", normal(9), lambda x: x / (1 + np.abs(x))),
-)  # fmt: skip
+)
 def test_activation(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
 
 @cases(
-    *(unary(f"reduce_{k}", positive(3, 4, 5), lambda x, f=f: f(x, (0, 2)), axes=[0, -1]) for k, f in (
-        ("sum", np.sum), ("mean", np.mean), ("prod", np.prod), ("max", np.max), ("min", np.min),
-        ("l1_norm", lambda x, a: np.abs(x).sum(a)), ("l2_norm", lambda x, a: np.sqrt(np.square(x).sum(a))),
-        ("log_sum", lambda x, a: np.log(x.sum(a))), ("log_sum_exp", lambda x, a: np.log(np.exp(x).sum(a))),
-        ("sum_square", lambda x, a: np.square(x).sum(a)),
-    )),
+    *(
+        unary(f"reduce_{k}", positive(3, 4, 5), lambda x, f=f: f(x, (0, 2)), axes=[0, -1])
+        for k, f in (
+            ("sum", np.sum),
+            ("mean", np.mean),
+            ("prod", np.prod),
+            ("max", np.max),
+            ("min", np.min),
+            ("l1_norm", lambda x, a: np.abs(x).sum(a)),
+            ("l2_norm", lambda x, a: np.sqrt(np.square(x).sum(a))),
+            ("log_sum", lambda x, a: np.log(x.sum(a))),
+            ("log_sum_exp", lambda x, a: np.log(np.exp(x).sum(a))),
+            ("sum_square", lambda x, a: np.square(x).sum(a)),
+        )
+    ),
     unary("reduce_sum", normal(3, 4), lambda x: x.sum(1, keepdims=True), axes=[1], keep_dims=True),
     unary("reduce_max", integers(3, 4), lambda x: x.max(0), axes=[0]),
     unary("reduce_sum", integers(3, 4), lambda x: x.sum(0), axes=[0]),
     unary("reduce_argmax", normal(3, 4), lambda x: x.argmax(0), axis=0),
     unary("reduce_argmin", normal(3, 4), lambda x: x.argmin(1, keepdims=True), axis=1, keep_dims=True),
-)  # fmt: skip
+)
 def test_reduction(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
@@ -187,18 +246,36 @@ def convolution(shape: tuple[int, ...], weight: tuple[int, ...], expected: Calla
     convolution((2, 1, 99), (1, 1, 9), lambda f, x, w, b: f(x, w, b, 2), pad_type="valid", strides=[2]),
     convolution((1, 3, 9, 8), (4, 3, 3, 3), lambda f, x, w, b: f(x, w, b, 1, 1), pad_type="same"),
     convolution((1, 3, 40, 8), (2, 3, 3, 3), lambda f, x, w, b: f(x, w, b, 1, 1), pad_type="same"),
-    convolution((2, 3, 41, 9), (1, 3, 5, 4), lambda f, x, w, b: f(F.pad(x, (1, 2, 2, 2)), w, b, (1, 1)), pad_type="same"),
-    convolution((1, 2, 30, 9), (3, 2, 5, 3), lambda f, x, w, b: f(F.pad(x, (1, 1, 1, 2)), w, b, (2, 1)),
-                pad_type="same", strides=[2, 1]),
-    convolution((1, 2, 10, 9), (20, 2, 2, 3), lambda f, x, w, b: f(F.pad(x, (1, 1, 1, 0)), w, b), pad_type="same_lower"),
+    convolution(
+        (2, 3, 41, 9), (1, 3, 5, 4), lambda f, x, w, b: f(F.pad(x, (1, 2, 2, 2)), w, b, (1, 1)), pad_type="same"
+    ),
+    convolution(
+        (1, 2, 30, 9),
+        (3, 2, 5, 3),
+        lambda f, x, w, b: f(F.pad(x, (1, 1, 1, 2)), w, b, (2, 1)),
+        pad_type="same",
+        strides=[2, 1],
+    ),
+    convolution(
+        (1, 2, 10, 9), (20, 2, 2, 3), lambda f, x, w, b: f(F.pad(x, (1, 1, 1, 0)), w, b), pad_type="same_lower"
+    ),
     convolution((1, 2, 33, 9), (2, 2, 2, 3), lambda f, x, w, b: f(F.pad(x, (1, 1, 1, 0)), w, b), pad_type="same_lower"),
-    convolution((1, 2, 30, 9), (2, 2, 3, 3), lambda f, x, w, b: f(F.pad(x, (0, 1, 2, 3)), w, b),
-                pad_type="custom", pad=[2, 3, 0, 1]),
-    convolution((1, 4, 40), (4, 1, 3), lambda f, x, w, b: f(x, w, b, 1, 2, 2, 4), pad_type="same", dilations=[2], groups=4),
-    convolution((1, 2, 40, 5), (2, 2, 3, 2), lambda f, x, w, b: f(x, w, b, 1, 0, (1, 2)), pad_type="valid", dilations=[1, 2]),
+    convolution(
+        (1, 2, 30, 9),
+        (2, 2, 3, 3),
+        lambda f, x, w, b: f(F.pad(x, (0, 1, 2, 3)), w, b),
+        pad_type="custom",
+        pad=[2, 3, 0, 1],
+    ),
+    convolution(
+        (1, 4, 40), (4, 1, 3), lambda f, x, w, b: f(x, w, b, 1, 2, 2, 4), pad_type="same", dilations=[2], groups=4
+    ),
+    convolution(
+        (1, 2, 40, 5), (2, 2, 3, 2), lambda f, x, w, b: f(x, w, b, 1, 0, (1, 2)), pad_type="valid", dilations=[1, 2]
+    ),
     convolution((1, 2, 20, 6, 7), (2, 2, 3, 2, 3), lambda f, x, w, b: f(x, w, b), pad_type="valid"),
     convolution((1, 2, 17), (1, 2, 3), lambda f, x, w, b: f(x, w, b), pad_type="valid"),
-)  # fmt: skip
+)
 def test_conv(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
@@ -229,21 +306,80 @@ def pool(kind: str, shape: tuple[int, ...], expected: Callable[..., Any], **rest
 
 @cases(
     pool("max_pool", (1, 2, 9), lambda x: F.max_pool1d(x, 3, 2), kernel_sizes=[3], strides=[2], pad_type="valid"),
-    pool("max_pool", (1, 2, 6, 7), lambda x: F.max_pool2d(x, 3, 1, 1), kernel_sizes=[3, 3], strides=[1, 1], pad_type="same"),
-    pool("max_pool", (1, 2, 8, 9), lambda x: F.max_pool2d(x, 2, 2, ceil_mode=True),
-         kernel_sizes=[2, 2], strides=[2, 2], pad_type="valid", ceil_mode=True),
-    pool("avg_pool", (1, 2, 9), lambda x: F.avg_pool1d(x, 3, 2, 1), kernel_sizes=[3], strides=[2], pad_type="custom", pad=[1, 1]),
-    pool("avg_pool", (1, 2, 9), lambda x: F.avg_pool1d(x, 3, 2, 1, count_include_pad=False), kernel_sizes=[3], strides=[2],
-         pad_type="custom", pad=[1, 1], exclude_padding_from_average=True),
-    pool("avg_pool", (1, 2, 8, 9), lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
-         kernel_sizes=[3, 3], strides=[2, 2], pad_type="custom", pad=[1, 1, 1, 1], ceil_mode=True),
-    pool("avg_pool", (1, 2, 8, 9), lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
-         kernel_sizes=[3, 3], strides=[2, 2], pad_type="custom", pad=[1, 1, 1, 1], ceil_mode=True,
-         exclude_padding_from_average=True),
-    pool("avg_pool", (1, 2, 4, 5, 6), lambda x: F.avg_pool3d(x, 2, 2), kernel_sizes=[2] * 3, strides=[2] * 3, pad_type="valid"),
-    pool("l2_pool", (1, 2, 6, 7), lambda x: torch.sqrt(F.avg_pool2d(x * x, 2, 1) * 4),
-         kernel_sizes=[2, 2], strides=[1, 1], pad_type="valid"),
-)  # fmt: skip
+    pool(
+        "max_pool",
+        (1, 2, 6, 7),
+        lambda x: F.max_pool2d(x, 3, 1, 1),
+        kernel_sizes=[3, 3],
+        strides=[1, 1],
+        pad_type="same",
+    ),
+    pool(
+        "max_pool",
+        (1, 2, 8, 9),
+        lambda x: F.max_pool2d(x, 2, 2, ceil_mode=True),
+        kernel_sizes=[2, 2],
+        strides=[2, 2],
+        pad_type="valid",
+        ceil_mode=True,
+    ),
+    pool(
+        "avg_pool",
+        (1, 2, 9),
+        lambda x: F.avg_pool1d(x, 3, 2, 1),
+        kernel_sizes=[3],
+        strides=[2],
+        pad_type="custom",
+        pad=[1, 1],
+    ),
+    pool(
+        "avg_pool",
+        (1, 2, 9),
+        lambda x: F.avg_pool1d(x, 3, 2, 1, count_include_pad=False),
+        kernel_sizes=[3],
+        strides=[2],
+        pad_type="custom",
+        pad=[1, 1],
+        exclude_padding_from_average=True,
+    ),
+    pool(
+        "avg_pool",
+        (1, 2, 8, 9),
+        lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
+        kernel_sizes=[3, 3],
+        strides=[2, 2],
+        pad_type="custom",
+        pad=[1, 1, 1, 1],
+        ceil_mode=True,
+    ),
+    pool(
+        "avg_pool",
+        (1, 2, 8, 9),
+        lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+        kernel_sizes=[3, 3],
+        strides=[2, 2],
+        pad_type="custom",
+        pad=[1, 1, 1, 1],
+        ceil_mode=True,
+        exclude_padding_from_average=True,
+    ),
+    pool(
+        "avg_pool",
+        (1, 2, 4, 5, 6),
+        lambda x: F.avg_pool3d(x, 2, 2),
+        kernel_sizes=[2] * 3,
+        strides=[2] * 3,
+        pad_type="valid",
+    ),
+    pool(
+        "l2_pool",
+        (1, 2, 6, 7),
+        lambda x: torch.sqrt(F.avg_pool2d(x * x, 2, 1) * 4),
+        kernel_sizes=[2, 2],
+        strides=[1, 1],
+        pad_type="valid",
+    ),
+)
 def test_pool(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
@@ -255,16 +391,18 @@ W, B = normal(5, 4), normal(5)
     ("linear", {"x": normal(2, 3, 4)}, lambda mb, x: mb.linear(x=x, weight=W, bias=B), lambda x: x @ W.T + B),
     ("matmul", {"x": normal(2, 3, 4), "y": normal(4, 5)}, lambda mb, x, y: mb.matmul(x=x, y=y), np.matmul),
     (
-        "matmul-transposed", {"x": normal(2, 4, 3), "y": normal(2, 5, 4)},
+        "matmul-transposed",
+        {"x": normal(2, 4, 3), "y": normal(2, 5, 4)},
         lambda mb, x, y: mb.matmul(x=x, y=y, transpose_x=True, transpose_y=True),
         lambda x, y: np.swapaxes(x, 1, 2) @ np.swapaxes(y, 1, 2),
     ),
     (
-        "einsum", {"x": normal(1, 3, 2, 4), "y": normal(1, 4, 2, 5)},
+        "einsum",
+        {"x": normal(1, 3, 2, 4), "y": normal(1, 4, 2, 5)},
         lambda mb, x, y: mb.einsum(values=(x, y), equation="nchw,nwhu->nchu"),
         lambda x, y: np.einsum("nchw,nwhu->nchu", x, y),
     ),
-)  # fmt: skip
+)
 def test_linear(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
@@ -277,18 +415,42 @@ def normalised(x: np.ndarray, axes: tuple[int, ...], epsilon: float = 1e-5) -> n
 
 
 @cases(
-    unary("batch_norm", normal(2, 3, 4), lambda x: F.batch_norm(t(x), t(M), t(V), t(G), t(H), eps=1e-3),
-          mean=M, variance=V, gamma=G, beta=H, epsilon=1e-3),
+    unary(
+        "batch_norm",
+        normal(2, 3, 4),
+        lambda x: F.batch_norm(t(x), t(M), t(V), t(G), t(H), eps=1e-3),
+        mean=M,
+        variance=V,
+        gamma=G,
+        beta=H,
+        epsilon=1e-3,
+    ),
     unary("batch_norm", normal(2, 3, 4, 5), lambda x: F.batch_norm(t(x), t(M), t(V)), mean=M, variance=V),
-    unary("instance_norm", normal(2, 3, 4, 5),
-          lambda x: normalised(x, (2, 3)) * G.reshape(1, 3, 1, 1) + H.reshape(1, 3, 1, 1), gamma=G, beta=H),
+    unary(
+        "instance_norm",
+        normal(2, 3, 4, 5),
+        lambda x: normalised(x, (2, 3)) * G.reshape(1, 3, 1, 1) + H.reshape(1, 3, 1, 1),
+        gamma=G,
+        beta=H,
+    ),
     unary("layer_norm", normal(2, 4, 3), lambda x: normalised(x, (2,)) * G + H, axes=[-1], gamma=G, beta=H),
     unary("layer_norm", normal(2, 3, 4), lambda x: normalised(x, (1,)) * G[:, None], axes=[1], gamma=G, beta=H * 0),
-    unary("l2_norm", normal(2, 3, 4, 5), lambda x: x / np.sqrt(np.square(x).sum((1, 2, 3), keepdims=True) + 1e-3),
-          epsilon=1e-3),
-    unary("local_response_norm", normal(1, 6, 4), lambda x: F.local_response_norm(t(x), 3, 0.1, 0.5, 2.0),
-          size=3, alpha=0.1, beta=0.5, k=2.0),
-)  # fmt: skip
+    unary(
+        "l2_norm",
+        normal(2, 3, 4, 5),
+        lambda x: x / np.sqrt(np.square(x).sum((1, 2, 3), keepdims=True) + 1e-3),
+        epsilon=1e-3,
+    ),
+    unary(
+        "local_response_norm",
+        normal(1, 6, 4),
+        lambda x: F.local_response_norm(t(x), 3, 0.1, 0.5, 2.0),
+        size=3,
+        alpha=0.1,
+        beta=0.5,
+        k=2.0,
+    ),
+)
 def test_normalization(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
@@ -305,38 +467,67 @@ IMAGE = np.arange(2 * 4 * 4 * 6, dtype=np.float32).reshape(2, 4, 4, 6)
     unary("transpose", A, lambda x: x.transpose(2, 0, 1), perm=[2, 0, -2]),
     unary("reverse", A, lambda x: x[::-1, :, ::-1], axes=[0, 2]),
     unary("reverse", A, lambda x: x[::-1, ::-1, ::-1]),
-    unary("reverse_sequence", A[0], lambda x: np.stack([x[0, [1, 0, 2, 3]], x[1], x[2, [2, 1, 0, 3]]]),
-          lengths=np.array([2, 1, 3], np.int32), seq_axis=1, batch_axis=0),
+    unary(
+        "reverse_sequence",
+        A[0],
+        lambda x: np.stack([x[0, [1, 0, 2, 3]], x[1], x[2, [2, 1, 0, 3]]]),
+        lengths=np.array([2, 1, 3], np.int32),
+        seq_axis=1,
+        batch_axis=0,
+    ),
     unary("slice_by_index", A, lambda x: x[1:, :2, 3:0:-2], begin=[1, 0, 3], end=[2, 2, 0], stride=[1, 1, -2]),
-    unary("slice_by_index", A, lambda x: x[:, -2:, 1::2], begin=[0, -2, 1], end=[2, 3, 0], stride=[1, 1, 2],
-          begin_mask=[True, False, False], end_mask=[False, True, True]),
-    unary("slice_by_index", A, lambda x: x[1, :, -1], begin=[1, 0, -1], end=[0, 3, 0],
-          squeeze_mask=[True, False, True]),
+    unary(
+        "slice_by_index",
+        A,
+        lambda x: x[:, -2:, 1::2],
+        begin=[0, -2, 1],
+        end=[2, 3, 0],
+        stride=[1, 1, 2],
+        begin_mask=[True, False, False],
+        end_mask=[False, True, True],
+    ),
+    unary(
+        "slice_by_index", A, lambda x: x[1, :, -1], begin=[1, 0, -1], end=[0, 3, 0], squeeze_mask=[True, False, True]
+    ),
     unary("slice_by_size", A, lambda x: x[1:2, 1:, 2:4], begin=[1, 1, 2], size=[1, -1, 2]),
-    unary("depth_to_space", IMAGE, lambda x: x.reshape(2, 2, 2, 1, 4, 6).transpose(0, 3, 4, 1, 5, 2).reshape(2, 1, 8, 12),
-          block_size=2),
-    unary("space_to_depth", IMAGE, lambda x: x.reshape(2, 4, 2, 2, 3, 2).transpose(0, 3, 5, 1, 2, 4).reshape(2, 16, 2, 3),
-          block_size=2),
+    unary(
+        "depth_to_space",
+        IMAGE,
+        lambda x: x.reshape(2, 2, 2, 1, 4, 6).transpose(0, 3, 4, 1, 5, 2).reshape(2, 1, 8, 12),
+        block_size=2,
+    ),
+    unary(
+        "space_to_depth",
+        IMAGE,
+        lambda x: x.reshape(2, 4, 2, 2, 3, 2).transpose(0, 3, 5, 1, 2, 4).reshape(2, 16, 2, 3),
+        block_size=2,
+    ),
     unary("pixel_shuffle", IMAGE, lambda x: F.pixel_shuffle(t(x), 2), upscale_factor=2),
     unary("pixel_unshuffle", IMAGE, lambda x: F.pixel_unshuffle(t(x), 2), downscale_factor=np.uint32(2)),
     unary("sliding_windows", A[0], lambda x: np.stack([x[:, 0:2], x[:, 1:3], x[:, 2:4]], 1), axis=1, size=2),
     (
-        "space_to_batch", {"x": IMAGE},
+        "space_to_batch",
+        {"x": IMAGE},
         lambda mb, x: mb.batch_to_space(
-            x=mb.space_to_batch(x=x, block_shape=[2, 3], paddings=[[1, 1], [0, 0]]), block_shape=[2, 3],
+            x=mb.space_to_batch(x=x, block_shape=[2, 3], paddings=[[1, 1], [0, 0]]),
+            block_shape=[2, 3],
             crops=[[1, 1], [0, 0]],
         ),
         lambda x: x,
     ),
     (
-        "reshape_like", {"x": A, "y": normal(6, 2), "z": normal(9, 2)},
+        "reshape_like",
+        {"x": A, "y": normal(6, 2), "z": normal(9, 2)},
         lambda mb, x, y, z: mb.reshape_like(
-            x=x, ref_tensors=(y, z), begins=(np.int32(0), np.int32(1)), ends=(np.int32(2), np.int32(0)),
+            x=x,
+            ref_tensors=(y, z),
+            begins=(np.int32(0), np.int32(1)),
+            ends=(np.int32(2), np.int32(0)),
             end_masks=(False, True),
         ),
         lambda x, y, z: x.reshape(6, 2, 2),
     ),
-)  # fmt: skip
+)
 def test_tensor_transformation(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
@@ -354,15 +545,29 @@ def test_slice_update(run_mil: Any) -> None:
 
 
 @cases(
-    ("concat", {"x": A, "y": A + 1}, lambda mb, x, y: mb.concat(values=(x, y), axis=1), lambda x, y: np.concatenate((x, y), 1)),
     (
-        "interleave", {"x": A, "y": A + 1}, lambda mb, x, y: mb.concat(values=(x, y), axis=1, interleave=True),
+        "concat",
+        {"x": A, "y": A + 1},
+        lambda mb, x, y: mb.concat(values=(x, y), axis=1),
+        lambda x, y: np.concatenate((x, y), 1),
+    ),
+    (
+        "interleave",
+        {"x": A, "y": A + 1},
+        lambda mb, x, y: mb.concat(values=(x, y), axis=1, interleave=True),
         lambda x, y: np.stack((x, y), 2).reshape(2, 6, 4),
     ),
-    ("stack", {"x": A, "y": A + 1}, lambda mb, x, y: mb.stack(values=(x, y), axis=-1), lambda x, y: np.stack((x, y), -1)),
+    (
+        "stack",
+        {"x": A, "y": A + 1},
+        lambda mb, x, y: mb.stack(values=(x, y), axis=-1),
+        lambda x, y: np.stack((x, y), -1),
+    ),
     unary("split", A, lambda x: np.split(x, [1], 2), split_sizes=[1, 3], axis=2),
     unary("split", A, lambda x: np.split(x, 2, 2), num_splits=2, axis=-1),
-    unary("pad", A, lambda x: np.pad(x, ((0, 0), (1, 2), (0, 3)), constant_values=1.5), pad=[1, 2, 0, 3], constant_val=1.5),
+    unary(
+        "pad", A, lambda x: np.pad(x, ((0, 0), (1, 2), (0, 3)), constant_values=1.5), pad=[1, 2, 0, 3], constant_val=1.5
+    ),
     unary("pad", A, lambda x: np.pad(x, ((0, 0), (2, 1), (0, 3)), "reflect"), pad=[2, 1, 0, 3], mode="reflect"),
     unary("pad", A, lambda x: np.pad(x, ((1, 0), (2, 1), (0, 3)), "edge"), pad=[1, 0, 2, 1, 0, 3], mode="replicate"),
     unary("shape", A, lambda x: np.array([2, 3, 4])),
@@ -377,28 +582,38 @@ def test_slice_update(run_mil: Any) -> None:
     unary("non_zero", np.array([[0, 2], [3, 0]], np.float32), lambda x: np.array([[0, 1], [1, 0]])),
     ("fill_like", {"x": A}, lambda mb, x: mb.fill_like(ref_tensor=x, value=2.5), lambda x: np.full_like(x, 2.5)),
     (
-        "one_hot", {"x": np.array([2, 0, 1], np.int32)},
+        "one_hot",
+        {"x": np.array([2, 0, 1], np.int32)},
         lambda mb, x: mb.one_hot(indices=x, one_hot_vector_size=4, axis=0, on_value=5.0, off_value=-1.0),
         lambda x: np.where(np.arange(4)[:, None] == x, 5.0, -1.0),
     ),
     (
-        "range_1d", {"x": np.array([3], np.int32)},
-        lambda mb, x: mb.range_1d(start=0, end=mb.squeeze(x=x), step=1), lambda x: np.arange(3),
+        "range_1d",
+        {"x": np.array([3], np.int32)},
+        lambda mb, x: mb.range_1d(start=0, end=mb.squeeze(x=x), step=1),
+        lambda x: np.arange(3),
     ),
     (
-        "select", {"x": normal(9), "y": normal(9)}, lambda mb, x, y: mb.select(cond=mb.greater(x=x, y=y), a=x, b=y),
+        "select",
+        {"x": normal(9), "y": normal(9)},
+        lambda mb, x, y: mb.select(cond=mb.greater(x=x, y=y), a=x, b=y),
         np.maximum,
     ),
-)  # fmt: skip
+)
 def test_tensor_operation(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 
 
 def scattered(mode: str) -> Case:
     update = {
-        "update": lambda a, b: b, "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
-        "max": np.maximum, "min": np.minimum,
-    }[mode]  # fmt: skip
+        "update": lambda a, b: b,
+        "add": np.add,
+        "sub": np.subtract,
+        "mul": np.multiply,
+        "div": np.divide,
+        "max": np.maximum,
+        "min": np.minimum,
+    }[mode]
 
     def expected(x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, ...]:
         rows, along, points = x.copy(), x.copy(), x.copy()
@@ -421,21 +636,32 @@ def scattered(mode: str) -> Case:
 
 
 @cases(
-    ("gather", {"x": A}, lambda mb, x: mb.gather(x=x, indices=[[2, 0], [1, 1]], axis=1), lambda x: x[:, [[2, 0], [1, 1]]]),
     (
-        "gather-batched", {"x": A}, lambda mb, x: mb.gather(x=x, indices=[[2, 0], [1, 1]], axis=1, batch_dims=1),
+        "gather",
+        {"x": A},
+        lambda mb, x: mb.gather(x=x, indices=[[2, 0], [1, 1]], axis=1),
+        lambda x: x[:, [[2, 0], [1, 1]]],
+    ),
+    (
+        "gather-batched",
+        {"x": A},
+        lambda mb, x: mb.gather(x=x, indices=[[2, 0], [1, 1]], axis=1, batch_dims=1),
         lambda x: np.stack([x[0][[2, 0]], x[1][[1, 1]]]),
     ),
     (
-        "gather_along_axis", {"x": A[0]}, lambda mb, x: mb.gather_along_axis(x=x, indices=[[0, 3], [1, 2], [2, 2]], axis=1),
+        "gather_along_axis",
+        {"x": A[0]},
+        lambda mb, x: mb.gather_along_axis(x=x, indices=[[0, 3], [1, 2], [2, 2]], axis=1),
         lambda x: np.take_along_axis(x, np.array([[0, 3], [1, 2], [2, 2]]), 1),
     ),
     ("gather_nd", {"x": A}, lambda mb, x: mb.gather_nd(x=x, indices=[[1, 2], [0, 0]]), lambda x: x[[1, 0], [2, 0]]),
     (
-        "gather_nd-batched", {"x": A}, lambda mb, x: mb.gather_nd(x=x, indices=[[[2], [0]], [[1], [1]]], batch_dims=1),
+        "gather_nd-batched",
+        {"x": A},
+        lambda mb, x: mb.gather_nd(x=x, indices=[[[2], [0]], [[1], [1]]], batch_dims=1),
         lambda x: np.stack([x[0][[2, 0]], x[1][[1, 1]]]),
     ),
-)  # fmt: skip
+)
 def test_gather(run_mil: Any, case: Case) -> None:
     check(run_mil, case)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +89,7 @@ def test_int4_has_a_sign() -> None:
     assert unpack(np.array([0x8F, 0x70], np.uint8), dtype_named("int4"), 4).tolist() == [-1, -8, 0, 7]
 
 
+@pytest.mark.slow
 @pytest.mark.coreml
 @pytest.mark.parametrize(
     ("writer", "dtype", "values"),
@@ -102,18 +103,10 @@ def test_int4_has_a_sign() -> None:
         ("uint1", "uint1", np.array([1, 0, 1], np.uint8)),
     ],
 )
-def test_what_coremltools_writes_is_read(tmp_path: Path, writer: str, dtype: str, values: np.ndarray) -> None:
-    spec = importlib.util.find_spec("coremltools")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("coremltools is not installed")
-    library = next(Path(spec.submodule_search_locations[0]).glob("libmilstoragepython*.so"), None)
-    if library is None:
-        pytest.skip("this coremltools has no blob writer")
-    module_spec = importlib.util.spec_from_file_location("libmilstoragepython", library)
-    assert module_spec is not None
-    assert module_spec.loader is not None
-    storage = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(storage)
+def test_what_coremltools_writes_is_read(
+    tmp_path: Path, coremltools: Any, writer: str, dtype: str, values: np.ndarray
+) -> None:
+    storage = pytest.importorskip("coremltools.libmilstoragepython")
     (tmp_path / "weights").mkdir()
     blobs = storage._BlobStorageWriter(str(tmp_path / "weights" / "weight.bin"))
     blobs.write_float_data(np.ones(5, np.float32))

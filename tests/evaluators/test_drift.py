@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluators.drift import _largest_error, _search, locate_drift
+from evaluators.errors import EvaluationError
+
+pytestmark = pytest.mark.coreml
+
+Pair = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def convert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Writes a MIL program in float32 and in float16, as coremltools' precision pass makes it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # coremltools warns of the versions of everything
+        ct = pytest.importorskip("coremltools")
+        from coremltools.converters.mil.mil import Builder as mb
+    gc.freeze()  # each conversion collects garbage
+
+    def write(body: Any, shape: tuple[int, ...]) -> Pair:
+        folder, paths = tmp_path_factory.mktemp("drift"), []
+        for precision in (ct.precision.FLOAT32, ct.precision.FLOAT16):
+            program = mb.program(input_specs=[mb.TensorSpec(shape=shape)])(lambda x: body(mb, x))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model = ct.convert(
+                    program,
+                    convert_to="mlprogram",
+                    compute_precision=precision,
+                    minimum_deployment_target=ct.target.iOS16,
+                    inputs=[ct.TensorType(name="x", shape=shape, dtype=np.float32)],
+                    skip_model_load=True,
+                )
+                paths.append(folder / f"{precision.value}.mlpackage")
+                model.save(str(paths[-1]))
+        return paths[0], paths[1]
+
+    yield write
+    gc.unfreeze()
+
+
+X = np.linspace(1e-4, 1.0, 64, dtype=np.float32).reshape(1, 64)
+
+
+def floor_of_a_logarithm(mb: Any, x: Any) -> Any:
+    """Power and floor underflow before a logarithm. Putting the power right does not help: the floor loses it again."""
+    doubled = mb.mul(x=x, y=2.0, name="doubled")
+    power = mb.mul(x=doubled, y=doubled, name="power")
+    floored = mb.add(x=power, y=1e-10, name="floored")
+    level = mb.log(x=floored, name="level")
+    scaled = mb.mul(x=level, y=0.1, name="scaled")
+    return mb.tanh(x=scaled, name="squashed")
+
+
+@pytest.mark.slow
+def test_the_op_that_underflows_is_found(convert: Any) -> None:
+    reference, candidate = convert(floor_of_a_logarithm, (1, 64))
+    drift = locate_drift(reference, candidate, [{"x": X}])
+    assert (drift.first_op, drift.worst_op) == ("floored", "floored")
+    assert drift.reference == reference.name
+    assert drift.steps[-1].error_after == 0.0
+    assert max(step.error_after for step in drift.steps if step.op == "floored") < drift.output_error / 10
+    small = np.square(2 * X.astype(np.float64)) + 1e-10
+    assert f"{np.mean(small < 2**-14):.1%} of its float32 values lie below" in drift.explanation
+
+
+@pytest.mark.slow
+def test_the_largest_error_over_all_inputs_counts(convert: Any) -> None:
+    reference, candidate = convert(floor_of_a_logarithm, (1, 64))
+    loud = np.full_like(X, 0.5)
+    alone = locate_drift(reference, candidate, [{"x": loud}]).output_error
+    both = locate_drift(reference, candidate, [{"x": loud}, {"x": X}])
+    assert alone < 1e-3 < both.output_error
+    assert both.worst_op == "floored"
+
+
+@pytest.mark.slow
+def test_overflow_is_found_and_counts_as_float16s_largest(convert: Any) -> None:
+    def body(mb: Any, x: Any) -> Any:
+        shifted = mb.add(x=x, y=1.0, name="shifted")
+        return mb.real_div(x=mb.mul(x=mb.mul(x=shifted, y=300.0, name="a"), y=300.0, name="b"), y=90000.0, name="back")
+
+    drift = locate_drift(*convert(body, (1, 64)), [{"x": X}])
+    assert drift.output_error > 60000
+    assert drift.worst_op in {"b", "back"}
+    assert "exceed float16's largest, 65504" in drift.explanation or drift.worst_op == "back"
+
+
+@pytest.mark.slow
+def test_equal_programs_have_no_steps(convert: Any) -> None:
+    reference, _ = convert(floor_of_a_logarithm, (1, 64))
+    drift = locate_drift(reference, reference, [{"x": X}])
+    assert (drift.output_error, drift.first_op, drift.worst_op, drift.steps) == (0.0, "", "", ())
+    assert "bit for bit" in drift.explanation
+
+
+@pytest.mark.slow
+def test_unrelated_programs_are_refused(convert: Any) -> None:
+    reference, _ = convert(floor_of_a_logarithm, (1, 64))
+    other, _ = convert(lambda mb, x: mb.relu(x=x, name="other"), (1, 64))
+    with pytest.raises(EvaluationError, match=r"has other outputs than .*: other; expected squashed"):
+        locate_drift(reference, other, [{"x": X}])
+
+
+def test_no_inputs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="at least one input"):
+        locate_drift(tmp_path, tmp_path, [])
+
+
+@pytest.mark.parametrize("culprit", [1, 2, 500, 999, 1000])
+def test_the_search_finds_a_fall_in_few_runs(culprit: int) -> None:
+    asked = []
+
+    def error_after(k: int) -> float:
+        asked.append(k)
+        return 1.0 if k < culprit else 0.0
+
+    errors = _search(error_after, 1000)
+    assert errors[culprit] == 0.0
+    assert errors[culprit - 1] == 1.0
+    assert len(asked) == len(set(asked)) <= 2 + 2 * 10
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "error"),
+    [
+        ([1, 2], [1, 2.5], 0.5),
+        ([0, 0], [np.nan, 1], 65504),
+        ([0], [-np.inf], 65504),
+        ([np.nan], [np.nan], 0),
+        ([], [], 0),
+    ],
+)
+def test_values_that_are_not_finite_count_as_float16s_largest(expected: Any, found: Any, error: float) -> None:
+    assert _largest_error(np.array(expected, np.float32), np.array(found, np.float32)) == error
