@@ -49,10 +49,41 @@ class Clip:
         Raises:
             EvaluationError: The file cannot be used, see `load_dataset`.
         """
-        faults, samples, _ = _read_audio(self.path, audio, f"clip {self.id}")
+        faults, samples, _ = _read_audio(self.path, audio, f"clip {self.id}: ")
         if samples is None:
             raise EvaluationError("\n".join(faults))
         return samples
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Audio read from a file, as a model expects it."""
+
+    samples: Samples
+    """float32 `(channels, samples)` at the contract's rate"""
+    duration_s: float
+    """of the file, before resampling"""
+    notices: tuple[str, ...]
+    """what was done to it: resampled from one rate to another"""
+
+
+def read_audio(path: Path, audio: AudioContract) -> Recording:
+    """Read an audio file that belongs to no dataset.
+
+    Args:
+        path: The file.
+        audio: What the model expects. Another rate is resampled, with a notice; another channel count is a fault.
+
+    Raises:
+        EvaluationError: The file is missing, not audio, empty, silent, not finite, too long or of the wrong number of
+            channels.
+    """
+    if not path.is_file():
+        raise EvaluationError(f"{path}: {'is a folder, not an audio file' if path.is_dir() else 'no such file'}")
+    faults, samples, facts = _read_audio(path, audio, "")
+    if samples is None:
+        raise EvaluationError("\n".join(faults))
+    return Recording(samples, facts.duration_s, facts.notices)
 
 
 @dataclass(frozen=True)
@@ -137,7 +168,7 @@ def _read_line(
     path, faults = _locate(line["audio"], folder, where)
     if path is None:
         return faults, None
-    faults, samples, facts = _read_audio(path, audio, where)
+    faults, samples, facts = _read_audio(path, audio, f"{where}: ")
     if samples is None:
         return faults, None
     labels = None
@@ -192,7 +223,7 @@ class _Facts:
 
 
 def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str], Samples | None, _Facts]:
-    """Faults, or the samples as the contract wants them and what was done for that."""
+    """Faults, each with `where` before it, or the samples as the contract wants them and what was done for that."""
     import soundfile
     import soxr
 
@@ -201,14 +232,14 @@ def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str]
             rate_hz, duration_s = file.samplerate, file.frames / file.samplerate
             fault = _shape_fault(file.frames, duration_s, file.channels, audio)
             if fault:
-                return [f"{where}: {path}: {fault}"], None, _Facts()
+                return [f"{where}{path}: {fault}"], None, _Facts()
             samples: Samples = file.read(dtype="float32", always_2d=True).T
     except (soundfile.SoundFileError, OSError) as error:
         reason = f"cannot be read as audio: {error}; WAV, FLAC, OGG and MP3 are understood"
-        return [f"{where}: {path}: {reason}"], None, _Facts()
+        return [f"{where}{path}: {reason}"], None, _Facts()
     fault = _content_fault(samples)
     if fault:
-        return [f"{where}: {path}: {fault}"], None, _Facts()
+        return [f"{where}{path}: {fault}"], None, _Facts()
     if rate_hz == audio.sample_rate_hz:
         return [], np.ascontiguousarray(samples), _Facts(duration_s)
     resampled = soxr.resample(samples.T, rate_hz, audio.sample_rate_hz, quality="HQ").T

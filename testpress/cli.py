@@ -89,7 +89,13 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 @_RECIPE
 @click.argument("files", nargs=-1, metavar="[BUNDLE|FILE]...")
 @_DEVICE
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="evaluation.json.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What to write; bundles are looked for beside it.",
+)
 @_JSON
 @_QUIET
 def evaluate(
@@ -108,10 +114,9 @@ def evaluate(
     from testpress.recipe import read_recipe
 
     read = read_recipe(recipe, devices=devices)
-    folder = pipeline.default_out(read)
+    path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
     with TerminalProgress(quiet=quiet) as progress:
-        evaluation = pipeline.evaluate_recipe(read, folder, files, progress, command=_command())
-    path = out or folder / pipeline.EVALUATION_NAME
+        evaluation = pipeline.evaluate_recipe(read, path.parent, files, progress, command=_command())
     write_text_atomically(path, dump_json(evaluation))
     _print(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
 
@@ -160,56 +165,103 @@ def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json:
     sys.exit(BROKEN if comparison.outcome.status == "fail" else 0)
 
 
-@cli.command()
+_MODEL = click.argument("file", metavar="FILE")
+
+
+def _example(command: str) -> str:
+    """What help ends with; the sign keeps click from filling the lines."""
+    return f"\b\nExample:\n  {command}"
+
+
+@cli.command(epilog=_example("testpress devices pixel-8"))
 @click.argument("device", required=False, metavar="[ID]")
 @_JSON
 def devices(device: str | None, as_json: bool) -> None:
-    r"""List the phones there are, or show one with the source of each number.
-
-    \b
-    Example:
-      testpress devices pixel-8
-    """
+    """List the phones there are, or show one (ID, or a profile's .toml) with the source of each number."""
     from device_profiles.profile import profile_ids, read_profile
-    from testpress import summary
+    from testpress import phones
 
     if device is None:
         profiles = [read_profile(identifier) for identifier in profile_ids()]
-        _print([p.model_dump(mode="json") for p in profiles] if as_json else summary.devices_text(profiles), as_json)
+        _print([p.model_dump(mode="json") for p in profiles] if as_json else phones.list_text(profiles), as_json)
     else:
         profile = read_profile(device)
-        _print(profile.model_dump(mode="json") if as_json else summary.device_text(profile), as_json)
+        _print(profile.model_dump(mode="json") if as_json else phones.phone_text(profile), as_json)
 
 
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@cli.command(epilog=_example("testpress inspect testpress-out/bundles/tflite-float32"))
+@_MODEL
 @_JSON
-def inspect(file: Path, as_json: bool) -> None:
-    r"""Show what is in a .tflite, .mlpackage or bundle: inputs, outputs, ops, precision, floor.
+def inspect(file: str, as_json: bool) -> None:
+    """Show what is in a .tflite, .mlpackage, .mlmodel or bundle: inputs, outputs, ops, precision, floor.
 
-    \b
-    Example:
-      testpress inspect testpress-out/bundles/tflite-float32
+    Exit 1 when a file of a bundle is not what its manifest says.
     """
     from testpress import inspection
+    from testpress.model_file import locate_model
 
-    found = inspection.inspect(file)
-    _print(found if as_json else inspection.as_text(found), as_json)
+    found = inspection.inspect_model(locate_model(file))
+    _print(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
+    for fault in found.hash_faults:
+        click.echo(f"testpress: {fault}", err=True)
+    sys.exit(1 if found.hash_faults else 0)
 
 
-@cli.command()
+@cli.command(
+    epilog=_example("testpress latency testpress-out/bundles/tflite-float32 --device pixel-8 --device galaxy-a14")
+)
+@_MODEL
+@click.option("--device", "devices", multiple=True, required=True, metavar="ID", help="A phone; may be given again.")
+@click.option("--all", "show_all", is_flag=True, help="List every op, not only the ten dearest.")
+@_JSON
+def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool) -> None:
+    """Predict latency and memory of a model on phones, with intervals, and which ops cost most. Nothing is run."""
+    from device_profiles.profile import read_profile
+    from testpress import latency as costs
+    from testpress.model_file import locate_model
+
+    predicted = costs.predict_costs(locate_model(file), [read_profile(device) for device in devices])
+    text = costs.as_text(predicted, top=None if show_all else costs.TOP_OPS)
+    _print(predicted.model_dump(mode="json") if as_json else text, as_json)
+
+
+@cli.command(
+    epilog=_example("testpress play testpress-out/bundles/coreml-float16 --audio piano.wav --notes -o outputs.npz")
+)
+@_MODEL
+@click.option("--audio", required=True, type=click.Path(path_type=Path), metavar="FILE", help="WAV, FLAC, OGG or MP3.")
+@click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Audio contract of a bare model file.")
+@click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at.")
+@click.option("--notes", is_flag=True, help="Find note events in the outputs note and onset.")
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Outputs as .npz.")
+@_JSON
+@_QUIET
+def play(file: str, out: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Run a bundle, .tflite, .mlpackage or .mlmodel on audio, on this machine."""
+    from testpress import playback, playing
+    from testpress.progress import TerminalProgress
+    from testpress.terms import make_order
+
+    order = make_order(file, **options)
+    with TerminalProgress(quiet=quiet) as progress:
+        played = playing.play(order, lambda done, total: progress.stage("play", done, total))
+    if out is not None:
+        playing.save_outputs(played, out)
+    _print(played.summary.model_dump(mode="json") if as_json else playback.as_text(played.summary, out), as_json)
+
+
+@cli.command(epilog=_example("testpress doctor"))
 @_JSON
 def doctor(as_json: bool) -> None:
-    r"""Say what is installed, what each missing part costs, and how to get it.
+    """Say what is installed, what each missing part costs, and how to get it.
 
-    \b
-    Example:
-      testpress doctor
+    Exit 1 when the default job cannot run.
     """
     from testpress import diagnosis
 
-    parts = diagnosis.diagnose()
-    _print([part.as_data() for part in parts] if as_json else diagnosis.as_text(parts), as_json)
+    found = diagnosis.diagnose()
+    _print(found.as_data() if as_json else diagnosis.as_text(found), as_json)
+    sys.exit(0 if found.ready else 1)
 
 
 def _command() -> str:

@@ -1,0 +1,138 @@
+"""What a model file asks for and returns, read from the file alone: signatures (TFLite) or functions (Core ML)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from device_profiles.record import Record
+from evaluators.emulators import format_of
+from evaluators.emulators.coreml.features import Feature, read_interface
+from evaluators.emulators.coreml.package import open_package
+from evaluators.emulators.coreml.protobuf import parse_model
+from evaluators.errors import EvaluationError
+
+
+class Port(Record):
+    """One input, output or state."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    """none for an open dimension"""
+    dtype: str
+    note: str = ""
+    """what a caller should know besides: quantisation, the shapes allowed, a default"""
+
+
+class Signature(Record):
+    """One way to call a model."""
+
+    name: str | None
+    """none where the file names no signature, so that inputs and outputs have tensor names only"""
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    states: tuple[Port, ...] = ()
+
+
+def read_signatures(path: Path) -> tuple[Signature, ...]:
+    """All signatures of a .tflite, or all functions of an .mlpackage or .mlmodel, in the file's order.
+
+    Raises:
+        EvaluationError: The file is damaged, of another format, or takes what is no tensor, such as an image.
+    """
+    return _tflite(path) if format_of(path) == "tflite" else _coreml(path)
+
+
+def _tflite(path: Path) -> tuple[Signature, ...]:
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+    except ImportError as fault:
+        raise EvaluationError("reading a .tflite file needs ai-edge-litert: pip install 'testpress[tflite]'") from fault
+    try:
+        data = path.read_bytes()
+        if data[4:8] != b"TFL3":
+            raise EvaluationError(f"{path}: not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'")
+        types = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
+        return tuple(_tflite_signatures(schema.Model.GetRootAs(data, 0), types))
+    except EvaluationError:
+        raise
+    except OSError as fault:
+        raise EvaluationError(f"{path}: cannot be read: {fault.strerror}") from None
+    except Exception as fault:  # the generated reader raises whatever the bytes lead it to
+        raise EvaluationError(
+            f"{path}: damaged TFLite model, its signatures cannot be read ({type(fault).__name__}: {fault})"
+        ) from fault
+
+
+def _tflite_signatures(model: Any, types: dict[int, str]) -> Iterator[Signature]:
+    for index in range(model.SignatureDefsLength()):
+        signature = model.SignatureDefs(index)
+        graph = model.Subgraphs(signature.SubgraphIndex())
+        inputs, outputs = (
+            tuple(_port(graph.Tensors(entry.TensorIndex()), _text(entry.Name()), types) for entry in entries)
+            for entries in (
+                [signature.Inputs(k) for k in range(signature.InputsLength())],
+                [signature.Outputs(k) for k in range(signature.OutputsLength())],
+            )
+        )
+        yield Signature(name=_text(signature.SignatureKey()), inputs=inputs, outputs=outputs)
+    if model.SignatureDefsLength() == 0:
+        graph = model.Subgraphs(0)
+        yield Signature(
+            name=None,
+            inputs=tuple(_port(graph.Tensors(graph.Inputs(k)), None, types) for k in range(graph.InputsLength())),
+            outputs=tuple(_port(graph.Tensors(graph.Outputs(k)), None, types) for k in range(graph.OutputsLength())),
+        )
+
+
+def _port(tensor: Any, name: str | None, types: dict[int, str]) -> Port:
+    shape = [tensor.Shape(k) for k in range(tensor.ShapeLength())]
+    if tensor.ShapeSignatureLength() == len(shape):
+        shape = [tensor.ShapeSignature(k) for k in range(len(shape))]
+    return Port(
+        name=_text(tensor.Name()) if name is None else name,
+        shape=tuple(None if size < 0 else size for size in shape),
+        dtype=types[tensor.Type()],
+        note=_quantisation(tensor.Quantization()),
+    )
+
+
+def _quantisation(parameters: Any) -> str:
+    if parameters is None or parameters.ScaleLength() == 0:
+        return ""
+    if parameters.ScaleLength() > 1:
+        return f"quantised, {parameters.ScaleLength()} scales"
+    zero = parameters.ZeroPoint(0) if parameters.ZeroPointLength() else 0
+    return f"value = {parameters.Scale(0):.6g} × (integer − {zero})"
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", errors="replace")
+
+
+def _coreml(path: Path) -> tuple[Signature, ...]:
+    specification = open_package(path).specification
+    description = parse_model(specification.read_bytes(), str(specification)).description
+    names = [function.name for function in description.functions] or ["main"]
+    signatures = []
+    for name in names:
+        interface = read_interface(description, name, str(path))
+        inputs, outputs, states = (
+            tuple(_feature_port(feature) for feature in features.values())
+            for features in (interface.inputs, interface.outputs, interface.states)
+        )
+        signatures.append(Signature(name=name, inputs=inputs, outputs=outputs, states=states))
+    return tuple(signatures)
+
+
+def _feature_port(feature: Feature) -> Port:
+    shape: tuple[int | None, ...] = feature.shape
+    if feature.bounds:
+        shape = tuple(low if low == high else None for low, high in feature.bounds)
+    elif feature.shapes:
+        shape = tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*feature.shapes, strict=False))
+    notes = [f"allowed: {feature.expected()}"] if feature.bounds or feature.shapes else []
+    if feature.optional:
+        notes.append(f"optional, default {feature.default or 0.0:g}")
+    return Port(name=feature.name, shape=shape, dtype=feature.dtype.name, note="; ".join(notes))

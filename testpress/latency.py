@@ -1,0 +1,193 @@
+"""What a model file would cost on phones: predicted time of a call, op by op, and memory. Nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from device_profiles.profile import ComputeUnitKind, DeviceProfile
+from device_profiles.record import Record
+from evaluators.costs import Graph, place, predict_latency
+from evaluators.costs.memory import predict_memory
+from evaluators.evaluation import Score
+from evaluators.floors import read_floor
+from evaluators.predictions import name_precision, predict_device
+from packager.bundle import AudioContract, Floor, Format
+from packager.floors import meets
+from reports.notation import format_interval, format_number, shorten
+from testpress.inspection import read_model_graph
+from testpress.model_file import ModelFile
+from testpress.table import align
+
+TOP_OPS = 10
+
+_LABELS = {
+    "latency_ms": "latency of one call",
+    "latency_p90_ms": "latency, 90 % stay below",
+    "real_time_factor": "real-time factor",
+    "memory_bytes": "peak memory",
+}
+
+
+class OpCost(Record):
+    """One op's part of a call."""
+
+    name: str
+    kind: str
+    dtype: str
+    predicted_ms: float
+    predicted_share: float
+    """of the call's predicted latency"""
+    macs: int
+    moved_bytes: int
+
+
+class PhonePrediction(Record):
+    """A model on one phone; every score's basis is "predicted"."""
+
+    device: str
+    name: str
+    runs: bool
+    """whether the phone meets the model's floor"""
+    floor_reason: str
+    compute_unit: ComputeUnitKind
+    placement_reason: str
+    scores: dict[str, Score]
+    predicted_call_overhead_ms: float | None
+    """what a call costs besides its ops; none where nothing could be predicted"""
+    ops: tuple[OpCost, ...]
+    """dearest first"""
+
+
+class CostPrediction(Record):
+    """A model file on some phones."""
+
+    file: str
+    format: Format
+    precision: str
+    macs: int
+    """multiply-adds of one call"""
+    notices: tuple[str, ...]
+    phones: tuple[PhonePrediction, ...]
+
+
+def predict_costs(model: ModelFile, profiles: Sequence[DeviceProfile]) -> CostPrediction:
+    """Predict latency and memory on each phone.
+
+    Raises:
+        TestpressError: The file is damaged, or a phone runs models of the other format.
+    """
+    graph = read_model_graph(model)
+    floor = read_floor(model.path)
+    precision = model.bundle.manifest.precision if model.bundle else name_precision(graph)
+    audio = model.bundle.manifest.audio if model.bundle else None
+    open_ops = sum(op.dynamic for op in graph.ops)
+    notices = (
+        [f"{open_ops} of {len(graph.ops)} ops have open dimensions, counted as 1: real inputs cost more than predicted"]
+        if open_ops
+        else []
+    )
+    distinct = {profile.id: profile for profile in profiles}.values()
+    return CostPrediction(
+        file=str(model.path),
+        format=model.format,
+        precision=precision,
+        macs=graph.macs,
+        notices=tuple(notices),
+        phones=tuple(_on_phone(graph, floor, profile, precision, audio) for profile in distinct),
+    )
+
+
+def _on_phone(
+    graph: Graph, floor: Floor, profile: DeviceProfile, precision: str, audio: AudioContract | None
+) -> PhonePrediction:
+    placement = place(graph, precision, profile)
+    latency = predict_latency(graph, placement, profile)
+    scores = {
+        "latency_ms": latency.latency_ms,
+        "latency_p90_ms": latency.latency_p90_ms,
+        "memory_bytes": predict_memory(graph, profile, placement),
+    }
+    if audio is not None:
+        result = predict_device(graph, floor, profile, precision=precision, audio=audio)
+        scores["real_time_factor"] = result.scores["real_time_factor"]
+    runs, floor_reason = meets(floor, profile)
+    total_ms = latency.latency_ms.value
+    ops = [
+        OpCost(
+            name=op.name,
+            kind=op.kind,
+            dtype=op.dtype,
+            predicted_ms=ms,
+            predicted_share=ms / total_ms,
+            macs=op.macs,
+            moved_bytes=op.moved_bytes,
+        )
+        for op, ms in latency.per_op
+        if total_ms
+    ]
+    return PhonePrediction(
+        device=profile.id,
+        name=profile.name,
+        runs=runs,
+        floor_reason=floor_reason,
+        compute_unit=placement.unit,
+        placement_reason=placement.reason,
+        scores=scores,
+        predicted_call_overhead_ms=None if total_ms is None else total_ms - sum(op.predicted_ms for op in ops),
+        ops=tuple(sorted(ops, key=lambda op: -op.predicted_ms)),
+    )
+
+
+def as_text(prediction: CostPrediction, *, top: int | None = TOP_OPS) -> str:
+    """The prediction for people.
+
+    Args:
+        prediction: What was predicted.
+        top: How many ops to list for each phone; none lists all.
+    """
+    head = (
+        f"{prediction.file}: {prediction.format} {prediction.precision}, "
+        f"{prediction.macs / 1e6:.1f} million multiply-adds a call"
+    )
+    notices = [f"notice: {notice}" for notice in prediction.notices]
+    return "\n\n".join(["\n".join([head, *notices]), *(_phone_text(phone, top) for phone in prediction.phones)])
+
+
+def _phone_text(phone: PhonePrediction, top: int | None) -> str:
+    rows = [("runs", f"{'yes' if phone.runs else 'NO'}: {phone.floor_reason}")]
+    rows.append(("placement", f"{phone.compute_unit}. {phone.placement_reason}"))
+    rows += [(label, _score_text(phone.scores[name])) for name, label in _LABELS.items() if name in phone.scores]
+    parts = [f"{phone.name} ({phone.device})", align(rows, indent="  ")]
+    if phone.ops:
+        parts.append(_ops_text(phone, top))
+    return "\n".join(parts)
+
+
+def _score_text(score: Score) -> str:
+    if score.value is None:
+        return f"not predicted: {score.reason}"
+    interval = format_interval(score)
+    return f"{format_number(score.value, score.unit)} predicted" + (f" ({interval})" if interval else "")
+
+
+def _ops_text(phone: PhonePrediction, top: int | None) -> str:
+    shown = phone.ops[:top]
+    rows = [("predicted ms", "share", "multiply-adds", "moved", "op", "name")]
+    rows += [
+        (
+            f"{op.predicted_ms:.3f}",
+            f"{op.predicted_share:.1%}",
+            f"{op.macs / 1e6:.2f} M",
+            format_number(op.moved_bytes, "bytes"),
+            op.kind,
+            shorten(op.name, 60),
+        )
+        for op in shown
+    ]
+    rest = phone.ops[len(shown) :]
+    total_ms = phone.scores["latency_ms"].value or 1.0
+    others = [("each call's own cost", phone.predicted_call_overhead_ms or 0.0)]
+    if rest:
+        others.insert(0, (f"{len(rest)} more ops (--all lists them)", sum(op.predicted_ms for op in rest)))
+    rows += [(f"{ms:.3f}", f"{ms / total_ms:.1%}", "", "", label, "") for label, ms in others]
+    return align(rows, right=(0, 1, 2, 3), indent="  ")

@@ -1,0 +1,73 @@
+"""The model file a command is given: a bundle, a .tflite, an .mlpackage or an .mlmodel, found but not opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.emulators import SUFFIXES
+from evaluators.errors import EvaluationError
+from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
+from packager.model import resolve_path
+
+_RIGHT = "right is a bundle folder, a .tflite file, an .mlpackage folder or an .mlmodel file"
+
+_OTHERS = {
+    ".mlmodelc": "a compiled Core ML model; name the .mlpackage or .mlmodel it was compiled from",
+    ".onnx": "an ONNX model; testpress plays what phones run",
+    ".pt": "a PyTorch file; package it first, with a recipe",
+    ".pt2": "a PyTorch file; package it first, with a recipe",
+    ".pth": "a PyTorch file; package it first, with a recipe",
+    ".keras": "a Keras model; package it first, with a recipe",
+    ".h5": "a Keras model; package it first, with a recipe",
+    ".toml": "a recipe or a profile; name a model",
+}
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file and, where it lies in a bundle, the bundle."""
+
+    path: Path
+    """the model file or .mlpackage folder itself"""
+    format: Format
+    bundle: Bundle | None
+
+
+def locate_model(name: str) -> ModelFile:
+    """Find a model by its path or `pkg://package/path`.
+
+    Raises:
+        TestpressError: Nothing is there, it is no model a phone runs, or the bundle's manifest is faulty.
+    """
+    path = resolve_path(name, Path.cwd()) if name.startswith("pkg://") else Path(name)
+    if path.name == MANIFEST_NAME and path.is_file():
+        path = path.parent
+    if not path.exists():
+        raise EvaluationError(f"{path}: no such file or folder; {_RIGHT}")
+    if (path / MANIFEST_NAME).is_file() and path.suffix not in SUFFIXES:
+        return _in_bundle(path)
+    format_ = SUFFIXES.get(path.suffix)
+    if format_ is None:
+        raise EvaluationError(f"{path}: {_what_it_is(path)}")
+    if (path.suffix == ".mlpackage") != path.is_dir():
+        found, right = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
+        raise EvaluationError(f"{path}: is {found}; {path.suffix} models are {right}")
+    return ModelFile(path, format_, None)
+
+
+def _in_bundle(path: Path) -> ModelFile:
+    bundle = read_bundle(path)
+    if not bundle.model_path.exists():
+        raise EvaluationError(f"{path}: the manifest names {bundle.manifest.file}, which is not in the bundle")
+    return ModelFile(bundle.model_path, bundle.manifest.format, bundle)
+
+
+def _what_it_is(path: Path) -> str:
+    if path.is_dir():
+        bundles = sorted(found.parent for found in path.glob(f"**/{MANIFEST_NAME}"))
+        if bundles:
+            return f"holds bundles, name one of them: {', '.join(map(str, bundles[:8]))}"
+        if (path / "saved_model.pb").is_file():
+            return "a TensorFlow SavedModel; package it first, with a recipe"
+    return _OTHERS.get(path.suffix, f"not a model that phones run; {_RIGHT}")
