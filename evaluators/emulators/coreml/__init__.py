@@ -11,7 +11,8 @@ How a model comes to run, one module a stage:
     protobuf   Core ML's message classes, without importing coremltools
     program    messages → an immutable, typed program; constants read through `weights`
     features   what the model promises its caller: names, shapes, dtypes
-    plan       program → flat steps: constants folded, ops resolved to bound callables, slots instead of names
+    planner    program → plan: constants folded, ops resolved to bound callables, slots instead of names
+    plan       the flat steps, and how they run
     state      tensors that live on between calls
     model      the public face
 

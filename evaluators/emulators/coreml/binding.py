@@ -32,7 +32,7 @@ Bound = Mapping[str, Sequence[Any]]
 """parameter → what it is bound to: slots, or constants as tensors"""
 
 
-def bind(definition: OpDefinition, arguments: Bound, where: str) -> BoundOp:
+def bind(definition: OpDefinition, arguments: Bound, *, where: str) -> BoundOp:
     """Bind an op to its arguments; parameters that are constants are converted and prepared here, once.
 
     Raises:

@@ -115,7 +115,7 @@ def _range_text(low: int, high: int | None) -> str:
     return str(low) if low == high else f"{low}…{'' if high is None else high}"
 
 
-def check_names(features: Mapping[str, Feature], given: Iterable[str], where: str) -> None:
+def check_names(features: Mapping[str, Feature], given: Iterable[str], *, where: str) -> None:
     """Refuse inputs that are missing or unknown."""
     names = list(given)
     for name in names:
@@ -127,7 +127,7 @@ def check_names(features: Mapping[str, Feature], given: Iterable[str], where: st
             raise EvaluationError(f"{where}: input {name!r} is missing ({feature.dtype.name} {feature.expected()})")
 
 
-def checked_array(feature: Feature, value: Any, where: str) -> np.ndarray:
+def checked_array(feature: Feature, value: Any, *, where: str) -> np.ndarray:
     """An input as an array of its declared type.
 
     Other widths are converted (float64 to float32, int64 to int32), and whole numbers held as floats to integers.
@@ -172,7 +172,7 @@ def as_declared(feature: Feature | None, array: np.ndarray) -> np.ndarray:
     return np.array(array, dtype=feature.dtype.stored if feature is not None else array.dtype, order="C")
 
 
-def ordered(features: Mapping[str, Feature], names: Sequence[str], where: str) -> list[Feature]:
+def ordered(features: Mapping[str, Feature], names: Sequence[str], *, where: str) -> list[Feature]:
     """The features of a function's inputs, in the function's order.
 
     Raises:

@@ -68,8 +68,8 @@ class CoreMLModel:
         function = self._read()
         self._input_names = tuple(named.name for named in function.inputs)
         where = str(self.path)
-        self._inputs = ordered({**self.inputs, **self.states}, self._input_names, where)
-        self._outputs = ordered(self.outputs, function.block.outputs, where)
+        self._inputs = ordered({**self.inputs, **self.states}, self._input_names, where=where)
+        self._outputs = ordered(self.outputs, function.block.outputs, where=where)
         self.plan = _planned(function, where)
         """the steps a run takes; read by those who run parts of a program"""
 
@@ -88,7 +88,7 @@ class CoreMLModel:
         self.states: Mapping[str, Feature] = interface.states
         """name → shape and element type, for models with state"""
         weights = WeightFiles(package.specification.parent, package.root)
-        return read_function(model.mlProgram, self.function_name, weights, where)
+        return read_function(model.mlProgram, self.function_name, weights=weights, where=where)
 
     def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, np.ndarray]:
         """Run the model.
@@ -143,7 +143,7 @@ class CoreMLModel:
         from evaluators.emulators.coreml.constants import to_tensor
 
         where = str(self.path)
-        check_names(self.inputs, inputs, where)
+        check_names(self.inputs, inputs, where=where)
         if (state is None) != (not self.states):
             needed = "needs a state from make_state()" if self.states else "has no state, but one is given"
             raise EvaluationError(f"{where}: function {self.function_name!r} {needed}")
@@ -152,7 +152,8 @@ class CoreMLModel:
             if state is not None and feature.name in self.states:
                 prepared.append(state.buffers[feature.name])
             elif feature.name in inputs:
-                prepared.append(to_tensor(checked_array(feature, inputs[feature.name], where), feature.dtype))
+                array = checked_array(feature, inputs[feature.name], where=where)
+                prepared.append(to_tensor(array, feature.dtype))
             else:
                 prepared.append(to_tensor(default_array(feature), feature.dtype))
         return prepared
@@ -163,7 +164,7 @@ class CoreMLModel:
 
 
 def _planned(function: Function, where: str) -> Plan:
-    from evaluators.emulators.coreml.plan import make_plan  # imports torch
+    from evaluators.emulators.coreml.planner import make_plan  # imports torch
 
     return make_plan(function, where)
 

@@ -78,7 +78,7 @@ class Function:
     block: Block
 
 
-def read_function(program: Any, name: str, weights: WeightFiles, where: str) -> Function:
+def read_function(program: Any, name: str, *, weights: WeightFiles, where: str) -> Function:
     """One function of a program.
 
     Args:
@@ -181,7 +181,7 @@ class _Reader:
         if which == "blobFileValue":
             blob = message.blobFileValue
             try:
-                return Value(type_, self._weights.read(blob.fileName, blob.offset, type_.dtype, shape))
+                return Value(type_, self._weights.read(blob.fileName, blob.offset, dtype=type_.dtype, shape=shape))
             except EvaluationError as fault:
                 raise EvaluationError(f"{self._where}: {fault}") from None
         return Value(type_, self._immediate(message.immediateValue, type_.dtype, shape))

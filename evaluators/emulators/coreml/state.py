@@ -45,7 +45,7 @@ class State:
             EvaluationError: There is no such state, or the value has another shape or kind.
         """
         feature = self._feature(name)
-        array = checked_array(feature, value, "state")
+        array = checked_array(feature, value, where="state")
         self.buffers[name].value = to_tensor(array.copy(), feature.dtype)
 
     def _feature(self, name: str) -> Feature:

@@ -31,7 +31,7 @@ class WeightFiles:
         self._root = root.resolve()
         self._maps: dict[str, np.memmap] = {}
 
-    def read(self, file_name: str, offset: int, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
+    def read(self, file_name: str, offset: int, *, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
         """One blob's elements.
 
         Args:

@@ -88,7 +88,7 @@ def op(
     return register
 
 
-def find_op(kind: str, opset: str, where: str) -> OpDefinition:
+def find_op(kind: str, opset: str, *, where: str) -> OpDefinition:
     """The meaning of an op under an opset.
 
     Args:

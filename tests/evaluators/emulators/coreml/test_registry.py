@@ -11,7 +11,9 @@ def test_every_op_says_what_it_computes_and_since_when() -> None:
     assert len(known_ops()) > 120
     for kind, releases in known_ops().items():
         for release in releases:
-            definition = find_op(kind, {15: "CoreML5", 16: "CoreML6", 17: "CoreML7", 18: "CoreML8"}[release], "here")
+            definition = find_op(
+                kind, {15: "CoreML5", 16: "CoreML6", 17: "CoreML7", 18: "CoreML8"}[release], where="here"
+            )
             text = definition.function.__doc__ or ""
             assert re.search(rf"\(iOS{release}", text), f"{kind}: the docstring does not say (iOS{release})"
 

@@ -28,7 +28,7 @@ def test_elements_come_back(tmp_path: Path, dtype: str) -> None:
     known = dtype_named(dtype)
     values = np.arange(6, dtype=known.stored).reshape(2, 3)
     files = write(tmp_path, weight_file(values.tobytes(), known.blob_code))
-    np.testing.assert_array_equal(files.read(NAME, 64, known, (2, 3)), values)
+    np.testing.assert_array_equal(files.read(NAME, 64, dtype=known, shape=(2, 3)), values)
 
 
 GOOD = weight_file(np.arange(6, dtype=np.float32).tobytes(), 2)
@@ -50,12 +50,12 @@ GOOD = weight_file(np.arange(6, dtype=np.float32).tobytes(), 2)
 )
 def test_damage_is_named(tmp_path: Path, data: bytes, offset: int, message: str) -> None:
     with pytest.raises(EvaluationError, match=message):
-        write(tmp_path, data).read(NAME, offset, dtype_named("float32"), (2, 3))
+        write(tmp_path, data).read(NAME, offset, dtype=dtype_named("float32"), shape=(2, 3))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"weight\.bin: weight file is missing"):
-        WeightFiles(tmp_path, tmp_path).read(NAME, 64, dtype_named("float32"), (1,))
+        WeightFiles(tmp_path, tmp_path).read(NAME, 64, dtype=dtype_named("float32"), shape=(1,))
 
 
 @pytest.mark.parametrize("name", ["@model_path/../outside.bin", "/etc/hostname", "@model_path//etc/hostname"])
@@ -64,7 +64,7 @@ def test_files_outside_the_package_are_refused(tmp_path: Path, name: str) -> Non
     folder = tmp_path / "package"
     folder.mkdir()
     with pytest.raises(EvaluationError, match="outside the package"):
-        WeightFiles(folder, folder).read(name, 64, dtype_named("float32"), (2, 3))
+        WeightFiles(folder, folder).read(name, 64, dtype=dtype_named("float32"), shape=(2, 3))
 
 
 def test_a_link_out_of_the_package_is_refused(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_link_out_of_the_package_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "weight.bin").symlink_to(tmp_path / "outside.bin")
     with pytest.raises(EvaluationError, match="outside the package"):
-        WeightFiles(folder, folder).read("@model_path/weight.bin", 64, dtype_named("float32"), (2, 3))
+        WeightFiles(folder, folder).read("@model_path/weight.bin", 64, dtype=dtype_named("float32"), shape=(2, 3))
 
 
 @given(st.sampled_from([1, 2, 3, 4, 6]), st.lists(st.integers(0, 63), min_size=1, max_size=40))
@@ -112,5 +112,5 @@ def test_what_coremltools_writes_is_read(
     blobs.write_float_data(np.ones(5, np.float32))
     offset = getattr(blobs, f"write_{writer}_data")(values)
     del blobs
-    found = WeightFiles(tmp_path, tmp_path).read(NAME, offset, dtype_named(dtype), (3,))
+    found = WeightFiles(tmp_path, tmp_path).read(NAME, offset, dtype=dtype_named(dtype), shape=(3,))
     np.testing.assert_array_equal(found, values)

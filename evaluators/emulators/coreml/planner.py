@@ -1,0 +1,196 @@
+"""From a function of a program to its plan: constants folded, names become slots, ops bound to their arguments."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from evaluators.emulators.coreml.binding import BoundOp, Slot, bind
+from evaluators.emulators.coreml.constants import tensor_of
+from evaluators.emulators.coreml.ops import OpDefinition, find_op
+from evaluators.emulators.coreml.plan import Plan, PlannedOp, Step, refused
+from evaluators.emulators.coreml.program import Block, Function, Named, Operation, Value
+from evaluators.errors import EvaluationError
+
+
+def make_plan(function: Function, where: str) -> Plan:
+    """Plan a function: fold its constants, resolve its ops, count its slots.
+
+    Raises:
+        EvaluationError: An op is unknown, lacks a parameter, or refers to a name that is not there.
+    """
+    return _Planner(function.opset, where).plan(function.inputs, function.block, {})
+
+
+class _Planner:
+    """Plans one function or one nested block."""
+
+    def __init__(self, opset: str, where: str) -> None:
+        self._opset = opset
+        self._where = where
+        self._template: list[Any] = []
+        self._steps: list[Step] = []
+        self._names: dict[str, Any] = {}
+        self._outer: Mapping[str, Any] = {}
+        self._captures: dict[str, Slot] = {}
+
+    def plan(self, inputs: Sequence[Named], block: Block, outer: Mapping[str, Any]) -> Plan:
+        """Plan a block whose free names are those of `outer`; see `captures` for which of them it reads at run time."""
+        self._outer = outer
+        input_slots = [self._define(named.name) for named in inputs]
+        for position, operation in enumerate(block.operations):
+            self._add(operation, position)
+        outputs = tuple(self._output(name) for name in block.outputs)
+        input_slots += [slot.index for slot in self._captures.values()]
+        steps = _with_frees(self._steps, keep=set(outputs))
+        return Plan(self._where, steps, tuple(self._template), tuple(input_slots), outputs)
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        """Names of the surrounding function the block reads; their values follow the block's own inputs."""
+        return tuple(self._captures)
+
+    def _define(self, name: str) -> int:
+        self._template.append(None)
+        self._names[name] = Slot(len(self._template) - 1)
+        return len(self._template) - 1
+
+    def _resolve(self, name: str, where: str) -> Any:
+        if name in self._names:
+            return self._names[name]
+        if name not in self._outer:
+            raise EvaluationError(f"{where}: refers to {name!r}, which nothing before it defines")
+        if isinstance(self._outer[name], Slot):
+            self._captures[name] = Slot(self._define(name))
+            return self._captures[name]
+        return self._outer[name]
+
+    def _output(self, name: str) -> int:
+        found = self._resolve(name, f"{self._where}: outputs")
+        if isinstance(found, Slot):
+            return found.index
+        self._template.append(found)
+        return len(self._template) - 1
+
+    def _add(self, operation: Operation, position: int) -> None:
+        output = operation.outputs[0].name if operation.outputs else operation.name
+        where = f"{self._where}: op {position} ({output})"
+        if operation.kind == "const":
+            self._add_constant(operation, where)
+            return
+        definition = find_op(operation.kind, self._opset, where=where)
+        arguments = {
+            parameter: [tensor_of(item) if isinstance(item, Value) else self._resolve(item, where) for item in argument]
+            for parameter, argument in operation.inputs.items()
+        }
+        try:
+            if operation.blocks:
+                bound = self._bind_blocks(operation, definition, arguments, where)
+            else:
+                bound = bind(definition, arguments, where=where)
+            call = _finished(bound.call, operation, definition)
+            if not bound.slots and definition.folds:
+                self._fold(operation, call())
+                return
+        except EvaluationError:
+            raise
+        except Exception as fault:  # preparing and folding run torch, which raises errors of many types
+            raise refused(self._where, operation, fault) from fault
+        self._append(operation, BoundOp(call, bound.slots))
+
+    def _add_constant(self, operation: Operation, where: str) -> None:
+        value = operation.attributes.get("val")
+        if value is None or len(operation.outputs) != 1:
+            raise EvaluationError(f"{where}: a const needs a value and one output")
+        self._names[operation.outputs[0].name] = tensor_of(value)
+
+    def _fold(self, operation: Operation, result: Any) -> None:
+        results = (result,) if len(operation.outputs) == 1 else result
+        for output, value in zip(operation.outputs, results, strict=True):
+            self._names[output.name] = value
+
+    def _append(self, operation: Operation, bound: BoundOp) -> None:
+        infos = tuple(
+            PlannedOp(len(self._steps), operation.kind, operation.name, output.name, _dtype_name(output))
+            for output in operation.outputs
+        )
+        outputs = tuple(self._define(output.name) for output in operation.outputs)
+        self._steps.append(Step(bound.call, bound.slots, outputs, (), infos, operation))
+
+    def _bind_blocks(
+        self, operation: Operation, definition: OpDefinition, arguments: dict[str, list[Any]], where: str
+    ) -> BoundOp:
+        """Bind an op with nested blocks: what the blocks read from outside becomes an input of the op."""
+        scope = {**self._outer, **self._names}
+        plans, captured = [], []
+        for number, block in enumerate(operation.blocks):
+            planner = _Planner(self._opset, f"{where}: block {number}")
+            plans.append(planner.plan(block.inputs, block, scope))
+            captured.append([self._resolve(name, where).index for name in planner.captures])
+        # Negative slots stand for the blocks until their captured values are known.
+        placeholders = [Slot(-1 - number) for number in range(len(plans))]
+        bound = bind(definition, {**arguments, "blocks": placeholders}, where=where)
+        operands = tuple(slot for slot in bound.slots if slot >= 0)
+
+        def call(*values: Any) -> Any:
+            own, rest = iter(values[: len(operands)]), iter(values[len(operands) :])
+            blocks = iter(
+                [_runner(plan, list(itertools.islice(rest, len(c)))) for plan, c in zip(plans, captured, strict=True)]
+            )
+            return bound.call(*(next(own) if slot >= 0 else next(blocks) for slot in bound.slots))
+
+        return BoundOp(call, (*operands, *(slot for slots in captured for slot in slots)))
+
+
+def _runner(plan: Plan, captured: Sequence[Any]) -> Callable[..., tuple[Any, ...]]:
+    return lambda *values: tuple(plan.run([*values, *captured]))
+
+
+def _finished(call: Callable[..., Any], operation: Operation, definition: OpDefinition) -> Callable[..., Any]:
+    """`call` with what every op has in common: one output bare, several as a tuple, float16 outputs rounded."""
+    if definition.many and len(operation.outputs) == 1:
+        call = functools.partial(_only, call)
+    halves = tuple(_dtype_name(output) == "float16" for output in operation.outputs)
+    if definition.exact or not any(halves):
+        return call
+    if len(halves) == 1:
+        return functools.partial(_rounded, call)
+    return functools.partial(_each_rounded, call, halves)
+
+
+def _only(call: Callable[..., Any], *values: Any) -> Any:
+    (result,) = call(*values)
+    return result
+
+
+def _rounded(call: Callable[..., Any], *values: Any) -> Any:
+    return round_to_half(call(*values))
+
+
+def _each_rounded(call: Callable[..., Any], halves: Sequence[bool], *values: Any) -> tuple[Any, ...]:
+    results = call(*values)
+    return tuple(round_to_half(r) if half else r for r, half in zip(results, halves, strict=True))
+
+
+def round_to_half(value: torch.Tensor) -> torch.Tensor:
+    """The values rounded to float16 (ties to even, overflow to infinity), held as float32."""
+    return value.half().float()
+
+
+def _dtype_name(named: Named) -> str:
+    return named.type.dtype.name if named.type.dtype is not None else named.type.kind
+
+
+def _with_frees(steps: Sequence[Step], keep: set[int]) -> tuple[Step, ...]:
+    """The steps, each told which slots nothing after it reads."""
+    seen, result = set(keep), []
+    for step in reversed(steps):
+        last = tuple(slot for slot in dict.fromkeys((*step.inputs, *step.outputs)) if slot not in seen)
+        seen.update(last)
+        result.append(replace(step, frees=last))
+    return tuple(reversed(result))
