@@ -52,7 +52,7 @@ def read_coreml_graph(path: Path) -> Graph:
     names = sorted(model.mlProgram.functions)
     name = "main" if "main" in names or not names else names[0]
     weights = WeightFiles(package.specification.parent, package.root)
-    function = read_function(model.mlProgram, name, weights, str(path))
+    function = read_function(model.mlProgram, name, weights=weights, where=str(path))
     return _Walk().graph(function)
 
 
