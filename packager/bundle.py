@@ -139,7 +139,8 @@ def read_bundle(path: Path) -> Bundle:
         PackagingError: There is no manifest, it is malformed, or it names a file outside the bundle.
     """
     manifest = read_json(path / MANIFEST_NAME, Manifest, error=PackagingError)
-    for name in (manifest.file, *manifest.files):
+    golden = [name for vector in manifest.golden for name in (*vector.inputs.values(), *vector.outputs.values())]
+    for name in (manifest.file, *manifest.files, *golden):
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise PackagingError(f"{path / MANIFEST_NAME}: file {name!r} lies outside the bundle")
     return Bundle(path=path, manifest=manifest)

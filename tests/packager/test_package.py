@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GAIN_AUDIO, GAIN_VARIANTS, gain_spec
+from specimens import GAIN_AUDIO, GAIN_VARIANTS, gain_spec
 
 from device_profiles.record import dump_json
 from evaluators.emulators import open_model

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import packager.converters
+from packager.compression import check_precision, formats, model_file, precisions
+from packager.compression.tflite import compress
+from packager.converters import Options, pairs, prepare
+from packager.errors import PackagingError
+from packager.package import tool_versions
+
+
+def test_formats_are_the_files() -> None:
+    assert formats() == ("coreml", "tflite")
+    assert {format_: model_file(format_) for format_ in formats()} == {
+        "coreml": "Model.mlpackage",
+        "tflite": "model.tflite",
+    }
+
+
+@pytest.mark.parametrize("format_", formats())
+def test_float32_comes_first_and_no_precision_twice(format_: str) -> None:
+    known = precisions(format_)
+    assert known[0] == "float32"
+    assert len(set(known)) == len(known)
+    for precision in known:
+        check_precision(format_, precision, where="x")
+
+
+def test_converters_are_the_files() -> None:
+    folder = Path(packager.converters.__file__).parent
+    assert len(pairs()) == len(list(folder.glob("*_to_*.py")))
+    assert ("tensorflow", "tflite") in pairs()
+    assert ("tensorflow", "coreml") in pairs()
+
+
+def test_a_pair_without_a_converter_lists_those_there_are() -> None:
+    with pytest.raises(PackagingError) as caught:
+        prepare("jax", "tflite", None, Options())  # type: ignore[arg-type]
+    assert str(caught.value).startswith("no converter from jax to tflite; there are: ")
+    assert "tensorflow to tflite" in str(caught.value)
+
+
+def test_float32_is_the_converters_own_file() -> None:
+    assert compress(b"any bytes", "float32") == b"any bytes"
+
+
+def test_an_unknown_precision_lists_the_known() -> None:
+    with pytest.raises(PackagingError) as caught:
+        compress(b"", "int3")
+    assert str(caught.value) == f"unknown TFLite precision 'int3'; known: {', '.join(precisions('tflite'))}"
+
+
+def test_tools_are_those_that_have_a_hand_in_it() -> None:
+    assert {"numpy", "tensorflow", "tf-keras"} == set(tool_versions("tensorflow"))
+    assert "coremltools" in tool_versions("tensorflow", "coreml")
+    assert "ai-edge-quantizer" in tool_versions("tensorflow", "tflite")
+    assert "tensorflow" not in tool_versions("torch", "coreml")
