@@ -25,7 +25,7 @@ _QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(testpress.__version__, prog_name="testpress")
 def cli() -> None:
-    r"""Package audio models for phones, play them on emulated targets, judge them before release.
+    """Package audio models for phones, play them on emulated targets, judge them before release.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def cli() -> None:
 @_JSON
 @_QUIET
 def run(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
-    r"""Package, evaluate, report and check: the default job.
+    """Package, evaluate, report and check: the default job.
 
     What is finished already is not done again, also after a kill.
 
@@ -68,7 +68,7 @@ def run(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool,
 @_JSON
 @_QUIET
 def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
-    r"""Make the recipe's bundles. Exit 1 when one could not be made.
+    """Make the recipe's bundles. Exit 1 when one could not be made.
 
     \b
     Example:
@@ -101,7 +101,7 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 def evaluate(
     recipe: Path, files: tuple[str, ...], devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool
 ) -> None:
-    r"""Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them.
+    """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them.
 
     \b
     Example:
@@ -127,7 +127,7 @@ def evaluate(
 @_OUT
 @_JSON
 def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: bool) -> None:
-    r"""Write report.html, report.md and junit.xml of an evaluation.
+    """Write report.html, report.md and junit.xml of an evaluation.
 
     \b
     Example:
@@ -148,7 +148,7 @@ def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: b
 @click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Budgets instead of those embedded.")
 @_JSON
 def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json: bool) -> None:
-    r"""Hold an evaluation against its budgets; exit 3 when one breaks.
+    """Hold an evaluation against its budgets; exit 3 when one breaks.
 
     \b
     Example:
@@ -202,9 +202,9 @@ def inspect(file: str, as_json: bool) -> None:
 
     found = inspection.inspect_model(locate_model(file))
     _print(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
-    for fault in found.hash_faults:
-        click.echo(f"testpress: {fault}", err=True)
-    sys.exit(1 if found.hash_faults else 0)
+    if found.hash_faults:
+        click.echo(f"testpress: {file}: {len(found.hash_faults)} files are not what the manifest says", err=True)
+        sys.exit(1)
 
 
 @cli.command(
