@@ -22,20 +22,24 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Write the result a
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _example(command: str) -> str:
+    """What help ends with; the sign keeps click from filling the lines."""
+    return f"\b\nExample:\n  {command}"
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_example("testpress run examples/basic_pitch/testpress.toml"),
+)
 @click.version_option(testpress.__version__, prog_name="testpress")
 def cli() -> None:
     """Package audio models for phones, play them on emulated targets, judge them before release.
-
-    \b
-    Example:
-      testpress run examples/basic_pitch/testpress.toml
 
     Exit codes: 0 good, 1 something to mend (the message says what), 2 usage, 3 a budget or regression limit broke.
     """
 
 
-@cli.command()
+@cli.command(epilog=_example("testpress run testpress.toml --device pixel-8"))
 @_RECIPE
 @_DEVICE
 @_OUT
@@ -45,10 +49,6 @@ def run(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool,
     """Package, evaluate, report and check: the default job.
 
     What is finished already is not done again, also after a kill.
-
-    \b
-    Example:
-      testpress run testpress.toml --device pixel-8
     """
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
@@ -61,19 +61,14 @@ def run(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool,
     sys.exit(BROKEN if result.comparison.outcome.status == "fail" else 0)
 
 
-@cli.command()
+@cli.command(epilog=_example("testpress package testpress.toml -o build"))
 @_RECIPE
 @_DEVICE
 @_OUT
 @_JSON
 @_QUIET
 def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
-    """Make the recipe's bundles. Exit 1 when one could not be made.
-
-    \b
-    Example:
-      testpress package testpress.toml -o build
-    """
+    """Make the recipe's bundles. Exit 1 when one could not be made."""
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
@@ -85,7 +80,11 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
     sys.exit(0 if all(outcome.bundle for outcome in outcomes) else 1)
 
 
-@cli.command()
+@cli.command(
+    epilog=_example(
+        "testpress evaluate testpress.toml old/model.tflite pkg://basic_pitch/saved_models/icassp_2022/nmp.mlpackage"
+    )
+)
 @_RECIPE
 @click.argument("files", nargs=-1, metavar="[BUNDLE|FILE]...")
 @_DEVICE
@@ -101,12 +100,7 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 def evaluate(
     recipe: Path, files: tuple[str, ...], devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool
 ) -> None:
-    """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them.
-
-    \b
-    Example:
-      testpress evaluate testpress.toml old/model.tflite pkg://basic_pitch/saved_models/icassp_2022/nmp.mlpackage
-    """
+    """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them."""
     from device_profiles.record import dump_json
     from packager.storage import write_text_atomically
     from testpress import pipeline, summary
@@ -121,18 +115,13 @@ def evaluate(
     _print(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
 
 
-@cli.command()
+@cli.command(epilog=_example("testpress report testpress-out/evaluation.json --baseline main/evaluation.json"))
 @click.argument("evaluation", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="An earlier evaluation.json.")
 @_OUT
 @_JSON
 def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: bool) -> None:
-    """Write report.html, report.md and junit.xml of an evaluation.
-
-    \b
-    Example:
-      testpress report testpress-out/evaluation.json --baseline main/evaluation.json
-    """
+    """Write report.html, report.md and junit.xml of an evaluation."""
     from reports.comparison import load_evaluation
     from reports.write import write_report
 
@@ -142,18 +131,13 @@ def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: b
     _print(data if as_json else str(paths.html), as_json)
 
 
-@cli.command()
+@cli.command(epilog=_example("testpress check testpress-out/evaluation.json --recipe stricter.toml"))
 @click.argument("evaluation", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="An earlier evaluation.json.")
 @click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Budgets instead of those embedded.")
 @_JSON
 def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json: bool) -> None:
-    """Hold an evaluation against its budgets; exit 3 when one breaks.
-
-    \b
-    Example:
-      testpress check testpress-out/evaluation.json --recipe stricter.toml
-    """
+    """Hold an evaluation against its budgets; exit 3 when one breaks."""
     from reports.comparison import compare, load_evaluation
     from testpress import summary
     from testpress.recipe import read_recipe
@@ -166,11 +150,6 @@ def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json:
 
 
 _MODEL = click.argument("file", metavar="FILE")
-
-
-def _example(command: str) -> str:
-    """What help ends with; the sign keeps click from filling the lines."""
-    return f"\b\nExample:\n  {command}"
 
 
 @cli.command(epilog=_example("testpress devices pixel-8"))
