@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from example_evaluation import make_evaluation
+from example_evaluation import HOSTILE, make_evaluation
 
 from evaluators.evaluation import Evaluation
 from reports.comparison import Comparison, compare
@@ -22,9 +22,6 @@ def small(evaluation: Evaluation) -> Comparison:
     """One good bundle, one that breaks a budget and one that failed: small enough for golden files."""
     kept = tuple(evaluation.variants[number] for number in (1, 4, -1))
     return compare(evaluation.model_copy(update={"variants": kept}))
-
-
-HOSTILE = "</script></style><img src=x onerror=alert(1)>{{7*7}}|`*_[a](javascript:alert(2))\u202etxt\x00\x1b"
 
 
 @pytest.fixture(scope="session")

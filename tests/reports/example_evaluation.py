@@ -43,6 +43,8 @@ RECIPE = {
     ]
 }
 
+HOSTILE = "</script></style><img src=x onerror=alert(1)>{{7*7}}|`*_[a](javascript:alert(2))\u202etxt\x00\x1b"
+
 
 @dataclass(frozen=True)
 class Spec:

@@ -7,8 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import HOSTILE
-from example_evaluation import make_drift
+from example_evaluation import HOSTILE, make_drift
 
 from evaluators.evaluation import Evaluation, VariantResult
 from reports.comparison import Comparison, compare
