@@ -27,6 +27,7 @@ class Operands:
     """shapes of its outputs"""
 
     def shape(self, parameter: str) -> Shape:
+        """The shape of a parameter's first value."""
         return self.shapes[parameter][0]
 
 

@@ -53,6 +53,8 @@ Argument = tuple[str | Value, ...]
 
 @dataclass(frozen=True)
 class Operation:
+    """One op as the file has it: unresolved, its constants read."""
+
     kind: str
     """the op, for example conv"""
     name: str
@@ -64,6 +66,8 @@ class Operation:
 
 @dataclass(frozen=True)
 class Block:
+    """Operations in order, with what goes in and what comes out; a function has one, control flow nests more."""
+
     inputs: tuple[Named, ...]
     outputs: tuple[str, ...]
     operations: tuple[Operation, ...]
@@ -71,6 +75,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Function:
+    """One entry of a program."""
+
     name: str
     opset: str
     """as the file spells it: CoreML5 is iOS 15, CoreML6 iOS 16 …"""
