@@ -17,6 +17,7 @@ from evaluators.evaluate import Assignment, check_inputs, evaluate
 from evaluators.evaluation import Evaluation
 from evaluators.subjects import Subject, from_packaged, from_path
 from evaluators.task import load_task
+from packager.errors import PackagingError
 from packager.model import ModelSource, find_source, resolve_path
 from packager.package import Order, Packaged, find_finished, folder, key, package
 from packager.storage import lock_folder, write_text_atomically
@@ -141,14 +142,18 @@ def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
     order, done, total = _order(recipe, out), 0, len(recipe.variants)
     progress.stage("package", 0, total)
 
-    def on_done(outcome: Packaged) -> None:
+    def on_done(_: Packaged) -> None:
         nonlocal done
         done += 1
-        if outcome.bundle is None:
-            progress.say(f"{outcome.variant.name} failed: {outcome.reason} (log: {outcome.log})")
         progress.stage("package", done, total)
 
-    return package(order, on_done=on_done)
+    outcomes = package(order, on_done=on_done)
+    failed = [outcome for outcome in outcomes if outcome.bundle is None]
+    if len(failed) == total and len({outcome.reason for outcome in failed}) == 1:
+        raise PackagingError(f"nothing could be packaged: {failed[0].reason}\n(log: {failed[0].log})")
+    for outcome in failed:
+        progress.say(f"{outcome.variant.name} failed: {outcome.reason} (log: {outcome.log})")
+    return outcomes
 
 
 def _evaluate(
