@@ -11,7 +11,7 @@ import numpy as np
 
 from device_profiles.errors import TestpressError
 from device_profiles.profile import DeviceProfile
-from evaluators.costs.graph import Graph, read_graph
+from evaluators.costs.graph import read_graph
 from evaluators.evaluation import Direction, Failure, Score, SourceResult, Timing, VariantResult
 from evaluators.floors import read_floor
 from evaluators.predictions import name_precision, predict_device
@@ -20,7 +20,7 @@ from evaluators.statistics import aggregate, difference
 from evaluators.subjects import Subject
 from evaluators.task import Task
 from evaluators.trial import WARMUP_CALLS, TimingResult, TrialResult
-from packager.bundle import AudioContract, Floor
+from packager.bundle import AudioContract
 from packager.model import ModelSource
 from packager.storage import digest_files
 
@@ -74,19 +74,13 @@ def variant_result(subject: Subject, trials: Trials, context: Context) -> Varian
     played = trials.played[subject.variant]
     if played.result is None:
         return row.model_copy(update={"failure": _failure(played, context.out)})
-    try:
-        graph, floor = read_graph(subject.model), read_floor(subject.model)
-    except TestpressError as fault:
-        return row.model_copy(update={"failure": Failure(stage="evaluate", reason=str(fault))})
-    return _complete(row, subject.model, graph, floor, trials, context)
+    return _predict(_complete(row, subject.model, trials, context), subject.model, context)
 
 
-def _complete(
-    row: VariantResult, model: Path, graph: Graph, floor: Floor, trials: Trials, context: Context
-) -> VariantResult:
+def _complete(row: VariantResult, model: Path, trials: Trials, context: Context) -> VariantResult:
+    """The row with all that its trials found."""
     trial: TrialResult = trials.played[row.variant].result
     timed, drift = trials.timed.get(row.variant, _NOTHING), trials.drifts.get(row.variant, _NOTHING)
-    precision = name_precision(graph) if row.origin == "file" else row.precision
     metrics = context.task.metrics
     by_metric = {metric: [clip.scores[metric] for clip in trial.clips] for metric in metrics}
     of_source = {metric: [clip.scores[metric] for clip in context.source.clips] for metric in metrics}
@@ -95,8 +89,6 @@ def _complete(
     notices += [f"drift not located: {drift.reason}"] if row.variant in trials.drifts and drift.reason else []
     return row.model_copy(
         update={
-            "precision": precision,
-            "floor": floor,
             "scores": {
                 **{metric: aggregate(scores) for metric, scores in by_metric.items()},
                 **_sizes(model),
@@ -106,15 +98,22 @@ def _complete(
             "parity": trial.parity,
             "timing": None if timed.result is None else _timing(timed.result),
             "drift": drift.result,
-            "devices": tuple(
-                predict_device(graph, floor, profile, precision=precision, audio=context.audio)
-                for profile in context.devices
-                if profile.format == row.format
-            ),
             "clips": trial.clips,
             "notices": tuple(notices),
         }
     )
+
+
+def _predict(row: VariantResult, model: Path, context: Context) -> VariantResult:
+    """The row with its floor and what each phone would do; a notice instead where the file's graph cannot be read."""
+    try:
+        graph, floor = read_graph(model), read_floor(model)
+    except TestpressError as fault:
+        return row.model_copy(update={"notices": (*row.notices, f"nothing predicted: {fault}")})
+    precision = name_precision(graph) if row.origin == "file" else row.precision
+    profiles = [profile for profile in context.devices if profile.format == row.format]
+    devices = [predict_device(graph, floor, each, precision=precision, audio=context.audio) for each in profiles]
+    return row.model_copy(update={"precision": precision, "floor": floor, "devices": tuple(devices)})
 
 
 def _failure(outcome: Outcome, out: Path) -> Failure:

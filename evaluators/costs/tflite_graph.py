@@ -61,7 +61,7 @@ def read_tflite_graph(path: Path) -> Graph:
     """Read a `.tflite` file; see `read_graph`.
 
     Raises:
-        EvaluationError: The file is not a TFLite model, or is cut off or damaged.
+        EvaluationError: The file is not a TFLite model, or is cut off or damaged, or ai-edge-litert is not installed.
     """
     try:
         data = path.read_bytes()
@@ -80,7 +80,12 @@ def read_tflite_graph(path: Path) -> Graph:
 
 class _Reader:
     def __init__(self, data: bytes) -> None:
-        from ai_edge_litert import schema_py_generated as schema
+        try:
+            from ai_edge_litert import schema_py_generated as schema
+        except ImportError as fault:
+            raise EvaluationError(
+                "reading a .tflite file's graph needs ai-edge-litert; right is: pip install 'testpress[tflite]'"
+            ) from fault
 
         self._data = data
         self._schema = schema

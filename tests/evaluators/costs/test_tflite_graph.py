@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,11 @@ def test_basic_pitch() -> None:
     assert sum(op.macs for op in front_end) == 256 * (9 * 2 * 36 * 172 + 43_671)
     # Resident memory of LiteRT 2.3.0 grew by 173 MB between start and the third call; 160 MB of it are these tables.
     assert graph.workspace_bytes == pytest.approx(160e6, rel=0.01)
+
+
+def test_without_the_schema_reader_the_graph_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    path = tmp_path / "x.tflite"
+    path.write_bytes(b"\0\0\0\0TFL3" + bytes(64))
+    with pytest.raises(EvaluationError, match=r"needs ai-edge-litert; right is: pip install"):
+        read_graph(path)
