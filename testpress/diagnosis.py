@@ -32,7 +32,7 @@ class Requirement:
     serves: str
     """what is lost without it"""
     extra: str | None = None
-    """testpress's extra that brings it; none for what testpress itself depends on, and for the example's own"""
+    """testpress's extra that brings it; none for what testpress itself depends on, and where `install` says more"""
     tried: str | None = None
     """the version testpress was tried with; none where any from `oldest` on will do"""
     oldest: str | None = None
@@ -87,11 +87,10 @@ REQUIREMENTS = (
         install="pip install --no-deps basic-pitch==0.4.0",
     ),
     Requirement(
-        "tinysoundfont", "tinysoundfont", "the example's audio", tried="0.3.7", install="pip install tinysoundfont"
+        "tinysoundfont", "tinysoundfont", "the example's audio", tried="0.3.7",
+        install="pip install --no-deps tinysoundfont==0.3.7",
     ),
-    Requirement(
-        "pretty_midi", "pretty_midi", "the example's audio", tried="0.2.11.post0", install="pip install pretty_midi"
-    ),
+    Requirement("pretty_midi", "pretty_midi", "the example's audio", "example", oldest="0.2.10"),
 )  # fmt: skip
 """all of them, in the order they are shown; a test holds versions and extras against the package's own metadata"""
 

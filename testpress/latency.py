@@ -14,7 +14,7 @@ from evaluators.predictions import name_precision, predict_device
 from packager.bundle import AudioContract, Floor, Format
 from packager.floors import meets
 from reports.notation import format_interval, format_number, shorten
-from testpress.inspection import read_model_graph
+from testpress.inspection import check_hashes, read_model_graph
 from testpress.model_file import ModelFile
 from testpress.table import align
 
@@ -81,11 +81,10 @@ def predict_costs(model: ModelFile, profiles: Sequence[DeviceProfile]) -> CostPr
     precision = model.bundle.manifest.precision if model.bundle else name_precision(graph)
     audio = model.bundle.manifest.audio if model.bundle else None
     open_ops = sum(op.dynamic for op in graph.ops)
-    notices = (
-        [f"{open_ops} of {len(graph.ops)} ops have open dimensions, counted as 1: real inputs cost more than predicted"]
-        if open_ops
-        else []
-    )
+    notices = list(check_hashes(model.bundle)) if model.bundle else []
+    if open_ops:
+        counted = f"{open_ops} of {len(graph.ops)} ops have open dimensions, counted as 1"
+        notices.append(f"{counted}: real inputs cost more than predicted")
     distinct = {profile.id: profile for profile in profiles}.values()
     return CostPrediction(
         file=str(model.path),

@@ -52,7 +52,7 @@ def locate_model(name: str) -> ModelFile:
         raise EvaluationError(f"{path}: {_what_it_is(path)}")
     if (path.suffix == ".mlpackage") != path.is_dir():
         found, right = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
-        raise EvaluationError(f"{path}: is {found}; {path.suffix} models are {right}")
+        raise EvaluationError(f"{path}: is {found}; right for {path.suffix} is {right}")
     return ModelFile(path, format_, None)
 
 

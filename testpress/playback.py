@@ -52,7 +52,8 @@ class PlaySummary(Record):
 def as_text(summary: PlaySummary, saved: Path | None = None) -> str:
     """A play for people."""
     contract, timing = summary.contract, {name: _measured(score) for name, score in summary.timing.items()}
-    cut_to = f"{summary.windows} windows of {contract.window_samples} samples every {contract.hop_samples}"
+    count = "1 window" if summary.windows == 1 else f"{summary.windows} windows"
+    cut_to = f"{count} of {contract.window_samples} samples every {contract.hop_samples}"
     calls = f"{timing['total_ms']} for all calls, {timing['call_p50_ms']} for the middle one"
     facts = [
         ("played on", summary.runtime),
@@ -99,7 +100,8 @@ def _notes_text(notes: Sequence[Note]) -> str:
         (f"{note.onset_s:.3f}", f"{note.offset_s:.3f}", str(note.pitch_midi), _pitch_name(note.pitch_midi))
         for note in notes
     ]
-    return f"{len(notes)} notes\n{align(rows, right=(0, 1, 2), indent='  ')}"
+    count = "1 note" if len(notes) == 1 else f"{len(notes)} notes"
+    return f"{count}\n{align(rows, right=(0, 1, 2), indent='  ')}"
 
 
 def _pitch_name(midi: int) -> str:

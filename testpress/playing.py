@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from evaluators.evaluation import Note, Score
 from evaluators.task import load_task
 from evaluators.windows import Stitched, cut, stitch
 from packager.storage import write_bytes_atomically
+from testpress.inspection import check_hashes
 from testpress.model_file import ModelFile
 from testpress.playback import OutputSummary, PlaySummary
 from testpress.terms import PlayOrder, Terms, find_terms
@@ -53,18 +54,21 @@ def play(order: PlayOrder, on_window: OnWindow = lambda _done, _total: None) -> 
     load_ns = time.perf_counter_ns() - started
     terms = find_terms(order, emulator)
     binding = _bind(emulator, terms, order.model)
+    if order.notes:
+        _check_note_outputs(terms.outputs)
     recording = read_audio(order.audio, terms.audio)
     windows = cut(recording.samples, terms.audio)
     collected, calls_ns = _run(emulator, binding, windows, on_window)
-    outputs, guessed = {}, []
-    for name, values in collected.items():
-        framed = _has_frames(name, values, terms)
-        outputs[name] = stitch(values, terms.audio, recording.samples.shape[1]) if framed else _by_window(values, terms)
-        if framed and terms.guessed:
-            guessed.append(name)
-    notices = [*recording.notices, *binding.notices]
-    if guessed:
-        notices.append(f"first dimension of {', '.join(guessed)} taken for time; a recipe's axes would say for sure")
+    framed = {name for name, values in collected.items() if _has_frames(name, values, terms)}
+    n_samples = recording.samples.shape[1]
+    outputs = {
+        name: stitch(values, terms.audio, n_samples) if name in framed else _by_window(values, terms)
+        for name, values in collected.items()
+    }
+    notices = [*recording.notices, *binding.notices, *(check_hashes(order.model.bundle) if order.model.bundle else ())]
+    if framed and terms.guessed:
+        names = ", ".join(name for name in collected if name in framed)
+        notices.append(f"first dimension of {names} taken for time; a recipe's axes would say for sure")
     summary = PlaySummary(
         file=str(order.model.path),
         audio=str(order.audio),
@@ -73,10 +77,7 @@ def play(order: PlayOrder, on_window: OnWindow = lambda _done, _total: None) -> 
         contract_from=terms.origin,
         duration_s=recording.duration_s,
         windows=len(windows),
-        outputs=tuple(
-            _summarise(name, outputs[name], values, _has_frames(name, values, terms))
-            for name, values in collected.items()
-        ),
+        outputs=tuple(_summarise(name, outputs[name], collected[name], name in framed) for name in collected),
         timing=_timing(load_ns, calls_ns, recording.duration_s),
         notes=_find_notes(outputs) if order.notes else None,
         notices=tuple(notices),
@@ -122,6 +123,12 @@ def _run(
         for name, native in binding.outputs.items():
             collected[name].append(_without_batch(values[native], emulator.outputs[native]))
         on_window(index + 1, len(windows))
+    for name, arrays in collected.items():
+        shapes = sorted({array.shape for array in arrays})
+        if len(shapes) > 1:
+            raise EvaluationError(
+                f"output {name!r} changes its shape from window to window: {shapes}; right is one shape"
+            )
     return {name: np.stack(arrays) for name, arrays in collected.items()}, calls_ns
 
 
@@ -135,7 +142,7 @@ def _has_frames(name: str, values: npt.NDArray[Any], terms: Terms) -> bool:
     """Whether an output's first dimension after the windows is time: as its axes say, else as its shape suggests."""
     axes = terms.outputs[name].axes
     if not terms.guessed:
-        return bool(axes) and axes[0] in ("frame", "sample")
+        return len(axes) > 1 or axes[:1] in (("frame",), ("sample",), ("time",))
     return values.ndim > 1 and (
         values.shape[1] == terms.audio.window_samples or (values.ndim > 2 and values.shape[1] > 1)
     )
@@ -178,12 +185,16 @@ def _timing(load_ns: int, calls_ns: Sequence[int], duration_s: float) -> dict[st
     }
 
 
-def _find_notes(outputs: Mapping[str, Stitched]) -> tuple[Note, ...]:
-    task = load_task(_NOTE_TASK)
-    lacking = [name for name in task.required_outputs if name not in outputs]
-    if lacking:
+def _check_note_outputs(names: Collection[str]) -> None:
+    """Refuse early what would be refused after a long play."""
+    required = load_task(_NOTE_TASK).required_outputs
+    if not set(required) <= set(names):
         raise EvaluationError(
-            f"--notes needs the outputs {' and '.join(task.required_outputs)}; the model has {', '.join(outputs)}; "
+            f"--notes needs the outputs {' and '.join(required)}; the model has {', '.join(names)}; "
             "a recipe can say which is which, by aliases"
         )
+
+
+def _find_notes(outputs: Mapping[str, Stitched]) -> tuple[Note, ...]:
+    task = load_task(_NOTE_TASK)
     return task.notes(task.decode(outputs)) or ()

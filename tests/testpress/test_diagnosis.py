@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from testpress.diagnosis import REQUIREMENTS, Requirement, as_text, diagnose
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in ("all", "dev")}
+CLICK = importlib.metadata.version("click")
+
+
+EXAMPLE = (ROOT / "examples" / "basic_pitch" / "requirements.txt").read_text().splitlines()
+
+
+def bounds(line: str) -> dict[str, str]:
+    return dict(re.findall(r"(==|>=|<)([\d.]+)", line))
+
+
+def name_of(line: str) -> str:
+    match = re.match(r"[\w.-]+", line)
+    assert match
+    return match.group()
+
+
+def by_name(name: str) -> Requirement:
+    return next(requirement for requirement in REQUIREMENTS if requirement.package == name)
+
+
+@pytest.mark.parametrize("line", PROJECT["dependencies"], ids=name_of)
+def test_what_the_package_depends_on_is_looked_for_in_the_same_versions(line: str) -> None:
+    requirement = by_name(name_of(line))
+    # below 3 or not at all: pydantic's next major is refused by pip and here
+    assert {">=": requirement.oldest, "<": requirement.below} == {">=": None, "<": None, **bounds(line)}
+    assert requirement.extra is None
+    assert requirement.default_job
+
+
+@pytest.mark.parametrize(("extra", "line"), [(extra, line) for extra, lines in EXTRAS.items() for line in lines])
+def test_what_an_extra_brings_is_looked_for_in_the_same_versions(extra: str, line: str) -> None:
+    requirement = by_name(name_of(line))
+    assert requirement.extra in EXTRAS
+    assert any(name_of(other) == requirement.package for other in EXTRAS[requirement.extra])
+    found = bounds(line)
+    assert (requirement.tried, requirement.oldest, requirement.below) == (
+        found.get("=="), found.get(">="), found.get("<"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("line", [line for line in EXAMPLE if line and not line.startswith("#")])
+def test_the_examples_own_wheels_are_looked_for_in_the_same_versions(line: str) -> None:
+    requirement = by_name(name_of(line))
+    assert requirement.tried == bounds(line)["=="]
+    assert requirement.command == f"pip install --no-deps {line}"
+    assert requirement.default_job
+
+
+def look(**changes: object) -> tuple[str, str]:
+    """State and note of click, which is surely installed, under changed demands."""
+    part = diagnose([dataclasses.replace(Requirement("click", "click", "the command"), **changes)]).parts[0]
+    return part.state, part.note
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "note"),
+    [
+        ({}, "ok", ""),
+        ({"tried": CLICK}, "ok", ""),
+        ({"tried": "0.0.1"}, "untried", "may do; tried was 0.0.1"),
+        ({"oldest": "999"}, "unfit", "too old; right is 999 or later"),
+        ({"below": "1"}, "unfit", "too new; right is below 1"),
+        ({"below": "1", "why_below": "it fails"}, "unfit", "it fails"),
+        ({"package": "no-such-package", "module": "no_such_module"}, "missing", ""),
+        (
+            {"module": "no_such_module"},
+            "missing",
+            f"pip lists {CLICK}, but there is no module no_such_module: install it again",
+        ),
+        ({"package": "no-such-package"}, "untried", "can be imported, but pip knows no version of it"),
+    ],
+)
+def test_states(changes: dict[str, object], state: str, note: str) -> None:
+    assert look(**changes) == (state, note)
+
+
+def test_a_local_build_is_the_version_it_is_built_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.13.0+cpu")
+    assert look(tried="2.13.0")[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [("2.3.5", "ok"), ("2.4.0", "unfit"), ("2.10.1", "unfit"), ("1.25", "unfit")]
+)
+def test_numpy_from_2_4_on_is_warned_about(monkeypatch: pytest.MonkeyPatch, version: str, state: str) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
+    part = diagnose([by_name("numpy")]).parts[0]
+    assert part.state == state
+    if version.startswith("2.") and state == "unfit":
+        assert "coremltools 9.0 fails to convert STFT, EnCodec and WavLM" in part.note
+        assert part.command == "pip install 'numpy>=1.26,<2.4'"
+
+
+@pytest.mark.parametrize(
+    ("default_job", "missing", "ready"),
+    [(True, True, False), (False, True, True), (True, False, True)],
+)
+def test_only_what_the_default_job_needs_keeps_it_from_running(default_job: bool, missing: bool, ready: bool) -> None:
+    package = "no-such-package" if missing else "click"
+    module = "no_such_module" if missing else "click"
+    found = diagnose([Requirement(package, module, "something", default_job=default_job)])
+    assert found.ready is ready
+    assert found.as_data()["ready"] is ready
+    assert ("the default job can run" if ready else "the default job can NOT run") in as_text(found)
+
+
+def test_the_text_names_what_is_lost_and_one_command_for_all_that_an_extra_brings() -> None:
+    lost = [
+        Requirement("no-such-a", "no_such_a", "playing .abc", "coreml"),
+        Requirement("no-such-b", "no_such_b", "making .abc", "coreml"),
+    ]
+    text = as_text(diagnose(lost))
+    assert re.search(r"^no-such-a +– +any +missing +playing \.abc$", text, re.MULTILINE)
+    assert re.search(r"^no-such-a, no-such-b +pip install 'testpress\[coreml\]'$", text, re.MULTILINE)
+
+
+def test_an_old_python_and_a_system_without_locks_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testpress.diagnosis.OLDEST_PYTHON", (99, 1))
+    found = diagnose([])
+    assert not found.ready
+    assert "is too old; right is 99.1 or later" in as_text(found)
+
+
+def test_nothing_heavy_is_imported_to_find_out() -> None:
+    heavy = [requirement.module for requirement in REQUIREMENTS if requirement.extra]
+    code = f"import sys; from testpress.diagnosis import diagnose; diagnose(); print([m for m in {heavy} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (run.stdout.strip(), run.returncode) == ("[]", 0), run.stderr

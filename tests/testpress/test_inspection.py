@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import random
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ai_edge_litert")
+from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+
+from device_profiles.errors import TestpressError
+from packager.bundle import Bundle, read_bundle
+from testpress.inspection import Inspection, as_text, check_hashes, inspect_model
+from testpress.model_file import locate_model
+
+pytestmark = pytest.mark.tflite
+
+
+def look(path: Path) -> Inspection:
+    return inspect_model(locate_model(str(path)))
+
+
+def bundle(folder: Path) -> Bundle:
+    return read_bundle(write_bundle(folder))
+
+
+def test_ops_are_counted_by_kind_with_their_share_of_multiply_adds(tmp_path: Path) -> None:
+    found = look(write_features(tmp_path / "x.tflite"))
+    fully_connected, mul = found.ops
+    assert (fully_connected.kind, fully_connected.count, fully_connected.macs) == (
+        "FULLY_CONNECTED", 1, WINDOW_SAMPLES * FEATURES,
+    )  # fmt: skip
+    assert (mul.kind, mul.count, mul.macs, mul.macs_share, mul.dtypes) == ("MUL", 1, 0, 0.0, ("float32",))
+    assert fully_connected.macs_share == 1.0
+    assert found.macs == WINDOW_SAMPLES * FEATURES
+    assert found.weight_bytes == found.expanded_weight_bytes == 4 * (WINDOW_SAMPLES * FEATURES + 1)
+    assert (found.precision, found.precision_from, found.manifest) == ("float32", "graph", None)
+    assert found.size_bytes == (tmp_path / "x.tflite").stat().st_size
+
+
+def test_a_model_without_multiply_adds_has_no_share_to_divide_by(tmp_path: Path) -> None:
+    assert [op.macs_share for op in look(write_gain(tmp_path / "x.tflite")).ops] == [0.0]
+
+
+def test_a_file_that_plays_here_names_its_runtime(tmp_path: Path) -> None:
+    found = look(write_gain(tmp_path / "x.tflite"))
+    assert found.runtime is not None and found.runtime.startswith("LiteRT ")
+    assert found.not_playable is None
+
+
+def test_a_file_without_a_signature_is_shown_and_why_it_cannot_be_played(tmp_path: Path) -> None:
+    found = look(write_gain(tmp_path / "x.tflite", signed=False))
+    assert found.runtime is None
+    assert "has no signature" in (found.not_playable or "")
+    text = as_text(found)
+    assert "no signature (tensor names)\n  in   audio_tensor" in text
+    assert "plays here     NO: " in text
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "need"),
+    [
+        ("Beamformer", "custom", "custom ops     Beamformer: the app must bring their kernels"),
+        ("FlexStft", "flex", "flex ops       FlexStft: the app must ship Select TF ops"),
+    ],
+)
+def test_ops_beyond_the_plain_runtime_are_flagged(tmp_path: Path, name: str, origin: str, need: str) -> None:
+    found = look(write_gain(tmp_path / "x.tflite", custom=name))
+    assert [(op.kind, op.origin) for op in found.ops] == [(f"CUSTOM {name}", origin)]
+    assert name in found.floor.because
+    assert found.runtime is None
+    assert need in as_text(found)
+
+
+def test_open_dimensions_are_flagged(tmp_path: Path) -> None:
+    found = look(write_gain(tmp_path / "x.tflite", open_=True))
+    assert found.dynamic_ops == 1
+    assert found.signatures[0].inputs[0].shape == (None, WINDOW_SAMPLES)
+    assert "[open, 64]" in as_text(found)
+    assert "open shapes    1 ops" in as_text(found)
+    assert "open shapes" not in as_text(look(write_gain(tmp_path / "y.tflite")))
+
+
+def test_a_whole_bundle_shows_its_manifest(tmp_path: Path) -> None:
+    found = look(write_bundle(tmp_path / "b"))
+    assert found.hash_faults == ()
+    assert found.precision_from == "manifest"
+    text = as_text(found)
+    for line in (
+        "model           gain 1, licence Apache-2.0",
+        "audio           8000 Hz, 1 channel(s), windows of 64 samples every 64",
+        "golden vectors  zeros (audio → scaled)",
+        "hashes          all 3 files are as packaged",
+    ):
+        assert f"  {line}\n" in text
+    assert Inspection.model_validate_json(found.model_dump_json()) == found
+
+
+def change(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[0] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "message"),
+    [
+        ("golden/in.f32", change, "golden/in.f32: changed since it was packaged: SHA-256 "),
+        ("golden/out.f32", Path.unlink, "golden/out.f32: missing, but in the manifest"),
+        ("extra.txt", Path.touch, "extra.txt: not in the manifest"),
+    ],
+)
+def test_a_file_that_is_not_what_the_manifest_says_is_named(
+    tmp_path: Path, file: str, spoil: object, message: str
+) -> None:
+    made = bundle(tmp_path / "b")
+    assert callable(spoil)
+    spoil(made.path / file)
+    (fault,) = check_hashes(made)
+    assert fault.startswith(f"{made.path}/{message}")
+    assert look(made.path).hash_faults == (fault,)
+    assert f"hashes          BROKEN\n                  {fault}" in as_text(look(made.path))
+
+
+def test_a_damaged_model_in_a_bundle_is_one_message_that_also_says_its_hash_is_wrong(tmp_path: Path) -> None:
+    made = bundle(tmp_path / "b")
+    made.model_path.write_bytes(made.model_path.read_bytes()[:200])
+    with pytest.raises(
+        TestpressError, match=r"damaged TFLite model[^\n]*\n.*model.tflite: changed since it was packaged"
+    ):
+        look(made.path)
+
+
+def test_a_symbolic_link_in_a_bundle_is_refused(tmp_path: Path) -> None:
+    made = bundle(tmp_path / "b")
+    (made.path / "link").symlink_to(made.model_path)
+    with pytest.raises(TestpressError, match="is a symbolic link"):
+        look(made.path)
+
+
+def test_a_link_to_a_bare_file_may_be_inspected(tmp_path: Path) -> None:
+    real = write_gain(tmp_path / "x.tflite")
+    (tmp_path / "link.tflite").symlink_to(real)
+    assert look(tmp_path / "link.tflite").size_bytes == real.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not a TFLite model: bytes 4 to 8 are b''"),
+        (b"hello world", "not a TFLite model: bytes 4 to 8 are b'o wo'"),
+        (b"\x18\0\0\0TFL3", "damaged TFLite model of 8 bytes"),
+    ],
+)
+def test_a_file_that_is_no_model_is_one_message(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "x.tflite").write_bytes(data)
+    with pytest.raises(TestpressError) as caught:
+        look(tmp_path / "x.tflite")
+    assert message in str(caught.value)
+    assert str(tmp_path / "x.tflite") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damage_anywhere_is_shown_or_refused_with_the_files_name(tmp_path: Path, seed: int) -> None:
+    path = write_features(tmp_path / "x.tflite")
+    whole = path.read_bytes()
+    generator = random.Random(seed)
+    data = bytearray(whole[: generator.randrange(8, len(whole))])
+    data[generator.randrange(8, len(data)) if len(data) > 8 else 0] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(TestpressError, match="x.tflite"):
+        look(path)
+
+
+@pytest.mark.coreml
+@pytest.mark.skipif(not (find_spec("basic_pitch") and find_spec("coremltools")), reason="needs both wheels")
+def test_basic_pitchs_own_mlpackage() -> None:
+    found = inspect_model(locate_model("pkg://basic_pitch/saved_models/icassp_2022/nmp.mlpackage"))
+    (signature,) = found.signatures
+    assert [(port.name, port.shape) for port in signature.outputs] == [
+        ("Identity", (1, 172, 264)), ("Identity_1", (1, 172, 88)), ("Identity_2", (1, 172, 88)),
+    ]  # fmt: skip
+    assert found.floor.minimum_os == "iOS15"
+    assert found.ops[0].kind == "conv"
+    assert found.not_playable is None

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ai_edge_litert")
+from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+
+from device_profiles.profile import read_profile
+from evaluators.errors import EvaluationError
+from testpress.latency import CostPrediction, as_text, predict_costs
+from testpress.model_file import locate_model
+
+pytestmark = pytest.mark.tflite
+
+
+def predict(path: Path, *devices: str) -> CostPrediction:
+    return predict_costs(locate_model(str(path)), [read_profile(device) for device in devices or ("pixel-8",)])
+
+
+def test_ops_and_the_calls_own_cost_add_up_to_the_latency(tmp_path: Path) -> None:
+    prediction = predict(write_features(tmp_path / "x.tflite"))
+    (phone,) = prediction.phones
+    latency_ms = phone.scores["latency_ms"].value
+    assert latency_ms is not None and phone.predicted_call_overhead_ms is not None
+    assert sum(op.predicted_ms for op in phone.ops) + phone.predicted_call_overhead_ms == pytest.approx(latency_ms)
+    assert [op.predicted_share for op in phone.ops] == [pytest.approx(op.predicted_ms / latency_ms) for op in phone.ops]
+    assert [op.kind for op in phone.ops] == ["FULLY_CONNECTED", "MUL"]
+    assert prediction.macs == WINDOW_SAMPLES * FEATURES
+
+
+def test_every_score_is_predicted_and_its_interval_holds_it(tmp_path: Path) -> None:
+    (phone,) = predict(write_bundle(tmp_path / "b")).phones
+    assert set(phone.scores) == {"latency_ms", "latency_p90_ms", "memory_bytes", "real_time_factor"}
+    for score in phone.scores.values():
+        assert score.basis == "predicted"
+        assert score.low is not None and score.value is not None and score.high is not None
+        assert score.low <= score.value <= score.high
+
+
+def test_the_real_time_factor_of_a_bundle_is_latency_over_its_hop(tmp_path: Path) -> None:
+    (phone,) = predict(write_bundle(tmp_path / "b")).phones
+    latency_ms, factor = phone.scores["latency_ms"].value, phone.scores["real_time_factor"].value
+    assert latency_ms is not None
+    assert factor == pytest.approx(latency_ms / (1000 * WINDOW_SAMPLES / 8000))
+
+
+def test_a_bare_file_has_no_hop_and_so_no_real_time_factor(tmp_path: Path) -> None:
+    (phone,) = predict(write_features(tmp_path / "x.tflite")).phones
+    assert "real_time_factor" not in phone.scores
+
+
+def test_phones_come_in_the_order_asked_for_and_once(tmp_path: Path) -> None:
+    prediction = predict(write_gain(tmp_path / "x.tflite"), "pixel-8", "galaxy-a14", "pixel-8")
+    assert [phone.device for phone in prediction.phones] == ["pixel-8", "galaxy-a14"]
+    slow, fast = (phone.scores["latency_ms"].value for phone in reversed(prediction.phones))
+    assert slow is not None and fast is not None and slow > fast
+
+
+def test_a_phone_of_the_other_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="iphone-12 runs coreml models; found a tflite model"):
+        predict(write_gain(tmp_path / "x.tflite"), "pixel-8", "iphone-12")
+
+
+def test_open_dimensions_and_broken_bundles_are_said(tmp_path: Path) -> None:
+    (notice,) = predict(write_gain(tmp_path / "x.tflite", open_=True)).notices
+    assert notice == "1 of 1 ops have open dimensions, counted as 1: real inputs cost more than predicted"
+    bundle = write_bundle(tmp_path / "b")
+    assert predict(bundle).notices == ()
+    (bundle / "extra").touch()
+    assert predict(bundle).notices == (f"{bundle}/extra: not in the manifest",)
+
+
+def test_the_text_calls_every_number_predicted(tmp_path: Path) -> None:
+    text = as_text(predict(write_bundle(tmp_path / "b")))
+    for label in ("latency of one call", "latency, 90 % stay below", "real-time factor", "peak memory"):
+        assert re.search(rf"^  {re.escape(label)} +\S+( \S+)? predicted \(80 %: \S+ to [^)]+\)$", text, re.MULTILINE)
+    assert "predicted ms" in text
+    assert "Inferred: XNNPACK" in text
+
+
+@pytest.mark.parametrize(
+    ("top", "kinds", "rest"), [(1, 1, "1 more ops (--all lists them)"), (2, 2, None), (None, 2, None)]
+)
+def test_the_dearest_ops_are_listed_and_the_rest_is_summed(
+    tmp_path: Path, top: int | None, kinds: int, rest: str | None
+) -> None:
+    text = as_text(predict(write_features(tmp_path / "x.tflite")), top=top)
+    assert sum(kind in text for kind in ("FULLY_CONNECTED", " MUL ")) == kinds
+    assert ("more ops" in text) == (rest is not None)
+    assert rest is None or rest in text
+    shares = [float(share) for share in re.findall(r"(\d+\.\d)%", text)]
+    assert sum(shares) == pytest.approx(100, abs=0.2)  # each is rounded to a tenth
+
+
+def test_a_phone_without_the_numbers_a_prediction_needs_says_which(tmp_path: Path) -> None:
+    profile = read_profile("pixel-8").model_copy(update={"bandwidth_gb_s": None})
+    prediction = predict_costs(locate_model(str(write_gain(tmp_path / "x.tflite"))), [profile])
+    (phone,) = prediction.phones
+    assert phone.ops == () and phone.predicted_call_overhead_ms is None
+    assert "not predicted: pixel-8: the profile gives no bandwidth_gb_s" in as_text(prediction)

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("ai_edge_litert")
+from tiny_tflite import AUDIO, FEATURES, GAIN, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+
+from device_profiles.errors import TestpressError
+from packager.bundle import AudioContract
+from testpress.playback import PlaySummary, as_text
+from testpress.playing import Played, play, save_outputs
+from testpress.terms import PlayOrder, make_order
+
+pytestmark = pytest.mark.tflite
+
+RATE_HZ = 8000
+
+
+def noise(n_samples: int, *, channels: int = 1) -> np.ndarray:
+    return np.random.default_rng(11).normal(scale=0.1, size=(n_samples, channels)).astype(np.float32)
+
+
+def write_audio(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ) -> Path:
+    soundfile.write(path, samples, rate_hz, subtype="FLOAT")
+    return path
+
+
+def play_bare(tmp_path: Path, model: Path, n_samples: int = 200, **options: Any) -> Played:
+    samples = noise(n_samples, channels=options.pop("channels", 1))
+    audio = write_audio(tmp_path / "x.wav", samples)
+    return play(make_order(str(model), audio=audio, **{"sample_rate": RATE_HZ, **options}))
+
+
+@pytest.mark.parametrize("n_samples", [1, WINDOW_SAMPLES - 1, WINDOW_SAMPLES, 200])
+def test_a_gain_plays_the_whole_clip_back_scaled(tmp_path: Path, n_samples: int) -> None:
+    played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"), n_samples)
+    scaled = played.outputs["scaled"]
+    np.testing.assert_allclose(scaled.values, GAIN * noise(n_samples)[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(scaled.times_s, np.arange(n_samples) / RATE_HZ, atol=1e-12)
+    assert played.summary.windows == -(-n_samples // WINDOW_SAMPLES)
+    assert played.summary.contract == AUDIO
+    assert "taken for time" in played.summary.notices[-1]
+
+
+def test_a_bundle_is_played_under_its_own_contract_overlap_and_all(tmp_path: Path) -> None:
+    contract = AudioContract(sample_rate_hz=RATE_HZ, window_samples=WINDOW_SAMPLES, hop_samples=48)
+    folder = write_bundle(tmp_path / "b", audio=contract)
+    played = play(make_order(str(folder), audio=write_audio(tmp_path / "x.wav", noise(500))))
+    np.testing.assert_allclose(played.outputs["scaled"].values, GAIN * noise(500)[:, 0], rtol=1e-6)
+    assert played.summary.windows == 11  # lead-in of 8, (500 + 8) / 48 rounded up
+    assert (played.summary.contract, played.summary.contract_from) == (contract, "the bundle's manifest")
+    assert played.summary.notices == ()
+
+
+def test_a_changed_bundle_says_so(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b")
+    (folder / "golden" / "in.f32").unlink()
+    played = play(make_order(str(folder), audio=write_audio(tmp_path / "x.wav", noise(80))))
+    assert played.summary.notices == (f"{folder}/golden/in.f32: missing, but in the manifest",)
+
+
+def test_outputs_without_time_have_one_value_a_window_at_the_windows_start(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_features(tmp_path / "x.tflite"), 3 * WINDOW_SAMPLES)
+    sums = noise(3 * WINDOW_SAMPLES)[:, 0].reshape(3, WINDOW_SAMPLES).sum(axis=1)
+    features = played.outputs["features"]
+    np.testing.assert_allclose(features.values, sums[:, None] * np.arange(FEATURES), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(played.outputs["half"].values, features.values / 2, rtol=1e-6)
+    np.testing.assert_allclose(features.times_s, np.arange(3) * WINDOW_SAMPLES / RATE_HZ)
+    assert [output.per_window for output in played.summary.outputs] == [None, None]
+    assert played.summary.notices == ()
+
+
+def test_the_summary_holds_each_outputs_numbers(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"))
+    (output,) = played.summary.outputs
+    expected = GAIN * noise(200)[:, 0]
+    assert (output.shape, output.dtype, output.per_window, output.not_finite) == ((200,), "float32", WINDOW_SAMPLES, 0)
+    assert (output.minimum, output.maximum) == (pytest.approx(expected.min()), pytest.approx(expected.max()))
+    assert output.mean == pytest.approx(expected.mean(dtype=np.float64), rel=1e-4)
+
+
+def test_values_that_overflow_are_counted_not_averaged(tmp_path: Path) -> None:
+    loud = np.full((WINDOW_SAMPLES, 1), 3e38, np.float32)
+    audio = write_audio(tmp_path / "x.wav", loud)
+    played = play(make_order(str(write_features(tmp_path / "x.tflite")), audio=audio, sample_rate=RATE_HZ))
+    output = played.summary.outputs[0]
+    assert output.not_finite > 0
+    assert (output.minimum, output.maximum, output.mean) == (None, None, None)
+    assert f"{output.not_finite} not finite" in as_text(played.summary)
+
+
+def test_times_are_measured_here_and_real_time_is_their_ratio(tmp_path: Path) -> None:
+    timing = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"), 800).summary.timing
+    assert {score.basis for score in timing.values()} == {"measured_host"}
+    total_ms, factor = timing["total_ms"].value, timing["real_time_factor"].value
+    assert total_ms is not None and total_ms > 0
+    assert factor == pytest.approx(total_ms / 100)  # 800 samples at 8 kHz are 100 ms
+
+
+def test_audio_at_another_rate_is_resampled_and_that_is_said(tmp_path: Path) -> None:
+    audio = write_audio(tmp_path / "x.wav", noise(400), 16000)
+    played = play(make_order(str(write_bundle(tmp_path / "b")), audio=audio))
+    assert played.outputs["scaled"].values.shape == (200,)
+    assert played.summary.notices == ("resampled from 16000 Hz to 8000 Hz",)
+
+
+def test_a_stereo_model_takes_a_stereo_file(tmp_path: Path) -> None:
+    model = write_gain(tmp_path / "x.tflite", shape=(1, WINDOW_SAMPLES, 2))
+    played = play_bare(tmp_path, model, 100, channels=2)
+    np.testing.assert_allclose(played.outputs["scaled"].values, GAIN * noise(100, channels=2), rtol=1e-6)
+
+
+def test_progress_is_told_window_by_window(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    order = make_order(str(write_bundle(tmp_path / "b")), audio=write_audio(tmp_path / "x.wav", noise(150)))
+    play(order, lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_saved_outputs_are_read_back_and_are_the_same_bytes_twice(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_features(tmp_path / "x.tflite"))
+    for name in ("one.npz", "two.npz"):
+        save_outputs(played, tmp_path / name)
+    with np.load(tmp_path / "one.npz", allow_pickle=False) as archive:
+        assert set(archive.files) == {"features", "features.times_s", "half", "half.times_s"}
+        for name, output in played.outputs.items():
+            np.testing.assert_array_equal(archive[name], output.values)
+            np.testing.assert_array_equal(archive[f"{name}.times_s"], output.times_s)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_an_output_named_as_numpys_own_argument_can_be_saved(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"))
+    save_outputs(Played(played.summary, {"file": played.outputs["scaled"]}), tmp_path / "o.npz")
+    with np.load(tmp_path / "o.npz") as archive:
+        assert archive["file"].shape == (200,)
+
+
+def test_where_nothing_can_be_written_the_message_says_so(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"))
+    (tmp_path / "taken").touch()
+    with pytest.raises(TestpressError, match="taken/o.npz: cannot be written"):
+        save_outputs(played, tmp_path / "taken" / "o.npz")
+
+
+RECIPE = """
+[model]
+name = "gain"
+version = "1"
+license = "Apache-2.0"
+source = "nowhere"
+[model.outputs.{output}]
+axes = ["sample"]
+aliases = ["scaled"]
+[audio]
+sample_rate_hz = 8000
+window_samples = {window}
+hop_samples = 32
+[devices]
+ids = ["pixel-8"]
+[task]
+kind = "note_transcription"
+dataset = "nowhere.jsonl"
+"""
+
+
+def write_recipe(path: Path, *, output: str = "loudness", window: int = WINDOW_SAMPLES) -> Path:
+    path.write_text(RECIPE.format(output=output, window=window))
+    return path
+
+
+def test_a_recipe_gives_a_bare_file_its_contract_and_names(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "r.toml")
+    played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"), recipe=recipe, sample_rate=None)
+    np.testing.assert_allclose(played.outputs["loudness"].values, GAIN * noise(200)[:, 0], rtol=1e-6)
+    assert played.summary.contract.hop_samples == 32
+    assert played.summary.notices == ("output loudness is bound to scaled, its alias in the recipe",)
+
+
+def bare(path: Path) -> Path:
+    return write_gain(path / "x.tflite")
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (bare, {"sample_rate": None}, "does not say at what rate it hears; give --sample-rate HZ, or --recipe RECIPE"),
+        (
+            lambda p: write_bundle(p / "b"),
+            {},
+            "a bundle holds its own audio contract; leave out --recipe and --sample-",
+        ),
+        (lambda p: write_gain(p / "x.tflite", shape=(1, 1), open_=True), {}, "its window is open; give --recipe"),
+        (lambda p: write_gain(p / "x.tflite", shape=(1, 40, 64)), {}, "[1, 40, 64], which is no window of audio"),
+        (lambda p: write_gain(p / "x.tflite", shape=(1, 64, 2)), {}, "has 1 channels where the model expects 2"),
+        (bare, {"notes": True}, "--notes needs the outputs note and onset; the model has scaled"),
+        (lambda p: write_gain(p / "x.tflite", custom="Odd"), {}, "refused the call"),
+        (bare, {"recipe": Path("gone.toml")}, "gone.toml: no such file"),
+    ],
+)
+def test_what_cannot_be_played_has_one_message(
+    tmp_path: Path, make: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TestpressError) as caught:
+        play_bare(tmp_path, make(tmp_path), **options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "message"),
+    [
+        ({}, {"sample_rate": 16000}, "--sample-rate 16000 contradicts the recipe's 8000"),
+        ({"window": 100}, {"sample_rate": None}, "does not hold one window of 100 samples"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_has_one_message(
+    tmp_path: Path, recipe: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    path = write_recipe(tmp_path / "r.toml", **recipe)
+    with pytest.raises(TestpressError, match=message):
+        play_bare(tmp_path, bare(tmp_path), recipe=path, **options)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros((50, 1), np.float32), "silent: every sample is 0"),
+        (np.zeros((0, 1), np.float32), "empty: it holds no sample"),
+        (np.array([[0.1], [np.nan]], np.float32), "holds a value that is not finite, first at sample 1"),
+        (noise(50, channels=2), "has 2 channels where the model expects 1; mix it down"),
+    ],
+)
+def test_audio_that_cannot_be_used_is_named_with_its_fault(tmp_path: Path, samples: np.ndarray, message: str) -> None:
+    audio = write_audio(tmp_path / "x.wav", samples)
+    with pytest.raises(TestpressError) as caught:
+        play(make_order(str(write_bundle(tmp_path / "b")), audio=audio))
+    assert str(caught.value).startswith(f"{audio}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "no such file"),
+        (Path.mkdir, "is a folder, not an audio file"),
+        (lambda path: path.write_text("hello"), "cannot be read as audio"),
+    ],
+)
+def test_what_is_no_audio_file_is_named(tmp_path: Path, make: Any, message: str) -> None:
+    make(tmp_path / "x.wav")
+    with pytest.raises(TestpressError, match=f"x.wav: {message}"):
+        play(make_order(str(write_bundle(tmp_path / "b")), audio=tmp_path / "x.wav"))
+
+
+def test_the_text_says_where_the_times_come_from_and_the_summary_survives_json(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"))
+    text = as_text(played.summary, tmp_path / "o.npz")
+    assert "measured on this machine, which is no phone" in text
+    assert "4 windows of 64 samples every 64" in text
+    assert text.endswith(f"outputs: {tmp_path / 'o.npz'}")
+    assert PlaySummary.model_validate_json(json.dumps(played.summary.model_dump(mode="json"))) == played.summary
+
+
+def test_an_order_is_what_was_asked_for(tmp_path: Path) -> None:
+    order = make_order(str(bare(tmp_path)), audio=Path("a.wav"), sample_rate=1, notes=True)
+    assert order == PlayOrder(order.model, Path("a.wav"), None, 1, notes=True)

@@ -1,0 +1,161 @@
+"""TFLite files of a few ops, written with the schema's own writer, that LiteRT runs; and bundles around them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from packager.bundle import (
+    AudioContract,
+    FileDigest,
+    Floor,
+    GoldenVector,
+    Manifest,
+    ModelIdentity,
+    SourceIdentity,
+    TensorContract,
+    dump_manifest,
+)
+
+WINDOW_SAMPLES = 64
+GAIN = 0.5
+FEATURES = 16
+AUDIO = AudioContract(sample_rate_hz=8000, window_samples=WINDOW_SAMPLES, hop_samples=WINDOW_SAMPLES)
+
+
+class Writer:
+    """A model of one subgraph."""
+
+    def __init__(self) -> None:
+        self.model, self.graph = schema.ModelT(), schema.SubGraphT()
+        self.model.version, self.model.operatorCodes, self.model.signatureDefs = 3, [], []
+        self.model.buffers, self.model.subgraphs = [schema.BufferT()], [self.graph]
+        self.graph.tensors, self.graph.operators = [], []
+
+    def tensor(
+        self, name: str, shape: tuple[int, ...], *, values: np.ndarray | None = None, open_: bool = False
+    ) -> int:
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), schema.TensorType.FLOAT32, 0
+        if open_:
+            tensor.shapeSignature = [-1 if size == 1 else size for size in shape]
+        if values is not None:
+            buffer = schema.BufferT()
+            buffer.data = list(values.astype("<f4").tobytes())
+            self.model.buffers.append(buffer)
+            tensor.buffer = len(self.model.buffers) - 1
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def op(self, kind: str, reads: list[int], writes: list[int], *, custom: str | None = None) -> None:
+        code = schema.OperatorCodeT()
+        number = getattr(schema.BuiltinOperator, kind)
+        code.builtinCode, code.deprecatedBuiltinCode, code.version, code.customCode = (
+            number,
+            min(number, 127),
+            1,
+            custom,
+        )
+        self.model.operatorCodes.append(code)
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = len(self.model.operatorCodes) - 1, reads, writes
+        self.graph.operators.append(operator)
+
+    def sign(self, key: str, inputs: dict[str, int], outputs: dict[str, int]) -> None:
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = key, 0
+        signature.inputs, signature.outputs = _entries(inputs), _entries(outputs)
+        self.model.signatureDefs.append(signature)
+
+    def write(self, path: Path, inputs: list[int], outputs: list[int]) -> Path:
+        self.graph.inputs, self.graph.outputs = inputs, outputs
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self.model.Pack(builder), file_identifier=b"TFL3")
+        path.write_bytes(bytes(builder.Output()))
+        return path
+
+
+def _entries(tensors: dict[str, int]) -> list[Any]:
+    entries = []
+    for name, index in tensors.items():
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, index
+        entries.append(entry)
+    return entries
+
+
+def write_gain(
+    path: Path,
+    *,
+    shape: tuple[int, ...] = (1, WINDOW_SAMPLES),
+    signed: bool = True,
+    open_: bool = False,
+    custom: str | None = None,
+) -> Path:
+    """`scaled` = `GAIN` × `audio`; with `custom` another op instead, of that name."""
+    w = Writer()
+    audio, scaled = w.tensor("audio_tensor", shape, open_=open_), w.tensor("scaled_tensor", shape, open_=open_)
+    factor = w.tensor("factor", (1,), values=np.array([GAIN]))
+    if custom is None:
+        w.op("MUL", [audio, factor], [scaled])
+    else:
+        w.op("CUSTOM", [audio, factor], [scaled], custom=custom)
+    if signed:
+        w.sign("serving_default", {"audio": audio}, {"scaled": scaled})
+    return w.write(path, [audio], [scaled])
+
+
+def write_features(path: Path) -> Path:
+    """`features` (1, 16): sixteenth k is k times the sum of `audio` (1, 64): 1024 multiply-adds; `half` is a MUL."""
+    w = Writer()
+    audio = w.tensor("audio", (1, WINDOW_SAMPLES))
+    features, half = w.tensor("features", (1, FEATURES)), w.tensor("half", (1, FEATURES))
+    weight = w.tensor("w", (FEATURES, WINDOW_SAMPLES), values=np.repeat(np.arange(FEATURES), WINDOW_SAMPLES))
+    factor = w.tensor("factor", (1,), values=np.array([0.5]))
+    w.op("FULLY_CONNECTED", [audio, weight, -1], [features])
+    w.op("MUL", [features, factor], [half])
+    w.sign("serving_default", {"audio": audio}, {"features": features, "half": half})
+    return w.write(path, [audio], [features, half])
+
+
+def write_bundle(folder: Path, *, audio: AudioContract = AUDIO) -> Path:
+    """A bundle of the gain whose every hash holds."""
+    (folder / "golden").mkdir(parents=True)
+    write_gain(folder / "model.tflite", shape=(1, audio.window_samples))
+    zeros = np.zeros(audio.window_samples, "<f4").tobytes()
+    for name in ("in.f32", "out.f32"):
+        (folder / "golden" / name).write_bytes(zeros)
+    names = ("golden/in.f32", "golden/out.f32", "model.tflite")
+    manifest = Manifest(
+        key="0" * 64,
+        variant="tflite-float32",
+        model=ModelIdentity(name="gain", version="1", license="Apache-2.0"),
+        format="tflite",
+        precision="float32",
+        file="model.tflite",
+        files={name: _digest(folder / name) for name in names},
+        source=SourceIdentity(uri="gain", framework="tensorflow", sha256="1" * 64),
+        tools={"tensorflow": "2.21.0"},
+        audio=audio,
+        inputs=(_contract("audio", audio),),
+        outputs=(_contract("scaled", audio),),
+        floor=Floor(platform="android", minimum_os=None, minimum_runtime="TFLite 1.5.0", because="MUL"),
+        golden=(GoldenVector(name="zeros", inputs={"audio": names[0]}, outputs={"scaled": names[1]}),),
+    )
+    (folder / "manifest.json").write_text(dump_manifest(manifest))
+    return folder
+
+
+def _contract(name: str, audio: AudioContract) -> TensorContract:
+    shape = (1, audio.window_samples)
+    return TensorContract(name=name, native_name=name, shape=shape, dtype="float32", axes=("batch", "sample"))
+
+
+def _digest(path: Path) -> FileDigest:
+    data = path.read_bytes()
+    return FileDigest(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
