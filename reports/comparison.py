@@ -11,6 +11,7 @@ from evaluators.evaluation import SCHEMA_VERSION, Evaluation
 from reports.baseline import Change, find_changes
 from reports.budgets import Budget, Status, Verdict, judge, recipe_budgets
 from reports.errors import ReportError
+from reports.metrics import PARITY_METRICS
 from reports.notation import shorten
 
 _WEIGHTS: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
@@ -140,9 +141,17 @@ def _collect_reasons(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> l
             own = verdict.rule if verdict.variant is None else ""
             sentence = f"{own or subject}: {verdict.reason}"
         else:
-            sentence = f"{subject}: {verdict.rule}: {verdict.reason}"
+            sentence = f"{subject}: {verdict.rule}: {verdict.reason}{_describe_start(evaluation, verdict)}"
         told[sentence] = told.get(sentence, 0) + 1
     return list(told)
+
+
+def _describe_start(evaluation: Evaluation, verdict: Verdict) -> str:
+    """For a broken parity budget: the op at which the bundle departs, where it was located."""
+    drift = next((each.drift for each in evaluation.variants if each.variant == verdict.variant), None)
+    if drift is None or verdict.metric not in PARITY_METRICS:
+        return ""
+    return f"; it starts at op {shorten(drift.first_op)}"
 
 
 def _weigh(verdict: Verdict) -> tuple[bool, int, float]:

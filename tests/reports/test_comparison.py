@@ -161,3 +161,11 @@ def test_another_model_is_no_baseline(evaluation: Evaluation) -> None:
 
 def test_the_comparison_itself_can_be_stored(comparison: Comparison) -> None:
     assert Comparison.model_validate_json(json.dumps(comparison.model_dump(mode="json"))) == comparison
+
+
+def test_a_broken_parity_budget_names_where_the_departure_starts(evaluation: Evaluation) -> None:
+    drifting = next(variant for variant in evaluation.variants if variant.drift is not None)
+    budget = Budget(metric="max_abs_error", max=1e-9)
+    reasons = compare(evaluation, budgets=(budget,)).outcome.reasons
+    named = [reason for reason in reasons if f"it starts at op {drifting.drift.first_op[:20]}" in reason]
+    assert [reason.split(":")[0] for reason in named] == [drifting.variant]
