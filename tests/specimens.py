@@ -61,7 +61,9 @@ class Job:
     def write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, (samples, rate_hz) in self.sounds.items():
-            soundfile.write(self.folder / name, samples, rate_hz, subtype="FLOAT")
+            # A float WAV holds the second in which it was written, so that its digest would differ from run to run.
+            subtype = "PCM_16" if np.isfinite(samples).all() else "FLOAT"
+            soundfile.write(self.folder / name, samples, rate_hz, subtype=subtype)
         lines = [line if isinstance(line, str) else json.dumps(line) for line in self.lines]
         (self.folder / "clips.jsonl").write_text("".join(f"{line}\n" for line in lines))
         self.path.write_text(to_toml(self.recipe))

@@ -162,7 +162,7 @@ def _is_protocol(node: ast.ClassDef) -> bool:
 
 
 def _is_plain(node: ast.AST) -> bool:
-    """Records say what their fields are beside each field, a property's name says what it is: neither must repeat it."""
+    """Records say what their fields are beside each field, a property's name says what it is."""
     if isinstance(node, ast.ClassDef):
         return any(ast.unparse(base).endswith("Record") for base in node.bases)
     decorators = {ast.unparse(decorator) for decorator in getattr(node, "decorator_list", [])}
