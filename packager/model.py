@@ -37,13 +37,11 @@ class ModelSpec(Record):
     license: Name
     """the model's licence, for example "Apache-2.0\""""
     source: Name
-    """a path, "pkg://installed_package/path" or "python:module:factory\""""
+    """a path, or "pkg://installed_package/path\""""
     framework: Framework | None = None
     """"torch" or "tensorflow"; derived from the file where it can be"""
     signature: str | None = None
     """which signature of a SavedModel; default "serving_default\""""
-    trust: bool = False
-    """true lets a pickle be loaded, which can run any code"""
     outputs: dict[str, OutputSpec]
     """one table an output, bound by name"""
 

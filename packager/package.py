@@ -16,6 +16,7 @@ from typing import Any
 from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Format, read_bundle
 from packager.compression import check_precision
 from packager.conversion import BundleRequest, ConversionRequest, tool_versions
+from packager.converters import check_pair
 from packager.errors import PackagingError
 from packager.model import ModelSource
 from packager.storage import digest_code, digest_facts, digest_files
@@ -86,7 +87,7 @@ def package(order: Order, *, on_done: Callable[[Packaged], None] = lambda _: Non
         One outcome a variant, in the order's order. A variant that fails is an outcome, not an exception.
 
     Raises:
-        PackagingError: A precision is unknown.
+        PackagingError: A precision is unknown, or there is no converter from the source to a format.
     """
     outcomes: dict[str, Packaged] = {}
 
@@ -96,6 +97,7 @@ def package(order: Order, *, on_done: Callable[[Packaged], None] = lambda _: Non
 
     for variant in order.variants:
         check_precision(variant.format, variant.precision, where=f"variants.{variant.format}")
+        check_pair(order.source.framework, variant.format)
         existing = find_finished(folder(order, variant), key(order, variant))
         if existing is not None:
             settle(Packaged(variant, existing, reused=True))

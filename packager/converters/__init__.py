@@ -35,15 +35,24 @@ def pairs() -> tuple[tuple[str, str], ...]:
     return tuple((source, format_) for source, _, format_ in (name.partition("_to_") for name in names))
 
 
+def check_pair(framework: str, format_: str) -> None:
+    """Refuse a pair for which there is no converter.
+
+    Raises:
+        PackagingError: With the pairs there are.
+    """
+    if (framework, format_) not in pairs():
+        known = ", ".join(f"{a} to {b}" for a, b in pairs())
+        raise PackagingError(f"no converter from {framework} to {format_}; there are: {known}")
+
+
 def prepare(framework: str, format_: str, source: LoadedSource, options: Options) -> Write:
     """Start the conversion of a loaded source to a format.
 
     Raises:
         PackagingError: There is no converter for the pair, or it refuses the model.
     """
-    if (framework, format_) not in pairs():
-        known = ", ".join(f"{a} to {b}" for a, b in pairs())
-        raise PackagingError(f"no converter from {framework} to {format_}; there are: {known}")
+    check_pair(framework, format_)
     module = importlib.import_module(f"packager.converters.{framework}_to_{format_}")
     write: Write = module.prepare(source, options)
     return write
