@@ -142,7 +142,10 @@ def check_hashes(bundle: Bundle) -> tuple[str, ...]:
 
 
 def _try_to_play(model: ModelFile) -> tuple[str | None, str | None]:
-    """The runtime, or why it does not play the model: one call on zeros, since TFLite finds a missing kernel only then."""
+    """The runtime, or why it does not play the model.
+
+    One call is made, on zeros: TFLite finds out that a kernel is missing only then.
+    """
     try:
         emulator = open_model(model.path)
         emulator.run({name: np.zeros(tensor.shape, tensor.dtype) for name, tensor in emulator.inputs.items()})

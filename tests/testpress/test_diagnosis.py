@@ -140,6 +140,7 @@ def test_an_old_python_and_a_system_without_locks_are_said(monkeypatch: pytest.M
 
 def test_nothing_heavy_is_imported_to_find_out() -> None:
     heavy = [requirement.module for requirement in REQUIREMENTS if requirement.extra]
-    code = f"import sys; from testpress.diagnosis import diagnose; diagnose(); print([m for m in {heavy} if m in sys.modules])"
+    code = "import sys; from testpress.diagnosis import diagnose; diagnose(); "
+    code += f"print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert (run.stdout.strip(), run.returncode) == ("[]", 0), run.stderr

@@ -170,7 +170,7 @@ def test_damage_anywhere_is_shown_or_refused_with_the_files_name(tmp_path: Path,
     data = bytearray(whole[: generator.randrange(8, len(whole))])
     data[generator.randrange(8, len(data)) if len(data) > 8 else 0] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(TestpressError, match="x.tflite"):
+    with pytest.raises(TestpressError, match=r"x\.tflite"):
         look(path)
 
 

@@ -145,7 +145,7 @@ def test_an_output_named_as_numpys_own_argument_can_be_saved(tmp_path: Path) -> 
 def test_where_nothing_can_be_written_the_message_says_so(tmp_path: Path) -> None:
     played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"))
     (tmp_path / "taken").touch()
-    with pytest.raises(TestpressError, match="taken/o.npz: cannot be written"):
+    with pytest.raises(TestpressError, match=r"taken/o\.npz: cannot be written"):
         save_outputs(played, tmp_path / "taken" / "o.npz")
 
 

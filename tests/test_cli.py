@@ -1,0 +1,165 @@
+"""The verbs for one file as a shell sees them: data on stdout, messages on stderr, exit codes, help with an example."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+from specimens import run_command, tone
+
+from testpress.cli import cli
+
+sys.path.append(str(Path(__file__).parent / "testpress"))
+pytest.importorskip("ai_edge_litert")
+from tiny_tflite import GAIN, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+
+pytestmark = pytest.mark.tflite
+
+VERBS = ("devices", "inspect", "latency", "play", "doctor")
+
+
+def invoke(*arguments: object) -> Result:
+    """A run that must not raise: faults of the user are for `main`, which tests start as a process of its own."""
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def start(*arguments: object) -> tuple[int, str, str]:
+    run = run_command([sys.executable, "-m", "testpress", *map(str, arguments)])
+    return run.returncode, run.stdout, run.stderr
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    soundfile.write(tmp_path / "clip.wav", tone(0.05), 8000, subtype="FLOAT")
+    return tmp_path / "clip.wav"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_ends_with_an_example_on_a_line_of_its_own(verb: str) -> None:
+    result = invoke(verb, "--help")
+    assert result.exit_code == 0
+    _, example = result.output.split("Example:\n")
+    (line,) = example.strip().splitlines()
+    assert line.strip().startswith(f"testpress {verb}")
+    assert "--json" in result.output
+
+
+@pytest.mark.parametrize("verb", ["inspect", "latency", "play"])
+@pytest.mark.parametrize("extra", [[], ["x.tflite", "--no-such-option"]])
+def test_wrong_usage_exits_2(verb: str, extra: list[str]) -> None:
+    assert invoke(verb, *extra).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("latency", "x.tflite"), ("play", "x.tflite"), ("play", "x.tflite", "--audio", "x", "--sample-rate", 0)],
+)
+def test_what_a_verb_cannot_do_without_is_usage(arguments: tuple[object, ...]) -> None:
+    assert invoke(*arguments).exit_code == 2
+
+
+def test_devices_lists_and_shows() -> None:
+    listed = json.loads(invoke("devices", "--json").stdout)
+    assert [profile["id"] for profile in listed] == sorted(profile["id"] for profile in listed)
+    one = json.loads(invoke("devices", "pixel-8", "--json").stdout)
+    assert one in listed
+    assert one["memory_bytes"]["source"] in invoke("devices", "pixel-8").stdout
+    assert all(profile["id"] in invoke("devices").stdout for profile in listed)
+
+
+def test_an_unknown_phone_is_one_message_and_exit_1() -> None:
+    code, out, err = start("devices", "pixl-8")
+    assert (code, out) == (1, "")
+    assert err.startswith("testpress: unknown device 'pixl-8'; did you mean 'pixel-8'?")
+
+
+def test_inspect_shows_a_file_as_text_and_as_json(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "x.tflite")
+    assert "FULLY_CONNECTED" in invoke("inspect", path).stdout
+    found = json.loads(invoke("inspect", path, "--json").stdout)
+    assert found["signatures"][0]["inputs"] == [{"name": "audio", "shape": [1, 64], "dtype": "float32", "note": ""}]
+
+
+def test_inspect_of_a_broken_bundle_still_shows_it_and_exits_1(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b")
+    assert invoke("inspect", folder).exit_code == 0
+    (folder / "extra").touch()
+    result = invoke("inspect", folder, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["hash_faults"] == [f"{folder}/extra: not in the manifest"]
+    assert result.stderr == f"testpress: {folder}: 1 files are not what the manifest says\n"
+
+
+def test_latency_lists_ten_ops_or_all(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "x.tflite")
+    text = invoke("latency", path, "--device", "pixel-8", "--device", "galaxy-a14").stdout
+    assert text.index("Pixel 8 (pixel-8)") < text.index("Galaxy A14 (Exynos 850) (galaxy-a14)")
+    found = json.loads(invoke("latency", path, "--device", "pixel-8", "--all", "--json").stdout)
+    assert found["phones"][0]["scores"]["latency_ms"]["basis"] == "predicted"
+    assert len(found["phones"][0]["ops"]) == 2
+
+
+def test_play_writes_the_outputs_and_says_where(tmp_path: Path, clip: Path) -> None:
+    model, out = write_gain(tmp_path / "x.tflite"), tmp_path / "new" / "o.npz"
+    result = invoke("play", model, "--audio", clip, "--sample-rate", 8000, "-o", out)
+    assert result.stdout.rstrip().endswith(f"outputs: {out}")
+    with np.load(out) as archive:
+        np.testing.assert_allclose(archive["scaled"], GAIN * tone(0.05)[:, 0], rtol=1e-6)
+
+
+def test_play_as_json_keeps_progress_off_stdout(tmp_path: Path, clip: Path) -> None:
+    folder = write_bundle(tmp_path / "b")
+    loud = invoke("play", folder, "--audio", clip, "--json")
+    assert json.loads(loud.stdout)["windows"] == -(-400 // WINDOW_SAMPLES)
+    assert loud.stderr == "play …\n"
+    assert invoke("play", folder, "--audio", clip, "--json", "--quiet").stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_recipe_tells_the_notes_from_the_onsets(notes_job: Any, tmp_path: Path) -> None:
+    """With the real converter: what `package` makes, `play` plays."""
+    notes_job.write()
+    assert notes_job.run("-o", str(notes_job.out), verb="package").returncode == 0
+    bundle = notes_job.out / "bundles" / "tflite-float32"
+    result = invoke("play", bundle, "--audio", notes_job.folder / "a.wav", "--notes", "--json", "-q")
+    found = json.loads(result.stdout)
+    assert [output["name"] for output in found["outputs"]] == ["note", "onset"]
+    assert found["notes"] is not None
+    bare = ("play", bundle / "model.tflite", "--audio", notes_job.folder / "a.wav", "--recipe", notes_job.path)
+    again = json.loads(invoke(*bare, "--notes", "--json", "-q").stdout)
+    assert again["outputs"] == found["outputs"]
+    assert (again["notes"], again["contract_from"]) == (found["notes"], "the recipe")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("inspect", "gone.tflite"), "gone.tflite: no such file or folder"),
+        (("latency", "gone.tflite", "--device", "pixel-8"), "gone.tflite: no such file or folder"),
+        (("play", "gone.tflite", "--audio", "x.wav"), "gone.tflite: no such file or folder"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_message_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:
+    code, out, err = start(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"testpress: {message}")
+    assert len(err.splitlines()) == 1
+
+
+def test_doctor_exits_by_whether_the_default_job_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = invoke("doctor", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == (0 if found["ready"] else 1)
+    monkeypatch.setattr("testpress.diagnosis.OLDEST_PYTHON", (99, 0))
+    old = invoke("doctor")
+    assert old.exit_code == 1
+    assert "NOT run" in old.stdout
