@@ -17,7 +17,7 @@ from testpress.cli import cli
 
 sys.path.append(str(Path(__file__).parent / "testpress"))
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import GAIN, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+from tiny_tflite import GAIN, WINDOW_SAMPLES, write_bundle, write_chain, write_features, write_gain
 
 pytestmark = pytest.mark.tflite
 
@@ -102,9 +102,12 @@ def test_latency_lists_ten_ops_or_all(tmp_path: Path) -> None:
     path = write_features(tmp_path / "x.tflite")
     text = invoke("latency", path, "--device", "pixel-8", "--device", "galaxy-a14").stdout
     assert text.index("Pixel 8 (pixel-8)") < text.index("Galaxy A14 (Exynos 850) (galaxy-a14)")
-    found = json.loads(invoke("latency", path, "--device", "pixel-8", "--all", "--json").stdout)
+    chain = ("latency", write_chain(tmp_path / "chain.tflite", 12), "--device", "pixel-8")
+    assert invoke(*chain).stdout.count(" MUL ") == 10
+    assert invoke(*chain, "--all").stdout.count(" MUL ") == 12
+    found = json.loads(invoke(*chain, "--json").stdout)
     assert found["phones"][0]["scores"]["latency_ms"]["basis"] == "predicted"
-    assert len(found["phones"][0]["ops"]) == 2
+    assert len(found["phones"][0]["ops"]) == 12
 
 
 def test_play_writes_the_outputs_and_says_where(tmp_path: Path, clip: Path) -> None:

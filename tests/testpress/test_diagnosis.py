@@ -92,7 +92,7 @@ def test_states(changes: dict[str, object], state: str, note: str) -> None:
 
 
 def test_a_local_build_is_the_version_it_is_built_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.13.0+cpu")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.13.0+cu126")
     assert look(tried="2.13.0")[0] == "ok"
 
 

@@ -76,6 +76,18 @@ def test_outputs_without_time_have_one_value_a_window_at_the_windows_start(tmp_p
     assert played.summary.notices == ()
 
 
+def test_a_bundles_outputs_go_by_the_apps_names_not_the_files(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b", output="loudness")
+    played = play(make_order(str(folder), audio=write_audio(tmp_path / "x.wav", noise(100))))
+    np.testing.assert_allclose(played.outputs["loudness"].values, GAIN * noise(100)[:, 0], rtol=1e-6)
+
+
+def test_with_overlap_the_first_window_starts_half_an_overlap_before_the_clip(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "r.toml", output="features", axes="class")
+    played = play_bare(tmp_path, write_features(tmp_path / "x.tflite"), 100, recipe=recipe, sample_rate=None)
+    np.testing.assert_allclose(played.outputs["features"].times_s, (np.arange(4) * 32 - 16) / RATE_HZ)
+
+
 def test_the_summary_holds_each_outputs_numbers(tmp_path: Path) -> None:
     played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite"))
     (output,) = played.summary.outputs
@@ -156,7 +168,7 @@ version = "1"
 license = "Apache-2.0"
 source = "nowhere"
 [model.outputs.{output}]
-axes = ["sample"]
+axes = ["{axes}"]
 aliases = ["scaled"]
 [audio]
 sample_rate_hz = 8000
@@ -170,8 +182,8 @@ dataset = "nowhere.jsonl"
 """
 
 
-def write_recipe(path: Path, *, output: str = "loudness", window: int = WINDOW_SAMPLES) -> Path:
-    path.write_text(RECIPE.format(output=output, window=window))
+def write_recipe(path: Path, *, output: str = "loudness", window: int = WINDOW_SAMPLES, axes: str = "sample") -> Path:
+    path.write_text(RECIPE.format(output=output, window=window, axes=axes))
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,19 @@ def write_features(path: Path) -> Path:
     return w.write(path, [audio], [features, half])
 
 
-def write_bundle(folder: Path, *, audio: AudioContract = AUDIO) -> Path:
-    """A bundle of the gain whose every hash holds."""
+def write_chain(path: Path, n_ops: int) -> Path:
+    """`n_ops` gains one after another."""
+    w = Writer()
+    factor = w.tensor("factor", (1,), values=np.array([GAIN]))
+    tensors = [w.tensor(f"x{k}", (1, WINDOW_SAMPLES)) for k in range(n_ops + 1)]
+    for before, after in itertools.pairwise(tensors):
+        w.op("MUL", [before, factor], [after])
+    w.sign("serving_default", {"audio": tensors[0]}, {"scaled": tensors[-1]})
+    return w.write(path, tensors[:1], tensors[-1:])
+
+
+def write_bundle(folder: Path, *, audio: AudioContract = AUDIO, output: str = "scaled") -> Path:
+    """A bundle of the gain whose every hash holds; the app calls its output `output`, the file `scaled`."""
     (folder / "golden").mkdir(parents=True)
     write_gain(folder / "model.tflite", shape=(1, audio.window_samples))
     zeros = np.zeros(audio.window_samples, "<f4").tobytes()
@@ -143,9 +155,9 @@ def write_bundle(folder: Path, *, audio: AudioContract = AUDIO) -> Path:
         tools={"tensorflow": "2.21.0"},
         audio=audio,
         inputs=(_contract("audio", audio),),
-        outputs=(_contract("scaled", audio),),
+        outputs=(_contract("scaled", audio).model_copy(update={"name": output}),),
         floor=Floor(platform="android", minimum_os=None, minimum_runtime="TFLite 1.5.0", because="MUL"),
-        golden=(GoldenVector(name="zeros", inputs={"audio": names[0]}, outputs={"scaled": names[1]}),),
+        golden=(GoldenVector(name="zeros", inputs={"audio": names[0]}, outputs={output: names[1]}),),
     )
     (folder / "manifest.json").write_text(dump_manifest(manifest))
     return folder
