@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from specimens import CACHE, GAIN_AUDIO, GAIN_VARIANTS, ROOT, Job, gain_spec, make_notes_job
+from specimens import (
+    BASIC_PITCH_RECIPE,
+    CACHE,
+    GAIN_AUDIO,
+    GAIN_VARIANTS,
+    ROOT,
+    Job,
+    gain_spec,
+    make_notes_job,
+    run_command,
+)
 
 from packager.bundle import Bundle
 from packager.model import ModelSource, find_source
@@ -65,3 +76,17 @@ def gain_bundles(gain_order: Order) -> dict[str, Bundle]:
 def notes_job(tmp_path: Path, saved_models: Path) -> Job:
     """A job that runs whole; each test takes its own copy and bends it."""
     return make_notes_job(tmp_path / "job", saved_models / "notes")
+
+
+@pytest.fixture(scope="session")
+def basic_pitch() -> Path:
+    """The output folder of the default job, run by the real command; what was finished in an earlier session stays."""
+    if importlib.util.find_spec("basic_pitch") is None:
+        pytest.skip("basic_pitch is not installed")
+    out = CACHE / "basic-pitch"
+    with held(CACHE / "basic-pitch.lock"):
+        run = run_command(
+            [sys.executable, "-m", "testpress", "run", str(ROOT / BASIC_PITCH_RECIPE), "-o", str(out)], timeout_s=900
+        )
+    assert run.returncode in {0, 3}, run.stderr[-3000:]
+    return out
