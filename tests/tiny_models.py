@@ -73,6 +73,16 @@ def save_refused(folder: str) -> None:
     _save(folder, call, [], [None, WINDOW_SAMPLES])
 
 
+def save_normalised(folder: str) -> None:
+    """One output, `normalised`: the input over its peak, and 0 where the peak is 0."""
+
+    def call(samples: tf.Tensor) -> dict[str, tf.Tensor]:
+        peak = tf.reduce_max(tf.abs(samples), axis=1, keepdims=True)
+        return {"normalised": tf.math.divide_no_nan(samples, peak)}
+
+    _save(folder, call, [], [None, WINDOW_SAMPLES])
+
+
 def _save(folder: str, call: object, variables: list[tf.Variable], shape: list[int | None]) -> None:
     module = tf.Module()
     module.kept = variables
@@ -80,7 +90,13 @@ def _save(folder: str, call: object, variables: list[tf.Variable], shape: list[i
     tf.saved_model.save(module, folder, signatures=module.call)
 
 
-_KINDS = {"gain": save_gain, "notes": save_notes, "two_inputs": save_two_inputs, "refused": save_refused}
+_KINDS = {
+    "gain": save_gain,
+    "normalised": save_normalised,
+    "notes": save_notes,
+    "two_inputs": save_two_inputs,
+    "refused": save_refused,
+}
 
 if __name__ == "__main__":
     for kind, save in _KINDS.items():
