@@ -10,13 +10,14 @@ import pydantic
 
 from device_profiles.errors import TestpressError
 from device_profiles.profile import DeviceProfile, read_profile
-from device_profiles.record import Record, read_toml
-from evaluators.task import load_task
+from device_profiles.record import Record, read_toml, suggest
+from evaluators.task import Task, load_task
 from packager.bundle import AudioContract, Format
 from packager.compression import check_precision, precisions
 from packager.model import ModelSpec
 from packager.package import Variant
 from reports.budgets import Budget
+from reports.metrics import HOST_METRICS, PARITY_METRICS, PHONE_METRICS, SIZE_METRICS
 from testpress.errors import RecipeError
 
 
@@ -117,17 +118,20 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = ()) -> Recipe:
     written = read_toml(path, RecipeFile, error=RecipeError)
     faults: list[str] = []
     profiles = []
+    base = Path() if devices else path.parent  # a shell's paths start where the shell stands
     for identifier in devices or written.devices.ids:
-        profile = _collect(faults, f"{path}: devices.ids", lambda i=identifier: read_profile(_profile_path(i, path)))
+        profile = _collect(faults, f"{path}: devices.ids", lambda i=identifier: read_profile(_profile_path(i, base)))
         if profile is not None:
             profiles.append(profile)
     variants = _variants(written, profiles)
     for variant in variants:
         where = f"variants.{variant.format}"
         _collect(faults, str(path), lambda v=variant, w=where: check_precision(v.format, v.precision, where=w))
-    _collect(faults, f"{path}: task.kind", lambda: load_task(written.task.kind))
+    task = _collect(faults, f"{path}: task.kind", lambda: load_task(written.task.kind))
+    faults += [f"{path}: {fault}" for fault in ([] if task is None else _budget_faults(written.budgets, task))]
     if not variants and not faults:
-        faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision")
+        formats = " or ".join(sorted({profile.format for profile in profiles}))
+        faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")
     if faults:
         raise RecipeError("\n".join(faults))
     return Recipe(path, written, tuple(profiles), variants)
@@ -141,8 +145,19 @@ def _collect(faults: list[str], where: str, check: Any) -> Any:
         return None
 
 
-def _profile_path(identifier: str, recipe: Path) -> str:
-    return str(recipe.parent / identifier) if identifier.endswith(".toml") else identifier
+def _profile_path(identifier: str, base: Path) -> str:
+    return str(base / identifier) if identifier.endswith(".toml") else identifier
+
+
+def _budget_faults(budgets: tuple[Budget, ...], task: Task) -> list[str]:
+    """Metrics that no evaluation will hold: told before minutes of work, not after."""
+    known = (*task.metrics, *PHONE_METRICS, *PARITY_METRICS, *HOST_METRICS, *SIZE_METRICS)
+    return [
+        f"budgets[{index}].metric: unknown metric {budget.metric!r}"
+        f"{suggest(budget.metric, known) or '; known: ' + ', '.join(known)}"
+        for index, budget in enumerate(budgets)
+        if budget.metric not in known
+    ]
 
 
 def _variants(written: RecipeFile, profiles: list[DeviceProfile]) -> tuple[Variant, ...]:

@@ -106,6 +106,10 @@ def _nan() -> np.ndarray:
     return samples
 
 
+def _budget(**budget: Any) -> Bend:
+    return _set("budgets", value=[budget])
+
+
 RECIPE_FAULTS: list[tuple[str, Bend, str]] = [
     (
         "a section is missing",
@@ -161,12 +165,22 @@ RECIPE_FAULTS: list[tuple[str, Bend, str]] = [
     (
         "nothing to package",
         _set("variants", "tflite", value=[]),
-        "{recipe}: variants: nothing is to be packaged; name at least one precision",
+        "{recipe}: variants: nothing is to be packaged; name at least one precision of tflite",
     ),
     (
         "an unknown task",
         _set("task", "kind", value="note_transciption"),
         "{recipe}: task.kind: no task of kind 'note_transciption'; did you mean 'note_transcription'?",
+    ),
+    (
+        "a budget on an unknown metric",
+        _budget(metric="note_f2", min=0.5),
+        "{recipe}: budgets[0].metric: unknown metric 'note_f2'; did you mean 'note_f1'?",
+    ),
+    (
+        "a budget without a limit",
+        _budget(metric="note_f1"),
+        "{recipe}: budgets[0]: a budget has exactly one of max, min, max_drop, max_rise; none given for 'note_f1'",
     ),
     ("an unknown framework", _set("model", "framework", value="jax"), "{recipe}: model.framework: Input should be "),
     (
