@@ -77,7 +77,7 @@ def inspect_model(model: ModelFile) -> Inspection:
     """
     faults = check_hashes(model.bundle) if model.bundle else ()
     try:
-        graph = read_model_graph(model)
+        graph = read_graph(model.path)
         signatures, floor = read_signatures(model.path), read_floor(model.path)
     except TestpressError as fault:
         text = str(fault) if str(model.path) in str(fault) else f"{model.path}: {fault}"
@@ -103,19 +103,6 @@ def inspect_model(model: ModelFile) -> Inspection:
         manifest=manifest,
         hash_faults=faults,
     )
-
-
-def read_model_graph(model: ModelFile) -> Graph:
-    """The graph of a model file.
-
-    Raises:
-        EvaluationError: The file is damaged.
-    """
-    if model.path.suffix == ".mlmodel":
-        from evaluators.costs.coreml_graph import read_coreml_graph
-
-        return read_coreml_graph(model.path)
-    return read_graph(model.path)
 
 
 def check_hashes(bundle: Bundle) -> tuple[str, ...]:

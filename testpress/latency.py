@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from device_profiles.profile import ComputeUnitKind, DeviceProfile
 from device_profiles.record import Record
-from evaluators.costs import Graph, place, predict_latency
+from evaluators.costs import Graph, place, predict_latency, read_graph
 from evaluators.costs.memory import predict_memory
 from evaluators.evaluation import Score
 from evaluators.floors import read_floor
@@ -14,7 +14,7 @@ from evaluators.predictions import name_precision, predict_device
 from packager.bundle import AudioContract, Floor, Format
 from packager.floors import meets
 from reports.notation import format_interval, format_number, shorten
-from testpress.inspection import check_hashes, read_model_graph
+from testpress.inspection import check_hashes
 from testpress.model_file import ModelFile
 from testpress.table import align
 
@@ -76,7 +76,7 @@ def predict_costs(model: ModelFile, profiles: Sequence[DeviceProfile]) -> CostPr
     Raises:
         TestpressError: The file is damaged, or a phone runs models of the other format.
     """
-    graph = read_model_graph(model)
+    graph = read_graph(model.path)
     floor = read_floor(model.path)
     precision = model.bundle.manifest.precision if model.bundle else name_precision(graph)
     audio = model.bundle.manifest.audio if model.bundle else None

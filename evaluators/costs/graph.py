@@ -89,7 +89,7 @@ class Step:
 
 
 def read_graph(path: Path) -> Graph:
-    """Read the graph of a `.tflite` file or an `.mlpackage` folder.
+    """Read the graph of a `.tflite` file, an `.mlpackage` folder or an `.mlmodel` file.
 
     Shapes the file leaves open are counted with 1 in their place and their ops marked dynamic. An op the counter does
     not know counts the bytes it moves. A loop's body counts once, since its number of turns is not in the file.
@@ -103,11 +103,12 @@ def read_graph(path: Path) -> Graph:
         from evaluators.costs.tflite_graph import read_tflite_graph
 
         return read_tflite_graph(path)
-    if path.suffix == ".mlpackage":
+    if path.suffix in (".mlpackage", ".mlmodel"):
         from evaluators.costs.coreml_graph import read_coreml_graph
 
         return read_coreml_graph(path)
-    raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is .tflite or .mlpackage")
+    known = ".tflite, .mlpackage or .mlmodel"
+    raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is {known}")
 
 
 def peak_bytes(

@@ -67,7 +67,7 @@ def test_totals_are_sums_over_ops() -> None:
     ("name", "message"),
     [
         ("missing.tflite", "missing.tflite: no such file"),
-        ("model.onnx", "model.onnx: unknown kind of model file '.onnx'; right is .tflite or .mlpackage"),
+        ("model.onnx", "model.onnx: unknown kind of model file '.onnx'; right is .tflite, .mlpackage or .mlmodel"),
     ],
 )
 def test_refusals(name: str, message: str, tmp_path: Path) -> None:
