@@ -232,9 +232,7 @@ def render(parts: tuple[Part, ...], phrases: list[list[PhraseNote]]) -> npt.NDAr
     return rendered
 
 
-def _at_peak(
-    rendered: npt.NDArray[np.float32], peak_dbfs: float, random: np.random.Generator
-) -> npt.NDArray[np.int16]:
+def _at_peak(rendered: npt.NDArray[np.float32], peak_dbfs: float, random: np.random.Generator) -> npt.NDArray[np.int16]:
     scale = 10 ** (peak_dbfs / 20) / float(np.abs(rendered).max())
     noise = random.normal(scale=10 ** (NOISE_DBFS / 20), size=rendered.shape)
     return np.round((rendered.astype(np.float64) * scale + noise) * 32767).astype(np.int16)
