@@ -63,5 +63,7 @@ def call_factory(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     specification.loader.exec_module(module)
     with stage_folder(Path(request["folder"])) as stage:
         manifest = Path(getattr(module, request["function"])(stage / "clips"))
+        if not manifest.is_file() or not manifest.is_relative_to(stage / "clips"):
+            raise EvaluationError(f"it returned {manifest}, which is not a file in the folder it was given")
         (stage / _POINTER).write_text(manifest.relative_to(stage).as_posix() + "\n")
     yield {"manifest": str(manifest)}

@@ -28,9 +28,6 @@ from packager.model import ModelSource, find_source
 from packager.package import Order, package
 from packager.storage import stage_folder
 
-# Files that LiteRT runs without a converter; `tests/testpress` wrote them first.
-sys.path.append(str(ROOT / "tests" / "testpress"))
-
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from device_profiles.profile import read_profile
+from evaluators.costs.graph import Graph, Op
+from evaluators.evaluation import DeviceResult
+from evaluators.predictions import name_precision, predict_device
+from packager.bundle import AudioContract, Floor, Format
+
+AUDIO = AudioContract(sample_rate_hz=8000, window_samples=2048, hop_samples=800)
+ANDROID = Floor(platform="android", minimum_os=None, minimum_runtime="TFLite 2.3.0", because="CONV_2D needs 2.3.0")
+
+
+def _graph(format_: Format, ops: list[tuple[str, int]], *, held: int = 100, read: int = 100) -> Graph:
+    made = tuple(Op(f"op{k}", "conv", macs, 10, 10, 10, dtype) for k, (dtype, macs) in enumerate(ops))
+    return Graph(format_, made, held, read, 1000)
+
+
+@pytest.mark.parametrize(
+    ("format_", "ops", "held", "expected"),
+    [
+        ("coreml", [("float16", 90), ("float32", 10)], 100, "float16"),
+        ("coreml", [("float16", 10), ("float32", 90)], 100, "float32"),
+        ("tflite", [("float32", 90)], 100, "float32"),
+        ("tflite", [("float32", 90)], 60, "float16"),
+        ("tflite", [("float32", 90)], 50, "float16"),
+        ("tflite", [("float32", 90)], 61, "float32"),
+        ("tflite", [("float32", 90)], 35, "dynamic_wi8_afp32"),
+        ("tflite", [("float32", 90)], 25, "dynamic_wi8_afp32"),
+        ("tflite", [("int8", 90), ("float32", 10)], 100, "static_wi8_ai8"),
+        ("tflite", [], 100, "float32"),
+        ("tflite", [("float32", 0)], 0, "float32"),
+    ],
+)
+def test_precision_is_told_from_the_graph(
+    format_: Format, ops: list[tuple[str, int]], held: int, expected: str
+) -> None:
+    read = 100 if held else 0
+    assert name_precision(_graph(format_, ops, held=held, read=read)) == expected
+
+
+def _predict(macs: int, **changes: int) -> DeviceResult:
+    audio = AUDIO.model_copy(update=changes)
+    graph = _graph("tflite", [("float32", macs)])
+    return predict_device(graph, ANDROID, read_profile("pixel-8"), precision="float32", audio=audio)
+
+
+def test_a_prediction_is_marked_and_has_an_interval() -> None:
+    result = _predict(10**8)
+    assert (result.device, result.runs) == ("pixel-8", True)
+    assert set(result.scores) == {"latency_ms", "latency_p90_ms", "real_time_factor", "memory_bytes"}
+    for name, score in result.scores.items():
+        assert score.basis == "predicted", name
+        assert score.direction == "lower"
+        assert score.value is not None
+        assert score.value > 0
+    latency = result.scores["latency_ms"]
+    assert latency.low is not None
+    assert latency.high is not None
+    assert latency.value is not None
+    assert latency.low < latency.value < latency.high
+
+
+def test_more_work_takes_longer() -> None:
+    values = [_predict(macs).scores["latency_ms"].value or 0 for macs in (10**6, 10**8, 10**10)]
+    assert values == sorted(values)
+    assert values[0] < values[2]
+
+
+@pytest.mark.parametrize("hop_samples", [200, 800, 2048])
+def test_the_real_time_factor_is_latency_over_the_hop(hop_samples: int) -> None:
+    """In closed form: ms of work over ms of audio by which one call advances."""
+    scores = _predict(10**8, hop_samples=hop_samples).scores
+    latency, factor = scores["latency_ms"], scores["real_time_factor"]
+    hop_ms = 1000 * hop_samples / 8000
+    for field in ("value", "low", "high"):
+        assert getattr(factor, field) == pytest.approx(getattr(latency, field) / hop_ms)
+    assert (factor.unit, factor.confidence) == ("ratio", latency.confidence)
+
+
+def test_a_phone_too_old_is_said() -> None:
+    profile = read_profile("iphone-12")
+    floor = Floor(platform="ios", minimum_os="iOS99", minimum_runtime=None, because="an op of the future")
+    graph = _graph("coreml", [("float16", 10**6)])
+    result = predict_device(graph, floor, profile, precision="float16", audio=AUDIO)
+    assert not result.runs
+    assert "an op of the future" in result.floor_reason or "iOS99" in result.floor_reason
