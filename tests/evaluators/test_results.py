@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benches import AUDIO, TASK, make_bench, write_model
+from tiny_tflite import write_gain
+
+from device_profiles.profile import read_profile
+from evaluators.evaluation import Drift, Failure
+from evaluators.results import Context, Trials, source_result, variant_result
+from evaluators.schedule import Bench, Outcome, _trial_request
+from evaluators.subjects import Subject, from_path
+from evaluators.trial import WARMUP_CALLS, TimingResult, TrialResult, play
+from packager.model import ModelSource, ModelSpec
+
+pytestmark = pytest.mark.tflite
+
+TIMES_NS = tuple(range(1_000_000, 11_000_001, 1_000_000))
+"""1 ms to 11 ms: the median is 6 ms, the 90th percentile 10 ms"""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return make_bench(tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture(scope="module")
+def model(bench: Bench) -> Path:
+    return write_model(bench.out / "m.tflite", onset=(1.0, 0.25))
+
+
+def _trial(bench: Bench, model: Path | None) -> TrialResult:
+    *_, last = play(_trial_request(model, bench).model_dump(mode="json"))
+    return TrialResult.model_validate(last["result"], strict=False)
+
+
+@pytest.fixture(scope="module")
+def trial(bench: Bench, model: Path) -> TrialResult:
+    return _trial(bench, model)
+
+
+@pytest.fixture(scope="module")
+def context(bench: Bench) -> Context:
+    spec = ModelSpec(name="m", version="1", license="Apache-2.0", source="m", outputs=bench.outputs)
+    source = source_result(ModelSource(spec, Path("m"), "tensorflow", "1" * 64), _trial(bench, None), TASK)
+    return Context(source, TASK, AUDIO, (read_profile("pixel-8"), read_profile("iphone-12")), bench.out)
+
+
+def _trials(played: Outcome, *, timed: Outcome | None = None, drift: Outcome | None = None) -> Trials:
+    return Trials(
+        {"m.tflite": played},
+        {"m.tflite": timed} if timed else {},
+        {"m.tflite": drift} if drift else {},
+    )
+
+
+def test_the_sources_scores_are_means_over_clips(context: Context, bench: Bench) -> None:
+    trial = _trial(bench, None)
+    assert context.source.clips == trial.clips
+    assert list(context.source.scores) == list(TASK.metrics)
+    for metric, score in context.source.scores.items():
+        values = [clip.scores[metric].value for clip in trial.clips]
+        present = [value for value in values if value is not None]
+        assert score.value == (pytest.approx(np.mean(present)) if present else None)
+
+
+def test_a_row_holds_all_that_was_found(trial: TrialResult, context: Context, model: Path) -> None:
+    timing = Outcome(TimingResult(threads=1, samples_ns=TIMES_NS, peak_memory_bytes=12345))
+    row = variant_result(from_path(model), _trials(Outcome(trial), timed=timing), context)
+    assert (row.variant, row.origin, row.format, row.path) == ("m.tflite", "file", "tflite", "m.tflite")
+    assert row.failure is None
+    assert row.parity == trial.parity
+    assert row.clips == trial.clips
+    assert row.timing is not None
+    assert (row.timing.p50_ms.value, row.timing.p90_ms.value) == (6.0, 10.0)
+    assert (row.timing.samples_ns, row.timing.warmup_calls) == (TIMES_NS, WARMUP_CALLS)
+    assert row.scores["peak_memory_bytes"].value == 12345
+    assert row.scores["size_bytes"].value == model.stat().st_size
+    assert row.scores["compressed_bytes"].value == len(zlib.compress(model.read_bytes(), 9))
+    assert [device.device for device in row.devices] == ["pixel-8"]  # a .tflite runs on no iPhone
+    assert row.floor is not None
+    assert row.floor.platform == "android"
+    assert row.precision == "float32"  # told from the graph
+    assert row.notices[0] == f"run by {trial.runtime}"
+
+
+def test_differences_are_variant_minus_source(trial: TrialResult, context: Context, model: Path) -> None:
+    row = variant_result(from_path(model), _trials(Outcome(trial)), context)
+    assert set(row.differences) == set(TASK.metrics)
+    for metric, difference in row.differences.items():
+        pairs = [
+            (mine.scores[metric].value, its.scores[metric].value)
+            for mine, its in zip(trial.clips, context.source.clips, strict=True)
+        ]
+        both = [mine - its for mine, its in pairs if mine is not None and its is not None]
+        assert difference.value == (pytest.approx(np.mean(both)) if both else None)
+        assert difference.value is not None or difference.reason
+
+
+def test_what_was_not_timed_has_no_times_but_a_reason(trial: TrialResult, context: Context, model: Path) -> None:
+    for timed in (Outcome(None, "took longer than 10 s"), None):
+        row = variant_result(from_path(model), _trials(Outcome(trial), timed=timed), context)
+        assert row.timing is None
+        assert "peak_memory_bytes" not in row.scores
+        assert f"not timed: {timed.reason if timed else 'was not run'}" in row.notices
+
+
+def test_drift_is_taken_over_or_its_absence_said(trial: TrialResult, context: Context, model: Path) -> None:
+    drift = Drift(
+        reference="coreml-float32", output_error=0.1, first_op="a", worst_op="b", explanation="because", steps=()
+    )
+    row = variant_result(from_path(model), _trials(Outcome(trial), drift=Outcome(drift)), context)
+    assert row.drift == drift
+    row = variant_result(from_path(model), _trials(Outcome(trial), drift=Outcome(None, "crashed")), context)
+    assert row.drift is None
+    assert "drift not located: crashed" in row.notices
+    row = variant_result(from_path(model), _trials(Outcome(trial)), context)
+    assert not [notice for notice in row.notices if "drift" in notice]
+
+
+def test_a_play_that_failed_is_a_row_with_its_reason(context: Context, model: Path) -> None:
+    outcome = Outcome(None, "the worker was ended by SIGSEGV", context.out / "logs" / "play-m.log")
+    row = variant_result(from_path(model), _trials(outcome), context)
+    assert row.failure == Failure(stage="evaluate", reason="the worker was ended by SIGSEGV", log="logs/play-m.log")
+    assert (row.scores, row.differences, row.devices, row.parity) == ({}, {}, (), ())
+
+
+def test_what_was_never_packaged_is_a_row_too(context: Context) -> None:
+    failure = Failure(stage="package", reason="no such op", log=None)
+    subject = Subject("coreml-float16", "bundle", None, "coreml", "float16", "", failure)
+    row = variant_result(subject, Trials({}, {}, {}), context)
+    assert (row.failure, row.path, row.precision) == (failure, "bundles/coreml-float16", "float16")
+
+
+def test_a_bundles_precision_is_its_manifests(trial: TrialResult, context: Context, model: Path) -> None:
+    subject = replace(from_path(model), origin="bundle", precision="dynamic_wi8_afp32")
+    assert variant_result(subject, _trials(Outcome(trial)), context).precision == "dynamic_wi8_afp32"
+
+
+def test_a_path_outside_the_output_folder_shows_its_name_alone(
+    trial: TrialResult, context: Context, tmp_path: Path
+) -> None:
+    """A report that is passed on should not tell where somebody keeps files."""
+    row = variant_result(from_path(write_model(tmp_path / "m.tflite")), _trials(Outcome(trial)), context)
+    assert row.path == "m.tflite"
+
+
+def test_a_graph_that_cannot_be_read_leaves_the_scores(trial: TrialResult, context: Context, tmp_path: Path) -> None:
+    path = write_gain(tmp_path / "m.tflite")
+    subject = from_path(path)
+    path.write_bytes(path.read_bytes()[:40])
+    row = variant_result(subject, _trials(Outcome(trial)), context)
+    assert row.failure is None
+    assert row.parity == trial.parity
+    assert row.devices == ()
+    assert any(notice.startswith("nothing predicted: ") for notice in row.notices)
