@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from specimens import Job
+
+from device_profiles.errors import TestpressError
+from evaluators.errors import EvaluationError
+from packager.errors import PackagingError
+from testpress import pipeline
+from testpress.recipe import read_recipe
+
+pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.tflite]
+
+
+class Told:
+    """A progress that remembers."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.lines: list[str] = []
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        if name not in self.stages:
+            self.stages.append(name)
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_the_stages_one_by_one_give_what_the_whole_gives(notes_job: Job) -> None:
+    """package, then evaluate, then run in the same folder: the run finds all of it done."""
+    notes_job.write()
+    recipe, out, told = read_recipe(notes_job.path), notes_job.out, Told()
+    with pytest.raises(EvaluationError, match="nothing to evaluate: package the recipe first"):
+        pipeline.evaluate_recipe(recipe, out, (), told, command="x")
+    assert told.lines == [f"tflite-float32 is not packaged and left out; testpress package {notes_job.path} makes it"]
+    (packaged,) = pipeline.package_recipe(recipe, out, told)
+    assert packaged.bundle is not None
+    assert not packaged.reused
+    evaluation = pipeline.evaluate_recipe(recipe, out, (), told, command="testpress evaluate")
+    assert evaluation.command == "testpress evaluate"
+    stored = {path: path.stat().st_mtime_ns for path in (out / "cache").rglob("*") if path.is_file()}
+    result = pipeline.run(recipe, out, told, command="testpress run")
+    assert [one.reused for one in result.packaged] == [True]
+    assert {path: path.stat().st_mtime_ns for path in (out / "cache").rglob("*") if path.is_file()} == stored
+    assert result.evaluation.variants == evaluation.variants
+    assert json.loads(result.evaluation_path.read_text())["command"] == "testpress run"
+    assert result.comparison.evaluation == result.evaluation
+    for path in (result.report.html, result.report.markdown, result.report.junit):
+        assert path.parent == out / "report"
+        assert path.stat().st_size > 0
+
+
+def test_a_bundle_of_another_recipe_is_out_of_date(notes_job: Job) -> None:
+    notes_job.recipe["variants"]["tflite"] = ["float32", "float16"]
+    notes_job.write()
+    told = Told()
+    pipeline.package_recipe(read_recipe(notes_job.path), notes_job.out, told)
+    shutil.rmtree(notes_job.out / "bundles" / "tflite-float16")
+    notes_job.recipe["model"]["version"] = "2"
+    notes_job.write()
+    with pytest.raises(EvaluationError, match="nothing to evaluate"):
+        pipeline.evaluate_recipe(read_recipe(notes_job.path), notes_job.out, (), told, command="x")
+    assert told.lines == [
+        f"tflite-float32 is out of date and left out; testpress package {notes_job.path} makes it",
+        f"tflite-float16 is not packaged and left out; testpress package {notes_job.path} makes it",
+    ]
+
+
+def test_a_source_that_nothing_can_be_made_of_is_said_once(notes_job: Job, saved_models: Path) -> None:
+    notes_job.recipe["model"]["source"] = str(saved_models / "two_inputs")
+    notes_job.recipe["variants"]["tflite"] = ["float32", "float16"]
+    notes_job.write()
+    told = Told()
+    with pytest.raises(PackagingError) as caught:
+        pipeline.package_recipe(read_recipe(notes_job.path), notes_job.out, told)
+    assert str(caught.value) == (
+        f"nothing could be packaged: {saved_models / 'two_inputs'}: signature takes 2 inputs (left, right); "
+        f"testpress binds one audio input\n(log: {notes_job.out / 'logs' / 'package-tflite.log'})"
+    )
+    assert told.lines == []
+
+
+def test_two_models_of_one_name_are_refused(notes_job: Job, tmp_path: Path) -> None:
+    notes_job.write()
+    recipe, told = read_recipe(notes_job.path), Told()
+    pipeline.package_recipe(recipe, notes_job.out, told)
+    model = notes_job.out / "bundles" / "tflite-float32" / "model.tflite"
+    names = [tmp_path / folder / "m.tflite" for folder in ("a", "b")]
+    for index, path in enumerate(names):
+        path.parent.mkdir()
+        path.write_bytes(model.read_bytes() + bytes(4 * index))
+    with pytest.raises(TestpressError) as caught:
+        pipeline.evaluate_recipe(recipe, notes_job.out, [str(path) for path in names], told, command="x")
+    assert str(caught.value) == f"two different models are named 'm.tflite': {names[0]}, {names[1]}"
+    same = [str(names[0]), str(names[0])]
+    evaluation = pipeline.evaluate_recipe(recipe, notes_job.out, same, told, command="x")
+    assert [row.variant for row in evaluation.variants] == ["tflite-float32", "m.tflite"]
+    file = evaluation.variants[1]
+    assert (file.origin, file.precision, file.failure) == ("file", "float32", None)
+    assert file.scores["note_f1"] == evaluation.variants[0].scores["note_f1"]  # the same model under another name
+
+
+def test_what_is_embedded_reports_itself(notes_job: Job) -> None:
+    """A report needs the evaluation alone: budgets and names of phones are in it."""
+    from reports.budgets import recipe_budgets
+
+    notes_job.recipe["budgets"] = [{"metric": "size_bytes", "max": "1kB"}]
+    notes_job.write()
+    result = pipeline.run(read_recipe(notes_job.path), notes_job.out, Told(), command="x")
+    assert [budget.text for budget in recipe_budgets(result.evaluation)] == ["size_bytes at most 1kB"]
+    assert result.comparison.outcome.status == "fail"
+    assert result.evaluation.device_names == {"pixel-8": "Pixel 8"}
