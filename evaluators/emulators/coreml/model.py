@@ -66,9 +66,10 @@ class CoreMLModel:
         self.function_name = function_name
         self._threads = threads
         function = self._read()
-        self._input_names = tuple(named.name for named in function.inputs)
+        self.input_names = tuple(named.name for named in function.inputs)
+        """inputs and states, in the order of `prepare`"""
         where = str(self.path)
-        self._inputs = ordered({**self.inputs, **self.states}, self._input_names, where=where)
+        self._inputs = ordered({**self.inputs, **self.states}, self.input_names, where=where)
         self._outputs = ordered(self.outputs, function.block.outputs, where=where)
         self.plan = _planned(function, where)
         """the steps a run takes; read by those who run parts of a program"""
