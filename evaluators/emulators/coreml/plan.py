@@ -88,8 +88,8 @@ class Plan:
                         slots[slot] = value
                 for slot in step.frees:
                     slots[slot] = None
-        except EvaluationError:
-            raise
+        except EvaluationError as fault:
+            raise placed(self.where, step.operation, fault) from fault.__cause__
         except Exception as fault:  # torch objects to shapes and values with errors of many types
             raise refused(self.where, step.operation, fault) from fault
 
@@ -102,8 +102,8 @@ class Plan:
         step = self.steps[index]
         try:
             result = step.call(*[slots[i] for i in step.inputs])
-        except EvaluationError:
-            raise
+        except EvaluationError as fault:
+            raise placed(self.where, step.operation, fault) from fault.__cause__
         except Exception as fault:  # as above
             raise refused(self.where, step.operation, fault) from fault
         return (result,) if len(step.outputs) == 1 else tuple(result)
@@ -135,3 +135,10 @@ def refused(where: str, operation: Operation, fault: Exception) -> EvaluationErr
     """The error for an op that cannot compute what it is given."""
     text = str(fault).split("\n", 1)[0]
     return EvaluationError(f"{where}: op {operation.kind} ({operation.name}) failed: {type(fault).__name__}: {text}")
+
+
+def placed(where: str, operation: Operation, fault: EvaluationError) -> EvaluationError:
+    """An op's own complaint with its place; one from a nested block has its place already."""
+    if str(fault).startswith(where):
+        return fault
+    return EvaluationError(f"{where}: op {operation.kind} ({operation.name}): {fault}")

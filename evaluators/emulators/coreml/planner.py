@@ -13,7 +13,7 @@ import torch
 from evaluators.emulators.coreml.binding import BoundOp, Slot, bind
 from evaluators.emulators.coreml.constants import tensor_of
 from evaluators.emulators.coreml.ops import OpDefinition, find_op
-from evaluators.emulators.coreml.plan import Plan, PlannedOp, Step, refused
+from evaluators.emulators.coreml.plan import Plan, PlannedOp, Step, placed, refused
 from evaluators.emulators.coreml.program import Block, Function, Named, Operation, Value
 from evaluators.errors import EvaluationError
 
@@ -97,8 +97,8 @@ class _Planner:
             if not bound.slots and definition.folds:
                 self._fold(operation, call())
                 return
-        except EvaluationError:
-            raise
+        except EvaluationError as fault:
+            raise placed(self._where, operation, fault) from fault.__cause__
         except Exception as fault:  # preparing and folding run torch, which raises errors of many types
             raise refused(self._where, operation, fault) from fault
         self._append(operation, BoundOp(call, bound.slots))
