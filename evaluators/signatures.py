@@ -8,7 +8,8 @@ from typing import Any
 
 from device_profiles.record import Record
 from evaluators.emulators import format_of
-from evaluators.emulators.coreml.features import Feature, read_interface
+from evaluators.emulators.coreml.features import Feature
+from evaluators.emulators.coreml.interface import read_interface
 from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.errors import EvaluationError
@@ -135,4 +136,4 @@ def _feature_port(feature: Feature) -> Port:
     notes = [f"allowed: {feature.expected()}"] if feature.bounds or feature.shapes else []
     if feature.optional:
         notes.append(f"optional, default {feature.default or 0.0:g}")
-    return Port(name=feature.name, shape=shape, dtype=feature.dtype.name, note="; ".join(notes))
+    return Port(name=feature.name, shape=shape, dtype=feature.kind, note="; ".join(notes))

@@ -189,11 +189,21 @@ class TestCoreML:
             ("encode", (3,), memory), ("decode", (4,), memory),
         ]  # fmt: skip
 
-    def test_an_image_is_named(self, tmp_path: Path) -> None:
+    def test_an_image_says_its_colours_and_size(self, tmp_path: Path) -> None:
         def fill(description: Any) -> None:
             feature = description.input.add()
             feature.name = "photo"
-            feature.type.imageType.width = 8
+            image = feature.type.imageType
+            image.width, image.height, image.colorSpace = 8, 6, 20  # RGB
 
-        with pytest.raises(EvaluationError, match="feature 'photo' is of kind image"):
+        (port,) = read_signatures(self.write(tmp_path / "x.mlmodel", fill))[0].inputs
+        assert (port.dtype, port.shape) == ("image RGB", (1, 3, 6, 8))
+
+    def test_a_kind_no_program_takes_is_named(self, tmp_path: Path) -> None:
+        def fill(description: Any) -> None:
+            feature = description.input.add()
+            feature.name = "words"
+            feature.type.stringType.SetInParent()
+
+        with pytest.raises(EvaluationError, match="feature 'words' is of kind string"):
             read_signatures(self.write(tmp_path / "x.mlmodel", fill))

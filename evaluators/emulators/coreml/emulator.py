@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from evaluators.emulators import Tensor
@@ -28,5 +29,14 @@ class CoreMLEmulator:
         }
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Run once; errors as `CoreMLModel.predict`'s."""
-        return self._model.predict(inputs)
+        """Run once; errors as `CoreMLModel.predict`'s.
+
+        A classifier's label comes as an array of one element, its probabilities as one in the order of the labels.
+        """
+        return {name: _as_array(value) for name, value in self._model.predict(inputs).items()}
+
+
+def _as_array(value: Any) -> npt.NDArray[Any]:
+    if isinstance(value, dict):
+        return np.fromiter(value.values(), np.float32, len(value))
+    return value if isinstance(value, np.ndarray) else np.asarray([value])

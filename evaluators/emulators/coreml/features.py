@@ -1,4 +1,7 @@
-"""What a model promises its caller: names, shapes and element types of inputs and outputs, and their conversion."""
+"""What a model promises its caller: names, shapes and element types of inputs and outputs, and their conversion.
+
+A feature is an array unless one of the classes below says otherwise; `images` has those that are pictures.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from device_profiles.record import suggest
-from evaluators.emulators.coreml.dtypes import DType, dtype_named
+from evaluators.emulators.coreml.dtypes import DType
+from evaluators.emulators.coreml.program import ValueType
 from evaluators.errors import EvaluationError
-
-_ARRAY_TYPES = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
-"""`ArrayFeatureType.ArrayDataType`. Source: coremltools' FeatureTypes.proto"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Feature:
     """fills an optional input that is not given"""
     optional: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What the caller gives or gets, in words."""
+        return self.dtype.name
+
     def allows(self, shape: tuple[int, ...]) -> bool:
         """Whether an array of this shape may be given."""
         if self.shapes:
@@ -48,8 +54,41 @@ class Feature:
         if self.shapes:
             return "one of " + ", ".join(str(list(shape)) for shape in self.shapes)
         if self.bounds:
-            return "[" + ", ".join(_range_text(low, high) for low, high in self.bounds) + "]"
+            return "[" + ", ".join(range_text(low, high) for low, high in self.bounds) + "]"
         return str(list(self.shape))
+
+    def taken(self, value: Any, *, where: str) -> np.ndarray:
+        """What the caller gives, checked, as an array for the program.
+
+        Raises:
+            EvaluationError: Shape, type or values do not fit.
+        """
+        return checked_array(self, value, where=where)
+
+    def given(self, value: Any) -> Any:
+        """What the program makes, as the caller gets it; arrays in the declared type and in memory of their own."""
+        return as_declared(self, value.numpy())
+
+
+class LabelFeature(Feature):
+    """The class a classifier decides for: a text or a whole number."""
+
+    def given(self, value: Any) -> Any:
+        """The label as it is."""
+        return value
+
+
+class DictionaryFeature(Feature):
+    """A classifier's probabilities by label."""
+
+    @property
+    def kind(self) -> str:
+        """What the caller gets, in words."""
+        return f"dictionary by {self.dtype.name}"
+
+    def given(self, value: Any) -> Any:
+        """The dictionary as it is, labels in the model's order."""
+        return value
 
 
 @dataclass(frozen=True)
@@ -61,57 +100,8 @@ class Interface:
     states: Mapping[str, Feature]
 
 
-def read_interface(description: Any, function_name: str, where: str) -> Interface:
-    """The features a model declares for one of its functions.
-
-    Args:
-        description: The `ModelDescription` message.
-        function_name: Which function, where the model has several.
-        where: How messages name the file.
-
-    Raises:
-        EvaluationError: A feature is of a kind the emulator does not take, such as an image.
-    """
-    found = description
-    if description.functions:
-        named = {function.name: function for function in description.functions}
-        if function_name not in named:
-            raise EvaluationError(f"{where}: has no function {function_name!r}; it has: {', '.join(sorted(named))}")
-        found = named[function_name]
-    parts = (found.input, found.output, found.state)
-    return Interface(*({message.name: _feature(message, where) for message in part} for part in parts))
-
-
-def _feature(message: Any, where: str) -> Feature:
-    type_ = message.type
-    kind = type_.WhichOneof("Type")
-    if kind == "stateType":
-        kind, array = "multiArrayType", type_.stateType.arrayType
-    else:
-        array = type_.multiArrayType
-    if kind != "multiArrayType":
-        name = (kind or "untyped").removesuffix("Type")
-        raise EvaluationError(f"{where}: feature {message.name!r} is of kind {name}; the emulator takes multi-arrays")
-    if array.dataType not in _ARRAY_TYPES:
-        raise EvaluationError(f"{where}: feature {message.name!r} has unknown array type code {array.dataType}")
-    flexible = array.WhichOneof("ShapeFlexibility")
-    default = array.WhichOneof("defaultOptionalValue")
-    return Feature(
-        name=message.name,
-        shape=tuple(array.shape),
-        dtype=dtype_named(_ARRAY_TYPES[array.dataType]),
-        bounds=_bounds(array.shapeRange.sizeRanges) if flexible == "shapeRange" else (),
-        shapes=tuple(tuple(s.shape) for s in array.enumeratedShapes.shapes) if flexible == "enumeratedShapes" else (),
-        default=float(getattr(array, default)) if default else None,
-        optional=bool(type_.isOptional),
-    )
-
-
-def _bounds(ranges: Iterable[Any]) -> tuple[tuple[int, int | None], ...]:
-    return tuple((int(r.lowerBound), int(r.upperBound) if r.upperBound >= 0 else None) for r in ranges)
-
-
-def _range_text(low: int, high: int | None) -> str:
+def range_text(low: int, high: int | None) -> str:
+    """Sizes from `low` to `high`, as messages show them."""
     return str(low) if low == high else f"{low}…{'' if high is None else high}"
 
 
@@ -124,14 +114,19 @@ def check_names(features: Mapping[str, Feature], given: Iterable[str], *, where:
             raise EvaluationError(f"{where}: has no input {name!r}{suggest(str(name), features)}; its inputs: {known}")
     for name, feature in features.items():
         if name not in names and not feature.optional:
-            raise EvaluationError(f"{where}: input {name!r} is missing ({feature.dtype.name} {feature.expected()})")
+            raise EvaluationError(f"{where}: input {name!r} is missing ({feature.kind} {feature.expected()})")
+
+
+_NARROW = ("i1", "i2", "u1", "u2", "u4", "u8")
+"""integer types no multi-array of Core ML holds"""
 
 
 def checked_array(feature: Feature, value: Any, *, where: str) -> np.ndarray:
     """An input as an array of its declared type.
 
-    Other widths are converted (float64 to float32, int64 to int32), and whole numbers held as floats to integers.
-    Integers are not taken for floats: audio samples of 16 bits would pass for samples 32768 times too loud.
+    What a multi-array holds is converted, as Core ML does it: floats of every width, int32 (and int64, Python's own).
+    Whole numbers held as floats are taken for integers. 16-bit integers are not taken for floats: Core ML has no such
+    arrays, and audio samples would pass for samples 32768 times too loud.
 
     Raises:
         EvaluationError: The shape or the kind does not fit, or an integer is too large or not whole.
@@ -140,7 +135,7 @@ def checked_array(feature: Feature, value: Any, *, where: str) -> np.ndarray:
     place = f"{where}: input {feature.name!r}"
     stored = feature.dtype.stored
     is_float = np.dtype(stored).kind == "f"
-    if array.dtype.kind not in ("f" if is_float else "biuf"):
+    if array.dtype.kind not in "biuf" or (is_float and array.dtype.str[1:] in _NARROW):
         raise EvaluationError(f"{place}: has dtype {array.dtype}, expected {feature.dtype.name}")
     if not feature.allows(array.shape):
         raise EvaluationError(f"{place}: has shape {list(array.shape)}, expected {feature.expected()}")
@@ -167,9 +162,23 @@ def default_array(feature: Feature) -> np.ndarray:
     return np.full(feature.shape, feature.default or 0.0, feature.dtype.stored)
 
 
-def as_declared(feature: Feature | None, array: np.ndarray) -> np.ndarray:
+def as_declared(feature: Feature, array: np.ndarray) -> np.ndarray:
     """An output in its declared element type, in memory of its own."""
-    return np.array(array, dtype=feature.dtype.stored if feature is not None else array.dtype, order="C")
+    return np.array(array, dtype=feature.dtype.stored, order="C")
+
+
+def conformed(array: np.ndarray, type_: ValueType) -> np.ndarray:
+    """An input as the program declares it, where that differs from what the model's description says.
+
+    A description has no numbers without dimensions, so those come as one element; and a picture has four dimensions
+    here, where a program may leave out the first.
+    """
+    if type_.shape is not None and array.ndim > len(type_.shape):
+        surplus = array.ndim - len(type_.shape)
+        if all(size == 1 for size in array.shape[:surplus]):
+            array = array.reshape(array.shape[surplus:])
+    stored = type_.dtype.stored if type_.dtype is not None else None
+    return array if stored is None or array.dtype == stored else array.astype(stored)
 
 
 def ordered(features: Mapping[str, Feature], names: Sequence[str], *, where: str) -> list[Feature]:

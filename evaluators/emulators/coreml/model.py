@@ -7,17 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from evaluators.emulators.coreml.features import (
     Feature,
-    as_declared,
     check_names,
-    checked_array,
+    conformed,
     default_array,
     ordered,
-    read_interface,
 )
+from evaluators.emulators.coreml.interface import read_interface
 from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.program import Function, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
@@ -43,7 +40,7 @@ class CoreMLModel:
         path: str | Path,
         compute_units: str = "CPU_ONLY",
         *,
-        function_name: str = "main",
+        function_name: str | None = None,
         threads: int | None = None,
     ) -> None:
         """Load a model: parse, check, fold constants, resolve ops.
@@ -51,7 +48,7 @@ class CoreMLModel:
         Args:
             path: An .mlpackage folder or an .mlmodel file.
             compute_units: One of `COMPUTE_UNITS`; checked and kept, the numbers are the same for all.
-            function_name: Which function of a model with several.
+            function_name: Which function of a model with several; default: the one the file names, else main.
             threads: How many threads a run may use; default: as torch is set.
 
         Raises:
@@ -63,24 +60,25 @@ class CoreMLModel:
             raise EvaluationError(f"threads is {threads}; expected at least 1")
         self.path = Path(path)
         self.compute_units = compute_units
-        self.function_name = function_name
         self._threads = threads
-        function = self._read()
+        function = self._read(function_name)
         self.input_names = tuple(named.name for named in function.inputs)
         """inputs and states, in the order of `prepare`"""
         where = str(self.path)
-        self._inputs = ordered({**self.inputs, **self.states}, self.input_names, where=where)
+        features = ordered({**self.inputs, **self.states}, self.input_names, where=where)
+        self._inputs = [(feature, named.type) for feature, named in zip(features, function.inputs, strict=True)]
         self._outputs = ordered(self.outputs, function.block.outputs, where=where)
         self.plan = _planned(function, where)
         """the steps a run takes; read by those who run parts of a program"""
 
-    def _read(self) -> Function:
+    def _read(self, function_name: str | None) -> Function:
         where = str(self.path)
         package = open_package(self.path)
         model = parse_model(package.specification.read_bytes(), str(package.specification))
         kind = model.WhichOneof("Type")
         if kind != "mlProgram":
             raise EvaluationError(f"{where}: holds a model of type {kind}; the emulator runs mlProgram")
+        self.function_name = function_name or model.description.defaultFunctionName or "main"
         interface = read_interface(model.description, self.function_name, where)
         self.inputs: Mapping[str, Feature] = interface.inputs
         """name → shape and element type"""
@@ -91,15 +89,16 @@ class CoreMLModel:
         weights = WeightFiles(package.specification.parent, package.root)
         return read_function(model.mlProgram, self.function_name, weights=weights, where=where)
 
-    def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, np.ndarray]:
+    def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
         """Run the model.
 
         Args:
-            inputs: Array by input name; shape and dtype as `self.inputs` says.
+            inputs: Array by input name, shape and dtype as `self.inputs` says; a PIL image where the input is one.
             state: What `make_state` returned, for models with state.
 
         Returns:
-            Array by output name, in the declared dtype, in memory of its own.
+            By output name: an array in the declared dtype, in memory of its own; a PIL image; or of a classifier the
+            label and a dictionary of each label's probability.
 
         Raises:
             EvaluationError: An input is missing, unknown, or of the wrong shape or dtype, or an op fails.
@@ -109,7 +108,7 @@ class CoreMLModel:
 
     def run(
         self, inputs: Mapping[str, Any], observer: Observer | None = None, *, state: State | None = None
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, Any]:
         """As `predict`; an observer is shown every op's output and may replace it.
 
         Args:
@@ -149,19 +148,18 @@ class CoreMLModel:
             needed = "needs a state from make_state()" if self.states else "has no state, but one is given"
             raise EvaluationError(f"{where}: function {self.function_name!r} {needed}")
         prepared: list[Any] = []
-        for feature in self._inputs:
+        for feature, type_ in self._inputs:
             if state is not None and feature.name in self.states:
                 prepared.append(state.buffers[feature.name])
-            elif feature.name in inputs:
-                array = checked_array(feature, inputs[feature.name], where=where)
-                prepared.append(to_tensor(array, feature.dtype))
-            else:
-                prepared.append(to_tensor(default_array(feature), feature.dtype))
+                continue
+            name = feature.name
+            array = feature.taken(inputs[name], where=where) if name in inputs else default_array(feature)
+            prepared.append(to_tensor(conformed(array, type_), type_.dtype or feature.dtype))
         return prepared
 
-    def named(self, values: list[Any]) -> dict[str, np.ndarray]:
-        """What the plan returns, by output name, in the declared dtypes."""
-        return {f.name: as_declared(f, value.numpy()) for f, value in zip(self._outputs, values, strict=True)}
+    def named(self, values: list[Any]) -> dict[str, Any]:
+        """What the plan returns, by output name, as the model's description declares it."""
+        return {f.name: f.given(value) for f, value in zip(self._outputs, values, strict=True)}
 
 
 def _planned(function: Function, where: str) -> Plan:

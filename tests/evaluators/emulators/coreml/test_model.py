@@ -224,10 +224,10 @@ def test_another_kind_of_model_is_named(tmp_path: Path) -> None:
         CoreMLModel(write_package(tmp_path, empty, name="empty.mlpackage"))
 
 
-def test_an_image_input_is_named(tmp_path: Path) -> None:
+def test_an_input_of_another_kind_is_named(tmp_path: Path) -> None:
     message = gain().message()
-    message.description.input[0].type.imageType.width = 3
-    with pytest.raises(EvaluationError, match="feature 'x' is of kind image"):
+    message.description.input[0].type.stringType.SetInParent()
+    with pytest.raises(EvaluationError, match="feature 'x' is of kind string; an ML Program's inputs are"):
         load(tmp_path, message)
 
 
