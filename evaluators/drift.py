@@ -1,16 +1,20 @@
 """Where a Core ML program of low precision departs from its float32 original.
 
-The original runs once and every op's output is kept. In the candidate, the outputs of all ops up to `k` are replaced
-by the original's values, unrounded, and the rest runs as it is: R(k) is the largest absolute error the outputs still
-have. R(0) is the whole error, R(n) is 0, and the op whose replacement lowers R most is where the departure happens.
-Looking at each op's own error instead would blame ops whose errors the outputs never see. R may rise where errors had
-cancelled out; what counts is how far an op brings it below its lowest value so far.
+In the candidate, the outputs of all ops up to `k` are replaced by the original's values, unrounded, and the rest runs
+as it is: R(k) is the largest absolute error the outputs still have. R(0) is the whole error, R(n) is 0, and the op
+whose replacement lowers R most is where the departure happens, and to blame. R may rise where errors had cancelled out;
+what counts is how far an op brings it below its lowest value so far.
+
+`evaluators.emulators.coreml.comparison` asks something else: where values part, op by op, whether or not the outputs
+ever see it.
+
+Each R runs the original up to `k` beside the candidate, so that memory holds what is alive in both programs and not
+every activation; `alignment.Follower` states the bound.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +28,8 @@ from evaluators.evaluation import Drift, DriftStep
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evaluators.emulators.coreml.plan import Plan, Step
-
-_CAST_SUFFIX = re.compile(r"(_cast)?(_to)?_fp(16|32)$")
-"""what coremltools' precision pass appends to the names of ops it rewrites: `x_cast_fp16`, `x_to_fp16`"""
+    from evaluators.emulators.coreml.alignment import Follower
+    from evaluators.emulators.coreml.plan import Plan
 
 _START_SHARE = 0.1
 """the departure starts where this share of the error is removed"""
@@ -76,47 +78,56 @@ def locate_drift(
 
 
 class _Trial:
-    """Both programs on one input."""
+    """Both programs on one input. Nothing is kept but the inputs and the outputs expected: each R is run anew."""
 
     def __init__(self, reference: CoreMLModel, candidate: CoreMLModel, inputs: Mapping[str, np.ndarray]) -> None:
-        self._candidate = candidate
-        self._kept: dict[str, Tensor] = {}
-        self._expected = reference.run(inputs, lambda op, value: self._kept.__setitem__(op.output, value))
+        from evaluators.emulators.coreml import alignment
+
+        self._follower = alignment.Follower
+        self._reference, self._candidate = reference, candidate
+        self._given, self._inputs = reference.prepare(inputs), candidate.prepare(inputs)
+        self._expected = reference.predict(inputs)
+        outputs = alignment.output_names(candidate.plan)
+        self._namesakes = alignment.align_names(alignment.output_names(reference.plan), outputs)
         self.names: list[str] = []
         """the reference's name of each step's output; empty where it has none"""
-        self.values: list[Tensor | None] = []
-        """the reference's value of each step's output"""
-        self._states: list[list[Any]] = []
-        self._walk(candidate.plan, candidate.prepare(inputs))
+        self._find_names()
 
-    def _walk(self, plan: Plan, inputs: list[Any]) -> None:
-        """Run the candidate once with every output put right, keeping the slots before each step."""
-        slots = plan.start(inputs)
-        for index, step in enumerate(plan.steps):
-            self._states.append(list(slots))
+    def _find_names(self) -> None:
+        """Run both side by side with every output put right, to see which namesakes have the same shape."""
+        plan = self._candidate.plan
+        infos = [step.infos[0] if len(step.infos) == 1 else None for step in plan.steps]
+        names = [self._namesakes.get(info.output, "") if info else "" for info in infos]
+        follower, slots = self._follow(names), plan.start(self._inputs)
+        for index, name in enumerate(names):
             values = plan.compute(index, slots)
-            name = self._namesake(step, values)
-            self.names.append(name)
-            self.values.append(self._kept[name] if name else None)
-            for slot, value in zip(step.outputs, (self._kept[name],) if name else values, strict=True):
-                slots[slot] = value
-            for slot in step.frees:
-                slots[slot] = None
-        self._states.append(slots)
+            right = follower.take(name) if name else None
+            fits = right is not None and right.shape == values[0].shape
+            self.names.append(name if fits else "")
+            self._store(index, (right,) if fits else values, slots)
 
-    def _namesake(self, step: Step, values: tuple[Any, ...]) -> str:
-        """The op of the reference whose output this step's output should be, or nothing."""
-        if len(step.infos) != 1:
-            return ""
-        output = step.infos[0].output
-        for name in (output, _CAST_SUFFIX.sub("", output)):
-            if name in self._kept and self._kept[name].shape == values[0].shape:
-                return name
-        return ""
+    def _follow(self, names: Sequence[str]) -> Follower:
+        """The reference, to be asked for these outputs."""
+        return self._follower(self._reference.plan, self._given, filter(None, names))
+
+    def _store(self, index: int, values: tuple[Any, ...], slots: list[Any]) -> None:
+        step = self._candidate.plan.steps[index]
+        for slot, value in zip(step.outputs, values, strict=True):
+            slots[slot] = value
+        for slot in step.frees:
+            slots[slot] = None
+
+    def value_at(self, index: int) -> Tensor:
+        """The reference's value of a step's output that has a namesake."""
+        value: Tensor = self._follow([self.names[index]]).take(self.names[index])
+        return value
 
     def error_after(self, begin: int) -> float:
         """Largest absolute error of the outputs when the steps before `begin` are put right."""
-        plan, slots = self._candidate.plan, list(self._states[begin])
+        plan = self._candidate.plan
+        follower, slots = self._follow(self.names[:begin]), plan.start(self._inputs)
+        for index, name in enumerate(self.names[:begin]):
+            self._store(index, (follower.take(name),) if name else plan.compute(index, slots), slots)
         if begin < len(plan.steps):
             plan.advance(slots, begin)
         found = self._candidate.named(plan.results(slots))
@@ -163,9 +174,9 @@ def _described(
     first = next(k for k in ops if errors[k] <= whole * (1 - _START_SHARE))
     kind = plan.steps[ops[worst]].operation.kind
     dtype = plan.steps[ops[worst]].infos[0].dtype
-    values = [trial.values[ops[worst]] for trial in trials]
+    values = [trial.value_at(ops[worst]).numpy().ravel() for trial in trials]
     share = f"Putting right {kind} {names[ops[worst]]} removes {drops[worst]:.2g} of the largest error {whole:.2g}"
-    evidence = _evidence(np.concatenate([v.numpy().ravel() for v in values if v is not None]), dtype)
+    evidence = _evidence(np.concatenate(values), dtype)
     return Drift(
         reference=reference,
         output_error=whole,

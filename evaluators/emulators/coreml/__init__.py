@@ -16,19 +16,31 @@ How a model comes to run, one module a stage:
     state      tensors that live on between calls
     model      the public face
 
+What watches a program at work:
+
+    ranges      the range of every op's values, and whether float16 can hold them
+    comparison  where two programs of one model part, op by op
+    alignment   which op of one program is which of another
+
 `ops/` holds what each operation computes, one file a family.
 """
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evaluators.emulators import Emulator
+    from evaluators.emulators.coreml.comparison import compare
     from evaluators.emulators.coreml.model import CoreMLModel
+    from evaluators.emulators.coreml.ranges import observe_ranges
 
-__all__ = ["CoreMLModel", "open_model"]
+__all__ = ["CoreMLModel", "compare", "observe_ranges", "open_model"]
+
+_HOMES = {"CoreMLModel": "model", "compare": "comparison", "observe_ranges": "ranges"}
+"""public name → its module, imported when it is first asked for: most import torch"""
 
 
 def open_model(path: Path, *, threads: int) -> Emulator:
@@ -39,8 +51,6 @@ def open_model(path: Path, *, threads: int) -> Emulator:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "CoreMLModel":
-        from evaluators.emulators.coreml.model import CoreMLModel
-
-        return CoreMLModel
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,262 @@
+"""Where the values of two programs of one model part: the first op beyond a tolerance, and the worst.
+
+This says where values differ, op by op, each measured against its own range. It does not say which op is to blame for
+the error of the outputs: an error here may never reach them, and what is small here (values that became 0 before a
+logarithm) may spoil them. `evaluators.drift` answers that, for programs with the same ops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from device_profiles.record import Record
+from evaluators.emulators.coreml.alignment import Follower, align_names, output_names, walk
+from evaluators.emulators.coreml.model import CoreMLModel
+from evaluators.emulators.coreml.plan import PlannedOp
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import Score
+from evaluators.parity import ParityMeter
+
+TOLERANCE = 0.01
+"""of the reference's range: twenty times 2^-11, the most that one rounding to float16 changes a value by"""
+
+
+class OpComparison(Record):
+    """One output of the candidate beside its namesake, over all inputs."""
+
+    op: str
+    """the output's name in the candidate"""
+    reference_op: str
+    kind: str
+    """the type of the candidate's op, for example conv"""
+    dtype: str
+    reference_kind: str
+    """`input` where a cast of the candidate is held against the program's own input"""
+    reference_dtype: str
+    elements: int
+    """pairs of values seen"""
+    reference_range: float
+    """from the reference's lowest finite value to its highest, 0 counted among them"""
+    max_abs_error: float
+    """over pairs of finite values"""
+    relative_error: float | None
+    """`max_abs_error` by `reference_range`; none where the reference is 0 throughout and the candidate is not"""
+    snr_db: Score
+    """over pairs of finite values"""
+    cosine: Score
+    unlike: int
+    """pairs of which one is not finite, unless both are the same"""
+    overflowed: int
+    """of these, those that are infinite in the candidate and finite in the reference"""
+    vanished: int
+    """pairs that are 0 in the candidate and another number in the reference"""
+
+    @property
+    def severity(self) -> float:
+        """The relative error; infinite where one side is not finite or only the reference is 0."""
+        return math.inf if self.unlike or self.relative_error is None else self.relative_error
+
+
+class ShapeMismatch(Record):
+    """Namesakes whose values have different shapes; they are not compared."""
+
+    op: str
+    reference_op: str
+    shape: tuple[int, ...]
+    """in the candidate, at the first input for which they differ"""
+    reference_shape: tuple[int, ...]
+
+
+class Comparison(Record):
+    """Two programs, op by op."""
+
+    reference: str
+    candidate: str
+    inputs: int
+    tolerance: float
+    first: str | None
+    """the first op of the candidate, in its program order, whose severity is beyond the tolerance"""
+    worst: str | None
+    """the op of largest severity, of equal ones the first; none where all values are equal"""
+    ops: tuple[OpComparison, ...]
+    """in the candidate's program order"""
+    mismatches: tuple[ShapeMismatch, ...]
+    unaligned: tuple[str, ...]
+    """outputs of the candidate's ops that have no namesake"""
+    reference_unaligned: tuple[str, ...]
+    """outputs of the reference's ops that are nobody's namesake"""
+    held_bytes: int
+    """the most that values of the reference took while they waited for the candidate"""
+
+
+def compare(
+    reference: CoreMLModel, candidate: CoreMLModel, inputs: Iterable[Mapping[str, Any]], *, tolerance: float = TOLERANCE
+) -> Comparison:
+    """Run two programs side by side and say where their values part.
+
+    Ops are aligned by the names of their outputs, see `alignment`. Names that a converter only counts (`conv_3`) may
+    mean different ops in programs that were not converted alike.
+
+    Both programs are walked at once, and a value of the reference is dropped when its last namesake was compared. So
+    memory holds what is alive in the two programs, plus `held_bytes`: one value where they have their ops in the same
+    order, at worst (in the opposite order) all that are aligned.
+
+    Args:
+        reference: The program held to be right. Programs with state get fresh states, which live on between inputs.
+        candidate: The program to judge, with the same inputs.
+        inputs: What to run both on, one mapping a run, as `CoreMLModel.predict` takes them; read one at a time.
+        tolerance: The largest error that is let pass, by the reference's range.
+
+    Raises:
+        EvaluationError: There are no inputs, no op of the candidate has a namesake, or as `predict`.
+    """
+    if not tolerance >= 0:
+        raise EvaluationError(f"tolerance is {tolerance}; expected at least 0")
+    with torch.inference_mode():
+        return _Comparing(reference, candidate, tolerance).run(inputs)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a value of the reference is."""
+
+    kind: str
+    dtype: str
+
+
+class _Comparing:
+    """Both programs, and what was found so far."""
+
+    def __init__(self, reference: CoreMLModel, candidate: CoreMLModel, tolerance: float) -> None:
+        self._reference, self._candidate, self._tolerance = reference, candidate, tolerance
+        self._infos = {info.output: info for step in candidate.plan.steps for info in step.infos}
+        self._inputs = {name: _Origin("input", feature.dtype.name) for name, feature in reference.inputs.items()}
+        origins = {i.output: _Origin(i.kind, i.dtype) for step in reference.plan.steps for i in step.infos}
+        self._namesakes = align_names([*self._inputs, *origins], self._infos)
+        if not self._namesakes:
+            raise EvaluationError(f"{candidate.path}: no op has a namesake in {reference.path}")
+        self._meters = {
+            name: _Meter(self._infos[name], namesake, {**self._inputs, **origins}[namesake])
+            for name, namesake in self._namesakes.items()
+        }
+        self._mismatches: dict[str, ShapeMismatch] = {}
+        self._held_bytes = 0
+
+    def run(self, inputs: Iterable[Mapping[str, Any]]) -> Comparison:
+        models = (self._reference, self._candidate)
+        states = [model.make_state() if model.states else None for model in models]
+        runs = 0
+        for values in inputs:
+            prepared = [model.prepare(values, state) for model, state in zip(models, states, strict=True)]
+            self._run_both(*prepared)
+            runs += 1
+        if not runs:
+            raise EvaluationError("comparing programs needs at least one input")
+        return self._result(runs)
+
+    def _run_both(self, reference: list[Any], candidate: list[Any]) -> None:
+        given = dict(zip(self._reference.input_names, reference, strict=True))
+        asked = [name for name in self._namesakes.values() if name not in self._inputs]
+        follower = Follower(self._reference.plan, reference, asked)
+        for name, value in walk(self._candidate.plan, candidate):
+            namesake = self._namesakes.get(name)
+            if namesake is None:
+                continue
+            expected = given[namesake] if namesake in self._inputs else follower.take(namesake)
+            if isinstance(value, torch.Tensor) and isinstance(expected, torch.Tensor):
+                self._compare(name, expected, value)
+        self._held_bytes = max(self._held_bytes, follower.most_held_bytes)
+
+    def _compare(self, name: str, expected: torch.Tensor, found: torch.Tensor) -> None:
+        if expected.shape == found.shape:
+            self._meters[name].add(expected.numpy(), found.numpy())
+        elif name not in self._mismatches:
+            self._mismatches[name] = ShapeMismatch(
+                op=name,
+                reference_op=self._namesakes[name],
+                shape=tuple(found.shape),
+                reference_shape=tuple(expected.shape),
+            )
+
+    def _result(self, runs: int) -> Comparison:
+        ops = [meter.result() for meter in self._meters.values() if meter.elements]
+        used = set(self._namesakes.values())
+        worst = max(ops, key=lambda op: op.severity, default=None)
+        return Comparison(
+            reference=str(self._reference.path),
+            candidate=str(self._candidate.path),
+            inputs=runs,
+            tolerance=self._tolerance,
+            first=next((op.op for op in ops if op.severity > self._tolerance), None),
+            worst=worst.op if worst is not None and worst.severity > 0 else None,
+            ops=tuple(ops),
+            mismatches=tuple(self._mismatches.values()),
+            unaligned=tuple(name for name in self._infos if name not in self._namesakes),
+            reference_unaligned=tuple(name for name in output_names(self._reference.plan) if name not in used),
+            held_bytes=self._held_bytes,
+        )
+
+
+class _Meter:
+    """Running sums of one pair of namesakes."""
+
+    def __init__(self, info: PlannedOp, namesake: str, origin: _Origin) -> None:
+        self._info, self._namesake, self._origin = info, namesake, origin
+        self._parity = ParityMeter()
+        self._low = self._high = 0.0
+        self._finite = self._unlike = self._overflowed = self._vanished = 0
+        self.elements = 0
+
+    def add(self, expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> None:
+        r, e = (values.astype(np.float64).reshape(-1) for values in (expected, found))
+        self.elements += r.size
+        both = np.isfinite(r) & np.isfinite(e)
+        known = r[np.isfinite(r)]
+        self._low, self._high = float(known.min(initial=self._low)), float(known.max(initial=self._high))
+        if not both.all():
+            same = (r == e) | (np.isnan(r) & np.isnan(e))
+            self._unlike += int((~both & ~same).sum())
+            self._overflowed += int((np.isinf(e) & np.isfinite(r)).sum())
+            r, e = r[both], e[both]
+        self._vanished += int(((e == 0) & (r != 0)).sum())
+        if r.size:
+            self._finite += r.size
+            self._parity.add(self._info.output, r, e)
+
+    def result(self) -> OpComparison:
+        extent = self._high - self._low
+        error, snr_db, cosine = self._scores()
+        return OpComparison(
+            op=self._info.output,
+            reference_op=self._namesake,
+            kind=self._info.kind,
+            dtype=self._info.dtype,
+            reference_kind=self._origin.kind,
+            reference_dtype=self._origin.dtype,
+            elements=self.elements,
+            reference_range=extent,
+            max_abs_error=error,
+            relative_error=error / extent if extent > 0 else (0.0 if error == 0 else None),
+            snr_db=snr_db,
+            cosine=cosine,
+            unlike=self._unlike,
+            overflowed=self._overflowed,
+            vanished=self._vanished,
+        )
+
+    def _scores(self) -> tuple[float, Score, Score]:
+        if not self._finite:
+            nothing = "no pair of values is finite"
+            snr_db = Score(value=None, unit="db", direction="higher", basis="emulated", reason=nothing)
+            return 0.0, snr_db, snr_db.model_copy(update={"unit": "dimensionless"})
+        parity = self._parity.result(self._info.output)
+        if parity.max_abs_error.value is None:
+            raise EvaluationError(f"op {self._info.output}: {parity.max_abs_error.reason}")
+        return parity.max_abs_error.value, parity.snr_db, parity.cosine

@@ -1,0 +1,207 @@
+"""What values the ops of a program take, and whether float16 can hold them.
+
+Only statistics are kept, never the values. Constants are no ops, nor is what is computed of constants alone when a
+program is loaded; ops inside nested blocks (of `cond` and `while_loop`) are not shown to an observer, only what the
+blocks give back.
+
+Source: IEEE 754-2019 binary16, rounding to nearest with ties to even. Its largest number is 65504 and what lies half a
+step above it, 65520, or beyond becomes infinite; its smallest normal number is 2^-14, its smallest number 2^-24, and
+what is not above half of that, 2^-25, becomes 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from device_profiles.record import Record
+from evaluators.emulators.coreml.model import CoreMLModel
+from evaluators.emulators.coreml.plan import PlannedOp
+from evaluators.errors import EvaluationError
+
+_OVERFLOW = 65520.0
+_VANISH = 2.0**-25
+_SUBNORMAL = 2.0**-14 - 2.0**-25
+"""half a step below the smallest normal number; it and what is above round to a normal number"""
+
+
+class HalfFit(Record):
+    """How an op's values fit into float16.
+
+    For ops of a wider type: what would become of the values if they were rounded. For float16 ops: what did.
+    """
+
+    overflowing: int
+    """wider: finite values that would become infinite · float16: infinite values"""
+    vanishing: int | None
+    """wider: values other than 0 that would become 0 · float16: none, since its zeros do not tell; a comparison does"""
+    subnormal: int
+    """values that keep fewer than 11 bits of precision, below 2^-14 = 6.1e-05"""
+
+
+class OpRange(Record):
+    """The values of one output of one op, over all runs."""
+
+    index: int
+    """the op's place in program order"""
+    op: str
+    """the output's name"""
+    kind: str
+    """the op's type, for example conv"""
+    dtype: str
+    """the element type the program declares"""
+    elements: int
+    """values seen; 0 where every tensor was empty"""
+    nans: int
+    infinities: int
+    zeros: int
+    minimum: float | None
+    """of the finite values; none where there are none, here and below. Truth values count as 0 and 1"""
+    maximum: float | None
+    largest: float | None
+    """largest magnitude"""
+    smallest: float | None
+    """smallest magnitude other than 0; none where all are 0"""
+    mean: float | None
+    """none too where the sum is beyond float64"""
+    half: HalfFit | None
+    """none for integers and truth values"""
+    breaks: bool
+    """whether in some run values became NaN or infinite here though all that went into the op was finite"""
+
+    @property
+    def zero_share(self) -> float | None:
+        """Zeros among all values seen."""
+        return self.zeros / self.elements if self.elements else None
+
+
+def observe_ranges(model: CoreMLModel, inputs: Iterable[Mapping[str, Any]]) -> tuple[OpRange, ...]:
+    """Run a program and gather, for every op's output, the range of its values and how they fit into float16.
+
+    Args:
+        model: A program of any precision. One with state gets a fresh state, which lives on from input to input.
+        inputs: What to run, one mapping a run, as `CoreMLModel.predict` takes them; read one at a time.
+
+    Returns:
+        In program order; outputs that are no tensors (texts, lists) are left out.
+
+    Raises:
+        EvaluationError: There are no inputs, or as `predict`.
+    """
+    state = model.make_state() if model.states else None
+    gathered = _Gathered(model)
+    runs = 0
+    for values in inputs:
+        gathered.begin(model.prepare(values, state))
+        model.run(values, gathered, state=state)
+        runs += 1
+    if not runs:
+        raise EvaluationError(f"{model.path}: observing ranges needs at least one input")
+    return gathered.ranges()
+
+
+class _Gathered:
+    """The observer: statistics by slot, and which slots hold what is not finite in this run."""
+
+    def __init__(self, model: CoreMLModel) -> None:
+        self._model = model
+        self._steps = model.plan.steps
+        self._sums: dict[str, _Sums] = {}
+        self._tainted: set[int] = set()
+
+    def begin(self, prepared: Sequence[Any]) -> None:
+        """Before each run: forget the slots of the last one, and look at the inputs."""
+        slots = zip(self._model.plan.inputs, prepared, strict=True)
+        self._tainted = {slot for slot, value in slots if isinstance(value, Tensor) and not _is_finite(value)}
+
+    def __call__(self, op: PlannedOp, value: Tensor) -> None:
+        step = self._steps[op.index]
+        sums = self._sums.setdefault(op.output, _Sums(op))
+        if not sums.add(value):
+            self._tainted.add(step.outputs[step.infos.index(op)])
+            # What a state holds was written by another op, perhaps in another run.
+            sums.breaks |= op.kind != "read_state" and self._tainted.isdisjoint(step.inputs)
+
+    def ranges(self) -> tuple[OpRange, ...]:
+        return tuple(sums.range() for sums in self._sums.values())
+
+
+def _is_finite(value: Tensor) -> bool:
+    return not value.is_floating_point() or bool(torch.isfinite(value).all())
+
+
+class _Sums:
+    """Running statistics of one output."""
+
+    def __init__(self, op: PlannedOp) -> None:
+        self._op = op
+        self._floating = op.dtype.startswith("float")
+        self._elements = self._finite = self._nans = self._infinities = self._zeros = 0
+        self._minimum, self._maximum = math.inf, -math.inf
+        self._smallest = math.inf
+        self._total = 0.0
+        self._overflowing = self._vanishing = self._subnormal = 0
+        self.breaks = False
+
+    def add(self, value: Tensor) -> bool:
+        """Take in one run's values; whether all of them are finite."""
+        if value.dtype == torch.bool:
+            value = value.to(torch.uint8)
+        self._elements += value.numel()
+        nans = infinities = 0
+        if not _is_finite(value):
+            nans, infinities = int(value.isnan().sum()), int(value.isinf().sum())
+            value = value[torch.isfinite(value)]
+        self._nans += nans
+        self._infinities += infinities
+        if value.numel():
+            self._add_finite(value)
+        return not nans and not infinities
+
+    def _add_finite(self, value: Tensor) -> None:
+        low, high = (float(end) for end in torch.aminmax(value))
+        self._minimum, self._maximum = min(self._minimum, low), max(self._maximum, high)
+        self._finite += value.numel()
+        self._total += float(value.sum(dtype=torch.float64))
+        # Widened, since in its own type the lowest int8 has no magnitude.
+        size = value.abs() if value.is_floating_point() else value.double().abs()
+        size = size[size > 0]
+        self._zeros += value.numel() - size.numel()
+        if not size.numel():
+            return
+        self._smallest = min(self._smallest, float(size.min()))
+        if self._floating:
+            vanishing = int((size <= _VANISH).sum())
+            self._vanishing += vanishing
+            self._subnormal += int((size < _SUBNORMAL).sum()) - vanishing
+            self._overflowing += int((size >= _OVERFLOW).sum())
+
+    def range(self) -> OpRange:
+        op, seen = self._op, self._finite > 0
+        mean = self._total / self._finite if seen else math.nan
+        return OpRange(
+            index=op.index,
+            op=op.output,
+            kind=op.kind,
+            dtype=op.dtype,
+            elements=self._elements,
+            nans=self._nans,
+            infinities=self._infinities,
+            zeros=self._zeros,
+            minimum=self._minimum if seen else None,
+            maximum=self._maximum if seen else None,
+            largest=max(abs(self._minimum), abs(self._maximum)) if seen else None,
+            smallest=self._smallest if self._smallest < math.inf else None,
+            mean=mean if math.isfinite(mean) else None,
+            half=self._half() if self._floating else None,
+            breaks=self.breaks,
+        )
+
+    def _half(self) -> HalfFit:
+        if self._op.dtype == "float16":
+            return HalfFit(overflowing=self._infinities, vanishing=None, subnormal=self._subnormal)
+        return HalfFit(overflowing=self._overflowing, vanishing=self._vanishing, subnormal=self._subnormal)
