@@ -131,7 +131,10 @@ class _Gathered:
 
 
 def _is_finite(value: Tensor) -> bool:
-    return not value.is_floating_point() or bool(torch.isfinite(value).all())
+    if not value.is_floating_point() or not value.numel():
+        return True
+    # NaN and infinities show in the ends; one pass, where isfinite takes two.
+    return all(math.isfinite(float(end)) for end in torch.aminmax(value))
 
 
 class _Sums:
@@ -149,35 +152,35 @@ class _Sums:
 
     def add(self, value: Tensor) -> bool:
         """Take in one run's values; whether all of them are finite."""
-        if value.dtype == torch.bool:
-            value = value.to(torch.uint8)
+        if not value.is_floating_point():
+            value = value.double()  # truth values have no range, and the lowest int8 has no magnitude of its own type
         self._elements += value.numel()
-        nans = infinities = 0
-        if not _is_finite(value):
-            nans, infinities = int(value.isnan().sum()), int(value.isinf().sum())
+        finite = _is_finite(value)
+        if not finite:
+            self._nans += int(value.isnan().sum())
+            self._infinities += int(value.isinf().sum())
             value = value[torch.isfinite(value)]
-        self._nans += nans
-        self._infinities += infinities
         if value.numel():
             self._add_finite(value)
-        return not nans and not infinities
+        return finite
 
     def _add_finite(self, value: Tensor) -> None:
         low, high = (float(end) for end in torch.aminmax(value))
         self._minimum, self._maximum = min(self._minimum, low), max(self._maximum, high)
         self._finite += value.numel()
-        self._total += float(value.sum(dtype=torch.float64))
-        # Widened, since in its own type the lowest int8 has no magnitude.
-        size = value.abs() if value.is_floating_point() else value.double().abs()
-        size = size[size > 0]
-        self._zeros += value.numel() - size.numel()
-        if not size.numel():
+        self._total += float(value.double().sum())
+        size = value.abs()
+        zeros = size.numel() - int(torch.count_nonzero(size))
+        self._zeros += zeros
+        smallest = float(size.masked_fill(size == 0, math.inf).amin() if zeros else size.amin())
+        self._smallest = min(self._smallest, smallest)
+        if not self._floating:
             return
-        self._smallest = min(self._smallest, float(size.min()))
-        if self._floating:
-            vanishing = int((size <= _VANISH).sum())
+        if smallest < _SUBNORMAL:
+            vanishing = int((size <= _VANISH).sum()) - zeros
             self._vanishing += vanishing
-            self._subnormal += int((size < _SUBNORMAL).sum()) - vanishing
+            self._subnormal += int((size < _SUBNORMAL).sum()) - zeros - vanishing
+        if max(-low, high) >= _OVERFLOW:
             self._overflowing += int((size >= _OVERFLOW).sum())
 
     def range(self) -> OpRange:
