@@ -1,0 +1,58 @@
+"""Random numbers. Source: iOS15/random.py.
+
+With a seed of 0 or more, each call gives the same numbers; with any other, none can be foreseen. They come from torch's
+generator, so they follow the distribution Core ML's follow but are not the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from evaluators.emulators.coreml.ops.registry import op
+from evaluators.errors import EvaluationError
+
+
+@op("random_bernoulli", exact=True, folds=False)
+def random_bernoulli(shape: list[int], prob: float = 0.5, seed: int = -1) -> Tensor:
+    """1 with probability `prob`, else 0 (iOS15)."""
+    return (torch.rand(shape, generator=_generator(seed)) < prob).float()
+
+
+@op("random_normal", folds=False)
+def random_normal(shape: list[int], mean: float = 0.0, stddev: float = 1.0, seed: int = -1) -> Tensor:
+    """Numbers of the normal distribution (iOS15)."""
+    return torch.randn(shape, generator=_generator(seed)) * stddev + mean
+
+
+@op("random_uniform", folds=False)
+def random_uniform(shape: list[int], low: float = 0.0, high: float = 1.0, seed: int = -1) -> Tensor:
+    """Numbers from `low` on, below `high`, all equally likely (iOS15); rounding to float16 may reach `high`."""
+    if high < low:
+        raise EvaluationError(f"random_uniform has low {low} and high {high}; expected low to be the smaller")
+    numbers = torch.rand(shape, generator=_generator(seed)) * (high - low) + low
+    below = torch.nextafter(torch.tensor(high, dtype=torch.float32), torch.tensor(low, dtype=torch.float32))
+    return numbers.clamp(max=below.item())
+
+
+@op("random_categorical", folds=False)
+def random_categorical(x: Tensor, mode: str = "logits", size: int = 1, seed: int = -1) -> Tensor:
+    """`size` classes drawn with replacement from each distribution in the last dimension (iOS15)."""
+    if mode not in ("logits", "probs"):
+        raise EvaluationError(f"random_categorical has mode {mode!r}; expected logits or probs")
+    weights = torch.softmax(x.float(), -1) if mode == "logits" else x.float()
+    drawn = torch.multinomial(
+        weights.reshape(math.prod(x.shape[:-1]), x.shape[-1]), size, replacement=True, generator=_generator(seed)
+    )
+    return drawn.reshape(*x.shape[:-1], size).float()
+
+
+def _generator(seed: int) -> torch.Generator:
+    generator = torch.Generator()
+    if seed >= 0:
+        generator.manual_seed(seed)
+    else:
+        generator.seed()
+    return generator
