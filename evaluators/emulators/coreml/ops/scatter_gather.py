@@ -1,31 +1,54 @@
 """Elements picked and placed by index. Source: scatter_gather.py of iOS15, iOS16 and iOS17.
 
-`validate_indices` only adds a check in Core ML; torch always refuses an index out of range.
+Up to iOS16 negative indices count from the end. Since iOS17 they are out of range, as those from the size on are. With
+`validate_indices` an index out of range is an error; without, the documentation calls the behaviour undefined but
+memory safe: here what is picked comes from the nearest index in range, and what would be placed is left out.
 """
-
-# ruff: noqa: ARG001  # validate_indices is part of the contract
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
+from evaluators.emulators.coreml.ops.elementwise_binary import real_div
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.errors import EvaluationError
 
-
-def _positive(indices: Tensor, size: int) -> Tensor:
-    """Indices from the front, as int64: up to iOS16 negative ones count from the end."""
-    wide = indices.long()
-    return torch.where(wide < 0, wide + size, wide)
+Rule = Callable[[Tensor, int], Tensor]
+"""What becomes of indices (int64) into a dimension of some size"""
 
 
-@op("gather", exact=True)
-def gather(x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:
-    """Slices of `x` along `axis`, in the shape of `indices` (iOS15; `batch_dims` since iOS16)."""
+def _from_either_end(indices: Tensor, size: int) -> Tensor:
+    """Negative indices count from the end: the rule up to iOS16. Torch refuses those out of range."""
+    return torch.where(indices < 0, indices + size, indices)
+
+
+def _nearest_in_range(indices: Tensor, size: int) -> Tensor:
+    return indices.clamp(0, size - 1)
+
+
+def _beyond_if_out(indices: Tensor, size: int) -> Tensor:
+    """Indices out of range become `size`."""
+    return torch.where((indices < 0) | (indices >= size), size, indices)
+
+
+def _in_range(indices: Tensor, size: int) -> Tensor:
+    """Refuses indices out of range."""
+    outside = indices[(indices < 0) | (indices >= size)]
+    if outside.numel():
+        raise EvaluationError(f"index {int(outside[0])} is out of range; expected 0 to {size - 1} (validate_indices)")
+    return indices
+
+
+def _gather(x: Tensor, indices: Tensor, axis: int, batch_dims: int, rule: Rule) -> Tensor:
     place = axis % x.ndim
-    index = _positive(indices, x.shape[place])
+    index = rule(indices, x.shape[place])
     if batch_dims == 0:
+        if index.ndim == 0:
+            return x.select(place, int(index))
         taken = x.index_select(place, index.reshape(-1))
         return taken.reshape(x.shape[:place] + index.shape + x.shape[place + 1 :])
     batch = x.shape[:batch_dims].numel()
@@ -35,18 +58,13 @@ def gather(x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0, valid
     return torch.stack(parts).reshape(x.shape[:place] + index.shape[batch_dims:] + x.shape[place + 1 :])
 
 
-@op("gather_along_axis", exact=True)
-def gather_along_axis(x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False) -> Tensor:
-    """The element at `indices` along `axis`, for each position of `indices` (iOS15)."""
-    return torch.gather(x, axis, _positive(indices, x.shape[axis]))
+def _gather_along_axis(x: Tensor, indices: Tensor, axis: int, rule: Rule) -> Tensor:
+    return torch.gather(x, axis, rule(indices, x.shape[axis]))
 
 
-@op("gather_nd", exact=True)
-def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:
-    """Slices of `x` whose first indices are the rows of `indices` (iOS15; `batch_dims` since iOS16)."""
+def _gather_nd(x: Tensor, indices: Tensor, batch_dims: int, rule: Rule) -> Tensor:
     depth = indices.shape[-1]
-    sizes = x.shape[batch_dims : batch_dims + depth]
-    picks = [_positive(indices[..., i], sizes[i]) for i in range(depth)]
+    picks = [rule(indices[..., i], x.shape[batch_dims + i]) for i in range(depth)]
     trailing = indices.ndim - 1 - batch_dims
     batches = [
         torch.arange(size).reshape([-1 if i == j else 1 for j in range(batch_dims)] + [1] * trailing)
@@ -55,52 +73,134 @@ def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices:
     return x[tuple(batches + picks)]
 
 
+@op("gather", operands=("x",), exact=True)
+def gather(indices: Tensor, axis: int = 0, batch_dims: int = 0) -> Callable[[Tensor], Tensor]:
+    """Slices of `x` along `axis`, in the shape of `indices` (iOS15; `batch_dims` since iOS16)."""
+    wide = indices.long()
+    return lambda x: _gather(x, wide, axis, batch_dims, _from_either_end)
+
+
+@op("gather", since=17, operands=("x",), exact=True)
+def gather_in_range(
+    indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """As before, negative indices being out of range (iOS17)."""
+    wide, rule = indices.long(), _in_range if validate_indices else _nearest_in_range
+    return lambda x: _gather(x, wide, axis, batch_dims, rule)
+
+
+@op("gather_along_axis", operands=("x",), exact=True)
+def gather_along_axis(indices: Tensor, axis: int = 0) -> Callable[[Tensor], Tensor]:
+    """The element at `indices` along `axis`, for each position of `indices` (iOS15)."""
+    wide = indices.long()
+    return lambda x: _gather_along_axis(x, wide, axis, _from_either_end)
+
+
+@op("gather_along_axis", since=17, operands=("x",), exact=True)
+def gather_along_axis_in_range(
+    indices: Tensor, axis: int = 0, validate_indices: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """As before, negative indices being out of range (iOS17)."""
+    wide, rule = indices.long(), _in_range if validate_indices else _nearest_in_range
+    return lambda x: _gather_along_axis(x, wide, axis, rule)
+
+
+@op("gather_nd", operands=("x",), exact=True)
+def gather_nd(indices: Tensor, batch_dims: int = 0) -> Callable[[Tensor], Tensor]:
+    """Slices of `x` whose first indices are the rows of `indices` (iOS15; `batch_dims` since iOS16)."""
+    wide = indices.long()
+    return lambda x: _gather_nd(x, wide, batch_dims, _from_either_end)
+
+
+@op("gather_nd", since=17, operands=("x",), exact=True)
+def gather_nd_in_range(
+    indices: Tensor, batch_dims: int = 0, validate_indices: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """As before, negative indices being out of range (iOS17)."""
+    wide, rule = indices.long(), _in_range if validate_indices else _nearest_in_range
+    return lambda x: _gather_nd(x, wide, batch_dims, rule)
+
+
 @op("scatter")
-def scatter(
+def scatter(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, mode: str = "add") -> Tensor:
+    """`data` with slice `indices[i]` along `axis` changed by slice `i` of `updates`, as `mode` says (iOS15)."""
+    return scattered(data, _gather(_places(data), indices.long(), axis, 0, _from_either_end), updates, mode)
+
+
+@op("scatter", since=17)
+def scatter_in_range(
     data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, mode: str = "add", validate_indices: bool = False
 ) -> Tensor:
-    """`data` with slice `indices[i]` along `axis` changed by slice `i` of `updates`, as `mode` says (iOS15)."""
-    return scattered(data, gather(_places(data), indices, axis), updates, mode)
+    """As before, negative indices being out of range (iOS17)."""
+    if validate_indices:
+        return scattered(data, _gather(_places(data), indices.long(), axis, 0, _in_range), updates, mode)
+    wide = _beyond_if_out(indices.long(), data.shape[axis])
+    return scattered(data, _gather(_places(data, [axis]), wide, axis, 0, _in_range), updates, mode)
 
 
 @op("scatter_along_axis")
-def scatter_along_axis(
+def scatter_along_axis(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, mode: str = "add") -> Tensor:
+    """`data` with the element at `indices` along `axis` changed by `updates`, for each position (iOS15)."""
+    return scattered(data, _gather_along_axis(_places(data), indices.long(), axis, _from_either_end), updates, mode)
+
+
+@op("scatter_along_axis", since=17)
+def scatter_along_axis_in_range(
     data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, mode: str = "add", validate_indices: bool = False
 ) -> Tensor:
-    """`data` with the element at `indices` along `axis` changed by `updates`, for each position (iOS15)."""
-    return scattered(data, gather_along_axis(_places(data), indices, axis), updates, mode)
+    """As before, negative indices being out of range (iOS17)."""
+    if validate_indices:
+        return scattered(data, _gather_along_axis(_places(data), indices.long(), axis, _in_range), updates, mode)
+    wide = _beyond_if_out(indices.long(), data.shape[axis])
+    return scattered(data, torch.gather(_places(data, [axis]), axis, wide), updates, mode)
 
 
 @op("scatter_nd")
-def scatter_nd(
+def scatter_nd(data: Tensor, indices: Tensor, updates: Tensor, mode: str = "add") -> Tensor:
+    """`data` with the slices whose first indices are the rows of `indices` changed by `updates` (iOS15)."""
+    return scattered(data, _gather_nd(_places(data), indices.long(), 0, _from_either_end), updates, mode)
+
+
+@op("scatter_nd", since=17)
+def scatter_nd_in_range(
     data: Tensor, indices: Tensor, updates: Tensor, mode: str = "add", validate_indices: bool = False
 ) -> Tensor:
-    """`data` with the slices whose first indices are the rows of `indices` changed by `updates` (iOS15)."""
-    return scattered(data, gather_nd(_places(data), indices), updates, mode)
+    """As before, negative indices being out of range (iOS17)."""
+    if validate_indices:
+        return scattered(data, _gather_nd(_places(data), indices.long(), 0, _in_range), updates, mode)
+    wide = [_beyond_if_out(indices[..., i].long(), data.shape[i]) for i in range(indices.shape[-1])]
+    return scattered(data, _places(data, range(indices.shape[-1]))[tuple(wide)], updates, mode)
 
 
-def _places(data: Tensor) -> Tensor:
-    """Each element's number, in the shape of `data`."""
-    return torch.arange(data.numel()).reshape(data.shape)
+def _places(data: Tensor, extended: Sequence[int] = ()) -> Tensor:
+    """Each element's number, in the shape of `data`; one past the end of the `extended` dimensions stands `numel`."""
+    numbers = torch.arange(data.numel()).reshape(data.shape)
+    if not extended:
+        return numbers
+    ends = [0] * data.ndim
+    for axis in extended:
+        ends[axis] = 1
+    return F.pad(numbers, [amount for end in reversed(ends) for amount in (0, end)], value=data.numel())
 
 
 _REDUCTIONS = {"add": "sum", "sub": "sum", "mul": "prod", "div": "prod", "max": "amax", "min": "amin"}
 
 
 def scattered(data: Tensor, places: Tensor, updates: Tensor, mode: str) -> Tensor:
-    """`data` with the elements of these numbers changed by `updates`.
+    """`data` with the elements of these numbers changed by `updates`; those of number `numel` are left out.
 
     Raises:
         EvaluationError: The mode is unknown.
     """
-    index, values, flat = places.reshape(-1), updates.reshape(-1).to(data.dtype), data.reshape(-1)
-    if mode == "update":
-        return flat.scatter(0, index, values).reshape(data.shape)
-    if mode not in _REDUCTIONS:
+    if mode != "update" and mode not in _REDUCTIONS:
         raise EvaluationError(f"scatter has mode {mode!r}; expected update, {', '.join(_REDUCTIONS)}")
-    if mode == "div":
+    index, values = places.reshape(-1), updates.reshape(-1).to(data.dtype)
+    flat = torch.cat((data.reshape(-1), data.new_zeros(1)))
+    if mode == "update":
+        flat = flat.scatter(0, index, values)
+    elif mode == "div":
         divisor = torch.ones_like(flat).scatter_reduce(0, index, values, "prod")
-        quotient = torch.div(flat, divisor, rounding_mode=None if flat.is_floating_point() else "trunc")
-        return quotient.reshape(data.shape)
-    values = -values if mode == "sub" else values
-    return flat.scatter_reduce(0, index, values, _REDUCTIONS[mode]).reshape(data.shape)
+        flat = real_div(flat, divisor)
+    else:
+        flat = flat.scatter_reduce(0, index, -values if mode == "sub" else values, _REDUCTIONS[mode])
+    return flat[:-1].reshape(data.shape)
