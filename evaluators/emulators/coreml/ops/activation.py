@@ -45,7 +45,7 @@ def prelu(x: Tensor, alpha: Tensor) -> Tensor:
 @op("thresholded_relu", exact=True)
 def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
     """`x` where `x ≥ alpha`, else 0 (iOS15)."""
-    return torch.where(x >= alpha, x, 0.0)
+    return torch.where(x < alpha, 0.0, x)
 
 
 @op("elu")

@@ -1,4 +1,7 @@
-"""Elementwise operations of two tensors, with numpy's broadcasting. Source: iOS15/elementwise_binary.py."""
+"""Elementwise operations of two tensors, with numpy's broadcasting. Source: iOS15/elementwise_binary.py.
+
+Sums and products of integers wrap. An integer divided by zero gives 0, as the ops' value inference (numpy) has it.
+"""
 
 from __future__ import annotations
 
@@ -31,25 +34,37 @@ def mul(x: Tensor, y: Tensor) -> Tensor:
 @op("real_div")
 def real_div(x: Tensor, y: Tensor) -> Tensor:
     """`x / y` (iOS15); integers keep their type, the quotient is rounded towards zero."""
-    return torch.div(x, y) if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
+    return quotient(x, y, None if x.is_floating_point() else "trunc")
+
+
+def quotient(x: Tensor, y: Tensor, rounding: str | None) -> Tensor:
+    """`x / y` rounded by torch's `rounding_mode`; integers divided by zero give 0."""
+    if x.is_floating_point():
+        return torch.div(x, y, rounding_mode=rounding)
+    # In int64, where the smallest int32 divided by -1 has a place: in int32 the processor ends the process.
+    result = torch.div(x.long(), torch.where(y == 0, 1, y).long(), rounding_mode=rounding)
+    return torch.where(y == 0, 0, result).to(x.dtype)
 
 
 @op("floor_div")
 def floor_div(x: Tensor, y: Tensor) -> Tensor:
     """`x / y` rounded towards minus infinity (iOS15)."""
-    return torch.div(x, y, rounding_mode="floor")
+    return quotient(x, y, "floor")
 
 
 @op("mod")
 def mod(x: Tensor, y: Tensor) -> Tensor:
     """`x - floor(x / y) · y`, the sign of `y` (iOS15)."""
-    return torch.remainder(x, y)
+    if x.is_floating_point():
+        return torch.remainder(x, y)
+    return torch.where(y == 0, 0, torch.remainder(x, torch.where(y == 0, 1, y)))
 
 
 @op("pow", operands=("x",))
 def power(y: Tensor) -> Callable[[Tensor], Tensor]:
-    """`x` to the power `y` (iOS15)."""
-    exponent = y.item() if y.ndim == 0 else y  # torch has quick ways for a few numbers, none for tensors
+    """`x` to the power `y` (iOS15); of integers, what a negative power leaves of the fraction is cut off."""
+    # Torch has quick ways for a few numbers, none for tensors; negative powers of integers it has for tensors alone.
+    exponent = y.item() if y.ndim == 0 and y.is_floating_point() else y
     return lambda x: torch.pow(x, exponent)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,8 +33,9 @@ def floor(x: Tensor) -> Tensor:
 
 @op("sign", exact=True)
 def sign(x: Tensor) -> Tensor:
-    """-1, 0 or 1 (iOS15)."""
-    return torch.sign(x)
+    """-1, 0 or 1 (iOS15); of NaN, NaN, as `numpy.sign`."""
+    signs = torch.sign(x)
+    return torch.where(torch.isnan(x), x, signs) if x.is_floating_point() else signs
 
 
 @op("round", exact=True)
@@ -170,6 +172,24 @@ def threshold(x: Tensor, alpha: float) -> Tensor:
 
 @op("cast", operands=("x",))
 def cast(dtype: str) -> Callable[[Tensor], Tensor]:
-    """`x` in another element type (iOS15, more types in iOS17); floats become integers by cutting the fraction off."""
-    target = HELD_AS[dtype_named(dtype).name]
-    return lambda x: x.to(target)
+    """`x` in another element type (iOS15, more types in iOS17); floats become integers by cutting the fraction off.
+
+    What does not fit is left open by the documentation. Here floats become int32 as on ARM processors: beyond its range
+    the nearest of it, NaN 0. Narrower integers then keep the lowest bits, as numpy's `astype`, the value inference.
+    Source: FCVTZS in the Arm A-profile reference manual (DDI 0487).
+    """
+    type_ = dtype_named(dtype)
+    target = HELD_AS[type_.name]
+    if target.is_floating_point or target == torch.bool:
+        return lambda x: x.to(target)
+    mask = (
+        (1 << type_.bits) - 1 if type_.stored is not None and np.issubdtype(type_.stored, np.unsignedinteger) else None
+    )
+
+    def to_integer(x: Tensor) -> Tensor:
+        if x.is_floating_point():
+            x = torch.nan_to_num(x.double(), nan=0.0).clamp(-(2**31), 2**31 - 1).int()
+        # Unsigned types are held in wider ones, see HELD_AS.
+        return x.to(target) if mask is None or target == torch.uint8 else (x.long() & mask).to(target)
+
+    return to_integer

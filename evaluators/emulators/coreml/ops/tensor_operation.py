@@ -82,8 +82,7 @@ def shape(x: Tensor) -> Tensor:
 @op("flatten2d", exact=True)
 def flatten2d(x: Tensor, axis: int = 1) -> Tensor:
     """A matrix: the dimensions before `axis`, and the others (iOS15)."""
-    sizes = x.shape[:axis]
-    return x.reshape(sizes.numel() if sizes else 1, -1)
+    return x.reshape(x.shape[:axis].numel(), x.shape[axis:].numel())
 
 
 @op("fill", exact=True)
@@ -127,7 +126,7 @@ def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = Fa
     """Running sum along `axis` (iOS15); `exclusive` leaves each element out of its own sum."""
     given = x.flip(axis) if reverse else x
     total = torch.cumsum(given, axis, dtype=x.dtype)
-    if exclusive:
+    if exclusive and x.shape[axis]:
         total = torch.cat((torch.zeros_like(total.narrow(axis, 0, 1)), total.narrow(axis, 0, x.shape[axis] - 1)), axis)
     return total.flip(axis) if reverse else total
 
@@ -135,7 +134,14 @@ def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = Fa
 @op("argsort", exact=True)
 def argsort(x: Tensor, axis: int = -1, ascending: bool = False) -> Tensor:
     """The order that sorts along `axis`, equals as they come (iOS15)."""
-    return torch.argsort(x, dim=axis, descending=not ascending, stable=True).int()
+    return _order(x, axis, ascending).int()
+
+
+def _order(x: Tensor, axis: int, ascending: bool) -> Tensor:
+    """The order that sorts, NaN last in both directions as in the value inference, which sorts `-x` by numpy."""
+    if ascending or not x.is_floating_point():
+        return torch.argsort(x, dim=axis, descending=not ascending, stable=True)
+    return torch.argsort(-x, dim=axis, stable=True)
 
 
 @op("topk", exact=True)
@@ -150,7 +156,7 @@ def topk(
 ) -> tuple[Tensor, ...]:
     """The `k` largest elements along `axis`, or smallest if ascending; -1 is all (iOS15, iOS16, iOS17)."""
     count = x.shape[axis] if k == -1 else k
-    order = torch.argsort(x, dim=axis, descending=not ascending, stable=True).narrow(axis, 0, count)
+    order = _order(x, axis, ascending).narrow(axis, 0, count)
     values = torch.take_along_dim(x, order, axis)
     return (values, order.to(HELD_AS[output_indices_dtype])) if return_indices else (values,)
 
