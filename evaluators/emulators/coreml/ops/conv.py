@@ -11,6 +11,7 @@ from torch import Tensor
 
 from evaluators.emulators.coreml.ops.padding import Pads, depends_on_size, flat, spatial_pads
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.errors import EvaluationError
 
 _CONVS: tuple[Callable[..., Tensor], ...] = (torch.conv1d, torch.conv2d, torch.conv3d)
 _LANES = 16
@@ -139,15 +140,46 @@ def conv_transpose(
             if pad_type in ("same", "same_lower"):
                 surplus = max(0, length - remaining)
                 front = surplus // 2 if pad_type == "same" else surplus - surplus // 2
-            result = _segment(result, i + 2, front, remaining)
+            result = _segment(result, i + 2, front, remaining, bias)
         return result
 
     return compute
 
 
-def _segment(x: Tensor, axis: int, start: int, length: int) -> Tensor:
-    """`length` elements from `start` on; beyond the end of `x` there are zeros."""
+def _segment(x: Tensor, axis: int, start: int, length: int, bias: Tensor | None) -> Tensor:
+    """`length` elements from `start` on; beyond the end of `x` there is nothing but the bias."""
     missing = start + length - x.shape[axis]
     if missing > 0:
-        x = F.pad(x, [0, 0] * (x.ndim - 1 - axis) + [0, missing])
+        beyond = x.new_zeros((*x.shape[:axis], missing, *x.shape[axis + 1 :]))
+        if bias is not None:
+            beyond += bias.reshape(-1, *(1 for _ in x.shape[2:]))
+        x = torch.cat((x, beyond), axis)
     return x.narrow(axis, start, length)
+
+
+@op("conv_quantized", operands=("x",))
+def conv_quantized(
+    weight: Tensor,
+    quantization_type: str,
+    quant_scale: Tensor,
+    quant_bias: Tensor,
+    nbits: int = 8,  # noqa: ARG001  # weights are held in a byte each, whatever their width
+    bias: Tensor | None = None,
+    strides: list[int] | None = None,
+    pad_type: str = "valid",
+    pad: list[int] | None = None,
+    dilations: list[int] | None = None,
+    groups: int = 1,
+) -> Callable[[Tensor], Tensor]:
+    """As `conv`, with `weight · quant_scale + quant_bias` for its weight, one of each a channel or one for all (iOS15).
+
+    Type `lut` is refused: the op has no parameter that holds a table.
+    """
+    if quantization_type != "linear":
+        raise EvaluationError(f"conv_quantized has quantization_type {quantization_type!r}; expected linear")
+    shape = (-1, *(1 for _ in weight.shape[1:]))
+    whole = weight.float() * quant_scale.reshape(shape) + quant_bias.reshape(shape)
+    result: Callable[[Tensor], Tensor] = conv(
+        whole, None if bias is None else bias.float(), strides, pad_type, pad, dilations, groups
+    )
+    return result

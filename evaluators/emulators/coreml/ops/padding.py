@@ -29,15 +29,16 @@ def spatial_pads(
         kernel: Spatial sizes of the kernel.
         strides: One a dimension.
         dilations: One a dimension.
-        pad: Before and after each dimension in turn; only `custom` looks at it.
+        pad: Before and after each dimension in turn, by default 0; only `custom` looks at it.
 
     Raises:
-        EvaluationError: The pad type is unknown, or `custom` without a fitting `pad`.
+        EvaluationError: The pad type is unknown, or `custom` with a `pad` that does not fit.
     """
     if pad_type == "valid":
         return tuple((0, 0) for _ in kernel)
     if pad_type == "custom":
-        if pad is None or len(pad) != 2 * len(kernel):
+        pad = [0, 0] * len(kernel) if pad is None else pad
+        if len(pad) != 2 * len(kernel):
             raise EvaluationError(f"custom padding needs {2 * len(kernel)} numbers, found {pad}")
         return tuple(zip(pad[::2], pad[1::2], strict=True))
     if pad_type not in ("same", "same_lower"):

@@ -1,4 +1,8 @@
-"""Reductions; without `axes` over all of them. Source: iOS15/reduction.py, iOS17/reduction.py."""
+"""Reductions; without `axes` over all of them. Source: iOS15/reduction.py, iOS17/reduction.py.
+
+Integers keep their type: sums and products wrap, and what has a fraction is computed in float64 and cut off, as the
+ops' value inference (numpy) does.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +13,41 @@ from evaluators.emulators.coreml.constants import HELD_AS
 from evaluators.emulators.coreml.ops.registry import op
 
 
-def _all_axes(x: Tensor, axes: list[int] | None) -> list[int]:
-    return list(range(x.ndim)) if axes is None else axes
+def _over(x: Tensor, axes: list[int] | None) -> tuple[Tensor, list[int]]:
+    """`x` and the axes to reduce, of which there is at least one, as torch takes an empty list for all."""
+    if axes is None:
+        return x, list(range(x.ndim))
+    return (x, axes) if axes else (x.unsqueeze(-1), [-1])
 
 
-def _whole(x: Tensor, result: Tensor) -> Tensor:
-    """`result` in the type of `x`: integers keep theirs (the fraction is cut off)."""
-    return result.to(x.dtype)
+def _kept(keep_dims: bool, axes: list[int] | None) -> bool:
+    """Whether the axes reduced stay; the one that stands for an empty list never does."""
+    return keep_dims and axes != []
+
+
+def _fractional(x: Tensor) -> Tensor:
+    return x if x.is_floating_point() else x.double()
 
 
 @op("reduce_sum")
 def reduce_sum(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Sum (iOS15)."""
-    return torch.sum(x, _all_axes(x, axes), keep_dims, dtype=x.dtype)
+    values, along = _over(x, axes)
+    return torch.sum(values, along, _kept(keep_dims, axes), dtype=x.dtype)
 
 
 @op("reduce_mean")
 def reduce_mean(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Mean (iOS15)."""
-    return _whole(x, torch.mean(x, _all_axes(x, axes), keep_dims, dtype=torch.float32))
+    values, along = _over(_fractional(x), axes)
+    return torch.mean(values, along, _kept(keep_dims, axes)).to(x.dtype)
 
 
 @op("reduce_prod")
 def reduce_prod(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Product (iOS15)."""
     result = x
-    for axis in sorted((axis % x.ndim for axis in _all_axes(x, axes)), reverse=True):
+    for axis in sorted((axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)), reverse=True):
         result = torch.prod(result, axis, keep_dims, dtype=x.dtype)
     return result
 
@@ -42,13 +55,15 @@ def reduce_prod(x: Tensor, axes: list[int] | None = None, keep_dims: bool = Fals
 @op("reduce_max", exact=True)
 def reduce_max(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Largest element (iOS15)."""
-    return torch.amax(x, _all_axes(x, axes), keep_dims)
+    values, along = _over(x, axes)
+    return torch.amax(values, along, _kept(keep_dims, axes))
 
 
 @op("reduce_min", exact=True)
 def reduce_min(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Smallest element (iOS15)."""
-    return torch.amin(x, _all_axes(x, axes), keep_dims)
+    values, along = _over(x, axes)
+    return torch.amin(values, along, _kept(keep_dims, axes))
 
 
 @op("reduce_l1_norm")
@@ -60,19 +75,20 @@ def reduce_l1_norm(x: Tensor, axes: list[int] | None = None, keep_dims: bool = F
 @op("reduce_l2_norm")
 def reduce_l2_norm(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Square root of the sum of squares (iOS15)."""
-    return _whole(x, torch.sqrt(reduce_sum_square(x, axes, keep_dims)))
+    return torch.sqrt(_fractional(reduce_sum_square(x, axes, keep_dims))).to(x.dtype)
 
 
 @op("reduce_log_sum")
 def reduce_log_sum(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Natural logarithm of the sum (iOS15)."""
-    return _whole(x, torch.log(reduce_sum(x, axes, keep_dims)))
+    return torch.log(_fractional(reduce_sum(x, axes, keep_dims))).to(x.dtype)
 
 
 @op("reduce_log_sum_exp")
 def reduce_log_sum_exp(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
     """Natural logarithm of the sum of exponentials, without overflow (iOS15)."""
-    return _whole(x, torch.logsumexp(x.float(), _all_axes(x, axes), keep_dims))
+    values, along = _over(_fractional(x), axes)
+    return torch.logsumexp(values, along, _kept(keep_dims, axes)).to(x.dtype)
 
 
 @op("reduce_sum_square")
@@ -84,10 +100,10 @@ def reduce_sum_square(x: Tensor, axes: list[int] | None = None, keep_dims: bool 
 @op("reduce_argmax", exact=True)
 def reduce_argmax(x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: str = "int32") -> Tensor:
     """Index of the largest element, the first of equals (iOS15; `output_dtype` since iOS17)."""
-    return torch.argmax(x, axis, keep_dims).to(HELD_AS[output_dtype])
+    return torch.argmax(x, axis, keep_dims).to(HELD_AS[output_dtype.lower()])
 
 
 @op("reduce_argmin", exact=True)
 def reduce_argmin(x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: str = "int32") -> Tensor:
     """Index of the smallest element, the first of equals (iOS15; `output_dtype` since iOS17)."""
-    return torch.argmin(x, axis, keep_dims).to(HELD_AS[output_dtype])
+    return torch.argmin(x, axis, keep_dims).to(HELD_AS[output_dtype.lower()])
