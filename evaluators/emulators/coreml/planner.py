@@ -88,6 +88,8 @@ class _Planner:
             parameter: [tensor_of(item) if isinstance(item, Value) else self._resolve(item, where) for item in argument]
             for parameter, argument in operation.inputs.items()
         }
+        if "declared" in definition.forms:
+            arguments["declared"] = [output.type for output in operation.outputs]
         try:
             if operation.blocks:
                 bound = self._bind_blocks(operation, definition, arguments, where)
