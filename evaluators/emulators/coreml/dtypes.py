@@ -79,6 +79,12 @@ def dtype_coded(code: int, where: str) -> DType:
     return _BY_CODE[code]
 
 
+_GROUPS = {1: (1, 8), 2: (1, 4), 3: (3, 8), 4: (1, 2), 6: (3, 4)}
+"""bits of an element → the fewest whole bytes that hold whole elements, and how many elements that is"""
+_STRETCH = 1 << 14
+"""groups unpacked at a time, so that what lies between stays in the processor's cache"""
+
+
 def unpack(packed: np.ndarray, dtype: DType, count: int) -> np.ndarray:
     """Elements of a type narrower than a byte, from bytes filled from the lowest bit up.
 
@@ -90,8 +96,35 @@ def unpack(packed: np.ndarray, dtype: DType, count: int) -> np.ndarray:
     Returns:
         `count` elements of `dtype.stored`, int4 sign-extended.
     """
-    bits = np.unpackbits(packed, bitorder="little")[: count * dtype.bits].reshape(count, dtype.bits)
-    values = bits @ (1 << np.arange(dtype.bits)).astype(np.uint8)
-    if dtype.name == "int4":
-        return np.where(values < 8, values.astype(np.int8), values.astype(np.int8) - np.int8(16)).astype(np.int8)
-    return values.astype(np.uint8)
+    size, elements = _GROUPS[dtype.bits]
+    groups = -(-count // elements)
+    result = np.empty(groups * elements, np.uint8)
+    # A group is read as a word of four bytes, which may reach past the group: hence the bytes to spare.
+    stretch = np.zeros(_STRETCH * size + 4, np.uint8)
+    for begin in range(0, groups, _STRETCH):
+        taken = min(_STRETCH, groups - begin)
+        part = packed[begin * size : (begin + taken) * size]
+        stretch[: part.size] = part
+        words = np.ndarray((taken,), "<u4", buffer=stretch, strides=(size,))
+        target = result[begin * elements : (begin + taken) * elements]
+        target[:] = _spread(words.astype(f"<u{elements}"), dtype.bits).view(np.uint8)
+        if dtype.name == "int4":
+            target ^= 8  # moves the sign to where a subtraction of 8 restores it
+            target -= 8
+    return result[:count].view(dtype.stored)
+
+
+def _spread(words: np.ndarray, bits: int) -> np.ndarray:
+    """Words whose lowest bits hold one element of `bits` bits for each byte they have → one element in each byte.
+
+    Each step halves what a lane holds: its upper half moves to the upper half of the lane.
+    """
+    lane, held = 8 * words.itemsize, bits * words.itemsize
+    while lane > 8:
+        lane, held = lane // 2, held // 2
+        low = sum(((1 << held) - 1) << start for start in range(0, 8 * words.itemsize, 2 * lane))
+        moved = words << words.dtype.type(lane - held)
+        moved &= words.dtype.type(low << lane)
+        words &= words.dtype.type(low)
+        words |= moved
+    return words

@@ -130,10 +130,13 @@ class _Reader:
         self._where = f"{outer}: op {position} {message.type} ({output})"
         attributes = {key: self._value(value) for key, value in message.attributes.items()}
         named = attributes.get("name")
+        inputs = {key: self._argument(argument, key) for key, argument in message.inputs.items()}
+        if message.type.startswith("constexpr_"):  # before iOS 18 these have their operands as attributes
+            inputs |= {key: (value,) for key, value in attributes.items() if key != "name"}
         operation = Operation(
             kind=message.type,
             name=str(named.data.item()) if named is not None and named.data.size == 1 else output,
-            inputs={key: self._argument(argument, key) for key, argument in message.inputs.items()},
+            inputs=inputs,
             outputs=self.names(message.outputs),
             blocks=tuple(self.block(block) for block in message.blocks),
             attributes=attributes,

@@ -6,6 +6,7 @@ A function's parameters carry the names MIL gives them; defaults are MIL's. The 
     list[Tensor]      a list of them, for parameters that take a tuple
     StateBuffer       a state
     Blocks            the op's nested blocks, as callables (no MIL parameter)
+    list[ValueType]   what the file declares its outputs to be, for a parameter named `declared` (no MIL parameter)
     anything else     a Python value: int, float, bool, str, or (nested) lists of them
 
 An op whose parameters are worth preparing names its `operands`; its function then takes all other parameters and
