@@ -84,7 +84,8 @@ class Separator(nn.Module):
         y = self.middle(y)
         for up, join in zip(self.up, self.join, strict=True):
             y = join(torch.cat([up(y), kept.pop()], 1))
-        return torch.sigmoid(self.mask(y))
+        mask: Tensor = torch.sigmoid(self.mask(y))
+        return mask
 
 
 class Recurrent(nn.Module):
@@ -111,7 +112,8 @@ class EncoderLayer(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
         attended = nn.functional.scaled_dot_product_attention(query, key, value)
         x = x + self.out(attended.transpose(1, 2).reshape(batch, frames, width))
-        return x + self.feed(self.after(x))
+        fed: Tensor = self.feed(self.after(x))
+        return x + fed
 
 
 class Transformer(nn.Module):
@@ -132,12 +134,13 @@ class Transformer(nn.Module):
 def make_module(model: str) -> nn.Module:
     """A torch model with the same random weights each time, so drawn that its outputs are spread over 0 to 1."""
     torch.manual_seed(1123)
-    module = {
+    classes: dict[str, type[nn.Module]] = {
         "keywords": Keywords,
         "separator": Separator,
         "recurrent": Recurrent,
         "transformer": Transformer,
-    }[model]()
+    }
+    module = classes[model]()
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(part.weight)

@@ -3,7 +3,8 @@
 Each model runs as its source (torch eager, or TensorFlow), on this emulator in float32 and float16, on LiteRT with
 XNNPACK, and, where there is an ONNX file, on onnxruntime. A round times every runtime once, in changing order; a ratio
 is the median over rounds of one runtime's time by another's of the same round, so what else the machine does cancels
-out. Beside each time stands the largest departure from the source's outputs: a fast wrong answer does not count.
+out. On one thread the time is the processor's, which other work on the machine changes least; on more it is the
+clock's. Beside each time stands the largest departure from the source's outputs: a fast wrong answer does not count.
 
 LSTMs are unrolled in the TFLite file: that is how litert-torch 0.10 converts them.
 """
@@ -124,19 +125,19 @@ def measure(model: str, threads: int, rounds: int) -> dict[str, Any]:
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             time.sleep(PAUSE_S)
-            times[name].append(trial(runs[name]))
+            times[name].append(trial(runs[name], time.process_time if threads == 1 else time.perf_counter))
     return {"model": model, "threads": threads, "times_ms": times, "departures": departures}
 
 
-def trial(run: Run) -> float:
+def trial(run: Run, clock: Callable[[], float]) -> float:
     """The median call in ms."""
     run()
     calls: list[float] = []
     end = time.perf_counter() + TRIAL_S
     while len(calls) < 3 or time.perf_counter() < end:
-        begin = time.perf_counter()
+        begin = clock()
         run()
-        calls.append((time.perf_counter() - begin) * 1e3)
+        calls.append((clock() - begin) * 1e3)
     return median(calls)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from evaluators.emulators.coreml.allocation import keep_freed_memory
 from evaluators.emulators.coreml.binding import BoundOp, Slot, bind
 from evaluators.emulators.coreml.constants import tensor_of
 from evaluators.emulators.coreml.ops import OpDefinition, find_op
@@ -24,6 +25,7 @@ def make_plan(function: Function, where: str) -> Plan:
     Raises:
         EvaluationError: An op is unknown, lacks a parameter, or refers to a name that is not there.
     """
+    keep_freed_memory()
     return _Planner(function.opset, where).plan(function.inputs, function.block, {})
 
 
