@@ -10,7 +10,7 @@ What the documentation leaves open is settled as follows.
 
 from __future__ import annotations
 
-import functools
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
@@ -42,20 +42,19 @@ def crop_resize(
     rows = roi.reshape(roi.shape[0], -1)
     if rows.shape[1] not in (4, 5):
         raise EvaluationError(f"crop_resize has roi of shape {list(roi.shape)}; expected 4 or 5 numbers a box")
-    cut = functools.partial(
-        _crops,
-        height=target_height,
-        width=target_width,
-        normalized=normalized_coordinates,
-        scale=spatial_scale,
-        box_mode=box_coordinate_mode,
-        mode=sampling_mode,
-        pad_value=pad_value,
+    cutter = _Cutter(
+        target_height,
+        target_width,
+        normalized_coordinates,
+        spatial_scale,
+        box_coordinate_mode,
+        sampling_mode,
+        pad_value,
     )
     if rows.shape[1] == 5:
-        return cut(x, rows[:, 1:], rows[:, 0].long()).unsqueeze(1)
+        return cutter.cut(x, rows[:, 1:], rows[:, 0].long()).unsqueeze(1)
     number, images = rows.shape[0], x.shape[0]
-    crops = cut(x, rows.repeat_interleave(images, 0), torch.arange(images).repeat(number))
+    crops = cutter.cut(x, rows.repeat_interleave(images, 0), torch.arange(images).repeat(number))
     return crops.reshape(number, images, *crops.shape[1:])
 
 
@@ -74,49 +73,47 @@ def crop_resize_boxes(
 ) -> Tensor:
     """Boxes `(N, 4)` of images `(B, C, H, W)`, resized; box `i` is of image `box_indices[i]`, or `i` (iOS17)."""
     images = torch.arange(boxes.shape[0]) if box_indices is None else box_indices.long()
-    return _crops(
-        x,
-        boxes,
-        images,
-        height=target_height,
-        width=target_width,
-        normalized=normalized_coordinates,
-        scale=spatial_scale,
-        box_mode=box_coordinate_mode,
-        mode=sampling_mode,
-        pad_value=pad_value,
+    cutter = _Cutter(
+        target_height,
+        target_width,
+        normalized_coordinates,
+        spatial_scale,
+        box_coordinate_mode,
+        sampling_mode,
+        pad_value,
     )
+    return cutter.cut(x, boxes, images)
 
 
-def _crops(
-    x: Tensor,
-    boxes: Tensor,
-    images: Tensor,
-    *,
-    height: int,
-    width: int,
-    normalized: bool,
-    scale: float,
-    box_mode: str,
-    mode: str,
-    pad_value: float,
-) -> Tensor:
-    """One crop `(C, height, width)` a box, of the image with the box's index."""
-    high, wide = x.shape[-2], x.shape[-1]
-    top, left, bottom, right = _corners(boxes.double() * scale, box_mode)
-    if normalized:
-        top, bottom, left, right = top * (high - 1), bottom * (high - 1), left * (wide - 1), right * (wide - 1)
-    rows, columns = _box_points(top, bottom, high, height, mode), _box_points(left, right, wide, width, mode)
-    inside = ((rows >= 0) & (rows <= high - 1)).unsqueeze(2) & ((columns >= 0) & (columns <= wide - 1)).unsqueeze(1)
-    points = torch.stack(
-        (
-            columns.clamp(0, wide - 1).unsqueeze(1).expand(-1, height, -1),
-            rows.clamp(0, high - 1).unsqueeze(2).expand(-1, -1, width),
-        ),
-        dim=-1,
-    )
-    values = _bilinear(x[images], points, None)
-    return torch.where(inside.unsqueeze(1), values, pad_value)
+@dataclass(frozen=True)
+class _Cutter:
+    """How boxes are cut out."""
+
+    height: int
+    width: int
+    normalized: bool
+    scale: float
+    box_mode: str
+    mode: str
+    pad_value: float
+
+    def cut(self, x: Tensor, boxes: Tensor, images: Tensor) -> Tensor:
+        """One crop `(C, height, width)` a box, of the image with the box's index."""
+        high, wide = x.shape[-2], x.shape[-1]
+        top, left, bottom, right = _corners(boxes.double() * self.scale, self.box_mode)
+        if self.normalized:
+            top, bottom, left, right = top * (high - 1), bottom * (high - 1), left * (wide - 1), right * (wide - 1)
+        rows = _box_points(top, bottom, high, self.height, self.mode).unsqueeze(2)
+        columns = _box_points(left, right, wide, self.width, self.mode).unsqueeze(1)
+        inside = (rows >= 0) & (rows <= high - 1) & (columns >= 0) & (columns <= wide - 1)
+        points = torch.stack(
+            (
+                columns.clamp(0, wide - 1).expand(-1, self.height, -1),
+                rows.clamp(0, high - 1).expand(-1, -1, self.width),
+            ),
+            dim=-1,
+        )
+        return torch.where(inside.unsqueeze(1), _bilinear(x[images], points, None), self.pad_value)
 
 
 def _corners(boxes: Tensor, box_mode: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
