@@ -168,17 +168,30 @@ def devices(device: str | None, as_json: bool) -> None:
         _print(profile.model_dump(mode="json") if as_json else phones.phone_text(profile), as_json)
 
 
-@cli.command(epilog=_example("testpress inspect testpress-out/bundles/tflite-float32"))
+@cli.command(epilog=_example("testpress inspect testpress-out/bundles/coreml-float32 --ranges --audio piano.wav"))
 @_MODEL
+@click.option("--ranges", is_flag=True, help="Run a Core ML model: the range of every op, and if float16 can hold it.")
+@click.option(
+    "--against", metavar="FILE", help="Run two Core ML models: where FILE's values and those of the other part."
+)
+@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="What to run on; else random values.")
+@click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Audio contract of a bare model file.")
+@click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at.")
+@click.option("--all", "show_all", is_flag=True, help="List every op that ran, not only the twenty that matter most.")
 @_JSON
-def inspect(file: str, as_json: bool) -> None:
+@_QUIET
+def inspect(file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Show what is in a .tflite, .mlpackage, .mlmodel or bundle: inputs, outputs, ops, precision, floor.
 
-    Exit 1 when a file of a bundle is not what its manifest says.
+    With --ranges or --against, show what its ops do at work instead. Exit 1 when a file of a bundle is not what its
+    manifest says.
     """
     from testpress import inspection
     from testpress.model_file import locate_model
 
+    if _watches(ranges, show_all, **options):
+        _watch(file, show_all, as_json, quiet, **options)
+        return
     found = inspection.inspect_model(locate_model(file))
     _print(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
     if found.hash_faults:
@@ -241,6 +254,30 @@ def doctor(as_json: bool) -> None:
     found = diagnosis.diagnose()
     _print(found.as_data() if as_json else diagnosis.as_text(found), as_json)
     sys.exit(0 if found.ready else 1)
+
+
+def _watches(ranges: bool, show_all: bool, **options: Any) -> bool:
+    """Whether `inspect` is to run the model; what makes no sense together is refused."""
+    if ranges and options["against"] is not None:
+        raise click.UsageError("--ranges watches one model and --against two; give one of them")
+    if ranges or options["against"] is not None:
+        if options["audio"] is None and (options["recipe"] or options["sample_rate"]):
+            raise click.UsageError("--recipe and --sample-rate say how --audio is heard; give --audio")
+        return True
+    if show_all or any(value is not None for value in options.values()):
+        raise click.UsageError("--audio, --recipe, --sample-rate and --all go with --ranges or --against")
+    return False
+
+
+def _watch(file: str, show_all: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+    from testpress import observation, watching
+    from testpress.progress import TerminalProgress
+
+    request = watching.make_request(file, **options)
+    with TerminalProgress(quiet=quiet) as progress:
+        found = watching.watch(request, lambda done, total: progress.stage("run", done, total))
+    text = observation.as_text(found, top=None if show_all else observation.TOP_OPS)
+    _print(found.model_dump(mode="json") if as_json else text, as_json)
 
 
 def _command() -> str:

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from specimens import run_command, tone
 
 from testpress.cli import cli
+from tests.evaluators.emulators.coreml.programs import gain, write_package
 
 sys.path.append(str(Path(__file__).parent / "testpress"))
 pytest.importorskip("ai_edge_litert")
@@ -98,6 +99,49 @@ def test_inspect_of_a_broken_bundle_still_shows_it_and_exits_1(tmp_path: Path) -
     assert result.stderr == f"testpress: {folder}: 1 files are not what the manifest says\n"
 
 
+def test_inspect_watches_the_ops_of_a_core_ml_model(tmp_path: Path, clip: Path) -> None:
+    path = write_package(tmp_path, gain(1e6))
+    heard = ("--audio", clip, "--sample-rate", 8000)
+    loud = invoke("inspect", path, "--ranges")
+    assert "too large for float16  1 op, the first is y (mul)" in loud.stdout
+    assert loud.stderr == "run …\n"
+    quiet = invoke("inspect", path, "--ranges", "--json", "--quiet")
+    (op,) = json.loads(quiet.stdout)["ops"]
+    assert (op["op"], op["elements"], quiet.stderr) == ("y", 6, "")
+    mono = {"inputs": {"x": ("float32", (1, 64))}, "outputs": {"y": ("float32", (1, 64))}}
+    found = json.loads(
+        invoke(
+            "inspect", write_package(tmp_path, gain(**mono), name="m.mlpackage"), "--ranges", *heard, "--json"
+        ).stdout
+    )
+    assert found["inputs_from"] == f"7 of 7 windows of {clip}"
+    assert found["ops"][0]["maximum"] == pytest.approx(1.0, rel=1e-2)
+
+
+def test_inspect_says_where_two_models_part(tmp_path: Path) -> None:
+    right, wrong = write_package(tmp_path, gain(2.0)), write_package(tmp_path, gain(3.0), name="wrong.mlpackage")
+    result = invoke("inspect", wrong, "--against", right)
+    assert f"{wrong}: where it parts from its reference\n  against         {right}\n" in result.stdout
+    assert "first op apart  y (mul): " in result.stdout
+    found = json.loads(invoke("inspect", wrong, "--against", right, "--json").stdout)
+    assert (found["comparison"]["first"], found["comparison"]["worst"]) == ("y", "y")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--ranges", "--against", "y"), "--ranges watches one model and --against two; give one of them"),
+        (("--audio", "x.wav"), "--audio, --recipe, --sample-rate and --all go with --ranges or --against"),
+        (("--all",), "--audio, --recipe, --sample-rate and --all go with --ranges or --against"),
+        (("--ranges", "--sample-rate", 8000), "--recipe and --sample-rate say how --audio is heard; give --audio"),
+    ],
+)
+def test_options_of_inspect_that_make_no_sense_together_are_usage(arguments: tuple[object, ...], message: str) -> None:
+    result = invoke("inspect", "x.mlpackage", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_latency_lists_ten_ops_or_all(tmp_path: Path) -> None:
     path = write_features(tmp_path / "x.tflite")
     text = invoke("latency", path, "--device", "pixel-8", "--device", "galaxy-a14").stdout
@@ -149,6 +193,7 @@ def test_a_recipe_tells_the_notes_from_the_onsets(notes_job: Any, tmp_path: Path
         (("inspect", "gone.tflite"), "gone.tflite: no such file or folder"),
         (("latency", "gone.tflite", "--device", "pixel-8"), "gone.tflite: no such file or folder"),
         (("play", "gone.tflite", "--audio", "x.wav"), "gone.tflite: no such file or folder"),
+        (("inspect", "gone.mlpackage", "--ranges"), "gone.mlpackage: no such file or folder"),
     ],
 )
 def test_what_the_user_can_mend_is_one_message_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:

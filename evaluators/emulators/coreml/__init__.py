@@ -18,9 +18,10 @@ How a model comes to run, one module a stage:
 
 What watches a program at work:
 
-    ranges      the range of every op's values, and whether float16 can hold them
-    comparison  where two programs of one model part, op by op
-    alignment   which op of one program is which of another
+    ranges        the range of every op's values, and whether float16 can hold them
+    comparison    where two programs of one model part, op by op
+    alignment     which op of one program is which of another
+    observations  what they find, as records
 
 `ops/` holds what each operation computes, one file a family.
 """

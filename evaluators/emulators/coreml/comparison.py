@@ -7,7 +7,6 @@ logarithm) may spoil them. `evaluators.drift` answers that, for programs with th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from device_profiles.record import Record
 from evaluators.emulators.coreml.alignment import Follower, align_names, output_names, walk
 from evaluators.emulators.coreml.model import CoreMLModel
+from evaluators.emulators.coreml.observations import Comparison, OpComparison, ShapeMismatch
 from evaluators.emulators.coreml.plan import PlannedOp
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Score
@@ -26,74 +25,6 @@ from evaluators.parity import ParityMeter
 
 TOLERANCE = 0.01
 """of the reference's range: twenty times 2^-11, the most that one rounding to float16 changes a value by"""
-
-
-class OpComparison(Record):
-    """One output of the candidate beside its namesake, over all inputs."""
-
-    op: str
-    """the output's name in the candidate"""
-    reference_op: str
-    kind: str
-    """the type of the candidate's op, for example conv"""
-    dtype: str
-    reference_kind: str
-    """`input` where a cast of the candidate is held against the program's own input"""
-    reference_dtype: str
-    elements: int
-    """pairs of values seen"""
-    reference_range: float
-    """from the reference's lowest finite value to its highest, 0 counted among them"""
-    max_abs_error: float
-    """over pairs of finite values"""
-    relative_error: float | None
-    """`max_abs_error` by `reference_range`; none where the reference is 0 throughout and the candidate is not"""
-    snr_db: Score
-    """over pairs of finite values"""
-    cosine: Score
-    unlike: int
-    """pairs of which one is not finite, unless both are the same"""
-    overflowed: int
-    """of these, those that are infinite in the candidate and finite in the reference"""
-    vanished: int
-    """pairs that are 0 in the candidate and another number in the reference"""
-
-    @property
-    def severity(self) -> float:
-        """The relative error; infinite where one side is not finite or only the reference is 0."""
-        return math.inf if self.unlike or self.relative_error is None else self.relative_error
-
-
-class ShapeMismatch(Record):
-    """Namesakes whose values have different shapes; they are not compared."""
-
-    op: str
-    reference_op: str
-    shape: tuple[int, ...]
-    """in the candidate, at the first input for which they differ"""
-    reference_shape: tuple[int, ...]
-
-
-class Comparison(Record):
-    """Two programs, op by op."""
-
-    reference: str
-    candidate: str
-    inputs: int
-    tolerance: float
-    first: str | None
-    """the first op of the candidate, in its program order, whose severity is beyond the tolerance"""
-    worst: str | None
-    """the op of largest severity, of equal ones the first; none where all values are equal"""
-    ops: tuple[OpComparison, ...]
-    """in the candidate's program order"""
-    mismatches: tuple[ShapeMismatch, ...]
-    unaligned: tuple[str, ...]
-    """outputs of the candidate's ops that have no namesake"""
-    reference_unaligned: tuple[str, ...]
-    """outputs of the reference's ops that are nobody's namesake"""
-    held_bytes: int
-    """the most that values of the reference took while they waited for the candidate"""
 
 
 def compare(
@@ -110,6 +41,7 @@ def compare(
 
     Args:
         reference: The program held to be right. Programs with state get fresh states, which live on between inputs.
+            Both run with as many threads as torch is set to.
         candidate: The program to judge, with the same inputs.
         inputs: What to run both on, one mapping a run, as `CoreMLModel.predict` takes them; read one at a time.
         tolerance: The largest error that is let pass, by the reference's range.

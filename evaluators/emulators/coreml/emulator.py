@@ -19,13 +19,13 @@ class CoreMLEmulator:
 
     def __init__(self, path: Path, *, threads: int) -> None:
         """Load a model; errors as `CoreMLModel`'s."""
-        self._model = CoreMLModel(path, threads=threads)
+        self.model = CoreMLModel(path, threads=threads)
         self.runtime = f"testpress ML Program emulator on torch {importlib.metadata.version('torch')}"
         self.inputs = {
-            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self._model.inputs.items()
+            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.inputs.items()
         }
         self.outputs = {
-            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self._model.outputs.items()
+            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.outputs.items()
         }
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
@@ -33,7 +33,7 @@ class CoreMLEmulator:
 
         A classifier's label comes as an array of one element, its probabilities as one in the order of the labels.
         """
-        return {name: _as_array(value) for name, value in self._model.predict(inputs).items()}
+        return {name: _as_array(value) for name, value in self.model.predict(inputs).items()}
 
 
 def _as_array(value: Any) -> npt.NDArray[Any]:

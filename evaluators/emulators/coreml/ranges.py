@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from device_profiles.record import Record
 from evaluators.emulators.coreml.model import CoreMLModel
+from evaluators.emulators.coreml.observations import HalfFit, OpRange
 from evaluators.emulators.coreml.plan import PlannedOp
 from evaluators.errors import EvaluationError
 
@@ -27,56 +27,6 @@ _OVERFLOW = 65520.0
 _VANISH = 2.0**-25
 _SUBNORMAL = 2.0**-14 - 2.0**-25
 """half a step below the smallest normal number; it and what is above round to a normal number"""
-
-
-class HalfFit(Record):
-    """How an op's values fit into float16.
-
-    For ops of a wider type: what would become of the values if they were rounded. For float16 ops: what did.
-    """
-
-    overflowing: int
-    """wider: finite values that would become infinite · float16: infinite values"""
-    vanishing: int | None
-    """wider: values other than 0 that would become 0 · float16: none, since its zeros do not tell; a comparison does"""
-    subnormal: int
-    """values that keep fewer than 11 bits of precision, below 2^-14 = 6.1e-05"""
-
-
-class OpRange(Record):
-    """The values of one output of one op, over all runs."""
-
-    index: int
-    """the op's place in program order"""
-    op: str
-    """the output's name"""
-    kind: str
-    """the op's type, for example conv"""
-    dtype: str
-    """the element type the program declares"""
-    elements: int
-    """values seen; 0 where every tensor was empty"""
-    nans: int
-    infinities: int
-    zeros: int
-    minimum: float | None
-    """of the finite values; none where there are none, here and below. Truth values count as 0 and 1"""
-    maximum: float | None
-    largest: float | None
-    """largest magnitude"""
-    smallest: float | None
-    """smallest magnitude other than 0; none where all are 0"""
-    mean: float | None
-    """none too where the sum is beyond float64"""
-    half: HalfFit | None
-    """none for integers and truth values"""
-    breaks: bool
-    """whether in some run values became NaN or infinite here though all that went into the op was finite"""
-
-    @property
-    def zero_share(self) -> float | None:
-        """Zeros among all values seen."""
-        return self.zeros / self.elements if self.elements else None
 
 
 def observe_ranges(model: CoreMLModel, inputs: Iterable[Mapping[str, Any]]) -> tuple[OpRange, ...]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from evaluators.emulators.coreml import CoreMLModel, compare
-from evaluators.emulators.coreml.comparison import TOLERANCE, Comparison, OpComparison
+from evaluators.emulators.coreml.comparison import TOLERANCE
+from evaluators.emulators.coreml.observations import Comparison, OpComparison
 from evaluators.errors import EvaluationError
 
 from .conversions import convert_mil

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from evaluators.emulators.coreml import CoreMLModel, observe_ranges
-from evaluators.emulators.coreml.ranges import HalfFit, OpRange
+from evaluators.emulators.coreml.observations import HalfFit, OpRange
 from evaluators.errors import EvaluationError
 
 from .conversions import convert_mil

@@ -1,0 +1,78 @@
+"""What a Core ML program is run on to be watched: windows of a recording, or random values where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.binding import bind
+from evaluators.datasets import read_audio
+from evaluators.emulators import Emulator, Tensor
+from evaluators.errors import EvaluationError
+from evaluators.windows import cut
+from testpress.terms import PlayOrder, find_terms
+
+MOST_WINDOWS = 32
+"""of a recording, evenly spread: what a program's values reach shows in few of them, and each is a run"""
+
+SEED = 0
+
+OnRun = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """Inputs for a program."""
+
+    origin: str
+    """for example `random values between -1 and 1, seed 0`"""
+    inputs: tuple[Mapping[str, npt.NDArray[Any]], ...]
+    notices: tuple[str, ...] = ()
+
+    def each(self, on_run: OnRun) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
+        """The inputs one by one; `on_run` is told how many are done, and their number."""
+        for index, values in enumerate(self.inputs):
+            on_run(index, len(self.inputs))
+            yield values
+        on_run(len(self.inputs), len(self.inputs))
+
+
+def take_windows(order: PlayOrder, emulator: Emulator) -> Stimuli:
+    """Windows of a recording, as the model hears them.
+
+    Raises:
+        TestpressError: The audio cannot be used, or the contract is not known.
+    """
+    terms = find_terms(order, emulator)
+    try:
+        binding = bind(emulator, terms.audio, {})
+    except EvaluationError as fault:
+        raise EvaluationError(f"{order.model.path}: {fault}") from None
+    recording = read_audio(order.audio, terms.audio)
+    windows = cut(recording.samples, terms.audio)
+    taken = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), MOST_WINDOWS)).round().astype(int))
+    return Stimuli(
+        f"{len(taken)} of {len(windows)} windows of {order.audio}",
+        tuple(binding.shape_inputs(windows[index]) for index in taken),
+        recording.notices,
+    )
+
+
+def draw_values(inputs: Mapping[str, Tensor]) -> Stimuli:
+    """One random value for every input, the same each time: between -1 and 1 like audio, integers 0 or 1.
+
+    Open dimensions have the size the file gives as its default.
+    """
+    generator = np.random.default_rng(SEED)
+    values = {name: _draw(tensor, generator) for name, tensor in inputs.items()}
+    return Stimuli(f"random values between -1 and 1 (integers: 0 or 1), seed {SEED}", (values,))
+
+
+def _draw(tensor: Tensor, generator: np.random.Generator) -> npt.NDArray[Any]:
+    if np.dtype(tensor.dtype).kind == "f":
+        return generator.uniform(-1, 1, tensor.shape).astype(tensor.dtype)
+    return generator.integers(0, 2, tensor.shape).astype(tensor.dtype)
