@@ -225,3 +225,33 @@ class TestFlexibleShapes:
             np.testing.assert_allclose(model.predict({"x": x})["y"], self.expected(x), atol=1e-5)
         with pytest.raises(EvaluationError, match=r"expected one of \[1, 1, 8\], \[1, 1, 16\]"):
             model.predict({"x": np.zeros((1, 1, 9), np.float32)})
+
+
+class TestFunctions:
+    @staticmethod
+    def message(default: str) -> Any:
+        """Two functions: double doubles, triple trebles."""
+        message = gain(2.0).message()
+        function = message.mlProgram.functions.pop("main")
+        message.mlProgram.functions["double"].CopyFrom(function)
+        message.mlProgram.functions["triple"].CopyFrom(gain(3.0).message().mlProgram.functions["main"])
+        for name in ("double", "triple"):
+            described = message.description.functions.add()
+            described.name = name
+            described.input.extend(message.description.input)
+            described.output.extend(message.description.output)
+        del message.description.input[:], message.description.output[:]
+        message.description.defaultFunctionName = default
+        return message
+
+    def test_each_runs_by_name_and_the_default_without(self, tmp_path: Path) -> None:
+        path = write_package(tmp_path, self.message("triple"))
+        x = np.ones((2, 3), np.float32)
+        for name, factor in (("double", 2.0), ("triple", 3.0), ("main", 3.0)):
+            np.testing.assert_array_equal(CoreMLModel(path, function_name=name).predict({"x": x})["y"], factor * x)
+        assert CoreMLModel(path).function_name == "triple"
+
+    def test_another_name_is_refused(self, tmp_path: Path) -> None:
+        path = write_package(tmp_path, self.message("double"))
+        with pytest.raises(EvaluationError, match="has no function 'half'; it has: double, triple"):
+            CoreMLModel(path, function_name="half")
