@@ -48,7 +48,7 @@ class CoreMLModel:
         Args:
             path: An .mlpackage folder or an .mlmodel file.
             compute_units: One of `COMPUTE_UNITS`; checked and kept, the numbers are the same for all.
-            function_name: Which function of a model with several; main is also the name of the one the file declares as its
+            function_name: Which function of a model with several; main also names the one the file declares as its
                 default, unless another is called so.
             threads: How many threads a run may use; default: as torch is set.
 
