@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.drift import _largest_error, _search, locate_drift
+from evaluators.drift import _largest_error, _search, _Trial, locate_drift
+from evaluators.emulators.coreml import CoreMLModel
 from evaluators.errors import EvaluationError
+from tests.evaluators.emulators.coreml.programs import Op, Program, write_package
+
+pytest.importorskip("torch")
+from torch import Tensor
 
 pytestmark = pytest.mark.coreml
 
@@ -109,6 +115,42 @@ def test_unrelated_programs_are_refused(convert: Any) -> None:
     other, _ = convert(lambda mb, x: mb.relu(x=x, name="other"), (1, 64))
     with pytest.raises(EvaluationError, match=r"has other outputs than .*: other; expected squashed"):
         locate_drift(reference, other, [{"x": X}])
+
+
+def chain(folder: Path, factors: dict[str, float], width: int = 64) -> Path:
+    """`x` times one factor after another, each product under its factor's name."""
+    ops = [
+        Op("mul", {"x": before, "y": np.float32(factors[name])}, name, shape=(1, width))
+        for before, name in itertools.pairwise(["x", *factors])
+    ]
+    last = ops[-1].output
+    features = {"inputs": {"x": ("float32", (1, width))}, "outputs": {last: ("float32", (1, width))}}
+    return write_package(folder, Program(ops, **features), name=f"{len(list(folder.iterdir()))}.mlpackage")
+
+
+def test_a_changed_factor_is_blamed_by_name(tmp_path: Path) -> None:
+    reference = chain(tmp_path, {"a": 2, "b": 3, "c": 5, "d": 7})
+    candidate = chain(tmp_path, {"a_cast_fp16": 2, "b_cast_fp16": 3, "c_cast_fp16": 6, "d": 7})
+    drift = locate_drift(reference, candidate, [{"x": X}, {"x": 2 * X}])
+    assert (drift.first_op, drift.worst_op, drift.output_error) == ("c", "c", 2.0 * 2 * 3 * 7)
+    assert [step.op for step in drift.steps if step.error_after == 0] == ["c", "d"]
+
+
+def test_ops_without_a_namesake_keep_their_own_values(tmp_path: Path) -> None:
+    """The fault lies in an op that only the candidate has; putting right the next one with a name removes it."""
+    reference = chain(tmp_path, {"a": 2, "b": 6, "c": 5})
+    candidate = chain(tmp_path, {"a": 2, "split": 3, "b": 3, "c": 5})
+    drift = locate_drift(reference, candidate, [{"x": X}])
+    assert (drift.worst_op, drift.output_error) == ("b", 30.0)
+
+
+def test_no_activation_is_kept(tmp_path: Path) -> None:
+    width = 4099  # no other tensor has this size
+    path = chain(tmp_path, {f"m{k}": 1.0 for k in range(20)}, width)
+    model = CoreMLModel(path)
+    trial = _Trial(model, model, {"x": np.ones((1, width), np.float32)})
+    assert trial.error_after(10) == 0.0
+    assert sum(isinstance(thing, Tensor) and thing.numel() == width for thing in gc.get_objects()) == 2  # both inputs
 
 
 def test_no_inputs_are_refused(tmp_path: Path) -> None:
