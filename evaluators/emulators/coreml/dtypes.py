@@ -81,8 +81,8 @@ def dtype_coded(code: int, where: str) -> DType:
 
 _GROUPS = {1: (1, 8), 2: (1, 4), 3: (3, 8), 4: (1, 2), 6: (3, 4)}
 """bits of an element → the fewest whole bytes that hold whole elements, and how many elements that is"""
-_STRETCH = 1 << 14
-"""groups unpacked at a time, so that what lies between stays in the processor's cache"""
+_STRETCH = 1 << 15
+"""elements unpacked at a time, so that what lies between stays in the processor's cache"""
 
 
 def unpack(packed: np.ndarray, dtype: DType, count: int) -> np.ndarray:
@@ -97,21 +97,25 @@ def unpack(packed: np.ndarray, dtype: DType, count: int) -> np.ndarray:
         `count` elements of `dtype.stored`, int4 sign-extended.
     """
     size, elements = _GROUPS[dtype.bits]
-    groups = -(-count // elements)
+    groups, step = -(-count // elements), _STRETCH // elements
     result = np.empty(groups * elements, np.uint8)
-    # A group is read as a word of four bytes, which may reach past the group: hence the bytes to spare.
-    stretch = np.zeros(_STRETCH * size + 4, np.uint8)
-    for begin in range(0, groups, _STRETCH):
-        taken = min(_STRETCH, groups - begin)
-        part = packed[begin * size : (begin + taken) * size]
-        stretch[: part.size] = part
-        words = np.ndarray((taken,), "<u4", buffer=stretch, strides=(size,))
-        target = result[begin * elements : (begin + taken) * elements]
+    for begin in range(0, groups, step):
+        words = _words(packed[begin * size : (begin + step) * size], size, min(step, groups - begin))
+        target = result[begin * elements : (begin + step) * elements]
         target[:] = _spread(words.astype(f"<u{elements}"), dtype.bits).view(np.uint8)
         if dtype.name == "int4":
             target ^= 8  # moves the sign to where a subtraction of 8 restores it
             target -= 8
     return result[:count].view(dtype.stored)
+
+
+def _words(packed: np.ndarray, size: int, count: int) -> np.ndarray:
+    """Groups of `size` bytes as numbers; what stands above a group's own bits is not cleared."""
+    if size == 1:
+        return packed[:count]
+    padded = np.zeros(count * size + 4, np.uint8)  # a group is read as four bytes, which may reach past the last one
+    padded[: min(packed.size, count * size)] = packed[: count * size]
+    return np.ndarray((count,), "<u4", buffer=padded, strides=(size,))
 
 
 def _spread(words: np.ndarray, bits: int) -> np.ndarray:

@@ -29,7 +29,7 @@ class WeightFiles:
     def __init__(self, folder: Path, root: Path) -> None:
         self._folder = folder
         self._root = root.resolve()
-        self._maps: dict[str, np.memmap] = {}
+        self._maps: dict[str, tuple[Path, np.ndarray]] = {}
 
     def read(self, file_name: str, offset: int, *, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
         """One blob's elements.
@@ -46,8 +46,10 @@ class WeightFiles:
         Raises:
             EvaluationError: The file is missing, truncated, outside the package, or holds something else there.
         """
-        data = self._map(file_name)
-        where = f"{self._path(file_name)}, offset {offset}"
+        path, data = self._map(file_name)
+        where = f"{path}, offset {offset}"
+        if dtype.blob_code is None:
+            raise EvaluationError(f"{where}: weight files do not hold elements of {dtype.name}")
         if offset < 0 or offset + _RECORD.size > data.size:
             raise EvaluationError(f"{where}: outside the file, which has {data.size} bytes; the file may be truncated")
         mark, code, size, start, _ = _RECORD.unpack(data[offset : offset + _RECORD.size].tobytes())
@@ -62,8 +64,11 @@ class WeightFiles:
         if size != needed:
             raise EvaluationError(f"{where}: holds {size} bytes, expected {needed} for {dtype.name} {list(shape)}")
         raw = data[start : start + size]
-        values = unpack(raw, dtype, count) if dtype.is_packed else raw.view(dtype.stored)
-        return values.reshape(shape)
+        if dtype.is_packed:
+            return unpack(raw, dtype, count).reshape(shape)
+        if start % (dtype.bits // 8):
+            raw = raw.copy()  # torch wants its numbers aligned; coremltools aligns blobs to 64 bytes
+        return raw.view(dtype.stored).reshape(shape)
 
     def _path(self, file_name: str) -> Path:
         path = (self._folder / file_name.removeprefix(_PREFIX)).resolve()
@@ -71,7 +76,7 @@ class WeightFiles:
             raise EvaluationError(f"weight file {file_name!r} lies outside the package {self._root}; refused")
         return path
 
-    def _map(self, file_name: str) -> np.memmap:
+    def _map(self, file_name: str) -> tuple[Path, np.ndarray]:
         if file_name in self._maps:
             return self._maps[file_name]
         path = self._path(file_name)
@@ -86,5 +91,5 @@ class WeightFiles:
         _, version = struct.unpack("<II", data[:8].tobytes())
         if version != _VERSION:
             raise EvaluationError(f"{path}: blob storage version {version}; only version {_VERSION} is known")
-        self._maps[file_name] = data
-        return data
+        self._maps[file_name] = path, np.asarray(data)  # slices of a plain array are cheaper
+        return self._maps[file_name]

@@ -19,8 +19,8 @@ from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.program import ValueType
 from evaluators.errors import EvaluationError
 
-_PIECE = 1 << 14
-"""elements made at a time; below the number at which torch wakes its other threads, which costs more than it brings"""
+_PIECE = (1 << 15) - 1
+"""elements made at a time: one fewer than make torch wake its other threads, which costs more than it brings"""
 _PALETTE_BITS = {2: 1, 4: 2, 16: 4, 64: 6, 256: 8}
 """entries of an iOS 16 palette → bits of an index"""
 
