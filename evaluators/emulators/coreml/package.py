@@ -38,10 +38,15 @@ def open_package(path: Path) -> ModelPackage:
         return ModelPackage(path, path, path.parent)
     manifest = path / _MANIFEST
     data = path / "Data"
-    specification = (data / _root_item(manifest, _read_manifest(manifest))).resolve()
+    item = _root_item(manifest, _read_manifest(manifest))
+    try:
+        specification = (data / item).resolve()
+        exists = specification.is_file()
+    except (OSError, ValueError) as fault:  # longer than a path may be, or with a null character
+        raise EvaluationError(f"{manifest}: the root model's path {item[:80]!r} is none: {fault}") from None
     if not specification.is_relative_to(data.resolve()):
         raise EvaluationError(f"{manifest}: the root model lies outside the package ({specification})")
-    if not specification.is_file():
+    if not exists:
         raise EvaluationError(f"{manifest}: names {specification.relative_to(data.resolve())}, which is not in {data}")
     return ModelPackage(path, specification, data.resolve())
 

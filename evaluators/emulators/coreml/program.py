@@ -106,8 +106,11 @@ def read_function(program: Any, name: str, *, weights: WeightFiles, where: str) 
             f"{where}: function {name!r} has no block for its opset {message.opset!r}; it has: {found}"
         )
     reader = _Reader(weights, f"{where}: function {name!r}")
-    block = reader.block(message.block_specializations[message.opset])
-    return Function(name, message.opset, reader.names(message.inputs), block)
+    inputs = reader.names(message.inputs)
+    for named in inputs:
+        if named.type.dtype is not None and named.type.dtype.stored is None:
+            raise EvaluationError(f"{where}: function {name!r}: input {named.name!r} holds text; expected numbers")
+    return Function(name, message.opset, inputs, reader.block(message.block_specializations[message.opset]))
 
 
 class _Reader:

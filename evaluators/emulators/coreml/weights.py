@@ -71,7 +71,11 @@ class WeightFiles:
         return raw.view(dtype.stored).reshape(shape)
 
     def _path(self, file_name: str) -> Path:
-        path = (self._folder / file_name.removeprefix(_PREFIX)).resolve()
+        try:
+            path = (self._folder / file_name.removeprefix(_PREFIX)).resolve()
+            path.is_file()
+        except (OSError, ValueError) as fault:  # longer than a path may be, or with a null character
+            raise EvaluationError(f"weight file {file_name[:80]!r} is no path: {fault}") from None
         if not path.is_relative_to(self._root):
             raise EvaluationError(f"weight file {file_name!r} lies outside the package {self._root}; refused")
         return path
