@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -83,15 +84,21 @@ def avg_pool(
     window = _Window(kernel_sizes, pad_type, strides, pad, ceil_mode)
     pool = _AVERAGE[len(kernel_sizes) - 1]
 
+    @functools.cache
+    def counted(sizes: tuple[int, ...]) -> Tensor | None:
+        """The share of each window that counts; none where all of every window does."""
+        ones = torch.ones((1, 1, *sizes))
+        pads = window.pads(ones)
+        tail = window.tail(ones, pads)
+        if not any(map(any, tail)) and not (exclude_padding_from_average and any(map(any, pads))):
+            return None
+        padded = F.pad(ones, flat(pads), value=0.0 if exclude_padding_from_average else 1.0)
+        return pool(F.pad(padded, flat(tail)), window.kernel, window.strides)
+
     def compute(x: Tensor) -> Tensor:
         mean = pool(window.padded(x, 0.0), window.kernel, window.strides)
-        pads = window.pads(x)
-        tail = window.tail(x, pads)
-        if not any(map(any, tail)) and not (exclude_padding_from_average and any(map(any, pads))):
-            return mean
-        counted = torch.ones((1, 1, *x.shape[2:]), dtype=x.dtype)
-        counted = F.pad(counted, flat(pads), value=0.0 if exclude_padding_from_average else 1.0)
-        return mean / pool(F.pad(counted, flat(tail)), window.kernel, window.strides)
+        shares = counted(tuple(x.shape[2:]))
+        return mean if shares is None else mean / shares
 
     return compute
 
