@@ -25,7 +25,7 @@ class _Window:
     ) -> None:
         self.kernel = list(kernel)
         self.strides = list(strides or (1 for _ in kernel))
-        self._pad_type, self._pad, self._ceil = pad_type, pad, ceil
+        self._pad_type, self._pad, self._ceil = pad_type.lower(), pad, ceil  # pools may spell it SAME
 
     def pads(self, x: Tensor) -> Pads:
         """The padding the op asks for."""

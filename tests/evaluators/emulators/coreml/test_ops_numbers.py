@@ -238,3 +238,13 @@ def test_a_quantized_convolution_without_a_table_is_refused() -> None:
     }
     with pytest.raises(EvaluationError, match="quantization_type 'lut'; expected linear"):
         compute("conv_quantized", "CoreML5", quantization_type="lut", quant_bias=torch.zeros(1), **arguments)
+
+
+@pytest.mark.parametrize("exclude", [True, False])
+def test_pools_spell_their_padding_either_way(exclude: bool) -> None:
+    x = torch.tensor([[[1.0, 2.0, 3.0]]])
+    parameters = {"kernel_sizes": torch.tensor([3]), "exclude_padding_from_average": exclude}
+    found = compute("avg_pool", x=x, pad_type="SAME", **parameters)
+    expected = [1.5, 2.0, 2.5] if exclude else [1.0, 2.0, 5 / 3]
+    assert found.flatten().tolist() == pytest.approx(expected)
+    assert torch.equal(found, compute("avg_pool", x=x, pad_type="same", **parameters))
