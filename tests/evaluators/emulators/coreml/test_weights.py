@@ -27,6 +27,7 @@ def write(folder: Path, data: bytes) -> WeightFiles:
 def test_elements_come_back(tmp_path: Path, dtype: str) -> None:
     known = dtype_named(dtype)
     values = np.arange(6, dtype=known.stored).reshape(2, 3)
+    assert known.blob_code is not None
     files = write(tmp_path, weight_file(values.tobytes(), known.blob_code))
     np.testing.assert_array_equal(files.read(NAME, 64, dtype=known, shape=(2, 3)), values)
 
@@ -83,6 +84,43 @@ def test_packed_elements_fill_bytes_from_the_lowest_bit_up(bits: int, numbers: l
     packed = whole.to_bytes(-(-len(values) * bits // 8), "little")
     found = unpack(np.frombuffer(packed, np.uint8), dtype_named(f"uint{bits}"), len(values))
     assert found.tolist() == values
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("count", [0, 1, 7, 32_768, 32_769, 100_003])
+def test_many_packed_elements_come_back(bits: int, count: int) -> None:
+    values = np.random.default_rng(bits).integers(0, 1 << bits, count, dtype=np.uint8)
+    by_bit = (values[:, None] >> np.arange(bits, dtype=np.uint8)) & 1
+    found = unpack(np.packbits(by_bit, bitorder="little"), dtype_named(f"uint{bits}"), count)
+    np.testing.assert_array_equal(found, values)
+
+
+def test_numbers_that_lie_askew_are_read(tmp_path: Path) -> None:
+    values = np.array([1.5, -2, 3], np.float32)
+    data = weight_file(b"?" + values.tobytes(), 2, size=12)
+    askew = data[:80] + (129).to_bytes(8, "little") + data[88:]
+    found = write(tmp_path, askew).read(NAME, 64, dtype=dtype_named("float32"), shape=(3,))
+    np.testing.assert_array_equal(found, values)
+    assert found.ctypes.data % 4 == 0
+
+
+def test_reading_does_not_change_the_file(tmp_path: Path) -> None:
+    found = write(tmp_path, GOOD).read(NAME, 64, dtype=dtype_named("float32"), shape=(2, 3))
+    found += 1
+    assert (tmp_path / "weights" / "weight.bin").read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("name", ["bool", "int64", "float64"])
+def test_types_weight_files_do_not_hold_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EvaluationError, match=f"weight files do not hold elements of {name}"):
+        write(tmp_path, GOOD).read(NAME, 64, dtype=dtype_named(name), shape=(3,))
+
+
+@pytest.mark.parametrize(("dtype", "code"), [("uint1", 9), ("uint3", 12), ("uint6", 13), ("int4", 8), ("float16", 1)])
+def test_shapes_the_bytes_cannot_fill_are_refused(tmp_path: Path, dtype: str, code: int) -> None:
+    files = write(tmp_path, weight_file(bytes(6), code))
+    with pytest.raises(EvaluationError, match=f"holds 6 bytes, expected [0-9]+ for {dtype}"):
+        files.read(NAME, 64, dtype=dtype_named(dtype), shape=(1 << 40, 1 << 20))
 
 
 def test_int4_has_a_sign() -> None:
