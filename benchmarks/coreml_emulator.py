@@ -1,10 +1,11 @@
 """How fast the ML Program emulator is beside other runtimes, on the same machine in the same minutes.
 
 Each model runs as its source (torch eager, or TensorFlow), on this emulator in float32 and float16, on LiteRT with
-XNNPACK, and, where there is an ONNX file, on onnxruntime. A round times every runtime once, in changing order; a ratio
-is the median over rounds of one runtime's time by another's of the same round, so what else the machine does cancels
-out. On one thread the time is the processor's, which other work on the machine changes least; on more it is the
-clock's. Beside each time stands the largest departure from the source's outputs: a fast wrong answer does not count.
+XNNPACK, and, where there is an ONNX file, on onnxruntime; each in a process of its own, so that none profits or suffers
+from another's allocator and threads. A round times every runtime once, in changing order; a ratio is the median over
+rounds of one runtime's time by another's of the same round, so what else the machine does cancels out. On one thread
+the time is the processor's, which other work on the machine changes least; on more it is the clock's. Beside each time
+stands the largest departure from the source's outputs: a fast wrong answer does not count.
 
 LSTMs are unrolled in the TFLite file: that is how litert-torch 0.10 converts them.
 """
@@ -15,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,8 +35,6 @@ LIMITS = {FLOAT32: 1e-4, FLOAT16: 0.05, LITERT: 1e-4, ONNX: 1e-4}
 """largest departure from the source that still counts as the same model; outputs are probabilities"""
 TRIAL_S = 0.15
 """a trial repeats a call at least this long, and at least three times; its time is the median call"""
-PAUSE_S = 0.02
-"""between trials, so that one runtime's waiting threads are asleep when the next begins"""
 
 Run = Callable[[], list[np.ndarray]]
 
@@ -52,6 +52,7 @@ def open_source(model: str, x: np.ndarray, threads: int) -> Run:
         return lambda: [value.numpy() for value in (loaded, call)[1](**{name: tf.constant(x)}).values()]
     import torch
 
+    torch.set_num_threads(threads)
     module, example = make_module(model), torch.from_numpy(x)
 
     def run() -> list[np.ndarray]:
@@ -104,29 +105,25 @@ def departure(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
     return max(min(distance(one, other) for one in found) for other in expected)
 
 
-def measure(model: str, threads: int, rounds: int) -> dict[str, Any]:
-    """Trial times in ms, by runtime, and departures from the source."""
-    import torch
-
-    torch.set_num_threads(threads)
+def open_runtime(model: str, runtime: str, threads: int) -> Run:
     folder, x = FILES / model, make_input(model)
-    runs = {
-        SOURCE: open_source(model, x, threads),
-        FLOAT32: open_emulator(folder / "float32.mlpackage", x, threads),
-        FLOAT16: open_emulator(folder / "float16.mlpackage", x, threads),
-        LITERT: open_litert(folder / "model.tflite", x, threads),
-    }
-    if (folder / "model.onnx").exists():
-        runs[ONNX] = open_onnx(folder / "model.onnx", x, threads)
-    expected = runs[SOURCE]()
-    departures = {name: departure(run(), expected) for name, run in runs.items() if name != SOURCE}
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    names = list(runs)
-    for turn in range(rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            time.sleep(PAUSE_S)
-            times[name].append(trial(runs[name], time.process_time if threads == 1 else time.perf_counter))
-    return {"model": model, "threads": threads, "times_ms": times, "departures": departures}
+    if runtime == SOURCE:
+        return open_source(model, x, threads)
+    if runtime == LITERT:
+        return open_litert(folder / "model.tflite", x, threads)
+    if runtime == ONNX:
+        return open_onnx(folder / "model.onnx", x, threads)
+    return open_emulator(folder / f"{runtime.rpartition(' ')[2]}.mlpackage", x, threads)
+
+
+def serve(model: str, runtime: str, threads: int, outputs: Path) -> None:
+    """Save the outputs of a call, then answer each line of standard input with the time of a trial in ms."""
+    run = open_runtime(model, runtime, threads)
+    np.savez(outputs, *run())
+    clock = time.process_time if threads == 1 else time.perf_counter
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(trial(run, clock), flush=True)
 
 
 def trial(run: Run, clock: Callable[[], float]) -> float:
@@ -139,6 +136,62 @@ def trial(run: Run, clock: Callable[[], float]) -> float:
         run()
         calls.append((clock() - begin) * 1e3)
     return median(calls)
+
+
+class Server:
+    """A runtime in a process of its own."""
+
+    def __init__(self, model: str, runtime: str, threads: int, folder: Path) -> None:
+        self.runtime = runtime
+        self._outputs = folder / f"{runtime}.npz"
+        module = (sys.executable, "-m", "benchmarks.coreml_emulator")
+        options = ("--serve", runtime, "--models", model, "--threads", str(threads), "--outputs", str(self._outputs))
+        self._process = subprocess.Popen(
+            [*module, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        )
+        self._read()
+
+    def ask(self) -> float:
+        assert self._process.stdin is not None
+        print(file=self._process.stdin, flush=True)
+        return float(self._read())
+
+    def outputs(self) -> list[np.ndarray]:
+        with np.load(self._outputs) as file:
+            return list(file.values())
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise click.ClickException(f"{self.runtime} does not run; see what its --serve call says")
+        return line.strip()
+
+
+def measure(model: str, threads: int, rounds: int) -> dict[str, Any]:
+    """Trial times in ms, by runtime, and departures from the source."""
+    names = [SOURCE, FLOAT32, FLOAT16, LITERT, *([ONNX] if (FILES / model / "model.onnx").exists() else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        servers = [Server(model, name, threads, Path(folder)) for name in names]
+        expected = servers[0].outputs()
+        departures = {server.runtime: departure(server.outputs(), expected) for server in servers[1:]}
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for turn in range(rounds):
+            for server in servers[turn % len(servers) :] + servers[: turn % len(servers)]:
+                times[server.runtime].append(server.ask())
+        for server in servers:
+            server.stop()
+    return {"model": model, "threads": threads, "times_ms": times, "departures": departures}
 
 
 def ratio(result: dict[str, Any], one: str, other: str) -> float | None:
@@ -180,27 +233,20 @@ def error(result: dict[str, Any], name: str) -> str:
     return f" ({value:.0e}{'' if value <= LIMITS[name] else ' WRONG'})"
 
 
-def call_self(*arguments: str) -> str:
-    """Run a module of this folder in a process of its own: frameworks keep the thread count they start with."""
-    done = subprocess.run([sys.executable, "-m", *arguments], check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise click.ClickException(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
-
-
 @click.command(epilog="Example: python -m benchmarks.coreml_emulator --models keywords,recurrent --threads 1")
 @click.option("--models", default=",".join(MODELS), show_default=True, help="Which models, separated by commas.")
 @click.option("--threads", default="1,2", show_default=True, help="How many threads, separated by commas.")
 @click.option("--rounds", default=15, show_default=True, type=click.IntRange(1), help="How often each is timed.")
 @click.option("--json", "as_json", is_flag=True, help="All times and departures as JSON instead of a table.")
-@click.option("--measure", "measured", hidden=True)
-def main(models: str, threads: str, rounds: int, as_json: bool, measured: str | None) -> None:
+@click.option("--serve", "served", hidden=True)
+@click.option("--outputs", hidden=True, type=click.Path(path_type=Path))
+def main(models: str, threads: str, rounds: int, as_json: bool, served: str | None, outputs: Path) -> None:
     """Time the ML Program emulator beside LiteRT, onnxruntime and the models' own frameworks.
 
     Files are converted once and kept in .cache/benchmarks (two minutes; the LSTM's TFLite file takes most of it).
     """
-    if measured:
-        print(json.dumps(measure(measured, int(threads), rounds)))
+    if served:
+        serve(models, served, int(threads), outputs)
         return
     names = models.split(",")
     for name in names:
@@ -212,11 +258,14 @@ def main(models: str, threads: str, rounds: int, as_json: bool, measured: str | 
     for name in names:
         if not (FILES / name).exists():
             click.echo(f"{name}: converting", err=True)
-            call_self("benchmarks.audio_models", name, str(FILES / name))
+            subprocess.run(
+                [sys.executable, "-m", "benchmarks.audio_models", name, str(FILES / name)],
+                check=True,
+                stdout=sys.stderr,
+            )
         for count in threads.split(","):
             click.echo(f"{name}: timing on {count} thread(s)", err=True)
-            options = ("--measure", name, "--threads", count, "--rounds", str(rounds))
-            results.append(json.loads(call_self("benchmarks.coreml_emulator", *options).splitlines()[-1]))
+            results.append(measure(name, int(count), rounds))
     print(json.dumps(results, indent=2) if as_json else table(results))
 
 
