@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from specimens import tone
 
 from device_profiles.errors import TestpressError
 from evaluators.emulators.coreml.observations import OpRange
+from packager.bundle import Bundle
 from testpress.observation import PartingFound, RangesFound, as_text
 from testpress.stimuli import MOST_WINDOWS, SEED
 from testpress.watching import make_request, watch
@@ -174,6 +176,23 @@ def test_nested_blocks_are_told_of(tmp_path: Path) -> None:
     assert list(ops) == ["total", "yes", "chosen"]
     assert found.notices == ("1 ops hold blocks of ops, as loops and branches do, which are not looked into",)
     assert "notice " in as_text(found)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_bundle_brings_its_contract_and_its_hashes_are_looked_at(
+    tmp_path: Path, clip: Path, gain_bundles: dict[str, Bundle]
+) -> None:
+    """With real bundles: half the input plus a quarter, in float32 and in float16."""
+    for precision in ("float32", "float16"):
+        shutil.copytree(gain_bundles[f"coreml-{precision}"].path, tmp_path / precision)
+    found = parting_of(tmp_path / "float16", tmp_path / "float32", audio=clip)
+    assert found.inputs_from == f"4 of 4 windows of {clip}"  # 8000 samples, 2048 a window
+    assert (found.comparison.first, found.notices) == (None, ())
+    assert 0 < max(op.max_abs_error for op in found.comparison.ops) < 2**-11
+    (tmp_path / "float32" / "extra").touch()
+    again = parting_of(tmp_path / "float16", tmp_path / "float32", audio=clip)
+    assert again.notices == (f"{tmp_path}/float32/extra: not in the manifest",)
 
 
 @pytest.mark.parametrize(
