@@ -47,7 +47,7 @@ def _convert(ct: Any, program: Any, **options: Any) -> Any:
 def _gain(ct: Any, factor: float = 2.0, *, precision: str = "FLOAT32", shape: tuple[int, ...] = (2, 3)) -> Any:
     from coremltools.converters.mil.mil import Builder as mb
 
-    @mb.program(input_specs=[mb.TensorSpec(shape=shape)], opset_version=ct.target.iOS18)  # type: ignore[untyped-decorator]
+    @mb.program(input_specs=[mb.TensorSpec(shape=shape)], opset_version=ct.target.iOS18)
     def program(x: Any) -> Any:
         return mb.mul(x=x, y=np.float32(factor), name="y")
 
@@ -59,7 +59,7 @@ def _counter(ct: Any) -> Any:
     from coremltools.converters.mil.mil import Builder as mb
     from coremltools.converters.mil.mil import types
 
-    @mb.program(  # type: ignore[untyped-decorator]
+    @mb.program(
         input_specs=[mb.TensorSpec((3,), dtype=types.fp16), mb.StateTensorSpec((3,), dtype=types.fp16)],
         opset_version=ct.target.iOS18,
     )
@@ -220,7 +220,7 @@ def test_wrong_inputs_are_told(enabled: Any) -> None:
 def test_a_model_that_cannot_run_warns_and_says_why_when_asked_to(enabled: Any) -> None:
     from coremltools.converters.mil.mil import Builder as mb
 
-    @mb.program(input_specs=[mb.TensorSpec(shape=(2,))])  # type: ignore[untyped-decorator]
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2,))])
     def program(x: Any) -> Any:
         return mb.relu(x=x)
 
@@ -257,7 +257,7 @@ def test_models_run_from_memory(enabled: Any) -> None:
 
     weights = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
 
-    @mb.program(input_specs=[mb.TensorSpec(shape=(2, 30))])  # type: ignore[untyped-decorator]
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2, 30))])
     def program(x: Any) -> Any:
         return mb.linear(x=x, weight=weights, name="y")
 
