@@ -54,7 +54,7 @@ def take_windows(order: PlayOrder, emulator: Emulator) -> Stimuli:
         raise EvaluationError(f"{order.model.path}: {fault}") from None
     recording = read_audio(order.audio, terms.audio)
     windows = cut(recording.samples, terms.audio)
-    taken = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), MOST_WINDOWS)).round().astype(int))
+    taken = np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).round().astype(int))
     return Stimuli(
         f"{len(taken)} of {len(windows)} windows of {order.audio}",
         tuple(binding.shape_inputs(windows[index]) for index in taken),

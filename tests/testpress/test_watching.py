@@ -148,6 +148,14 @@ def test_two_models_part_where_the_second_overflows(tmp_path: Path) -> None:
     assert PartingFound.model_validate_json(found.model_dump_json()) == found
 
 
+def test_the_first_op_apart_is_listed_though_others_are_worse(tmp_path: Path) -> None:
+    names = ("audio", "a", "b", "c")
+    right = write(tmp_path, *[scale(before, 1, name) for before, name in itertools.pairwise(names)])
+    wrong = [scale(before, 1.1, name) for before, name in itertools.pairwise(names)]
+    text = as_text(parting_of(write(tmp_path, *wrong, name="b"), right), top=2)
+    assert [line.split()[0] for line in text.splitlines()[-3:]] == ["a", "c", "…"]
+
+
 def test_equal_models_part_nowhere(tmp_path: Path, clip: Path) -> None:
     path = write_wholes(tmp_path)
     text = as_text(parting_of(path, path, audio=clip, sample_rate=8000))

@@ -105,6 +105,14 @@ def test_in_the_opposite_order_all_that_is_asked_for_is_held(model: CoreMLModel)
     assert follower.most_held_bytes == 2 * X.nbytes
 
 
+def test_the_most_that_was_held_is_remembered(model: CoreMLModel) -> None:
+    with torch.inference_mode():
+        follower = follow(model, "m2", "m1", "y")
+        for name in ("m2", "m1", "y"):
+            follower.take(name)
+    assert follower.most_held_bytes == 2 * X.nbytes
+
+
 def test_a_value_is_kept_for_as_often_as_it_is_asked_for(model: CoreMLModel) -> None:
     with torch.inference_mode():
         follower = follow(model, "m1", "m2", "m1")

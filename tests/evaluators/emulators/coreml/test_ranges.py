@@ -168,6 +168,13 @@ def test_the_edges_of_float16(tmp_path: Path, value: float, fate: str, sign: int
     assert half.model_dump() == (expected if fate == "fits" else {**expected, fate: 6})
 
 
+def test_the_edges_of_float16_side_by_side(tmp_path: Path) -> None:
+    array = np.array([value for value, _ in EDGES], np.float32)
+    half = observe_one(identity(tmp_path, array.shape), array).half
+    assert half is not None
+    assert half.model_dump() == {name: sum(fate == name for _, fate in EDGES) for name in half.model_dump()}
+
+
 def fates(array: np.ndarray) -> dict[str, int]:
     """The same by really rounding, with numpy."""
     with np.errstate(over="ignore"):
