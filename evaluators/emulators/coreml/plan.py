@@ -6,6 +6,8 @@ memory is what is alive.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +66,19 @@ class Plan:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    @functools.cached_property
+    def _rows(
+        self,
+    ) -> tuple[tuple[Step, Callable[..., Any], Callable[[Slots], Sequence[Any]], int, tuple[int, ...]], ...]:
+        """What `advance` needs of each step: itself, its call, what takes its inputs, its only output or -1, its frees.
+
+        Loops of small ops, such as converted GRUs, spend a good part of their time here.
+        """
+        return tuple(
+            (step, step.call, _taken(step.inputs), step.outputs[0] if len(step.outputs) == 1 else -1, step.frees)
+            for step in self.steps
+        )
+
     def start(self, values: Sequence[Any]) -> Slots:
         """The slots before the first step; `values` are the inputs, in the function's order."""
         slots = list(self.template)
@@ -79,14 +94,14 @@ class Plan:
         """
         step = self.steps[begin]
         try:
-            for step in self.steps[begin:]:
-                result = step.call(*[slots[i] for i in step.inputs])
-                if len(step.outputs) == 1:
-                    slots[step.outputs[0]] = result
+            for step, call, arguments, output, frees in self._rows[begin:] if begin else self._rows:
+                result = call(*arguments(slots))
+                if output >= 0:
+                    slots[output] = result
                 else:
                     for slot, value in zip(step.outputs, result, strict=True):
                         slots[slot] = value
-                for slot in step.frees:
+                for slot in frees:
                     slots[slot] = None
         except EvaluationError as fault:
             raise placed(self.where, step.operation, fault) from fault.__cause__
@@ -129,6 +144,13 @@ class Plan:
         if self.steps:
             self.advance(slots)
         return self.results(slots)
+
+
+def _taken(inputs: tuple[int, ...]) -> Callable[[Slots], Sequence[Any]]:
+    """A function of the slots that returns a sequence of these."""
+    if len(inputs) > 1:
+        return operator.itemgetter(*inputs)
+    return operator.itemgetter(slice(inputs[0], inputs[0] + 1) if inputs else slice(0))
 
 
 def refused(where: str, operation: Operation, fault: Exception) -> EvaluationError:
