@@ -78,6 +78,9 @@ def test_scores_decide_and_thresholds_are_open() -> None:
     assert OLD(boxes, scores, 0.3, 0.25, 3)[2].tolist() == [[1, 2, -1]]
     assert OLD(boxes, scores, 0.3, 0.26, 3)[2].tolist() == [[1, -1, -1]]
     assert OLD(boxes, scores, 0.3, 0.25, 1)[2].tolist() == [[1]]
+    half = torch.tensor([[[0.0, 0, 4, 4], [0.0, 0, 2, 4]]])  # an overlap of the threshold itself is no more than it
+    assert OLD(half, scores[:, :2], 0.5, 0.0, 2)[2].tolist() == [[1, 0]]
+    assert OLD(half, scores[:, :2], 0.499, 0.0, 2)[2].tolist() == [[1, -1]]
 
 
 def test_where_no_score_suffices_the_best_box_is_chosen() -> None:
