@@ -43,12 +43,19 @@ def _in_range(indices: Tensor, size: int) -> Tensor:
     return indices
 
 
+def _position(index: Tensor, size: int, rule: Rule) -> int:
+    """As `rule`, of one index; all rules leave what is in range as it is. Loops pick and place one slice at a time."""
+    value = int(index)
+    return value if 0 <= value < size else int(rule(index, size))
+
+
 def _gather(x: Tensor, indices: Tensor, axis: int, batch_dims: int, rule: Rule) -> Tensor:
     place = axis % x.ndim
+    if batch_dims == 0 and indices.numel() == 1:
+        taken = x.narrow(place, _position(indices, x.shape[place], rule), 1)
+        return taken.reshape(x.shape[:place] + indices.shape + x.shape[place + 1 :])
     index = rule(indices, x.shape[place])
     if batch_dims == 0:
-        if index.ndim == 0:
-            return x.select(place, int(index))
         taken = x.index_select(place, index.reshape(-1))
         return taken.reshape(x.shape[:place] + index.shape + x.shape[place + 1 :])
     batch = x.shape[:batch_dims].numel()
@@ -124,6 +131,8 @@ def gather_nd_in_range(
 @op("scatter")
 def scatter(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, mode: str = "add") -> Tensor:
     """`data` with slice `indices[i]` along `axis` changed by slice `i` of `updates`, as `mode` says (iOS15)."""
+    if mode == "add" and indices.numel() == 1:
+        return _added(data, _position(indices, data.shape[axis], _from_either_end), updates, axis)
     return scattered(data, _gather(_places(data), indices.long(), axis, 0, _from_either_end), updates, mode)
 
 
@@ -170,6 +179,14 @@ def scatter_nd_in_range(
         return scattered(data, _gather_nd(_places(data), indices.long(), 0, _in_range), updates, mode)
     wide = [_beyond_if_out(indices[..., i].long(), data.shape[i]) for i in range(indices.shape[-1])]
     return scattered(data, _places(data, range(indices.shape[-1]))[tuple(wide)], updates, mode)
+
+
+def _added(data: Tensor, position: int, updates: Tensor, axis: int) -> Tensor:
+    """`data` with one slice along `axis` made greater by `updates`."""
+    result = data.clone()
+    part = result.narrow(axis, position, 1)
+    part += updates.reshape(part.shape).to(data.dtype)
+    return result
 
 
 def _places(data: Tensor, extended: Sequence[int] = ()) -> Tensor:
