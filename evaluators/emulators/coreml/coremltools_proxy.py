@@ -29,6 +29,9 @@ from evaluators.errors import EvaluationError
 
 LIBRARY = "coremltools.libcoremlpython"
 
+_NO_PREDICTION = "Unable to compute the prediction using ML Program: "
+"""how Core ML's own message begins; callers look for it. Source: coremltools/converters/mil/mil/ops/tests/iOS17"""
+
 
 class StateProxy:
     """The state of one stream of calls."""
@@ -119,7 +122,7 @@ class ModelProxy:
         return outputs
 
     def _outputs(self, data: Mapping[str, Any], state: StateProxy | None) -> dict[str, Any]:
-        with _runtime_errors():
+        with _runtime_errors(_NO_PREDICTION):
             outputs = self._model.predict(data, None if state is None else state.state)
         return {name: _as_returned(value) for name, value in outputs.items()}
 
@@ -279,8 +282,8 @@ def _as_returned(value: Any) -> Any:
 
 
 @contextmanager
-def _runtime_errors() -> Iterator[None]:
+def _runtime_errors(opening: str = "") -> Iterator[None]:
     try:
         yield
     except EvaluationError as fault:
-        raise RuntimeError(str(fault)) from fault
+        raise RuntimeError(f"{opening}{fault}") from fault
