@@ -131,8 +131,11 @@ def checked_array(feature: Feature, value: Any, *, where: str) -> np.ndarray:
     Raises:
         EvaluationError: The shape or the kind does not fit, or an integer is too large or not whole.
     """
-    array = np.asarray(value)
     place = f"{where}: input {feature.name!r}"
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a nested list with rows of several lengths
+        raise EvaluationError(f"{place}: is no array: its rows differ in length or depth") from None
     stored = feature.dtype.stored
     is_float = np.dtype(stored).kind == "f"
     if array.dtype.kind not in "biuf" or (is_float and array.dtype.str[1:] in _NARROW):

@@ -130,6 +130,10 @@ class TestArrays:
         with pytest.raises(EvaluationError, match=f"has dtype {np.dtype(dtype)}, expected float32"):
             load(tmp_path, gain()).predict({"x": np.ones((2, 3), dtype)})
 
+    def test_rows_of_several_lengths_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(EvaluationError, match="input 'x': is no array: its rows differ in length"):
+            load(tmp_path, gain()).predict({"x": [[1.0], [2.0, 3.0]]})
+
     def test_a_number_without_dimensions_is_given_as_one_element(self, tmp_path: Path) -> None:
         op = Op("mul", {"x": "x", "y": np.float32(3)}, "y", shape=())
         program = Program([op], {"y": ("float32", ())}, inputs={"x": ("float32", ())}).message()
