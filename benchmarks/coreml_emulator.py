@@ -254,6 +254,12 @@ def main(models: str, threads: str, rounds: int, as_json: bool, served: str | No
             raise click.UsageError(f"--models: {name!r} is unknown; one or more of {', '.join(MODELS)}")
     if not all(part.isdigit() and int(part) for part in threads.split(",")):
         raise click.UsageError(f"--threads: {threads!r}; expected numbers from 1 on, separated by commas")
+    if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
+        click.echo(
+            f"load average is {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors: only times on one thread, "
+            "which count the processor's time, mean much",
+            err=True,
+        )
     results = []
     for name in names:
         if not (FILES / name).exists():
