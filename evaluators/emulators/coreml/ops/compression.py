@@ -56,7 +56,7 @@ def constexpr_lut_to_dense_16(indices: Tensor, lut: Tensor, shape: list[int], de
     if bits is None:
         raise EvaluationError(f"constexpr_lut_to_dense has a palette of {lut.numel()}; expected 2, 4, 16, 64 or 256")
     count = math.prod(shape)
-    _check_packed(indices, count, bits, "indices")
+    _check_packed(indices, count, bits=bits, parameter="indices")
     dense = indices
     if bits < 8:
         dense = torch.from_numpy(unpack(indices.numpy(), dtype_named(f"uint{bits}"), count))
@@ -70,7 +70,7 @@ def constexpr_sparse_to_dense_16(
     """Zeros, and `nonzero_data` in order where a bit is set in `mask` (iOS16), packed from the lowest bit up."""
     _check_shape(shape, declared[0])
     count = math.prod(shape)
-    _check_packed(mask, count, 1, "mask")
+    _check_packed(mask, count, bits=1, parameter="mask")
     bits = unpack(mask.numpy(), dtype_named("uint1"), count)
     return _placed(nonzero_data, torch.from_numpy(bits).reshape(shape))
 
@@ -134,7 +134,7 @@ def _check_shape(shape: Sequence[int], declared: ValueType) -> None:
         raise EvaluationError(f"the operands make shape {list(shape)}, the file declares {list(declared.shape)}")
 
 
-def _check_packed(packed: Tensor, count: int, bits: int, parameter: str) -> None:
+def _check_packed(packed: Tensor, count: int, *, bits: int, parameter: str) -> None:
     needed = -(-count * bits // 8)
     if packed.numel() != needed:
         raise EvaluationError(
@@ -247,14 +247,15 @@ def _chosen(indices: Tensor, lut: Tensor, vector_axis: int | None = None) -> Ten
         raise EvaluationError(f"index {int(indices.max())} is outside a palette of {entries} entries")
     palettes = lut.reshape(-1, vector).numpy()
     result = _empty((indices.numel(), vector), lut.dtype)
-    _choose(indices.numpy(), palettes if vector > 1 else palettes[:, 0], axes, result.numpy(), entries)
+    flat = palettes if vector > 1 else palettes[:, 0]
+    _choose(indices.numpy(), flat, axes=axes, entries=entries, result=result.numpy())
     if vector == 1 or vector_axis is None:
         return result.reshape(shape)
     laid = result.reshape(*indices.shape, vector).movedim(-1, vector_axis % indices.ndim + 1)
     return laid.reshape(shape)
 
 
-def _choose(indices: np.ndarray, palettes: np.ndarray, axes: Axes, result: np.ndarray, entries: int) -> None:
+def _choose(indices: np.ndarray, palettes: np.ndarray, *, axes: Axes, entries: int, result: np.ndarray) -> None:
     """Fill `result`; `palettes` holds those of all blocks one after the other."""
     (count, _), *rest = axes
     across = [count, 1, *(size for blocks, _ in rest for size in (blocks, 1))]
