@@ -243,8 +243,9 @@ def _chosen(indices: Tensor, lut: Tensor, vector_axis: int | None = None) -> Ten
     axes = _axes(indices.shape, lut.shape[:-2])
     if not indices.numel():
         return _empty(shape, lut.dtype)
-    if int(indices.max()) >= entries:
-        raise EvaluationError(f"index {int(indices.max())} is outside a palette of {entries} entries")
+    largest = int(indices.numpy().max())
+    if largest >= entries:
+        raise EvaluationError(f"index {largest} is outside a palette of {entries} entries")
     palettes = lut.reshape(-1, vector).numpy()
     result = _empty((indices.numel(), vector), lut.dtype)
     flat = palettes if vector > 1 else palettes[:, 0]
