@@ -207,7 +207,7 @@ def test_an_unknown_function_is_named(enabled: Any, two_functions: Path) -> None
 
 def test_wrong_inputs_are_told(enabled: Any) -> None:
     model = _gain(enabled)
-    with pytest.raises(RuntimeError, match=r"^Unable to compute the prediction using ML Program: .*has shape \[3, 2\]"):
+    with pytest.raises(RuntimeError, match=r"^Unable to compute the prediction using ML Program .*has shape \[3, 2\]"):
         model.predict({"x": X.T})
     with pytest.raises(RuntimeError, match=r"input 'x' is missing \(float32 \[2, 3\]\)"):
         model.predict({})

@@ -22,15 +22,12 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from evaluators.emulators.coreml import compiled
-from evaluators.emulators.coreml.model import CoreMLModel
+from evaluators.emulators.coreml.model import NO_PREDICTION, CoreMLModel
 from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.errors import EvaluationError
 
 LIBRARY = "coremltools.libcoremlpython"
-
-_NO_PREDICTION = "Unable to compute the prediction using ML Program: "
-"""how Core ML's own message begins; callers look for it. Source: coremltools/converters/mil/mil/ops/tests/iOS17"""
 
 
 class StateProxy:
@@ -122,7 +119,7 @@ class ModelProxy:
         return outputs
 
     def _outputs(self, data: Mapping[str, Any], state: StateProxy | None) -> dict[str, Any]:
-        with _runtime_errors(_NO_PREDICTION):
+        with _runtime_errors(f"{NO_PREDICTION} "):
             outputs = self._model.predict(data, None if state is None else state.state)
         return {name: _as_returned(value) for name, value in outputs.items()}
 
@@ -277,8 +274,7 @@ def _default_function(source: Path) -> str:
 def _as_returned(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
-    wide = value.astype(np.float32) if value.dtype == np.float16 else value
-    return wide.reshape(1) if wide.ndim == 0 else wide
+    return value.astype(np.float32) if value.dtype == np.float16 else value
 
 
 @contextmanager
@@ -286,4 +282,5 @@ def _runtime_errors(opening: str = "") -> Iterator[None]:
     try:
         yield
     except EvaluationError as fault:
-        raise RuntimeError(f"{opening}{fault}") from fault
+        text = str(fault)
+        raise RuntimeError(text if text.startswith(opening) else f"{opening}{text}") from fault

@@ -166,8 +166,11 @@ def default_array(feature: Feature) -> np.ndarray:
 
 
 def as_declared(feature: Feature, array: np.ndarray) -> np.ndarray:
-    """An output in its declared element type, in memory of its own."""
-    return np.array(array, dtype=feature.dtype.stored, order="C")
+    """An output in its declared element type, in memory of its own; a single number as one element.
+
+    Core ML's multi-arrays have no rank 0. Source: coremltools/converters/mil/testing_utils.py, which allows for it.
+    """
+    return np.array(array, dtype=feature.dtype.stored, order="C", ndmin=1)
 
 
 def conformed(array: np.ndarray, type_: ValueType) -> np.ndarray:

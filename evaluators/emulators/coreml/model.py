@@ -19,11 +19,14 @@ from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.program import Function, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.emulators.coreml.weights import WeightFiles
-from evaluators.errors import EvaluationError
+from evaluators.errors import EvaluationError, PredictionError
 
 if TYPE_CHECKING:
     from evaluators.emulators.coreml.plan import Observer, Plan
     from evaluators.emulators.coreml.state import State
+
+NO_PREDICTION = "Unable to compute the prediction using ML Program"
+"""how Core ML's message begins where a run fails. Source: coremltools/converters/mil/mil/ops/tests/iOS17"""
 
 COMPUTE_UNITS = ("ALL", "CPU_AND_GPU", "CPU_AND_NE", "CPU_ONLY")
 
@@ -104,10 +107,14 @@ class CoreMLModel:
             label and a dictionary of each label's probability.
 
         Raises:
-            EvaluationError: An input is missing, unknown, or of the wrong shape or dtype, or an op fails.
+            EvaluationError: An input is missing, unknown, or of the wrong shape or dtype.
+            PredictionError: An op cannot compute what it is given.
         """
         with _settings(self._threads):
-            return self.named(self.plan.run(self.prepare(inputs, state)))
+            prepared = self.prepare(inputs, state)
+            with _predicting():
+                values = self.plan.run(prepared)
+            return self.named(values)
 
     def run(
         self, inputs: Mapping[str, Any], observer: Observer | None = None, *, state: State | None = None
@@ -123,7 +130,10 @@ class CoreMLModel:
         if observer is None:
             return self.predict(inputs, state)
         with _settings(self._threads):
-            return self.named(self.plan.run_observed(self.prepare(inputs, state), observer))
+            prepared = self.prepare(inputs, state)
+            with _predicting():
+                values = self.plan.run_observed(prepared, observer)
+            return self.named(values)
 
     def make_state(self) -> State:
         """A fresh state, all zeros.
@@ -169,6 +179,15 @@ def _planned(function: Function, where: str) -> Plan:
     from evaluators.emulators.coreml.planner import make_plan  # imports torch
 
     return make_plan(function, where)
+
+
+@contextmanager
+def _predicting() -> Iterator[None]:
+    """What an op complains of begins with Core ML's own words, for which callers look."""
+    try:
+        yield
+    except EvaluationError as fault:
+        raise PredictionError(f"{NO_PREDICTION} {fault}") from fault.__cause__
 
 
 @contextmanager
