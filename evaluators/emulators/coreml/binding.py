@@ -54,9 +54,7 @@ def bind(definition: OpDefinition, arguments: Bound, *, where: str) -> BoundOp:
     runtime = {name: gather for name, gather in gathers.items() if gather.slots}
     if definition.operands:
         return BoundOp(_prepared(definition, runtime, constants), slots)
-    if all(gather.is_plain for gather in runtime.values()) and list(runtime) == list(definition.forms)[: len(runtime)]:
-        return BoundOp(functools.partial(definition.function, **constants) if constants else definition.function, slots)
-    return BoundOp(_by_name(definition.function, runtime, constants), slots)
+    return BoundOp(_direct(definition, runtime, constants) or _by_name(definition.function, runtime, constants), slots)
 
 
 class _Gather:
@@ -70,8 +68,11 @@ class _Gather:
 
     def collect(self, values: Sequence[Any]) -> Any:
         """The argument; `values` fill the places of the slots, in order."""
-        rest = iter(values)
-        items = [next(rest) if isinstance(item, Slot) else item for item in self._bound]
+        if len(self._bound) == 1 or len(self.slots) == len(self._bound):
+            items = list(values if self.slots else self._bound)
+        else:
+            rest = iter(values)
+            items = [next(rest) if isinstance(item, Slot) else item for item in self._bound]
         if self._form in ("tensors", "blocks"):
             # An op that makes a list hands it on as one value.
             return items[0] if len(items) == 1 and isinstance(items[0], list) else items
@@ -81,6 +82,22 @@ class _Gather:
         if self._form == "values":
             return plain if len(plain) > 1 or not isinstance(plain[0], list) else plain[0]
         return plain[0]
+
+
+def _direct(
+    definition: OpDefinition, runtime: Mapping[str, _Gather], constants: Mapping[str, Any]
+) -> Callable[..., Any] | None:
+    """The function itself where run-time values can be passed by position, after constants if need be."""
+    if not all(gather.is_plain for gather in runtime.values()):
+        return None
+    leading = list(itertools.takewhile(lambda name: name in constants, definition.forms))
+    names = list(definition.forms)[len(leading) : len(leading) + len(runtime)]
+    if list(runtime) != names:
+        return None
+    named = {name: value for name, value in constants.items() if name not in leading}
+    if not constants:
+        return definition.function
+    return functools.partial(definition.function, *(constants[name] for name in leading), **named)
 
 
 def _prepared(
@@ -99,6 +116,16 @@ def _prepared(
 
         return compute
 
+    if not fixed and all(gather.is_plain for gather in runtime.values()):
+        n_operands = len(definition.operands)  # they come first
+        names = tuple(runtime)[n_operands:]
+
+        def prepare_and_compute_plain(*values: Any) -> Any:
+            given = dict(zip(names, values[n_operands:], strict=True))
+            return definition.function(**given, **parameters)(*values[:n_operands])
+
+        return prepare_and_compute_plain
+
     def prepare_and_compute(**arguments: Any) -> Any:
         operands = [arguments.pop(name) for name in definition.operands]
         return definition.function(**arguments)(*operands)
@@ -110,13 +137,11 @@ def _by_name(
     function: Callable[..., Any], runtime: Mapping[str, _Gather], constants: Mapping[str, Any]
 ) -> Callable[..., Any]:
     stops = list(itertools.accumulate(len(gather.slots) for gather in runtime.values()))
-    ends = list(zip([0, *stops], stops, strict=False))
+    starts = [0, *stops[:-1]]
+    places = [(*item, begin, end) for item, begin, end in zip(runtime.items(), starts, stops, strict=True)]
 
     def call(*values: Any) -> Any:
-        arguments = {
-            name: gather.collect(values[begin:end])
-            for (name, gather), (begin, end) in zip(runtime.items(), ends, strict=True)
-        }
+        arguments = {name: gather.collect(values[begin:end]) for name, gather, begin, end in places}
         return function(**arguments, **constants)
 
     return call

@@ -53,6 +53,11 @@ def tensor_of(value: Value) -> Any:
     return to_tensor(value.data, value.type.dtype)
 
 
+def round_to_half(value: Tensor) -> Tensor:
+    """The values rounded to float16 (ties to even, overflow to infinity), held as float32."""
+    return value.half().float()
+
+
 def python_of(value: Any) -> Any:
     """A constant or a tensor as plain Python: a number, truth value or text, or nested lists of them."""
     if isinstance(value, Value):

@@ -2,6 +2,9 @@
 
 `planner` makes it. A run walks the steps: no parsing, no look-up by name. A slot is emptied after its last use, so
 memory is what is alive.
+
+The block of a loop is a plan too. Steps that depend on nothing but values from outside the loop run in its first round
+only, each in its place, so an op that fails does so when and where it would have; later rounds find their values.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 
 import torch
 
+from evaluators.emulators.coreml.ownership import is_alone
 from evaluators.emulators.coreml.program import Operation
 from evaluators.errors import EvaluationError
 
@@ -53,6 +57,18 @@ class Step:
     """one an output"""
     operation: Operation
     """what the step was made from"""
+    is_pure: bool = True
+    """whether the same inputs give the same outputs, with no other effect"""
+    reused: int | None = None
+    """the input slot whose value `into` may write to"""
+    into: Callable[..., Any] | None = None
+    """as `call`, for when nobody else needs that value"""
+
+
+Row = tuple[Step, Callable[..., Any], Callable[[Slots], Sequence[Any]], int, tuple[int, ...]]
+"""What a run needs of a step: itself, its call, what takes its inputs, its only output or -1, its frees.
+
+Loops of small ops, such as converted GRUs, spend a good part of their time on it."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +81,29 @@ class Plan:
     """the slots before a run: constants that are outputs, else nothing"""
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    invariant: frozenset[int] = frozenset()
+    """of a nested block: the steps that depend on nothing but values captured from outside"""
 
     @functools.cached_property
-    def _rows(
-        self,
-    ) -> tuple[tuple[Step, Callable[..., Any], Callable[[Slots], Sequence[Any]], int, tuple[int, ...]], ...]:
-        """What `advance` needs of each step: itself, its call, what takes its inputs, its only output or -1, its frees.
+    def _rows(self) -> tuple[Row, ...]:
+        return tuple(_row(step) for step in self.steps)
 
-        Loops of small ops, such as converted GRUs, spend a good part of their time here.
-        """
-        return tuple(
-            (step, step.call, _taken(step.inputs), step.outputs[0] if len(step.outputs) == 1 else -1, step.frees)
-            for step in self.steps
-        )
+    @functools.cached_property
+    def kept(self) -> tuple[int, ...]:
+        """Slots of invariant values that the other steps read, or that are outputs."""
+        needed = {slot for i, step in enumerate(self.steps) if i not in self.invariant for slot in step.inputs}
+        made = dict.fromkeys(slot for i in sorted(self.invariant) for slot in self.steps[i].outputs)
+        return tuple(slot for slot in made if slot in needed or slot in self.outputs)
+
+    @functools.cached_property
+    def first_rows(self) -> tuple[Row, ...]:
+        """All steps; what is `kept` stays."""
+        return tuple(_row(step, stay=self.kept) for step in self.steps) if self.kept else self._rows
+
+    @functools.cached_property
+    def later_rows(self) -> tuple[Row, ...]:
+        """The steps of all rounds of a loop but the first."""
+        return tuple(row for i, row in enumerate(self._rows) if i not in self.invariant)
 
     def start(self, values: Sequence[Any]) -> Slots:
         """The slots before the first step; `values` are the inputs, in the function's order."""
@@ -92,15 +118,19 @@ class Plan:
         Raises:
             EvaluationError: An op cannot compute what it is given.
         """
-        step = self.steps[begin]
+        self.walk(self._rows[begin:] if begin else self._rows, slots)
+
+    def walk(self, rows: Sequence[Row], slots: Slots) -> None:
+        """As `advance`, of these rows."""
+        if not rows:
+            return
+        step = rows[0][0]
         try:
-            for step, call, arguments, output, frees in self._rows[begin:] if begin else self._rows:
-                result = call(*arguments(slots))
+            for step, call, arguments, output, frees in rows:
                 if output >= 0:
-                    slots[output] = result
+                    slots[output] = call(*arguments(slots))  # no name for it, which would hold it until the next step
                 else:
-                    for slot, value in zip(step.outputs, result, strict=True):
-                        slots[slot] = value
+                    _store(call(*arguments(slots)), step.outputs, slots)
                 for slot in frees:
                     slots[slot] = None
         except EvaluationError as fault:
@@ -141,9 +171,63 @@ class Plan:
     def run(self, values: Sequence[Any]) -> list[Any]:
         """Inputs to outputs, both in the function's order."""
         slots = self.start(values)
-        if self.steps:
-            self.advance(slots)
+        self.advance(slots)
         return self.results(slots)
+
+
+class BoundBlock:
+    """A nested block with the values it reads from outside, for one run of the op it belongs to."""
+
+    def __init__(self, plan: Plan, captured: Sequence[Any]) -> None:
+        self._plan = plan
+        self._n_inputs = len(plan.inputs) - len(captured)  # they have the first slots
+        self._is_new = True
+        slots = list(plan.template)
+        for slot, value in zip(plan.inputs[self._n_inputs :], captured, strict=True):
+            slots[slot] = value
+        self._rest = slots[self._n_inputs :]
+
+    def __call__(self, *values: Any) -> tuple[Any, ...]:
+        """The block's outputs for its inputs."""
+        return tuple(self.advance(list(values)))
+
+    def advance(self, values: list[Any]) -> list[Any]:
+        """As a call, but the list is emptied: what nobody else holds is freed as soon as it can be."""
+        slots = [*values, *self._rest]
+        values.clear()
+        if self._is_new:
+            self._plan.walk(self._plan.first_rows, slots)
+            for slot in self._plan.kept:
+                self._rest[slot - self._n_inputs] = slots[slot]
+            self._is_new = False
+        else:
+            self._plan.walk(self._plan.later_rows, slots)
+        return self._plan.results(slots)
+
+
+def _row(step: Step, stay: Sequence[int] = ()) -> Row:
+    frees = tuple(slot for slot in step.frees if slot not in stay)
+    output = step.outputs[0] if len(step.outputs) == 1 else -1
+    if step.into is not None and step.reused in frees:
+        return step, _reusing(step), _all_slots, output, frees
+    return step, step.call, _taken(step.inputs), output, frees
+
+
+def _reusing(step: Step) -> Callable[[Slots], Any]:
+    """The step's call, made on all slots, writing into the value it may reuse where that is nobody else's."""
+    call, into, reused, arguments = step.call, step.into, step.reused, _taken(step.inputs)
+    assert into is not None
+    assert reused is not None
+    return lambda slots: (into if is_alone(slots, reused) else call)(*arguments(slots))
+
+
+def _store(values: Sequence[Any], outputs: tuple[int, ...], slots: Slots) -> None:
+    for slot, value in zip(outputs, values, strict=True):
+        slots[slot] = value
+
+
+def _all_slots(slots: Slots) -> tuple[Slots]:
+    return (slots,)
 
 
 def _taken(inputs: tuple[int, ...]) -> Callable[[Slots], Sequence[Any]]:

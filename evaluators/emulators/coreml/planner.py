@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from evaluators.emulators.coreml.allocation import keep_freed_memory
 from evaluators.emulators.coreml.binding import BoundOp, Slot, bind
-from evaluators.emulators.coreml.constants import tensor_of
+from evaluators.emulators.coreml.constants import round_to_half, tensor_of
+from evaluators.emulators.coreml.halves import half_variables, needs_no_rounding
 from evaluators.emulators.coreml.ops import OpDefinition, find_op
-from evaluators.emulators.coreml.plan import Plan, PlannedOp, Step, placed, refused
+from evaluators.emulators.coreml.plan import BoundBlock, Plan, PlannedOp, Step, placed, refused
 from evaluators.emulators.coreml.program import Block, Function, Named, Operation, Value
 from evaluators.errors import EvaluationError
 
@@ -40,17 +38,33 @@ class _Planner:
         self._names: dict[str, Any] = {}
         self._outer: Mapping[str, Any] = {}
         self._captures: dict[str, Slot] = {}
+        self._halves: frozenset[str] = frozenset()
 
-    def plan(self, inputs: Sequence[Named], block: Block, outer: Mapping[str, Any]) -> Plan:
-        """Plan a block whose free names are those of `outer`; see `captures` for which of them it reads at run time."""
+    def plan(
+        self,
+        inputs: Sequence[Named],
+        block: Block,
+        outer: Mapping[str, Any],
+        halves: Collection[int] = (),
+    ) -> Plan:
+        """Plan a block whose free names are those of `outer`; see `captures` for which of them it reads at run time.
+
+        Args:
+            inputs: The block's own.
+            block: What to plan.
+            outer: Name → constant or slot.
+            halves: The inputs whose values are float16 ones, whatever their type.
+        """
         self._outer = outer
+        self._halves = frozenset(inputs[i].name for i in halves if i < len(inputs))
         input_slots = [self._define(named.name) for named in inputs]
         for position, operation in enumerate(block.operations):
             self._add(operation, position)
         outputs = tuple(self._output(name) for name in block.outputs)
-        input_slots += [slot.index for slot in self._captures.values()]
+        captured = [slot.index for slot in self._captures.values()]
         steps = _with_frees(self._steps, keep=set(outputs))
-        return Plan(self._where, steps, tuple(self._template), tuple(input_slots), outputs)
+        slots = (*input_slots, *captured)
+        return Plan(self._where, steps, tuple(self._template), slots, outputs, _invariant(steps, captured))
 
     @property
     def captures(self) -> tuple[str, ...]:
@@ -97,15 +111,16 @@ class _Planner:
                 bound = self._bind_blocks(operation, definition, arguments, where)
             else:
                 bound = bind(definition, arguments, where=where)
-            call = _finished(bound.call, operation, definition)
+            call = self._finished(bound.call, operation, definition)
             if not bound.slots and definition.folds:
                 self._fold(operation, call())
                 return
+            reuse = self._reuse(operation, definition, arguments, where)
         except EvaluationError as fault:
             raise placed(self._where, operation, fault) from fault.__cause__
         except Exception as fault:  # preparing and folding run torch, which raises errors of many types
             raise refused(self._where, operation, fault) from fault
-        self._append(operation, BoundOp(call, bound.slots))
+        self._append(operation, Step(call, bound.slots, (), (), (), operation, definition.folds, *reuse))
 
     def _add_constant(self, operation: Operation, where: str) -> None:
         value = operation.attributes.get("val")
@@ -118,23 +133,39 @@ class _Planner:
         for output, value in zip(operation.outputs, results, strict=True):
             self._names[output.name] = value
 
-    def _append(self, operation: Operation, bound: BoundOp) -> None:
+    def _reuse(
+        self, operation: Operation, definition: OpDefinition, arguments: Mapping[str, Sequence[Any]], where: str
+    ) -> tuple[int | None, Callable[..., Any] | None]:
+        """The slot whose value the op may write to, and the call that does."""
+        found = arguments.get(definition.reuses or "", ())
+        if len(found) != 1 or not isinstance(found[0], Slot):
+            return None, None
+        bound = bind(definition, {**arguments, "owned": [True]}, where=where)
+        return found[0].index, self._finished(bound.call, operation, definition)
+
+    def _finished(self, call: Callable[..., Any], operation: Operation, definition: OpDefinition) -> Callable[..., Any]:
+        exact = definition.exact or needs_no_rounding(operation, self._halves)
+        return _finished(call, operation, many=definition.many, exact=exact)
+
+    def _append(self, operation: Operation, step: Step) -> None:
+        """Add a step, now that its outputs get their slots."""
         infos = tuple(
             PlannedOp(len(self._steps), operation.kind, operation.name, output.name, _dtype_name(output))
             for output in operation.outputs
         )
         outputs = tuple(self._define(output.name) for output in operation.outputs)
-        self._steps.append(Step(bound.call, bound.slots, outputs, (), infos, operation))
+        self._steps.append(replace(step, outputs=outputs, infos=infos))
 
     def _bind_blocks(
         self, operation: Operation, definition: OpDefinition, arguments: dict[str, list[Any]], where: str
     ) -> BoundOp:
         """Bind an op with nested blocks: what the blocks read from outside becomes an input of the op."""
         scope = {**self._outer, **self._names}
+        halves = half_variables(operation, scope) if operation.kind == "while_loop" else ()
         plans, captured = [], []
         for number, block in enumerate(operation.blocks):
             planner = _Planner(self._opset, f"{where}: block {number}")
-            plans.append(planner.plan(block.inputs, block, scope))
+            plans.append(planner.plan(block.inputs, block, scope, halves))
             captured.append([self._resolve(name, where).index for name in planner.captures])
         # Negative slots stand for the blocks until their captured values are known.
         placeholders = [Slot(-1 - number) for number in range(len(plans))]
@@ -143,24 +174,28 @@ class _Planner:
 
         def call(*values: Any) -> Any:
             own, rest = iter(values[: len(operands)]), iter(values[len(operands) :])
-            blocks = iter(
-                [_runner(plan, list(itertools.islice(rest, len(c)))) for plan, c in zip(plans, captured, strict=True)]
-            )
-            return bound.call(*(next(own) if slot >= 0 else next(blocks) for slot in bound.slots))
+            blocks = [BoundBlock(p, [next(rest) for _ in c]) for p, c in zip(plans, captured, strict=True)]
+            return bound.call(*(next(own) if slot >= 0 else blocks[-1 - slot] for slot in bound.slots))
 
         return BoundOp(call, (*operands, *(slot for slots in captured for slot in slots)))
 
 
-def _runner(plan: Plan, captured: Sequence[Any]) -> Callable[..., tuple[Any, ...]]:
-    return lambda *values: tuple(plan.run([*values, *captured]))
+def _invariant(steps: Sequence[Step], captured: Sequence[int]) -> frozenset[int]:
+    """The steps that depend on nothing but these slots."""
+    known, found = set(captured), set()
+    for index, step in enumerate(steps):
+        if step.is_pure and known.issuperset(step.inputs):
+            known.update(step.outputs)
+            found.add(index)
+    return frozenset(found)
 
 
-def _finished(call: Callable[..., Any], operation: Operation, definition: OpDefinition) -> Callable[..., Any]:
+def _finished(call: Callable[..., Any], operation: Operation, *, many: bool, exact: bool) -> Callable[..., Any]:
     """`call` with what every op has in common: one output bare, several as a tuple, float16 outputs rounded."""
-    if definition.many and len(operation.outputs) == 1:
+    if many and len(operation.outputs) == 1:
         call = functools.partial(_only, call)
     halves = tuple(_dtype_name(output) == "float16" for output in operation.outputs)
-    if definition.exact or not any(halves):
+    if exact or not any(halves):
         return call
     if len(halves) == 1:
         return functools.partial(_rounded, call)
@@ -179,11 +214,6 @@ def _rounded(call: Callable[..., Any], *values: Any) -> Any:
 def _each_rounded(call: Callable[..., Any], halves: Sequence[bool], *values: Any) -> tuple[Any, ...]:
     results = call(*values)
     return tuple(round_to_half(r) if half else r for r, half in zip(results, halves, strict=True))
-
-
-def round_to_half(value: torch.Tensor) -> torch.Tensor:
-    """The values rounded to float16 (ties to even, overflow to infinity), held as float32."""
-    return value.half().float()
 
 
 def _dtype_name(named: Named) -> str:

@@ -36,14 +36,15 @@ def cond(pred: Tensor, blocks: Blocks) -> tuple[Any, ...]:
 @op("while_loop", exact=True, folds=False)
 def while_loop(loop_vars: list[Tensor], blocks: Blocks) -> tuple[Any, ...]:
     """`loop_vars` after the second block was applied for as long as the first holds (iOS15)."""
-    values: tuple[Any, ...] = tuple(loop_vars)
+    values: list[Any] = list(loop_vars)
+    condition, body = blocks
     with _counted() as count:
-        while bool(blocks[0](*values)[0]):
+        while bool(condition(*values)[0]):
             count.rounds += 1
             if count.rounds > MAX_ITERATIONS:
                 raise EvaluationError(f"still loops after {MAX_ITERATIONS:,} iterations; it is taken for endless")
-            values = blocks[1](*values)
-    return values
+            values = body.advance(values)
+    return tuple(values)
 
 
 class _Count(threading.local):

@@ -1,9 +1,9 @@
 """Lists of tensors of one shape. Source: iOS15/control_flow.py.
 
-A list is a value like any other: a write makes a new list and leaves the old one as it was. An element that was never
-written is all zeros. Source: coremltools' op test of lists ("list is initially all 0"), also for the elements a write
-beyond the end brings along. Where a dimension of the elements is unknown until one is written, the others take its
-shape.
+A list is a value like any other: a write makes a new list and leaves the old one as it was, unless nobody else has it.
+An element that was never written is all zeros. Source: coremltools' op test of lists ("list is initially all 0"), also
+for the elements a write beyond the end brings along. Where a dimension of the elements is unknown until one is written,
+the others take its shape.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class TensorList:
     The registry hands on what is annotated as `Tensor…` as it is, so lists reach the ops unchanged.
     """
 
-    elements: Sequence[Tensor | None]
-    """none where nothing was written; never changed once the list is made"""
+    elements: list[Tensor | None]
+    """none where nothing was written; changed only by a write to a list that nobody else has"""
     shape: tuple[int | None, ...]
     """of an element; none for a dimension that is not known yet"""
     dtype: torch.dtype
@@ -53,15 +53,16 @@ class TensorList:
         element = self.elements[index]
         return self.blank() if element is None else element
 
-    def written(self, indices: Sequence[int], values: Sequence[Tensor]) -> TensorList:
-        """The list with `values` at `indices`, longer if need be."""
+    def written(self, indices: Sequence[int], values: Sequence[Tensor], *, owned: bool) -> TensorList:
+        """The list with `values` at `indices`, longer if need be; of an owned list the elements are taken over."""
         if len(indices) != len(values):
             raise EvaluationError(f"writes {len(values)} elements to {len(indices)} indices")
-        elements, shape = list(self.elements), self.shape
+        elements, shape = self.elements if owned else list(self.elements), self.shape
+        size = len(elements)
         _check_length(max(indices, default=0) + 1)
         for index, value in zip(indices, values, strict=True):
-            if index < 0 or (index >= len(self.elements) and not self.grows):
-                raise EvaluationError(f"writes element {index} of a list of {len(self.elements)} that does not grow")
+            if index < 0 or (index >= size and not self.grows):
+                raise EvaluationError(f"writes element {index} of a list of {size} that does not grow")
             shape = _fitted(shape, value)
             elements.extend([None] * (index + 1 - len(elements)))
             elements[index] = value
@@ -94,10 +95,10 @@ def list_read(ls: TensorList, index: int) -> Tensor:
     return ls.read(index)
 
 
-@op("list_write", exact=True)
-def list_write(ls: TensorList, index: int, value: Tensor) -> TensorList:
+@op("list_write", exact=True, reuses="ls")
+def list_write(ls: TensorList, index: int, value: Tensor, owned: bool = False) -> TensorList:
     """The list with `value` at `index` (iOS15); beyond its end, a list of dynamic length grows."""
-    return ls.written([index], [value])
+    return ls.written([index], [value], owned=owned)
 
 
 @op("list_gather", exact=True)
@@ -107,10 +108,10 @@ def list_gather(ls: TensorList, indices: Tensor) -> Tensor:
     return torch.stack(chosen) if chosen else ls.blank()[None][:0]
 
 
-@op("list_scatter", exact=True)
-def list_scatter(ls: TensorList, indices: Tensor, value: Tensor) -> TensorList:
+@op("list_scatter", exact=True, reuses="ls")
+def list_scatter(ls: TensorList, indices: Tensor, value: Tensor, owned: bool = False) -> TensorList:
     """The list with row `i` of `value` at `indices[i]` (iOS15); beyond its end, a list of dynamic length grows."""
-    return ls.written(indices.reshape(-1).tolist(), value.unbind(0))
+    return ls.written(indices.reshape(-1).tolist(), value.unbind(0), owned=owned)
 
 
 def _check_length(length: int) -> None:

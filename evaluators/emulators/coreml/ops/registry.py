@@ -7,6 +7,8 @@ A function's parameters carry the names MIL gives them; defaults are MIL's. The 
     StateBuffer       a state
     Blocks            the op's nested blocks, as callables (no MIL parameter)
     list[ValueType]   what the file declares its outputs to be, for a parameter named `declared` (no MIL parameter)
+    bool              for a parameter named `owned`: whether nobody else needs the value of the parameter that the op
+                      `reuses`, so that it may be written to (no MIL parameter)
     anything else     a Python value: int, float, bool, str, or (nested) lists of them
 
 An op whose parameters are worth preparing names its `operands`; its function then takes all other parameters and
@@ -21,7 +23,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from device_profiles.record import suggest
 from evaluators.errors import EvaluationError
@@ -29,8 +31,18 @@ from evaluators.errors import EvaluationError
 Form = Literal["tensor", "tensors", "blocks", "value", "values"]
 """How an argument arrives; `values` is a Python list"""
 
-Blocks = Sequence[Callable[..., tuple[Any, ...]]]
-"""Nested blocks: each takes its block inputs and returns its outputs"""
+
+class Block(Protocol):
+    """A nested block: takes its block inputs and returns its outputs."""
+
+    def __call__(self, *values: Any) -> tuple[Any, ...]:
+        """The outputs for these inputs."""
+
+    def advance(self, values: list[Any]) -> list[Any]:
+        """The same for a loop, which needs its old values no more: the list is emptied."""
+
+
+Blocks = Sequence[Block]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,13 +69,21 @@ class OpDefinition:
     """whether every value of the result is one of the inputs' values (or an integer): then nothing needs rounding"""
     folds: bool
     """whether it may be computed once at loading when all inputs are constants"""
+    reuses: str | None
+    """the parameter whose value it may write to where nobody else needs it; it then has a parameter `owned`"""
 
 
 _DEFINITIONS: dict[str, list[OpDefinition]] = {}
 
 
 def op(
-    kind: str, *, since: int = 15, operands: tuple[str, ...] = (), exact: bool = False, folds: bool = True
+    kind: str,
+    *,
+    since: int = 15,
+    operands: tuple[str, ...] = (),
+    exact: bool = False,
+    folds: bool = True,
+    reuses: str | None = None,
 ) -> Callable[[F], F]:
     """Register a function as the meaning of `kind`; see the module's docstring for how it is written.
 
@@ -73,12 +93,13 @@ def op(
         operands: See the module's docstring.
         exact: The result needs no rounding to float16: it only moves or selects values, or is not floating-point.
         folds: Whether the op may be computed at loading.
+        reuses: A parameter whose value the op can write to instead of making a new one.
     """
 
     def register(function: F) -> F:
         forms, required = _parameters(function, operands)
         many = "tuple" in str(inspect.signature(function).return_annotation)
-        definition = OpDefinition(kind, since, function, forms, required, operands, many, exact, folds)
+        definition = OpDefinition(kind, since, function, forms, required, operands, many, exact, folds, reuses)
         entries = _DEFINITIONS.setdefault(kind, [])
         if any(entry.since == since for entry in entries):
             raise ValueError(f"{kind} for iOS {since} is registered twice")

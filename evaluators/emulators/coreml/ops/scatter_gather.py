@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
+from evaluators.emulators.coreml.constants import round_to_half
 from evaluators.emulators.coreml.ops.elementwise_binary import real_div
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.program import ValueType
 from evaluators.errors import EvaluationError
 
 Rule = Callable[[Tensor, int], Tensor]
@@ -52,9 +54,12 @@ def _position(index: Tensor, size: int, rule: Rule) -> int:
 def _gather(x: Tensor, indices: Tensor, axis: int, batch_dims: int, rule: Rule) -> Tensor:
     place = axis % x.ndim
     if batch_dims == 0 and indices.numel() == 1:
-        taken = x.narrow(place, _position(indices, x.shape[place], rule), 1)
-        return taken.reshape(x.shape[:place] + indices.shape + x.shape[place + 1 :])
-    index = rule(indices, x.shape[place])
+        position = _position(indices, x.shape[place], rule)
+        if indices.ndim == 0:
+            return x.select(place, position)
+        taken = x.narrow(place, position, 1)
+        return taken if indices.ndim == 1 else taken.reshape(x.shape[:place] + indices.shape + x.shape[place + 1 :])
+    index = rule(indices.long(), x.shape[place])
     if batch_dims == 0:
         taken = x.index_select(place, index.reshape(-1))
         return taken.reshape(x.shape[:place] + index.shape + x.shape[place + 1 :])
@@ -80,20 +85,18 @@ def _gather_nd(x: Tensor, indices: Tensor, batch_dims: int, rule: Rule) -> Tenso
     return x[tuple(batches + picks)]
 
 
-@op("gather", operands=("x",), exact=True)
-def gather(indices: Tensor, axis: int = 0, batch_dims: int = 0) -> Callable[[Tensor], Tensor]:
+@op("gather", exact=True)
+def gather(x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0) -> Tensor:
     """Slices of `x` along `axis`, in the shape of `indices` (iOS15; `batch_dims` since iOS16)."""
-    wide = indices.long()
-    return lambda x: _gather(x, wide, axis, batch_dims, _from_either_end)
+    return _gather(x, indices, axis, batch_dims, _from_either_end)
 
 
-@op("gather", since=17, operands=("x",), exact=True)
+@op("gather", since=17, exact=True)
 def gather_in_range(
-    indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False
-) -> Callable[[Tensor], Tensor]:
+    x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False
+) -> Tensor:
     """As before, negative indices being out of range (iOS17)."""
-    wide, rule = indices.long(), _in_range if validate_indices else _nearest_in_range
-    return lambda x: _gather(x, wide, axis, batch_dims, rule)
+    return _gather(x, indices, axis, batch_dims, _in_range if validate_indices else _nearest_in_range)
 
 
 @op("gather_along_axis", operands=("x",), exact=True)
@@ -128,23 +131,46 @@ def gather_nd_in_range(
     return lambda x: _gather_nd(x, wide, batch_dims, rule)
 
 
-@op("scatter")
-def scatter(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, mode: str = "add") -> Tensor:
+@op("scatter", exact=True, reuses="data")
+def scatter(
+    data: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    axis: int = 0,
+    mode: str = "add",
+    declared: list[ValueType] | None = None,
+    owned: bool = False,
+) -> Tensor:
     """`data` with slice `indices[i]` along `axis` changed by slice `i` of `updates`, as `mode` says (iOS15)."""
+    is_half = _is_half(declared)
     if mode == "add" and indices.numel() == 1:
-        return _added(data, _position(indices, data.shape[axis], _from_either_end), updates, axis)
-    return scattered(data, _gather(_places(data), indices.long(), axis, 0, _from_either_end), updates, mode)
+        position = _position(indices, data.shape[axis], _from_either_end)
+        return _added(data if owned else data.clone(), position, updates, axis, is_half=is_half)
+    result = scattered(data, _gather(_places(data), indices, axis, 0, _from_either_end), updates, mode)
+    return round_to_half(result) if is_half else result
 
 
-@op("scatter", since=17)
+@op("scatter", since=17, exact=True, reuses="data")
 def scatter_in_range(
-    data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, mode: str = "add", validate_indices: bool = False
+    data: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    axis: int = 0,
+    mode: str = "add",
+    validate_indices: bool = False,
+    declared: list[ValueType] | None = None,
+    owned: bool = False,
 ) -> Tensor:
     """As before, negative indices being out of range (iOS17)."""
+    is_half = _is_half(declared)
+    if mode == "add" and indices.numel() == 1 and 0 <= int(indices) < data.shape[axis]:
+        return _added(data if owned else data.clone(), int(indices), updates, axis, is_half=is_half)
     if validate_indices:
-        return scattered(data, _gather(_places(data), indices.long(), axis, 0, _in_range), updates, mode)
-    wide = _beyond_if_out(indices.long(), data.shape[axis])
-    return scattered(data, _gather(_places(data, [axis]), wide, axis, 0, _in_range), updates, mode)
+        result = scattered(data, _gather(_places(data), indices, axis, 0, _in_range), updates, mode)
+    else:
+        wide = _beyond_if_out(indices.long(), data.shape[axis])
+        result = scattered(data, _gather(_places(data, [axis]), wide, axis, 0, _in_range), updates, mode)
+    return round_to_half(result) if is_half else result
 
 
 @op("scatter_along_axis")
@@ -181,12 +207,20 @@ def scatter_nd_in_range(
     return scattered(data, _places(data, range(indices.shape[-1]))[tuple(wide)], updates, mode)
 
 
-def _added(data: Tensor, position: int, updates: Tensor, axis: int) -> Tensor:
-    """`data` with one slice along `axis` made greater by `updates`."""
-    result = data.clone()
-    part = result.narrow(axis, position, 1)
-    part += updates.reshape(part.shape).to(data.dtype)
-    return result
+def _is_half(declared: Sequence[ValueType] | None) -> bool:
+    dtype = declared[0].dtype if declared else None
+    return dtype is not None and dtype.name == "float16"
+
+
+def _added(data: Tensor, position: int, updates: Tensor, axis: int, *, is_half: bool) -> Tensor:
+    """`data`, which is written to: one slice along `axis` made greater by `updates`, and rounded if it is float16."""
+    part = data.narrow(axis, position, 1)
+    change = updates if updates.shape == part.shape else updates.reshape(part.shape)
+    if not is_half:
+        part += change.to(data.dtype)
+    else:
+        part.copy_((part + change).half())
+    return data
 
 
 def _places(data: Tensor, extended: Sequence[int] = ()) -> Tensor:

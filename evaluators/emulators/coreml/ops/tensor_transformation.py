@@ -37,19 +37,29 @@ def reshape_like(
     return x.reshape(shape)
 
 
-@op("expand_dims", exact=True)
-def expand_dims(x: Tensor, axes: list[int]) -> Tensor:
+@op("expand_dims", operands=("x",), exact=True)
+def expand_dims(axes: list[int]) -> Callable[[Tensor], Tensor]:
     """A dimension of size 1 at each of `axes`, which count in the result (iOS15)."""
-    rank = x.ndim + len(axes)
-    for axis in sorted(axis % rank for axis in axes):
-        x = x.unsqueeze(axis)
-    return x
+    if len(axes) == 1:
+        (only,) = axes
+        return lambda x: x.unsqueeze(only)
+
+    def compute(x: Tensor) -> Tensor:
+        rank = x.ndim + len(axes)
+        for axis in sorted(axis % rank for axis in axes):
+            x = x.unsqueeze(axis)
+        return x
+
+    return compute
 
 
-@op("squeeze", exact=True)
-def squeeze(x: Tensor, axes: list[int] | None = None) -> Tensor:
+@op("squeeze", operands=("x",), exact=True)
+def squeeze(axes: list[int] | None = None) -> Callable[[Tensor], Tensor]:
     """Without the dimensions of size 1 among `axes`, by default among all (iOS15)."""
-    return x.squeeze() if axes is None else x.squeeze(tuple(axes))
+    if axes is None:
+        return torch.squeeze
+    chosen = axes[0] if len(axes) == 1 else tuple(axes)
+    return lambda x: x.squeeze(chosen)
 
 
 @op("transpose", exact=True)

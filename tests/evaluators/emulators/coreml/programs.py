@@ -154,6 +154,33 @@ def add_op(block: Any, op: Op) -> None:
             add_op(nested, inner)
 
 
+def add_loop(
+    block: Any,
+    variables: Mapping[str, tuple[Any, str, tuple[int, ...]]],
+    condition: Sequence[Op],
+    body: Sequence[Op],
+    outputs: Sequence[str],
+    results: Sequence[str],
+) -> Any:
+    """A while_loop message: `variables` are name in the blocks → (start, dtype, shape)."""
+    add_op(block, Op("while_loop", {"loop_vars": [start for start, _, _ in variables.values()]}, ""))
+    message = block.operations[-1]
+    for name, (_, dtype, shape) in zip(results, variables.values(), strict=True):
+        output = message.outputs.add()
+        output.name = name
+        set_type(output.type, dtype, shape)
+    for ops, names in ((condition, [condition[-1].output]), (body, outputs)):
+        nested = message.blocks.add()
+        nested.outputs.extend(names)
+        for name, (_, dtype, shape) in variables.items():
+            given = nested.inputs.add()
+            given.name = name
+            set_type(given.type, dtype, shape)
+        for op in ops:
+            add_op(nested, op)
+    return message
+
+
 def set_blob(message: Any, blob: Blob) -> None:
     set_type(message.type, blob.dtype, blob.shape)
     message.blobFileValue.fileName = blob.file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +14,11 @@ from evaluators.emulators.coreml import CoreMLModel
 from evaluators.emulators.coreml.ops import control_flow, find_op
 from evaluators.errors import EvaluationError
 
-from .programs import Op, Program, add_op, set_type, write_package
+from .programs import Op, Program, add_loop, add_op, write_package
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 OUT = {"y": ("float32", (2, 3))}
 ONE, ZERO = np.int32(1), np.int32(0)
-
-Types = Mapping[str, tuple[str, tuple[int, ...]]]
-
-
-def add_loop(
-    block: Any,
-    variables: Mapping[str, tuple[Any, str, tuple[int, ...]]],
-    condition: Sequence[Op],
-    body: Sequence[Op],
-    outputs: Sequence[str],
-    results: Sequence[str],
-) -> Any:
-    """A while_loop message: `variables` are name in the blocks → (start, dtype, shape)."""
-    add_op(block, Op("while_loop", {"loop_vars": [start for start, _, _ in variables.values()]}, ""))
-    message = block.operations[-1]
-    for name, (_, dtype, shape) in zip(results, variables.values(), strict=True):
-        output = message.outputs.add()
-        output.name = name
-        set_type(output.type, dtype, shape)
-    for ops, names in ((condition, [condition[-1].output]), (body, outputs)):
-        nested = message.blocks.add()
-        nested.outputs.extend(names)
-        for name, (_, dtype, shape) in variables.items():
-            given = nested.inputs.add()
-            given.name = name
-            set_type(given.type, dtype, shape)
-        for op in ops:
-            add_op(nested, op)
-    return message
 
 
 def loop(tmp_path: Path, limit: Any, body: Sequence[Op] | None = None, output: str = "twice") -> CoreMLModel:

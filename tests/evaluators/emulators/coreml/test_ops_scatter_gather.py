@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from evaluators.emulators.coreml import CoreMLModel
 from evaluators.emulators.coreml.binding import bind
 from evaluators.emulators.coreml.ops import find_op
 from evaluators.errors import EvaluationError
+
+from .programs import Op, Program, Text, write_package
 
 DATA = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -146,3 +150,23 @@ def test_integers_are_divided_towards_zero_and_by_zero_give_zero() -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(EvaluationError, match="scatter has mode 'xor'; expected update, add, sub, mul, div, max, min"):
         compute("scatter", "CoreML7", data=DATA, indices=int32([0]), updates=DATA[:1], mode="xor")
+
+
+@pytest.mark.parametrize("opset", ["CoreML5", "CoreML7"])
+@pytest.mark.parametrize("places", [[1], [0, 1]])
+@pytest.mark.parametrize("mode", ["add", "mul", "update"])
+def test_float16_results_are_rounded(tmp_path: Path, opset: str, places: list[int], mode: str) -> None:
+    """2048 + 1 lies between two float16 numbers, as does 2048 + 3."""
+    data, updates = np.array([5, 2048, 7], np.float16), np.array([1, 3][: len(places)], np.float16)
+    inputs = {"data": data, "indices": np.array(places), "updates": updates, "axis": np.int32(0), "mode": Text(mode)}
+    ops = [
+        Op("cast", {"x": "x", "dtype": Text("fp16")}, "half", "float16", (3,)),
+        Op("scatter", {**inputs, "data": "half"}, "scattered", "float16", (3,)),
+        Op("cast", {"x": "scattered", "dtype": Text("fp32")}, "y", shape=(3,)),
+    ]
+    program = Program(ops, {"y": ("float32", (3,))}, {"x": ("float32", (3,))}, opset=opset)
+    found = CoreMLModel(write_package(tmp_path, program)).predict({"x": data.astype(np.float32)})["y"]
+    expected = data.copy()
+    change = {"add": np.add, "mul": np.multiply, "update": lambda _, new: new}[mode]
+    expected[places] = change(expected[places], updates)
+    np.testing.assert_array_equal(found, expected)
