@@ -10,10 +10,12 @@ and the others for `True`. In other modes `resize` rounds the sampling point, ha
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
@@ -63,16 +65,32 @@ def _nearest(size: int, count: int, mode: str) -> Tensor:
     return torch.floor(sampling_points(size, count, mode) + 0.5).long()
 
 
+@functools.lru_cache(maxsize=256)
+def _is_exact_in_float32(size: int, count: int) -> bool:
+    """Whether the points of `UNALIGN_CORNERS` are the same in float32, in which torch computes them: often for 2, 4."""
+    steps = torch.arange(count, dtype=torch.float32)
+    points = ((steps + 0.5) * torch.tensor(size / count, dtype=torch.float32) - 0.5).clamp(0, size - 1)
+    return torch.equal(points.double(), sampling_points(size, count, "UNALIGN_CORNERS"))
+
+
 def _linear_along(x: Tensor, axis: int, count: int, mode: str) -> Tensor:
     before, after, share = _neighbours(x.shape[axis], count, mode)
     share = share.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return x.index_select(axis, before) * (1 - share) + x.index_select(axis, after) * share
+    first, second = x.index_select(axis, before), x.index_select(axis, after)
+    return first.mul_(1 - share).add_(second.mul_(share))
 
 
 def _linear(x: Tensor, sizes: list[int], mode: str) -> Tensor:
     """`x` with its last dimensions brought to `sizes` by linear interpolation."""
+    own = x.shape[x.ndim - len(sizes) :]
+    grows = math.prod(sizes) > own.numel() > 0
+    is_torchs = mode == "UNALIGN_CORNERS" and len(sizes) == 2 and x.dtype == torch.float32 and x.numel() > 0
+    if grows and is_torchs and all(_is_exact_in_float32(*pair) for pair in zip(own, sizes, strict=True)):
+        return F.interpolate(x.reshape(1, -1, *own), sizes, mode="bilinear").reshape(*x.shape[:-2], *sizes)
     values = x if x.is_floating_point() else x.double()
-    for axis, count in enumerate(sizes, x.ndim - len(sizes)):
+    axes = list(enumerate(sizes, x.ndim - len(sizes)))
+    # Elements of the last dimension are picked one by one: it comes when there is least of the others.
+    for axis, count in reversed(axes) if grows else axes:
         values = _linear_along(values, axis, count, mode)
     return values.to(x.dtype)
 

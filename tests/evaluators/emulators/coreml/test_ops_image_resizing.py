@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,21 @@ def points(size: int, count: int, mode: str) -> np.ndarray:
 @settings(max_examples=25, deadline=None)
 @given(sizes=st.tuples(*[st.integers(1, 9)] * 2), counts=st.tuples(*[st.integers(2, 12)] * 2))
 def test_bilinear_is_numpys_interpolation_along_each_axis(mode: str, sizes: Any, counts: Any) -> None:
-    x = normal(2, *sizes)
+    check_against_numpy(normal(2, *sizes), mode, sizes, counts)
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (2, 6, 10), (2, 3, 6, 10)])
+@pytest.mark.parametrize("factors", [(2, 2), (4, 1), (1, 8), (2, 3), (4, 0.5), (0.5, 0.5)])
+def test_doubling_is_numpys_interpolation_too(shape: tuple[int, ...], factors: tuple[float, float]) -> None:
+    """Where torch's own interpolation gives the documented values it is used."""
+    sizes = shape[-2:]
+    counts = [int(size * factor) for size, factor in zip(sizes, factors, strict=True)]
+    check_against_numpy(normal(*shape), "UNALIGN_CORNERS", sizes, counts)
+
+
+def check_against_numpy(x: torch.Tensor, mode: str, sizes: Sequence[int], counts: Sequence[int]) -> None:
     expected = x.numpy().astype(np.float64)
-    for axis, (size, count) in enumerate(zip(sizes, counts, strict=True), 1):
+    for axis, (size, count) in enumerate(zip(sizes, counts, strict=True), x.ndim - 2):
         at = points(size, count, mode)
         expected = np.apply_along_axis(lambda row, at=at, n=size: np.interp(at, np.arange(n), row), axis, expected)
     found = compute(
