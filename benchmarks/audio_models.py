@@ -25,6 +25,7 @@ MODELS = {
     "keywords": "DS-CNN keyword spotter: log-mel 98 × 40, 5 depthwise-separable blocks of 128",
     "separator": "U-Net mask on a log-mel 128 × 128, 16 to 64 channels",
     "recurrent": "LSTM tagger: 2 × 128 over 256 frames of 64 bands",
+    "gated": "GRU tagger: 64 over 100 frames of 40 bands; coremltools makes a loop of it",
     "transformer": "transformer encoder: 4 layers, d 128, 4 heads, 250 frames of 64 bands",
 }
 SHAPES = {
@@ -32,6 +33,7 @@ SHAPES = {
     "keywords": (1, 1, 98, 40),
     "separator": (1, 1, 128, 128),
     "recurrent": (1, 256, 64),
+    "gated": (1, 100, 40),
     "transformer": (1, 250, 64),
 }
 
@@ -98,6 +100,16 @@ class Recurrent(nn.Module):
         return torch.sigmoid(self.head(self.lstm(x)[0]))
 
 
+class Gated(nn.Module):
+    def __init__(self, bands: int = 40, width: int = 64, tags: int = 50) -> None:
+        super().__init__()
+        self.gru = nn.GRU(bands, width, batch_first=True)
+        self.head = nn.Linear(width, tags)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.head(self.gru(x)[0]))
+
+
 class EncoderLayer(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -138,13 +150,14 @@ def make_module(model: str) -> nn.Module:
         "keywords": Keywords,
         "separator": Separator,
         "recurrent": Recurrent,
+        "gated": Gated,
         "transformer": Transformer,
     }
     module = classes[model]()
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(part.weight)
-        if isinstance(part, nn.LSTM):
+        if isinstance(part, nn.LSTM | nn.GRU):
             for weights in part.parameters():
                 nn.init.normal_(weights, std=0.15)
         if isinstance(part, nn.BatchNorm2d):

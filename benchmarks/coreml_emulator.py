@@ -7,7 +7,7 @@ rounds of one runtime's time by another's of the same round, so what else the ma
 the time is the processor's, which other work on the machine changes least; on more it is the clock's. Beside each time
 stands the largest departure from the source's outputs: a fast wrong answer does not count.
 
-LSTMs are unrolled in the TFLite file: that is how litert-torch 0.10 converts them.
+LSTMs and GRUs are unrolled in the TFLite file: that is how litert-torch 0.10 converts them.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def error(result: dict[str, Any], name: str) -> str:
 def main(models: str, threads: str, rounds: int, as_json: bool, served: str | None, outputs: Path) -> None:
     """Time the ML Program emulator beside LiteRT, onnxruntime and the models' own frameworks.
 
-    Files are converted once and kept in .cache/benchmarks (two minutes; the LSTM's TFLite file takes most of it).
+    Files are converted once and kept in .cache/benchmarks (three minutes; most of it for TFLite files of LSTM and GRU).
     """
     if served:
         serve(models, served, int(threads), outputs)
