@@ -80,6 +80,9 @@ REQUIREMENTS = (
     Requirement("coremltools", "coremltools", "making and reading Core ML packages", "coreml", "9.0"),
     Requirement("torch", "torch", "playing Core ML packages, packaging PyTorch models", "coreml", "2.13.0"),
     Requirement(
+        "pillow", "PIL", "Core ML models that take or make pictures", "coreml", oldest="10", default_job=False
+    ),
+    Requirement(
         "litert-torch", "litert_torch", "PyTorch to TFLite", "torch", "0.10.0", default_job=False
     ),
     Requirement(
