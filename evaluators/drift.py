@@ -17,18 +17,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evaluators.emulators.coreml import CoreMLModel
+from evaluators.emulators.coreml.alignment import Follower, align_names, output_names
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Drift, DriftStep
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evaluators.emulators.coreml.alignment import Follower
     from evaluators.emulators.coreml.plan import Plan
 
 _START_SHARE = 0.1
@@ -81,14 +81,10 @@ class _Trial:
     """Both programs on one input. Nothing is kept but the inputs and the outputs expected: each R is run anew."""
 
     def __init__(self, reference: CoreMLModel, candidate: CoreMLModel, inputs: Mapping[str, np.ndarray]) -> None:
-        from evaluators.emulators.coreml import alignment
-
-        self._follower = alignment.Follower
         self._reference, self._candidate = reference, candidate
         self._given, self._inputs = reference.prepare(inputs), candidate.prepare(inputs)
         self._expected = reference.predict(inputs)
-        outputs = alignment.output_names(candidate.plan)
-        self._namesakes = alignment.align_names(alignment.output_names(reference.plan), outputs)
+        self._namesakes = align_names(output_names(reference.plan), output_names(candidate.plan))
         self.names: list[str] = []
         """the reference's name of each step's output; empty where it has none"""
         self._find_names()
@@ -104,18 +100,11 @@ class _Trial:
             right = follower.take(name) if name else None
             fits = right is not None and right.shape == values[0].shape
             self.names.append(name if fits else "")
-            self._store(index, (right,) if fits else values, slots)
+            plan.store(index, (right,) if fits else values, slots)
 
     def _follow(self, names: Sequence[str]) -> Follower:
         """The reference, to be asked for these outputs."""
-        return self._follower(self._reference.plan, self._given, filter(None, names))
-
-    def _store(self, index: int, values: tuple[Any, ...], slots: list[Any]) -> None:
-        step = self._candidate.plan.steps[index]
-        for slot, value in zip(step.outputs, values, strict=True):
-            slots[slot] = value
-        for slot in step.frees:
-            slots[slot] = None
+        return Follower(self._reference.plan, self._given, filter(None, names))
 
     def value_at(self, index: int) -> Tensor:
         """The reference's value of a step's output that has a namesake."""
@@ -127,7 +116,7 @@ class _Trial:
         plan = self._candidate.plan
         follower, slots = self._follow(self.names[:begin]), plan.start(self._inputs)
         for index, name in enumerate(self.names[:begin]):
-            self._store(index, (follower.take(name),) if name else plan.compute(index, slots), slots)
+            plan.store(index, (follower.take(name),) if name else plan.compute(index, slots), slots)
         if begin < len(plan.steps):
             plan.advance(slots, begin)
         found = self._candidate.named(plan.results(slots))

@@ -29,6 +29,9 @@ FEATURES = 16
 AUDIO = AudioContract(sample_rate_hz=8000, window_samples=WINDOW_SAMPLES, hop_samples=WINDOW_SAMPLES)
 
 
+_STORED = {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4"}
+
+
 class Writer:
     """A model of one subgraph."""
 
@@ -39,15 +42,21 @@ class Writer:
         self.graph.tensors, self.graph.operators = [], []
 
     def tensor(
-        self, name: str, shape: tuple[int, ...], *, values: np.ndarray | None = None, open_: bool = False
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        type_: str = "FLOAT32",
+        *,
+        values: np.ndarray | None = None,
+        open_: bool = False,
     ) -> int:
         tensor = schema.TensorT()
-        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), schema.TensorType.FLOAT32, 0
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), getattr(schema.TensorType, type_), 0
         if open_:
             tensor.shapeSignature = [-1 if size == 1 else size for size in shape]
         if values is not None:
             buffer = schema.BufferT()
-            buffer.data = list(values.astype("<f4").tobytes())
+            buffer.data = list(values.astype(_STORED[type_]).tobytes())
             self.model.buffers.append(buffer)
             tensor.buffer = len(self.model.buffers) - 1
         self.graph.tensors.append(tensor)

@@ -72,10 +72,7 @@ def walk(plan: Plan, inputs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     slots = plan.start(inputs)
     for index, step in enumerate(plan.steps):
         values = plan.compute(index, slots)
-        for slot, value in zip(step.outputs, values, strict=True):
-            slots[slot] = value
-        for slot in step.frees:
-            slots[slot] = None
+        plan.store(index, values, slots)
         yield from ((info.output, value) for info, value in zip(step.infos, values, strict=True))
 
 

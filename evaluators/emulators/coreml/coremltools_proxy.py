@@ -23,8 +23,6 @@ import numpy as np
 
 from evaluators.emulators.coreml import compiled
 from evaluators.emulators.coreml.model import NO_PREDICTION, CoreMLModel
-from evaluators.emulators.coreml.package import open_package
-from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.errors import EvaluationError
 
 LIBRARY = "coremltools.libcoremlpython"
@@ -96,8 +94,7 @@ class ModelProxy:
         start_ns = time.perf_counter_ns()
         with _runtime_errors():
             source = compiled.source_of(self._path)
-            name = function_name or _default_function(source)
-            self._model = CoreMLModel(source, compute_units, function_name=name)
+            self._model = CoreMLModel(source, compute_units, function_name=function_name or None)
         self._load_ns = time.perf_counter_ns() - start_ns
 
     def predict(self, data: Mapping[str, Any], state: StateProxy | None = None) -> dict[str, Any]:
@@ -263,12 +260,6 @@ def _refuse(subject: str) -> NoReturn:
         f"{subject} needs Core ML itself (macOS); the emulator that stands in for it only predicts. "
         "What a phone would do with a model is estimated by: testpress latency FILE --device ID"
     )
-
-
-def _default_function(source: Path) -> str:
-    specification = open_package(source).specification
-    model = parse_model(specification.read_bytes(), str(specification))
-    return str(model.description.defaultFunctionName) or "main"
 
 
 def _as_returned(value: Any) -> Any:

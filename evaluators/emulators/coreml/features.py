@@ -100,6 +100,11 @@ class Interface:
     states: Mapping[str, Feature]
 
 
+def size_bounds(ranges: Iterable[Any]) -> tuple[tuple[int, int | None], ...]:
+    """Smallest and largest size of each dimension, from `SizeRange` messages."""
+    return tuple((int(r.lowerBound), int(r.upperBound) if r.upperBound >= 0 else None) for r in ranges)
+
+
 def range_text(low: int, high: int | None) -> str:
     """Sizes from `low` to `high`, as messages show them."""
     return str(low) if low == high else f"{low}…{'' if high is None else high}"

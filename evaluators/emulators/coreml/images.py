@@ -6,14 +6,13 @@ and its Python binding for the modes of PIL images: RGB in, RGBA out for colour;
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from evaluators.emulators.coreml.dtypes import dtype_named
-from evaluators.emulators.coreml.features import Feature, range_text
+from evaluators.emulators.coreml.features import Feature, range_text, size_bounds
 from evaluators.errors import EvaluationError
 
 _SPACES = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
@@ -93,13 +92,12 @@ class ImageFeature(Feature):
         return Image.fromarray(np.concatenate((levels, opaque)).transpose(1, 2, 0))
 
 
-def image_feature(message: Any, where: str, bounds: Callable[[Any], tuple[tuple[int, int | None], ...]]) -> Feature:
+def image_feature(message: Any, where: str) -> Feature:
     """The feature an image's description declares.
 
     Args:
         message: The `FeatureDescription` message.
         where: How messages name the file.
-        bounds: Reads a list of size ranges.
 
     Raises:
         EvaluationError: The colour space is unknown.
@@ -115,7 +113,7 @@ def image_feature(message: Any, where: str, bounds: Callable[[Any], tuple[tuple[
         name=message.name,
         shape=(*front, type_.height, type_.width),
         dtype=dtype_named("float16" if space == "GRAYSCALE_FLOAT16" else "uint8"),
-        bounds=(*((n, n) for n in front), *bounds((ranges.heightRange, ranges.widthRange)))
+        bounds=(*((n, n) for n in front), *size_bounds((ranges.heightRange, ranges.widthRange)))
         if flexible == "imageSizeRange"
         else (),
         shapes=tuple((*front, size.height, size.width) for size in type_.enumeratedSizes.sizes)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from evaluators.emulators.coreml.dtypes import dtype_named
-from evaluators.emulators.coreml.features import DictionaryFeature, Feature, Interface, LabelFeature
+from evaluators.emulators.coreml.features import DictionaryFeature, Feature, Interface, LabelFeature, size_bounds
 from evaluators.emulators.coreml.images import image_feature
 from evaluators.errors import EvaluationError
 
@@ -46,7 +45,7 @@ def _input(message: Any, where: str) -> Feature:
     if kind == "multiArrayType":
         return _array(message, message.type.multiArrayType, where)
     if kind == "imageType":
-        return image_feature(message, where, _bounds)
+        return image_feature(message, where)
     raise _refused(message, kind, where, "inputs are multi-arrays and images")
 
 
@@ -76,12 +75,8 @@ def _array(message: Any, array: Any, where: str) -> Feature:
         name=message.name,
         shape=tuple(array.shape),
         dtype=dtype_named(_ARRAY_TYPES[array.dataType]),
-        bounds=_bounds(array.shapeRange.sizeRanges) if flexible == "shapeRange" else (),
+        bounds=size_bounds(array.shapeRange.sizeRanges) if flexible == "shapeRange" else (),
         shapes=tuple(tuple(s.shape) for s in array.enumeratedShapes.shapes) if flexible == "enumeratedShapes" else (),
         default=float(getattr(array, default)) if default else None,
         optional=bool(message.type.isOptional),
     )
-
-
-def _bounds(ranges: Iterable[Any]) -> tuple[tuple[int, int | None], ...]:
-    return tuple((int(r.lowerBound), int(r.upperBound) if r.upperBound >= 0 else None) for r in ranges)

@@ -43,7 +43,7 @@ class CoreMLModel:
         path: str | Path,
         compute_units: str = "CPU_ONLY",
         *,
-        function_name: str = "main",
+        function_name: str | None = "main",
         threads: int | None = None,
     ) -> None:
         """Load a model: parse, check, fold constants, resolve ops.
@@ -52,7 +52,7 @@ class CoreMLModel:
             path: An .mlpackage folder or an .mlmodel file.
             compute_units: One of `COMPUTE_UNITS`; checked and kept, the numbers are the same for all.
             function_name: Which function of a model with several; main also names the one the file declares as its
-                default, unless another is called so.
+                default, unless another is called so. None is the declared one in any case.
             threads: How many threads a run may use; default: as torch is set.
 
         Raises:
@@ -75,16 +75,16 @@ class CoreMLModel:
         self.plan = _planned(function, where)
         """the steps a run takes; read by those who run parts of a program"""
 
-    def _read(self, function_name: str) -> Function:
+    def _read(self, function_name: str | None) -> Function:
         where = str(self.path)
         package = open_package(self.path)
         model = parse_model(package.specification.read_bytes(), str(package.specification))
         kind = model.WhichOneof("Type")
         if kind != "mlProgram":
             raise EvaluationError(f"{where}: holds a model of type {kind}; the emulator runs mlProgram")
-        default = model.description.defaultFunctionName
-        is_default = function_name == "main" and default and "main" not in model.mlProgram.functions
-        self.function_name = default if is_default else function_name
+        default = str(model.description.defaultFunctionName) or "main"
+        is_absent = function_name == "main" and "main" not in model.mlProgram.functions
+        self.function_name = default if function_name is None or is_absent else function_name
         interface = read_interface(model.description, self.function_name, where)
         self.inputs: Mapping[str, Feature] = interface.inputs
         """name → shape and element type"""

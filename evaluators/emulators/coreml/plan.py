@@ -153,15 +153,19 @@ class Plan:
             raise refused(self.where, step.operation, fault) from fault
         return (result,) if len(step.outputs) == 1 else tuple(result)
 
+    def store(self, index: int, values: Sequence[Any], slots: Slots) -> None:
+        """Put one step's outputs where later steps find them, and free what nothing reads after it."""
+        step = self.steps[index]
+        _store(values, step.outputs, slots)
+        for slot in step.frees:
+            slots[slot] = None
+
     def run_observed(self, values: Sequence[Any], observer: Observer) -> list[Any]:
         """As `run`, showing every op's outputs to an observer."""
         slots = self.start(values)
         for index, step in enumerate(self.steps):
-            for slot, info, value in zip(step.outputs, step.infos, self.compute(index, slots), strict=True):
-                replacement = observer(info, value) if isinstance(value, torch.Tensor) else None
-                slots[slot] = value if replacement is None else replacement
-            for slot in step.frees:
-                slots[slot] = None
+            pairs = zip(step.infos, self.compute(index, slots), strict=True)
+            self.store(index, [_shown(info, value, observer) for info, value in pairs], slots)
         return self.results(slots)
 
     def results(self, slots: Slots) -> list[Any]:
@@ -224,6 +228,12 @@ def _reusing(step: Step) -> Callable[[Slots], Any]:
 def _store(values: Sequence[Any], outputs: tuple[int, ...], slots: Slots) -> None:
     for slot, value in zip(outputs, values, strict=True):
         slots[slot] = value
+
+
+def _shown(info: PlannedOp, value: Any, observer: Observer) -> Any:
+    """The value, or what the observer puts in its place."""
+    replacement = observer(info, value) if isinstance(value, torch.Tensor) else None
+    return value if replacement is None else replacement
 
 
 def _all_slots(slots: Slots) -> tuple[Slots]:

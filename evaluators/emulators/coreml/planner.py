@@ -144,8 +144,15 @@ class _Planner:
         return found[0].index, self._finished(bound.call, operation, definition)
 
     def _finished(self, call: Callable[..., Any], operation: Operation, definition: OpDefinition) -> Callable[..., Any]:
-        exact = definition.exact or needs_no_rounding(operation, self._halves)
-        return _finished(call, operation, many=definition.many, exact=exact)
+        """`call` with what every op has in common: one output bare, several as a tuple, float16 outputs rounded."""
+        if definition.many and len(operation.outputs) == 1:
+            call = functools.partial(_only, call)
+        halves = tuple(_dtype_name(output) == "float16" for output in operation.outputs)
+        if definition.exact or not any(halves) or needs_no_rounding(operation, self._halves):
+            return call
+        if len(halves) == 1:
+            return functools.partial(_rounded, call)
+        return functools.partial(_each_rounded, call, halves)
 
     def _append(self, operation: Operation, step: Step) -> None:
         """Add a step, now that its outputs get their slots."""
@@ -188,18 +195,6 @@ def _invariant(steps: Sequence[Step], captured: Sequence[int]) -> frozenset[int]
             known.update(step.outputs)
             found.add(index)
     return frozenset(found)
-
-
-def _finished(call: Callable[..., Any], operation: Operation, *, many: bool, exact: bool) -> Callable[..., Any]:
-    """`call` with what every op has in common: one output bare, several as a tuple, float16 outputs rounded."""
-    if many and len(operation.outputs) == 1:
-        call = functools.partial(_only, call)
-    halves = tuple(_dtype_name(output) == "float16" for output in operation.outputs)
-    if exact or not any(halves):
-        return call
-    if len(halves) == 1:
-        return functools.partial(_rounded, call)
-    return functools.partial(_each_rounded, call, halves)
 
 
 def _only(call: Callable[..., Any], *values: Any) -> Any:

@@ -8,72 +8,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evaluators.costs.graph import Graph, read_graph
 from evaluators.errors import EvaluationError
 
-schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
-flatbuffers = pytest.importorskip("flatbuffers")
+pytest.importorskip("ai_edge_litert.schema_py_generated")
+pytest.importorskip("flatbuffers")
+from tiny_tflite import Writer  # imports what may be missing
 
 pytestmark = pytest.mark.tflite
-
-Shape = tuple[int, ...]
-
-
-class Builder:
-    """A model of one subgraph, op by op."""
-
-    def __init__(self) -> None:
-        self.model, self.graph = schema.ModelT(), schema.SubGraphT()
-        self.model.version, self.model.operatorCodes = 3, []
-        self.model.buffers, self.model.subgraphs = [schema.BufferT()], [self.graph]
-        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = [], [], [], []
-
-    def tensor(self, shape: Shape, type_: str = "FLOAT32", *, data: bytes = b"", open_: bool = False) -> int:
-        tensor = schema.TensorT()
-        tensor.name, tensor.shape = f"t{len(self.graph.tensors)}", list(shape)
-        tensor.type, tensor.buffer = getattr(schema.TensorType, type_), 0
-        if open_:
-            tensor.shapeSignature = [-1, *shape[1:]]
-        if data:
-            buffer = schema.BufferT()
-            buffer.data = list(data)
-            self.model.buffers.append(buffer)
-            tensor.buffer = len(self.model.buffers) - 1
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
-
-    def op(self, kind: str, reads: list[int], writes: list[int]) -> None:
-        code = schema.OperatorCodeT()
-        number = getattr(schema.BuiltinOperator, kind)
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
-        self.model.operatorCodes.append(code)
-        operator = schema.OperatorT()
-        operator.opcodeIndex, operator.inputs, operator.outputs = len(self.model.operatorCodes) - 1, reads, writes
-        self.graph.operators.append(operator)
-
-    def write(self, path: Path, inputs: list[int], outputs: list[int]) -> Path:
-        self.graph.inputs, self.graph.outputs = inputs, outputs
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self.model.Pack(builder), file_identifier=b"TFL3")
-        path.write_bytes(bytes(builder.Output()))
-        return path
 
 
 def convolution(path: Path, *, weight_type: str = "FLOAT32", open_: bool = False) -> Path:
     """Input 1×6×6×2, a 3×3 convolution to 4 channels, a reshape, a sine."""
-    b = Builder()
-    x, y = b.tensor((1, 6, 6, 2), open_=open_), b.tensor((1, 4, 4, 4), open_=open_)
-    flat, out = b.tensor((1, 64), open_=open_), b.tensor((1, 64), open_=open_)
-    size = {"FLOAT32": 4, "FLOAT16": 2}[weight_type]
-    weight = b.tensor((4, 3, 3, 2), weight_type, data=b"\0" * 72 * size)
+    b = Writer()
+    x, y = b.tensor("x", (1, 6, 6, 2), open_=open_), b.tensor("y", (1, 4, 4, 4), open_=open_)
+    flat, out = b.tensor("flat", (1, 64), open_=open_), b.tensor("out", (1, 64), open_=open_)
+    weight = b.tensor("weight", (4, 3, 3, 2), weight_type, values=np.zeros(72))
     if weight_type == "FLOAT16":
-        wide = b.tensor((4, 3, 3, 2))
+        wide = b.tensor("wide", (4, 3, 3, 2))
         b.op("DEQUANTIZE", [weight], [wide])
         weight = wide
     b.op("CONV_2D", [x, weight, -1], [y])
-    b.op("RESHAPE", [y, b.tensor((2,), "INT32", data=b"\0" * 8)], [flat])
+    b.op("RESHAPE", [y, b.tensor("shape", (2,), "INT32", values=np.zeros(2))], [flat])
     b.op("SIN", [flat], [out])
     return b.write(path, [x], [out])
 
@@ -105,18 +64,17 @@ def test_open_shapes_are_counted_with_one_and_marked(tmp_path: Path) -> None:
 
 
 def test_an_op_the_counter_does_not_know_counts_its_bytes(tmp_path: Path) -> None:
-    b = Builder()
-    x, y = b.tensor((10,)), b.tensor((10,))
-    b.op("CUSTOM", [x], [y])
-    b.model.operatorCodes[0].customCode = "Mystery"
+    b = Writer()
+    x, y = b.tensor("x", (10,)), b.tensor("y", (10,))
+    b.op("CUSTOM", [x], [y], custom="Mystery")
     (op,) = read_graph(b.write(tmp_path / "m.tflite", [x], [y])).ops
     assert (op.kind, op.macs, op.moved_bytes) == ("CUSTOM Mystery", 0, 80)
 
 
 def test_slices_read_only_what_they_write(tmp_path: Path) -> None:
-    b = Builder()
-    x, y = b.tensor((1000,)), b.tensor((10,))
-    b.op("SLICE", [x, b.tensor((1,), "INT32", data=b"\0" * 4)], [y])
+    b = Writer()
+    x, y = b.tensor("x", (1000,)), b.tensor("y", (10,))
+    b.op("SLICE", [x, b.tensor("begin", (1,), "INT32", values=np.zeros(1))], [y])
     (op,) = read_graph(b.write(tmp_path / "m.tflite", [x], [y])).ops
     assert (op.read_bytes, op.written_bytes) == (40, 40)
 
