@@ -8,7 +8,7 @@ from packager.compression.coreml import converter_options
 from packager.converters import Options, Write
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
-from packager.rewrites import register_tensorflow_lowerings
+from packager.rewrites.tensorflow import register_tensorflow_lowerings
 from packager.sources.tensorflow import INPUT_NAME, TensorFlowSource
 
 

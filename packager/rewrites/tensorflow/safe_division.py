@@ -17,7 +17,7 @@ OP = "DivNoNan"
 
 
 def lower(context: Any, node: Any) -> None:
-    """Lower one `DivNoNan` node; registered with coremltools by `packager.rewrites.install`."""
+    """Lower one `DivNoNan` node; registered with coremltools by `packager.rewrites.tensorflow`."""
     from coremltools.converters.mil import Builder as mb  # noqa: N813  coremltools' own name for it
 
     x, y = (context[name] for name in node.inputs)

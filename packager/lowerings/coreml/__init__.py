@@ -1,0 +1,1 @@
+"""Lowerings for the torch frontend of coremltools."""

@@ -1,0 +1,1 @@
+"""Lowerings for the converter of litert-torch."""
