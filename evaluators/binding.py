@@ -29,6 +29,8 @@ class Binding:
         input_name: The model's own name of the audio input.
         input_shape: Its shape, all dimensions fixed.
         outputs: The recipe's name → the model's own.
+        state: The model's own name of a state input → that of the output it is fed from.
+        silence: Zeros for each state input: what a clip starts with.
         notices: What was bound by an alias.
     """
 
@@ -36,27 +38,64 @@ class Binding:
     input_shape: tuple[int, ...]
     input_axes: tuple[str, ...]
     outputs: Mapping[str, str]
+    state: Mapping[str, str]
+    silence: Mapping[str, npt.NDArray[Any]]
     notices: tuple[str, ...]
 
-    def shape_inputs(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        """A window `(channels, samples)` as the model's own input."""
-        return {self.input_name: shape_window(window, self.input_shape, self.input_axes)}
+    def shape_inputs(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
+        """A window `(channels, samples)` as the model's own inputs; its states are those of a clip's start."""
+        return {self.input_name: shape_window(window, self.input_shape, self.input_axes), **self.silence}
 
     def call(self, emulator: Emulator, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
+        """Run a clip's first window; outputs by the recipe's names, the batch dimension removed."""
+        return Listener(emulator, self).hear(window)
+
+
+class Listener:
+    """A bound model that hears clips window by window; states are carried from window to window of a clip."""
+
+    def __init__(self, emulator: Emulator, binding: Binding) -> None:
+        """Start with states of 0."""
+        self._emulator, self._binding = emulator, binding
+        self._states: dict[str, npt.NDArray[Any]] = {}
+
+    def reset(self) -> None:
+        """Begin a new clip."""
+        self._states = {}
+
+    def hear(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """Run one window `(channels, samples)`; outputs by the recipe's names, the batch dimension removed."""
-        values = emulator.run(self.shape_inputs(window))
-        return {name: np.asarray(values[native])[0] for name, native in self.outputs.items()}
+        binding = self._binding
+        values = self._emulator.run({**binding.shape_inputs(window), **self._states})
+        self._states = {name: np.asarray(values[output]) for name, output in binding.state.items()}
+        return {name: np.asarray(values[native])[0] for name, native in binding.outputs.items()}
 
 
-def bind(emulator: Emulator, audio: AudioContract, outputs: Mapping[str, OutputSpec]) -> Binding:
-    """Bind a model's audio input and the recipe's outputs.
+def bind(
+    emulator: Emulator, audio: AudioContract, outputs: Mapping[str, OutputSpec], state: Mapping[str, str] | None = None
+) -> Binding:
+    """Bind a model's audio input, its states and the recipe's outputs.
+
+    Args:
+        emulator: The model.
+        audio: The contract.
+        outputs: The recipe's outputs.
+        state: The recipe's states: state input → output.
 
     Raises:
-        EvaluationError: There is not exactly one input, it does not hold one window, or an output has no match.
+        EvaluationError: There is not exactly one input beside the states, it does not hold one window, or a state or
+            an output has no match.
     """
-    if len(emulator.inputs) != 1:
-        raise EvaluationError(f"takes {len(emulator.inputs)} inputs ({', '.join(emulator.inputs)}); one is expected")
-    (input_name, tensor), *_ = emulator.inputs.items()
+    state = dict(state or {})
+    missing = [name for name in state if name not in emulator.inputs]
+    missing += [output for output in state.values() if output not in emulator.outputs]
+    if missing:
+        found = f"inputs {', '.join(emulator.inputs)}; outputs {', '.join(emulator.outputs)}"
+        raise EvaluationError(f"the state {', '.join(missing)} is not in the model, which has {found}")
+    heard = {name: tensor for name, tensor in emulator.inputs.items() if name not in state}
+    if len(heard) != 1:
+        raise EvaluationError(f"takes {len(heard)} inputs ({', '.join(heard)}); one is expected")
+    (input_name, tensor), *_ = heard.items()
     try:
         shape = fix_audio_shape(_reopen(tensor.shape, audio), audio, where=f"input {input_name!r}")
     except PackagingError as fault:
@@ -68,7 +107,8 @@ def bind(emulator: Emulator, audio: AudioContract, outputs: Mapping[str, OutputS
         bound[name] = native
         if native != name:
             notices.append(f"output {name} is bound to {native}, its alias in the recipe")
-    return Binding(input_name, shape, name_audio_axes(shape, audio), bound, tuple(notices))
+    silence = {name: np.zeros(emulator.inputs[name].shape, emulator.inputs[name].dtype) for name in state}
+    return Binding(input_name, shape, name_audio_axes(shape, audio), bound, state, silence, tuple(notices))
 
 
 def _reopen(shape: tuple[int, ...], audio: AudioContract) -> tuple[int | None, ...]:

@@ -134,6 +134,7 @@ def _prepare(assignment: Assignment, dataset: Dataset, on_progress: OnProgress) 
         task=assignment.task,
         audio=assignment.audio,
         outputs=dict(assignment.source.spec.outputs),
+        state=dict(assignment.source.spec.state),
         windows=windows,
         reference=reference,
         out=assignment.out,

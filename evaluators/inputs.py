@@ -98,7 +98,10 @@ def store_source_outputs(
         path=str(source.path),
         framework=source.framework,
         sha256=source.sha256,
+        factory=source.factory,
+        weights=None if source.weights is None else str(source.weights),
         audio=audio,
+        starts=tuple(first for first, _, _ in windows.spans),
         windows=str(windows.path.resolve()),
         folder=str(folder.resolve()),
     )

@@ -41,6 +41,7 @@ class Bench:
         task: The task's kind.
         audio: The contract.
         outputs: The recipe's outputs.
+        state: The recipe's states.
         windows: The dataset, cut.
         reference: The folder of the source's outputs.
         out: The output folder.
@@ -52,6 +53,7 @@ class Bench:
     task: str
     audio: AudioContract
     outputs: dict[str, OutputSpec]
+    state: dict[str, str]
     windows: Windows
     reference: Path
     out: Path
@@ -99,6 +101,7 @@ def drift_all(
             reference_name=DRIFT_REFERENCE,
             candidate=str(candidate.resolve()),
             audio=bench.audio,
+            state=bench.state,
             windows=str(bench.windows.path.resolve()),
             window=window,
         )
@@ -112,6 +115,7 @@ def _trial_request(model: Path | None, bench: Bench) -> Record:
         model=None if model is None else str(model.resolve()),
         audio=bench.audio,
         outputs=bench.outputs,
+        state=bench.state,
         dataset=str(bench.dataset.resolve()),
         task=bench.task,
         windows=str(bench.windows.path.resolve()),

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_profiles.record import Record
-from evaluators.binding import bind
+from evaluators.binding import Listener, bind
 from evaluators.datasets import Clip, load_dataset
 from evaluators.emulators import open_model
 from evaluators.evaluation import Basis, ClipScores, OutputParity
@@ -28,8 +28,8 @@ from packager.bundle import AudioContract
 from packager.model import OutputSpec
 
 Window = npt.NDArray[np.float32]
-Play = Callable[[int, Window], Mapping[str, npt.NDArray[Any]]]
-"""`play(index, window)` → outputs by the recipe's names, without the batch"""
+Play = Callable[[int, Window, bool], Mapping[str, npt.NDArray[Any]]]
+"""`play(index, window, starts)` → outputs by the recipe's names, without the batch; `starts` where a clip does"""
 
 WARMUP_CALLS = 5
 MAX_CALLS = 100
@@ -43,6 +43,8 @@ class TrialRequest(Record):
     """the model file; none plays the stored reference itself"""
     audio: AudioContract
     outputs: dict[str, OutputSpec]
+    state: dict[str, str] = {}
+    """state input → the output it is fed from"""
     dataset: str
     task: str
     windows: str
@@ -61,6 +63,7 @@ class DriftRequest(Record):
     reference_name: str
     candidate: str
     audio: AudioContract
+    state: dict[str, str] = {}
     windows: str
     window: int
 
@@ -120,15 +123,22 @@ def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _open(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:
     if parsed.model is None:
-        return "source", (), lambda index, _: {name: values[index] for name, values in reference.items()}
+        return "source", (), lambda index, *_: {name: values[index] for name, values in reference.items()}
     emulator = open_model(Path(parsed.model), threads=parsed.threads)
-    binding = bind(emulator, parsed.audio, parsed.outputs)
-    return emulator.runtime, binding.notices, lambda _, window: binding.call(emulator, window)
+    binding = bind(emulator, parsed.audio, parsed.outputs, parsed.state)
+    listener = Listener(emulator, binding)
+
+    def hear(_: int, window: Window, starts: bool) -> Mapping[str, npt.NDArray[Any]]:
+        if starts:
+            listener.reset()
+        return listener.hear(window)
+
+    return emulator.runtime, binding.notices, hear
 
 
 def _play_clip(call: Play, windows: npt.NDArray[Any], span: tuple[int, int, int]) -> dict[str, npt.NDArray[Any]]:
     first, count, _ = span
-    each = [call(index, np.array(windows[index])) for index in range(first, first + count)]
+    each = [call(index, np.array(windows[index]), index == first) for index in range(first, first + count)]
     return {name: np.stack([outputs[name] for outputs in each]) for name in each[0]}
 
 
@@ -152,7 +162,7 @@ def time_calls(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     open_model(Path(parsed.model), threads=parsed.threads)  # the runtime's own libraries are not the model's memory
     before = _reset_peak_memory()
     emulator = open_model(Path(parsed.model), threads=parsed.threads)
-    binding = bind(emulator, parsed.audio, parsed.outputs)
+    binding = bind(emulator, parsed.audio, parsed.outputs, parsed.state)
     for _ in range(WARMUP_CALLS):
         binding.call(emulator, window)
     samples: list[int] = []
@@ -171,7 +181,7 @@ def find_drift(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from evaluators.drift import locate_drift
 
     parsed = DriftRequest.model_validate(request, strict=False)
-    binding = bind(open_model(Path(parsed.candidate)), parsed.audio, {})
+    binding = bind(open_model(Path(parsed.candidate)), parsed.audio, {}, parsed.state)
     window = np.array(np.load(parsed.windows, mmap_mode="r")[parsed.window])
     drift = locate_drift(Path(parsed.reference), Path(parsed.candidate), [binding.shape_inputs(window)])
     yield {"result": drift.model_copy(update={"reference": parsed.reference_name}).model_dump(mode="json")}

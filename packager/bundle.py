@@ -94,6 +94,36 @@ class GoldenVector(Record):
     outputs: dict[str, str]
 
 
+class OutputProof(Record):
+    """How far one output lies from the source model's, over all calls of a proof."""
+
+    output: str
+    snr_db: float | None
+    """10 log10(sum reference² / sum error²), higher is better; none where the two are identical or not comparable"""
+    max_abs_error: float | None
+    """largest |reference - estimate|, lower is better; none where not comparable"""
+    reason: str | None = None
+    """why there is no value, or why a finite one does not count, for example "identical\""""
+
+
+class Proof(Record):
+    """What came of running the bundle in its emulator right after conversion, beside its source."""
+
+    runtime: str
+    """what ran it"""
+    calls: int
+    """how many calls were compared"""
+    inputs: str
+    """what they heard, for example "chirp, noise, 6 windows of the recipe's audio\""""
+    outputs: tuple[OutputProof, ...]
+    tolerance_db: float
+    """the least SNR that the precision promises"""
+    holds: bool
+    """whether every output keeps the promise"""
+    breaks_at: str | None = None
+    """the op whose rounding is most to blame, where a promise is broken and it could be found"""
+
+
 class Manifest(Record):
     """Everything an app, an evaluation or a reviewer must know of a bundle."""
 
@@ -112,13 +142,18 @@ class Manifest(Record):
     source: SourceIdentity
     tools: dict[str, str]
     """package → version, of all that had a hand in the conversion"""
-    audio: AudioContract
+    audio: AudioContract | None
+    """none where the model takes no samples"""
     inputs: tuple[TensorContract, ...]
     outputs: tuple[TensorContract, ...]
+    state: dict[str, str] = {}
+    """state input → the output it is fed from in the next call; zeros at the start of a clip"""
     floor: Floor
     golden: tuple[GoldenVector, ...]
     rewrites: tuple[str, ...] = ()
     """what was changed in the source's graph before it converted"""
+    proof: Proof | None = None
+    """none where the bundle was made without an emulator at hand"""
 
 
 class Bundle(Record):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import numpy.typing as npt
 
 from device_profiles.record import Record
@@ -23,14 +23,15 @@ from packager.bundle import (
     TensorContract,
     dump_manifest,
 )
-from packager.compression import model_file
-from packager.converters import Options, Write, prepare
+from packager.compression import Context, model_file, tolerance
+from packager.compression.numerics import Numerics
+from packager.converters import Write, prepare
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
-from packager.model import Framework, ModelSource, ModelSpec
-from packager.probes import probe_windows
-from packager.sources import LoadedSource, SourceTensor, load_source, name_audio_axes, shape_window
+from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
+from packager.sources import AUDIO, LoadedSource, SourceTensor, load_source, name_audio_axes
 from packager.storage import digest_files, stage_folder
+from packager.trials import Trials, make_trials
 
 
 class BundleRequest(Record):
@@ -49,15 +50,22 @@ class ConversionRequest(Record):
     path: str
     framework: Framework
     sha256: str
-    audio: AudioContract
+    factory: str | None = None
+    weights: str | None = None
+    audio: AudioContract | None
     format: Format
     minimum_deployment_target: str
     tools: dict[str, str]
+    windows: str | None = None
+    """a `.npy` file of the recipe's own audio, float32 (windows, channels, window_samples)"""
+    numerics: str | None = None
+    """`module:class` of what runs a model file: `packager.compression.numerics.Numerics`"""
     bundles: tuple[BundleRequest, ...]
 
     @property
     def source(self) -> ModelSource:
-        return ModelSource(spec=self.spec, path=Path(self.path), framework=self.framework, sha256=self.sha256)
+        weights = None if self.weights is None else Path(self.weights)
+        return ModelSource(self.spec, Path(self.path), self.framework, self.sha256, self.factory, weights)
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class _Prepared:
 
     request: ConversionRequest
     loaded: LoadedSource
+    trials: Trials
+    numerics: Numerics | None
     write: Write
 
 
@@ -73,8 +83,11 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Make bundles; yields one event each as it is in place: `{"variant", "reason"}`, reason None when it is good."""
     parsed = ConversionRequest.model_validate(request, strict=False)
     loaded = load_source(parsed.source, parsed.audio)
-    options = Options(minimum_deployment_target=parsed.minimum_deployment_target)
-    prepared = _Prepared(parsed, loaded, prepare(parsed.framework, parsed.format, loaded, options))
+    trials = make_trials(loaded, parsed.audio, parsed.spec.state, parsed.windows)
+    numerics = None if parsed.numerics is None else _find_numerics(parsed.numerics)
+    context = Context(parsed.minimum_deployment_target, trials.calls, numerics, trials.references)
+    write = prepare(parsed.framework, parsed.format, loaded, context)
+    prepared = _Prepared(parsed, loaded, trials, numerics, write)
     for bundle in parsed.bundles:
         try:
             with stage_folder(Path(bundle.folder)) as stage:
@@ -84,11 +97,20 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"variant": bundle.variant, "reason": str(fault)}
 
 
+def _find_numerics(name: str) -> Numerics:
+    module, _, class_ = name.partition(":")
+    found: Numerics = getattr(importlib.import_module(module), class_)()
+    return found
+
+
 def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> None:
-    request, loaded = prepared.request, prepared.loaded
+    request, loaded, trials = prepared.request, prepared.loaded, prepared.trials
     model_path = folder / model_file(request.format)
     rewrites = prepared.write(bundle.precision, model_path)
-    golden = _write_golden(loaded, request.audio, folder)
+    proof = None
+    if prepared.numerics is not None:
+        proof = prepared.numerics.prove(model_path, trials, tolerance(request.format, bundle.precision))
+    golden = _write_golden(trials, folder)
     manifest = Manifest(
         key=bundle.key,
         variant=bundle.variant,
@@ -104,60 +126,72 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
             signature=request.spec.signature,
         ),
         tools=request.tools,
-        audio=request.audio,
-        inputs=(_input_contract(loaded.input, request.audio),),
-        outputs=tuple(_output_contract(name, loaded.outputs[name], request.spec) for name in request.spec.outputs),
+        audio=request.audio if AUDIO in loaded.inputs else None,
+        inputs=tuple(_input_contract(name, tensor, request) for name, tensor in loaded.inputs.items()),
+        outputs=tuple(_output_contract(name, loaded.outputs[name], request.spec) for name in _output_names(prepared)),
+        state=request.spec.state,
         floor=_floor(model_path, request.format),
         golden=golden,
         rewrites=rewrites,
+        proof=proof,
     )
     (folder / MANIFEST_NAME).write_text(dump_manifest(manifest), encoding="utf-8")
 
 
-def _write_golden(loaded: LoadedSource, audio: AudioContract, folder: Path) -> tuple[GoldenVector, ...]:
-    axes = name_audio_axes(loaded.input.shape, audio)
-    vectors = []
-    for name, window in probe_windows(audio).items():
-        inputs = {"audio": shape_window(window, loaded.input.shape, axes)}
-        outputs = loaded.run(inputs["audio"])
-        vectors.append(
-            GoldenVector(
-                name=name,
-                inputs={key: _write_values(folder, f"golden/{name}/{key}.f32", value) for key, value in inputs.items()},
-                outputs={
-                    key: _write_values(folder, f"golden/{name}/{key}.f32", value)
-                    for key, value in sorted(outputs.items())
-                },
-            )
+def _output_names(prepared: _Prepared) -> tuple[str, ...]:
+    """The recipe's outputs, in its order, then the states'; all there are where it names none."""
+    spec = prepared.request.spec
+    wanted = (*spec.outputs, *spec.state.values()) if spec.outputs else prepared.loaded.outputs
+    return tuple(dict.fromkeys(wanted))
+
+
+def _write_golden(trials: Trials, folder: Path) -> tuple[GoldenVector, ...]:
+    return tuple(
+        GoldenVector(
+            name=name,
+            inputs=_write_tensors(folder / "golden" / name, inputs),
+            outputs=_write_tensors(folder / "golden" / name, outputs),
         )
-    return tuple(vectors)
-
-
-def _write_values(folder: Path, name: str, values: npt.NDArray[np.float32]) -> str:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(values.astype("<f4").tobytes())
-    return name
-
-
-def _input_contract(tensor: SourceTensor, audio: AudioContract) -> TensorContract:
-    return TensorContract(
-        name="audio",
-        native_name="audio",
-        shape=tensor.shape,
-        dtype=_dtype(tensor),
-        axes=name_audio_axes(tensor.shape, audio),
+        for name, inputs, outputs in trials.golden
     )
+
+
+def _write_tensors(folder: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, str]:
+    return {name: _write_values(folder, name, tensor) for name, tensor in sorted(tensors.items())}
+
+
+def _write_values(folder: Path, name: str, values: npt.NDArray[Any]) -> str:
+    little = values.astype(values.dtype.newbyteorder("<"))
+    path = folder / f"{name}.{_SUFFIXES.get(values.dtype.name, values.dtype.name)}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(little.tobytes())
+    return path.relative_to(folder.parent.parent).as_posix()
+
+
+_SUFFIXES = {"float32": "f32", "float16": "f16", "int32": "i32", "int64": "i64"}
+
+
+def _input_contract(name: str, tensor: SourceTensor, request: ConversionRequest) -> TensorContract:
+    said = request.spec.inputs.get(name, InputSpec()).axes
+    if said and len(said) != len(tensor.shape):
+        raise PackagingError(
+            f"model.inputs.{name}.axes: {len(said)} axes for an input of shape {tensor.shape}; name {len(tensor.shape)}"
+        )
+    if name == AUDIO and request.audio is not None:
+        axes = said or name_audio_axes(tensor.shape, request.audio)
+    else:
+        axes = said or _number_axes(len(tensor.shape))
+    return TensorContract(name=name, native_name=name, shape=tensor.shape, dtype=_dtype(tensor), axes=axes)
 
 
 def _output_contract(name: str, tensor: SourceTensor, spec: ModelSpec) -> TensorContract:
-    return TensorContract(
-        name=name,
-        native_name=name,
-        shape=tensor.shape,
-        dtype=_dtype(tensor),
-        axes=("batch", *spec.outputs[name].axes),
-    )
+    said, rank = spec.outputs.get(name, OutputSpec()).axes, len(tensor.shape)
+    axes = said if len(said) == rank else ("batch", *said) if said else _number_axes(rank)
+    return TensorContract(name=name, native_name=name, shape=tensor.shape, dtype=_dtype(tensor), axes=axes)
+
+
+def _number_axes(rank: int) -> tuple[str, ...]:
+    return tuple("batch" if axis == 0 else f"axis_{axis}" for axis in range(rank))
 
 
 def _dtype(tensor: SourceTensor) -> Any:

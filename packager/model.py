@@ -12,17 +12,28 @@ import pydantic
 from device_profiles.record import Record
 from packager.bundle import ModelIdentity
 from packager.errors import PackagingError
-from packager.storage import digest_tree
+from packager.factories import digest_factory, is_python, locate_factory
+from packager.storage import digest_facts, digest_tree
 
+TORCH_SUFFIXES = (".pt", ".pth", ".pt2", ".jit", ".ts")
 Framework = Literal["torch", "tensorflow"]
 Name = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
+
+
+class InputSpec(Record):
+    """What the recipe says of one input."""
+
+    axes: tuple[str, ...] = ()
+    """one word a dimension, the batch too, for example ["batch", "mel", "frame"]; default: told from the shape"""
+    shape: tuple[Annotated[int, pydantic.Field(gt=0)], ...] | None = None
+    """sizes to fix a model's open dimensions to; default: the audio contract's window, or the example input's"""
 
 
 class OutputSpec(Record):
     """What the recipe says of one output."""
 
-    axes: tuple[str, ...]
-    """one word a dimension without the batch, for example ["frame", "pitch"]"""
+    axes: tuple[str, ...] = ()
+    """one word a dimension without the batch, for example ["frame", "pitch"]; default: `axis_1`, `axis_2` …"""
     aliases: tuple[str, ...] = ()
     """other names of it in ready-made files, for example ["Identity_1"]"""
 
@@ -37,13 +48,21 @@ class ModelSpec(Record):
     license: Name
     """the model's licence, for example "Apache-2.0\""""
     source: Name
-    """a path, or "pkg://installed_package/path\""""
+    """a path, "pkg://installed_package/path", "python:module:factory" or a script with get_model() and get_args()"""
     framework: Framework | None = None
-    """"torch" or "tensorflow"; derived from the file where it can be"""
+    """"torch" or "tensorflow"; derived from the source where it can be"""
     signature: str | None = None
     """which signature of a SavedModel; default "serving_default\""""
-    outputs: dict[str, OutputSpec]
-    """one table an output, bound by name"""
+    weights: Name | None = None
+    """a checkpoint that is read and handed to the factory; a path, or "pkg://installed_package/path\""""
+    trust: bool = False
+    """whether pickles may be loaded, which can run any code; say true only of files whose maker you trust"""
+    inputs: dict[str, InputSpec] = {}
+    """one table an input, where its name, shape or axes must be said"""
+    outputs: dict[str, OutputSpec] = {}
+    """one table an output, bound by name; a PyTorch model that returns a tuple is named in its order"""
+    state: dict[str, Name] = {}
+    """state input → the output that it is fed from in the next call; a clip starts with zeros"""
 
     @property
     def identity(self) -> ModelIdentity:
@@ -52,12 +71,23 @@ class ModelSpec(Record):
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model found: where it is, what loads it, and the digest of its bytes."""
+    """A model found: where it is, what loads it, and the digest of its bytes.
+
+    Attributes:
+        spec: The recipe's [model] section.
+        path: The model's file or folder; of a Python factory, the file of its module.
+        framework: What loads it.
+        sha256: Digest of all its files.
+        factory: The function to call where the source is Python code.
+        weights: A checkpoint to hand to the factory.
+    """
 
     spec: ModelSpec
     path: Path
     framework: Framework
     sha256: str
+    factory: str | None = None
+    weights: Path | None = None
 
 
 def find_source(spec: ModelSpec, base: Path) -> ModelSource:
@@ -65,16 +95,26 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
 
     Args:
         spec: The recipe's [model] section.
-        base: The folder that relative paths start from: the recipe's.
+        base: The folder that relative paths and Python modules start from: the recipe's.
 
     Raises:
         PackagingError: Nothing is there, or its framework cannot be told.
     """
+    weights = None if spec.weights is None else resolve_path(spec.weights, base)
+    if weights is not None and not weights.is_file():
+        raise PackagingError(f"model.weights: {spec.weights!r}: no such file ({weights})")
+    if is_python(spec.source):
+        path, factory = locate_factory(spec.source, base, where="model.source")
+        digest = digest_facts(
+            {"code": digest_factory(path), "factory": factory, "weights": weights and digest_tree(weights)}
+        )
+        return ModelSource(spec, path, spec.framework or "torch", digest, factory=factory, weights=weights)
     path = resolve_path(spec.source, base)
     if not path.exists():
         raise PackagingError(f"model.source: {spec.source!r}: no such file or folder ({path})")
-    framework = spec.framework or _derive_framework(path)
-    return ModelSource(spec=spec, path=path, framework=framework, sha256=digest_tree(path))
+    if weights is not None:
+        raise PackagingError("model.weights: only a Python factory takes weights; leave it out")
+    return ModelSource(spec, path, spec.framework or _derive_framework(path), digest_tree(path))
 
 
 def resolve_path(uri: str, base: Path) -> Path:
@@ -97,10 +137,15 @@ def resolve_path(uri: str, base: Path) -> Path:
 
 
 def _derive_framework(path: Path) -> Framework:
-    if (path / "saved_model.pb").is_file() or path.suffix in {".keras", ".h5"}:
+    if (path / "saved_model.pb").is_file() or path.suffix in {".keras", ".h5", ".hdf5"}:
         return "tensorflow"
-    if path.suffix in {".pt", ".pt2"}:
+    if path.suffix in TORCH_SUFFIXES:
         return "torch"
+    if path.suffix in {".tflite", ".mlpackage", ".mlmodel"}:
+        raise PackagingError(
+            f"model.source: {path}: is a converted model already; it can be evaluated "
+            "(testpress evaluate RECIPE FILE) or played (testpress play FILE), not packaged"
+        )
     raise PackagingError(
         f"model.source: {path}: not a SavedModel folder (no saved_model.pb), .keras, .h5, .pt or .pt2 file, "
         'so its framework cannot be told; say framework = "torch" or "tensorflow"'

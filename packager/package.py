@@ -8,6 +8,7 @@ own code and the options. A folder whose manifest holds the right key is finishe
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,18 +61,26 @@ class Order:
 
     Attributes:
         source: The model, found.
-        audio: The contract between app and model.
+        audio: The contract between app and model; None where it takes no samples.
         variants: Formats and precisions.
         minimum_deployment_target: The oldest iOS that Core ML bundles must run on.
         out: The output folder; bundles go to `out/bundles`, logs to `out/logs`.
+        windows: A `.npy` file of the recipe's audio, float32 (windows, channels, window_samples), to calibrate with and
+            to prove bundles on; None leaves test signals.
+        windows_key: The content address of those windows.
+        numerics: `module:class` of what runs model files for proofs and searches, as
+            `packager.compression.numerics.Numerics`; None makes bundles without proof.
         limits: What a worker may use.
     """
 
     source: ModelSource
-    audio: AudioContract
+    audio: AudioContract | None
     variants: Sequence[Variant]
     out: Path
     minimum_deployment_target: str = "iOS15"
+    windows: Path | None = None
+    windows_key: str | None = None
+    numerics: str | None = None
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -116,7 +125,9 @@ def key(order: Order, variant: Variant) -> str:
         {
             **source_facts(order.source),
             "identity": order.source.spec.identity.model_dump(),
-            "audio": order.audio.model_dump(mode="json"),
+            "audio": order.audio and order.audio.model_dump(mode="json"),
+            "windows": order.windows_key,
+            "numerics": order.numerics and digest_code(_package_folder(order.numerics)),
             "format": variant.format,
             "precision": variant.precision,
             "target": order.minimum_deployment_target if variant.format == "coreml" else None,
@@ -132,10 +143,20 @@ def source_facts(source: ModelSource) -> dict[str, Any]:
         "source": source.sha256,
         "framework": source.framework,
         "signature": spec.signature,
+        "inputs": {name: one.model_dump(mode="json") for name, one in spec.inputs.items()},
         "outputs": {name: output.axes for name, output in spec.outputs.items()},
+        "state": spec.state,
         "versions": tool_versions(source.framework),
         "packager": digest_code(Path(__file__).parent),
     }
+
+
+def _package_folder(name: str) -> Path:
+    """The top package's folder of `module:class`; nothing of it is imported."""
+    found = importlib.util.find_spec(name.partition(":")[0].partition(".")[0])
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    return Path(next(iter(found.submodule_search_locations)))
 
 
 def find_finished(path: Path, expected_key: str) -> Bundle | None:
@@ -178,7 +199,11 @@ def _job(variants: list[Variant], order: Order) -> Job:
         path=str(source.path),
         framework=source.framework,
         sha256=source.sha256,
+        factory=source.factory,
+        weights=None if source.weights is None else str(source.weights),
         audio=order.audio,
+        windows=None if order.windows is None else str(order.windows.resolve()),
+        numerics=order.numerics,
         format=format_,
         minimum_deployment_target=order.minimum_deployment_target,
         tools=tool_versions(source.framework, format_),

@@ -1,11 +1,15 @@
-"""Test signals that need no data: what golden vectors are made of."""
+"""Test signals that need no data: what golden vectors, proofs and calibration are made of."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from packager.bundle import AudioContract
+from packager.sources import AUDIO, LoadedSource, name_audio_axes, shape_window
 
 _SEED = 20261123
 _CHIRP_PEAK = 0.5
@@ -25,3 +29,31 @@ def probe_windows(audio: AudioContract) -> dict[str, npt.NDArray[np.float32]]:
     chirp = np.tile(_CHIRP_PEAK * np.sin(phase), (audio.channels, 1))
     noise = np.random.default_rng(_SEED).normal(scale=_NOISE_RMS, size=(audio.channels, audio.window_samples))
     return {"chirp": chirp.astype(np.float32), "noise": noise.astype(np.float32)}
+
+
+def probe_inputs(
+    loaded: LoadedSource, audio: AudioContract | None, state: Mapping[str, str]
+) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """One whole call a probe: all inputs of a model, in their shapes and dtypes.
+
+    Audio inputs hear `probe_windows`; state inputs are 0; every other input takes the source's own example, and in
+    `noise`, where it holds real numbers, seeded noise as loud as that example.
+    """
+    windows = probe_windows(audio) if audio is not None and AUDIO in loaded.inputs else None
+    calls: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for probe in windows or ("example", "noise"):
+        generator = np.random.default_rng(_SEED)
+        calls[probe] = {}
+        for name, tensor in loaded.inputs.items():
+            if windows is not None and audio is not None and name == AUDIO:
+                shaped = shape_window(windows[probe], tensor.shape, name_audio_axes(tensor.shape, audio))
+                calls[probe][name] = shaped.astype(tensor.dtype)
+            elif name in state:
+                calls[probe][name] = np.zeros(tensor.shape, tensor.dtype)
+            else:
+                example = loaded.examples.get(name)
+                value = generator.normal(size=tensor.shape) if example is None else example
+                if probe == "noise" and example is not None and np.issubdtype(example.dtype, np.floating):
+                    value = generator.normal(example.mean(), example.std() or 1.0, tensor.shape)
+                calls[probe][name] = np.ascontiguousarray(value, dtype=tensor.dtype)
+    return calls

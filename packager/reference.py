@@ -14,8 +14,9 @@ import numpy as np
 from device_profiles.record import Record
 from packager.bundle import AudioContract
 from packager.model import Framework, ModelSource, ModelSpec
-from packager.sources import load_source, name_audio_axes, shape_window
+from packager.sources import load_source
 from packager.storage import create_array, stage_folder
+from packager.streams import Stream
 from packager.workers import DEFAULT_LIMITS, Job, Limits, run_jobs
 
 _EVENT_EVERY = 8
@@ -28,9 +29,13 @@ class ReferenceRequest(Record):
     path: str
     framework: Framework
     sha256: str
+    factory: str | None = None
+    weights: str | None = None
     audio: AudioContract
     windows: str
     """a `.npy` file, float32 (windows, channels, window_samples)"""
+    starts: tuple[int, ...] = ()
+    """windows with which a clip starts: states are 0 there"""
     folder: str
     """where the outputs go"""
 
@@ -38,15 +43,21 @@ class ReferenceRequest(Record):
 def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Inside the worker: run all windows; yields how many are done."""
     parsed = ReferenceRequest.model_validate(request, strict=False)
-    source = ModelSource(parsed.spec, Path(parsed.path), parsed.framework, parsed.sha256)
+    weights = None if parsed.weights is None else Path(parsed.weights)
+    source = ModelSource(
+        parsed.spec, Path(parsed.path), parsed.framework, parsed.sha256, factory=parsed.factory, weights=weights
+    )
     loaded = load_source(source, parsed.audio)
-    axes = name_audio_axes(loaded.input.shape, parsed.audio)
+    stream = Stream(loaded, parsed.audio, parsed.spec.state)
     windows = np.load(parsed.windows, mmap_mode="r")
+    starts = set(parsed.starts)
     with stage_folder(Path(parsed.folder)) as stage:
         shapes = {name: (len(windows), *loaded.outputs[name].shape[1:]) for name in parsed.spec.outputs}
         files = {name: create_array(stage / f"{name}.npy", shape) for name, shape in shapes.items()}
         for index, window in enumerate(windows):
-            outputs = loaded.run(shape_window(window, loaded.input.shape, axes))
+            if index in starts:
+                stream.reset()
+            outputs = stream.hear(np.array(window))
             for name, file in files.items():
                 file[index] = outputs[name][0]
             if index % _EVENT_EVERY == 0:

@@ -15,7 +15,7 @@ from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor
 from evaluators.predictions import name_precision
 from evaluators.signatures import Port, Signature, read_signatures
-from packager.bundle import MANIFEST_NAME, Bundle, Floor, Format, Manifest
+from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Floor, Format, Manifest, Proof
 from packager.storage import digest_files
 from reports.notation import format_number, shorten
 from testpress.model_file import ModelFile
@@ -178,9 +178,6 @@ def as_text(found: Inspection) -> str:
 
 
 def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str, str]]:
-    audio = manifest.audio
-    windows = f"windows of {audio.window_samples} samples every {audio.hop_samples}"
-    rate = "" if audio.frame_rate_hz is None else f", trimmed by {audio.frame_rate_hz:g} frames/s"
     held = [f"all {len(manifest.files)} files are as packaged"] if not faults else ["BROKEN", *faults]
     vectors = (f"{g.name} ({', '.join(g.inputs)} → {', '.join(g.outputs)})" for g in manifest.golden)
     return [
@@ -189,10 +186,30 @@ def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str,
         ("source", f"{manifest.source.uri} ({manifest.source.framework}, SHA-256 {manifest.source.sha256[:12]}…)"),
         ("tools", ", ".join(f"{name} {version}" for name, version in manifest.tools.items())),
         ("rewrites", ", ".join(manifest.rewrites) or "none"),
-        ("audio", f"{audio.sample_rate_hz} Hz, {audio.channels} channel(s), {windows}{rate}"),
+        ("audio", _audio_text(manifest.audio)),
+        ("state", ", ".join(f"{name} ← {output}" for name, output in manifest.state.items()) or "none"),
+        ("proof", _proof_text(manifest.proof)),
         ("golden vectors", "; ".join(vectors) or "none"),
         *zip(("hashes", *("" for _ in faults)), held, strict=True),
     ]
+
+
+def _audio_text(audio: AudioContract | None) -> str:
+    if audio is None:
+        return "none: the model takes no samples"
+    windows = f"windows of {audio.window_samples} samples every {audio.hop_samples}"
+    rate = "" if audio.frame_rate_hz is None else f", trimmed by {audio.frame_rate_hz:g} frames/s"
+    return f"{audio.sample_rate_hz} Hz, {audio.channels} channel(s), {windows}{rate}"
+
+
+def _proof_text(proof: Proof | None) -> str:
+    if proof is None:
+        return "none"
+    found = ", ".join(
+        f"{one.output} {one.reason if one.snr_db is None else f'{one.snr_db:.1f} dB'}" for one in proof.outputs
+    )
+    verdict = "holds" if proof.holds else "BROKEN" + (f" at {proof.breaks_at}" if proof.breaks_at else "")
+    return f"{verdict}: {found}; at least {proof.tolerance_db:g} dB was promised ({proof.calls} calls: {proof.inputs})"
 
 
 def _signature_text(signature: Signature) -> str:

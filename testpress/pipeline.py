@@ -11,10 +11,12 @@ from typing import Protocol
 import testpress
 from device_profiles.record import dump_json
 from evaluators.dataset_factory import locate_dataset
+from evaluators.datasets import Dataset
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import Assignment, check_inputs, evaluate
 from evaluators.evaluation import Evaluation
+from evaluators.inputs import store_windows
 from evaluators.subjects import Subject, from_packaged, from_path
 from evaluators.task import load_task
 from packager.errors import PackagingError
@@ -23,8 +25,10 @@ from packager.package import Order, Packaged, find_finished, folder, key, packag
 from packager.storage import lock_folder, write_text_atomically
 from reports.comparison import Comparison, compare
 from reports.write import Paths, write_report
-from testpress.recipe import Recipe
+from testpress.recipe import Recipe, need_audio, need_task
 
+NUMERICS = "evaluators.numerics:Emulation"
+"""what packaging runs model files with: named, not imported, so that the packager knows nothing of the emulators"""
 EVALUATION_NAME = "evaluation.json"
 
 
@@ -67,8 +71,8 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, command: str) -> RunRe
         TestpressError: The user can mend it.
     """
     with lock_folder(out):
-        _source(recipe)
-        _check_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
+        need_audio(recipe)
+        need_task(recipe)
         packaged = _package(recipe, out, progress)
         subjects = [from_packaged(one, out) for one in packaged]
         evaluation = _evaluate(recipe, out, subjects, progress, command=command)
@@ -105,7 +109,7 @@ def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: P
 
 def _packaged_subjects(recipe: Recipe, out: Path, progress: Progress) -> list[Subject]:
     """The recipe's bundles that are there and up to date; says which are not."""
-    order, subjects = _order(recipe, out), []
+    order, subjects = _order(recipe, out, progress), []
     for variant in recipe.variants:
         bundle = find_finished(folder(order, variant), key(order, variant))
         if bundle is not None:
@@ -116,21 +120,29 @@ def _packaged_subjects(recipe: Recipe, out: Path, progress: Progress) -> list[Su
     return subjects
 
 
-def _check_dataset(recipe: Recipe, out: Path, progress: Progress) -> None:
-    written = recipe.written
+def _read_dataset(recipe: Recipe, out: Path, progress: Progress) -> Dataset:
+    task, audio = need_task(recipe), need_audio(recipe)
     progress.stage("read the dataset", 0, 1)
-    manifest = locate_dataset(written.task.dataset, recipe.folder, out)
-    check_inputs(load_task(written.task.kind), written.model, audio=written.audio, manifest=manifest)
+    manifest = locate_dataset(task.dataset, recipe.folder, out)
+    dataset = check_inputs(load_task(task.kind), recipe.written.model, audio=audio, manifest=manifest)
     progress.stage("read the dataset", 1, 1)
+    return dataset
 
 
-def _order(recipe: Recipe, out: Path) -> Order:
+def _order(recipe: Recipe, out: Path, progress: Progress) -> Order:
+    windows = None
+    if recipe.written.task is not None and recipe.written.audio is not None:
+        dataset = _read_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
+        windows = store_windows(dataset, recipe.written.audio, out / "cache").path
     return Order(
         source=_source(recipe),
         audio=recipe.written.audio,
         variants=recipe.variants,
         out=out,
         minimum_deployment_target=recipe.minimum_deployment_target,
+        windows=windows,
+        windows_key=None if windows is None else windows.parent.name,
+        numerics=NUMERICS,
     )
 
 
@@ -139,7 +151,7 @@ def _source(recipe: Recipe) -> ModelSource:
 
 
 def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
-    order, done, total = _order(recipe, out), 0, len(recipe.variants)
+    order, done, total = _order(recipe, out, progress), 0, len(recipe.variants)
     progress.stage("package", 0, total)
 
     def on_done(_: Packaged) -> None:
@@ -159,12 +171,12 @@ def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
 def _evaluate(
     recipe: Recipe, out: Path, subjects: Sequence[Subject], progress: Progress, *, command: str
 ) -> Evaluation:
-    written = recipe.written
+    written, audio, task = recipe.written, need_audio(recipe), need_task(recipe)
     assignment = Assignment(
         source=_source(recipe),
-        audio=written.audio,
-        dataset=locate_dataset(written.task.dataset, recipe.folder, out),
-        task=written.task.kind,
+        audio=audio,
+        dataset=locate_dataset(task.dataset, recipe.folder, out),
+        task=task.kind,
         subjects=subjects,
         devices=recipe.profiles,
         out=out,
@@ -175,8 +187,8 @@ def _evaluate(
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         command=command,
         model=written.model.identity,
-        audio=written.audio,
-        task=written.task.kind,
+        audio=audio,
+        task=task.kind,
         recipe=recipe.as_data(),
         dataset=findings.dataset,
         environment=describe_environment(),

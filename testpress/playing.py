@@ -104,7 +104,7 @@ def save_outputs(played: Played, path: Path) -> None:
 
 def _bind(emulator: Emulator, terms: Terms, model: ModelFile) -> Binding:
     try:
-        return bind(emulator, terms.audio, terms.outputs)
+        return bind(emulator, terms.audio, terms.outputs, terms.state)
     except EvaluationError as fault:
         raise EvaluationError(f"{model.path}: {fault}") from None
 
@@ -115,11 +115,13 @@ def _run(
     """Outputs by name, `(windows, …)`, and the time of each call."""
     collected: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in binding.outputs}
     calls_ns = []
+    states: dict[str, npt.NDArray[Any]] = {}
     for index, window in enumerate(windows):
-        inputs = binding.shape_inputs(window)
+        inputs = {**binding.shape_inputs(window), **states}
         start = time.perf_counter_ns()
         values = emulator.run(inputs)
         calls_ns.append(time.perf_counter_ns() - start)
+        states = {name: np.asarray(values[output]) for name, output in binding.state.items()}
         for name, native in binding.outputs.items():
             collected[name].append(_without_batch(values[native], emulator.outputs[native]))
         on_window(index + 1, len(windows))

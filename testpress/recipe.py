@@ -60,14 +60,14 @@ class RecipeFile(Record):
 
     model: ModelSpec
     """the [model] section"""
-    audio: AudioContract
-    """the [audio] section: the contract between app and model"""
-    devices: DevicesSpec
-    """the [devices] section"""
+    audio: AudioContract | None = None
+    """the [audio] section: the contract between app and model; left out where the model takes no samples"""
+    devices: DevicesSpec | None = None
+    """the [devices] section; packaging alone can do without, for the formats in [variants]"""
     variants: VariantsSpec | None = None
     """the [variants] section; default: what each device profile prefers"""
-    task: TaskSpec
-    """the [task] section"""
+    task: TaskSpec | None = None
+    """the [task] section; packaging alone can do without"""
     budgets: tuple[Budget, ...] = ()
     """one [[budgets]] table a budget"""
 
@@ -105,6 +105,34 @@ class Recipe:
         return data
 
 
+def need_audio(recipe: Recipe) -> AudioContract:
+    """The recipe's audio contract, for a stage that cannot do without.
+
+    Raises:
+        RecipeError: It has none.
+    """
+    if recipe.written.audio is None:
+        raise RecipeError(
+            f"{recipe.path}: has no [audio] section; playing the model on audio needs sample_rate_hz, window_samples "
+            "and hop_samples (testpress package does without)"
+        )
+    return recipe.written.audio
+
+
+def need_task(recipe: Recipe) -> TaskSpec:
+    """The recipe's task, for a stage that cannot do without.
+
+    Raises:
+        RecipeError: It has none.
+    """
+    if recipe.written.task is None:
+        raise RecipeError(
+            f"{recipe.path}: has no [task] section; an evaluation needs kind and dataset "
+            "(testpress package does without)"
+        )
+    return recipe.written.task
+
+
 def read_recipe(path: Path, *, devices: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe and check every name in it.
 
@@ -119,7 +147,7 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = ()) -> Recipe:
     faults: list[str] = []
     profiles = []
     base = Path() if devices else path.parent  # a shell's paths start where the shell stands
-    for identifier in devices or written.devices.ids:
+    for identifier in devices or (written.devices.ids if written.devices else ()):
         profile = _collect(faults, f"{path}: devices.ids", lambda i=identifier: read_profile(_profile_path(i, base)))
         if profile is not None:
             profiles.append(profile)
@@ -127,10 +155,11 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = ()) -> Recipe:
     for variant in variants:
         where = f"variants.{variant.format}"
         _collect(faults, str(path), lambda v=variant, w=where: check_precision(v.format, v.precision, where=w))
-    task = _collect(faults, f"{path}: task.kind", lambda: load_task(written.task.kind))
+    kind = written.task.kind if written.task else None
+    task = None if kind is None else _collect(faults, f"{path}: task.kind", lambda: load_task(kind))
     faults += [f"{path}: {fault}" for fault in ([] if task is None else _budget_faults(written.budgets, task))]
     if not variants and not faults:
-        formats = " or ".join(sorted({profile.format for profile in profiles}))
+        formats = " or ".join(sorted({profile.format for profile in profiles}) or ("tflite", "coreml"))
         faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")
     if faults:
         raise RecipeError("\n".join(faults))
@@ -164,7 +193,7 @@ def _variants(written: RecipeFile, profiles: list[DeviceProfile]) -> tuple[Varia
     wanted: dict[Format, tuple[str, ...]]
     if written.variants is not None:
         wanted = {"tflite": written.variants.tflite, "coreml": written.variants.coreml}
-        formats: set[Format] = {profile.format for profile in profiles}
+        formats: set[Format] = {profile.format for profile in profiles} or set(wanted)
         return tuple(Variant(f, p) for f, ps in wanted.items() if f in formats for p in dict.fromkeys(ps))
     preferred = [Variant(profile.format, p) for profile in profiles for p in profile.precisions]
     return tuple(dict.fromkeys(v for v in preferred if v.precision in precisions(v.format)))

@@ -49,7 +49,7 @@ def take_windows(order: PlayOrder, emulator: Emulator) -> Stimuli:
     """
     terms = find_terms(order, emulator)
     try:
-        binding = bind(emulator, terms.audio, {})
+        binding = bind(emulator, terms.audio, {}, terms.state)
     except EvaluationError as fault:
         raise EvaluationError(f"{order.model.path}: {fault}") from None
     recording = read_audio(order.audio, terms.audio)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from device_profiles.record import read_toml
@@ -47,6 +47,8 @@ class Terms:
     outputs: Mapping[str, OutputSpec]
     origin: str
     guessed: bool
+    state: Mapping[str, str] = field(default_factory=dict)
+    """state input → the output it is fed from in the next call"""
 
 
 def make_order(
@@ -84,14 +86,17 @@ def find_terms(order: PlayOrder, emulator: Emulator) -> Terms:
             tensor.name: OutputSpec(axes=tensor.axes[1:], aliases=(tensor.native_name,))
             for tensor in bundle.manifest.outputs
         }
-        return Terms(bundle.manifest.audio, specs, "the bundle's manifest", guessed=False)
+        audio = _need_audio(bundle.manifest.audio, f"{bundle.path}: its manifest")
+        return Terms(audio, specs, "the bundle's manifest", guessed=False, state=bundle.manifest.state)
     if order.recipe is not None:
-        rate_hz = order.recipe.audio.sample_rate_hz
+        contract = _need_audio(order.recipe.audio, "the recipe")
+        rate_hz = contract.sample_rate_hz
         if order.sample_rate_hz not in (None, rate_hz):
             raise EvaluationError(
                 f"--sample-rate {order.sample_rate_hz} contradicts the recipe's {rate_hz}; leave it out"
             )
-        return Terms(order.recipe.audio, order.recipe.model.outputs, "the recipe", guessed=False)
+        model = order.recipe.model
+        return Terms(contract, model.outputs, "the recipe", guessed=False, state=model.state)
     if order.sample_rate_hz is None:
         raise EvaluationError(
             f"{order.model.path}: a bare model file does not say at what rate it hears; "
@@ -99,6 +104,14 @@ def find_terms(order: PlayOrder, emulator: Emulator) -> Terms:
         )
     audio = _contract_of(emulator, order.sample_rate_hz, str(order.model.path))
     return Terms(audio, {name: OutputSpec(axes=()) for name in emulator.outputs}, "the input's shape", guessed=True)
+
+
+def _need_audio(audio: AudioContract | None, where: str) -> AudioContract:
+    if audio is None:
+        raise EvaluationError(
+            f"{where} has no audio contract: the model takes no samples, so it cannot be played on audio"
+        )
+    return audio
 
 
 def _contract_of(emulator: Emulator, sample_rate_hz: int, where: str) -> AudioContract:

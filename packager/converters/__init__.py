@@ -1,6 +1,6 @@
 """How models are converted: one file a pair, `<source>_to_<format>.py`. `ls` of this folder is the support matrix.
 
-Each file has `prepare(source, options) -> write`, and `write(precision, path)` makes one model file and names the
+Each file has `prepare(source, context) -> write`, and `write(precision, path)` makes one model file and names the
 rewrites it took: what all precisions of a format share is done once, in `prepare`.
 """
 
@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from packager.compression import Context
 from packager.errors import PackagingError
 from packager.sources import LoadedSource
 
 Write = Callable[[str, Path], tuple[str, ...]]
 """`write(precision, path)`: make the model file (or folder) at `path`, which is not there yet; the rewrites applied"""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a recipe and its devices ask of a conversion.
-
-    Attributes:
-        minimum_deployment_target: coremltools' word for the oldest system to run on, for example `iOS15`.
-    """
-
-    minimum_deployment_target: str = "iOS15"
 
 
 def pairs() -> tuple[tuple[str, str], ...]:
@@ -46,7 +35,7 @@ def check_pair(framework: str, format_: str) -> None:
         raise PackagingError(f"no converter from {framework} to {format_}; there are: {known}")
 
 
-def prepare(framework: str, format_: str, source: LoadedSource, options: Options) -> Write:
+def prepare(framework: str, format_: str, source: LoadedSource, context: Context) -> Write:
     """Start the conversion of a loaded source to a format.
 
     Raises:
@@ -54,5 +43,5 @@ def prepare(framework: str, format_: str, source: LoadedSource, options: Options
     """
     check_pair(framework, format_)
     module = importlib.import_module(f"packager.converters.{framework}_to_{format_}")
-    write: Write = module.prepare(source, options)
+    write: Write = module.prepare(source, context)
     return write

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from packager.compression import Context
 from packager.compression.coreml import converter_options
-from packager.converters import Options, Write
+from packager.converters import Write
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
 from packager.rewrites.tensorflow import register_tensorflow_lowerings
 from packager.sources.tensorflow import INPUT_NAME, TensorFlowSource
 
 
-def prepare(source: TensorFlowSource, options: Options) -> Write:
+def prepare(source: TensorFlowSource, context: Context) -> Write:
     """Convert with coremltools, once a precision; the features carry the source's names."""
     ct = import_coremltools()
 
@@ -25,7 +26,7 @@ def prepare(source: TensorFlowSource, options: Options) -> Write:
                 convert_to="mlprogram",
                 inputs=[ct.TensorType(name=INPUT_NAME, shape=source.input.shape)],
                 skip_model_load=True,
-                **converter_options(precision, options.minimum_deployment_target),
+                **converter_options(precision, context.minimum_deployment_target),
             )
             spec = model.get_spec()
             for name, native in source.native_names.items():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from packager.compression import Context
 from packager.compression.tflite import compress
-from packager.converters import Options, Write
+from packager.converters import Write
 from packager.errors import PackagingError
 from packager.sources.tensorflow import TensorFlowSource, import_tensorflow
 
 
-def prepare(source: TensorFlowSource, options: Options) -> Write:  # noqa: ARG001  the format has no options yet
+def prepare(source: TensorFlowSource, context: Context) -> Write:
     """Convert to float32; the signature keeps the names of input and outputs.
 
     Raises:

@@ -1,0 +1,81 @@
+"""Running a fresh bundle beside its source: is it still the same model?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.emulators import Emulator, open_model
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import OutputParity
+from evaluators.parity import ParityMeter
+from packager.bundle import OutputProof, Proof
+from packager.trials import Tensors, Trials
+
+
+def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
+    """Run a model file on trials and compare it with the source's outputs.
+
+    Args:
+        path: A .tflite file or .mlpackage folder with the source's names for inputs and outputs.
+        trials: Inputs and the source's outputs; states are those the source gave, call by call.
+        tolerance_db: The least SNR that every output must have.
+
+    Raises:
+        EvaluationError: The file cannot be loaded or run at all.
+    """
+    emulator = open_model(path)
+    faults: dict[str, str] = {}
+    meters: dict[str, ParityMeter] = {}
+    for call, reference in zip(trials.calls, trials.references, strict=True):
+        found = emulator.run(as_inputs(emulator, call))
+        for name, expected in reference.items():
+            if name in emulator.outputs and name not in faults:
+                try:
+                    _compare(meters.setdefault(name, ParityMeter()), name, expected, found[name])
+                except EvaluationError as fault:
+                    faults[name] = str(fault)
+    outputs = tuple(_describe(name, meter, faults.get(name)) for name, meter in meters.items())
+    return Proof(
+        runtime=emulator.runtime,
+        calls=len(trials.calls),
+        inputs=trials.description,
+        outputs=outputs,
+        tolerance_db=tolerance_db,
+        holds=bool(outputs) and all(_holds(output, tolerance_db) for output in outputs),
+    )
+
+
+def as_inputs(emulator: Emulator, call: Tensors) -> dict[str, npt.NDArray[Any]]:
+    """A source's inputs in the dtypes of a model file: neither format keeps 64-bit integers."""
+    wanted: Mapping[str, Any] = emulator.inputs
+    return {name: np.asarray(value).astype(wanted[name].dtype) for name, value in call.items() if name in wanted}
+
+
+def _compare(meter: ParityMeter, name: str, expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> None:
+    estimate = np.asarray(found)
+    if estimate.size == expected.size:  # neither format knows numbers without dimensions; sizes of 1 come and go
+        estimate = estimate.reshape(expected.shape)
+    meter.add(name, np.asarray(expected), estimate)
+
+
+def _describe(name: str, meter: ParityMeter, fault: str | None) -> OutputProof:
+    if fault is not None:
+        return OutputProof(output=name, snr_db=None, max_abs_error=None, reason=fault)
+    parity: OutputParity = meter.result(name)
+    return OutputProof(
+        output=name,
+        snr_db=parity.snr_db.value,
+        max_abs_error=parity.max_abs_error.value,
+        reason=parity.snr_db.reason,
+    )
+
+
+def _holds(output: OutputProof, tolerance_db: float) -> bool:
+    if output.snr_db is None:
+        return output.max_abs_error is not None and output.max_abs_error == 0
+    return output.snr_db >= tolerance_db

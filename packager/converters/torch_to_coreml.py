@@ -1,0 +1,110 @@
+"""PyTorch to Core ML, as an ML Program: by coremltools' frontend for traced modules, else by that for exports.
+
+The rewritten program is traced, not the user's module: what is traced is then the same graph that TFLite is made of.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from packager.compression import Context
+from packager.compression.coreml import converter_options
+from packager.converters import Write
+from packager.errors import PackagingError
+from packager.lowerings import register_all
+from packager.mlpackage import import_coremltools, save_package
+from packager.rewrites.torch import rewrite_program
+from packager.sources.torch import TorchSource, describe_fault
+
+_INTEGERS = {"int64": np.int32, "int32": np.int32, "int16": np.int32, "int8": np.int32, "uint8": np.int32, "bool": bool}
+
+
+def prepare(source: TorchSource, context: Context) -> Write:
+    """Convert with coremltools, once a precision; the features carry the source's names.
+
+    Raises:
+        PackagingError: The model can be neither exported nor traced.
+    """
+    import_coremltools()
+    register_all("coreml")
+    frontends, applied = _frontends(source)
+
+    def write(precision: str, path: Path) -> tuple[str, ...]:
+        options_ = converter_options(precision, context.minimum_deployment_target)
+        spec, weights = _convert(source, frontends, options_)
+        save_package(spec, weights, path)
+        return applied
+
+    return write
+
+
+def _frontends(source: TorchSource) -> tuple[list[Callable[[], Any]], tuple[str, ...]]:
+    """Ways to hand the model to coremltools, the best first, and the rewrites they hold."""
+    rewritten = rewrite_program(source.program)
+    return [
+        lambda: _trace(rewritten.program, source),
+        lambda: rewritten.program.run_decompositions({}),
+    ], rewritten.applied
+
+
+def _trace(program: Any, source: TorchSource) -> Any:
+    import torch
+
+    class Outputs(torch.nn.Module):
+        """The program's outputs as a tuple: traced modules return no dictionaries."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = program.module()
+
+        def forward(self, *tensors: Any) -> Any:
+            return tuple(self.inner(*tensors).values())
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.trace(  # type: ignore[no-untyped-call]
+            Outputs(), source.tensors, check_trace=False
+        )
+
+
+def _convert(source: TorchSource, frontends: list[Callable[[], Any]], options: dict[str, Any]) -> tuple[Any, Path]:
+    ct = import_coremltools()
+    faults = []
+    for frontend in frontends:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model = ct.convert(
+                    frontend(),
+                    source="pytorch",
+                    convert_to="mlprogram",
+                    inputs=_input_types(ct, source),
+                    outputs=_output_types(ct, source),
+                    skip_model_load=True,
+                    **options,
+                )
+                return model.get_spec(), Path(model.weights_dir)
+        except PackagingError:
+            raise
+        except Exception as fault:  # noqa: BLE001  the next frontend may take it; the first fault is raised below
+            faults.append(fault)
+    raise PackagingError(f"coremltools: {describe_fault(faults[0])}") from faults[0]
+
+
+def _input_types(ct: Any, source: TorchSource) -> list[Any]:
+    return [
+        ct.TensorType(name=name, shape=tensor.shape, dtype=_INTEGERS.get(tensor.dtype, np.float32))
+        for name, tensor in source.inputs.items()
+    ]
+
+
+def _output_types(ct: Any, source: TorchSource) -> list[Any]:
+    return [
+        ct.TensorType(name=name, dtype=_INTEGERS.get(tensor.dtype, np.float32))
+        for name, tensor in source.outputs.items()
+    ]

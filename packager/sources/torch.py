@@ -1,0 +1,222 @@
+"""PyTorch models: a factory, a script, an exported program or TorchScript; run it as the reference, export it once."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from packager.bundle import AudioContract
+from packager.errors import PackagingError
+from packager.factories import call_factory
+from packager.model import ModelSource, ModelSpec
+from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input
+from packager.sources.flat_call import Arguments, flatten_outputs, make_flat_module, name_outputs, take_apart
+from packager.sources.torch_files import load_checkpoint, load_module
+
+_SEED = 20261127
+
+
+@dataclass(frozen=True)
+class TorchSource:
+    """A PyTorch model with named tensors in and out.
+
+    Attributes:
+        module: Takes the input tensors in order and returns a dictionary of outputs.
+        script: The TorchScript module where the source is one, else None.
+        inputs: By name, in the order of the call.
+        outputs: By name.
+        tensors: Example inputs, in order.
+        where: The source, for messages.
+    """
+
+    module: Any
+    script: Any
+    inputs: Mapping[str, SourceTensor]
+    outputs: Mapping[str, SourceTensor]
+    tensors: tuple[Any, ...]
+    where: str
+
+    @property
+    def examples(self) -> Mapping[str, npt.NDArray[Any]]:
+        """The example inputs by name."""
+        return {name: tensor.numpy() for name, tensor in zip(self.inputs, self.tensors, strict=True)}
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Run once, eagerly."""
+        import torch
+
+        with torch.no_grad():
+            found = self.module(*(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in self.inputs))
+        return {name: tensor.numpy() for name, tensor in found.items()}
+
+    @functools.cached_property
+    def program(self) -> Any:
+        """The model as a `torch.export.ExportedProgram` of whole ATen ops, shapes fixed to the example's.
+
+        Raises:
+            PackagingError: torch.export cannot follow the model's code.
+        """
+        import torch
+
+        try:
+            if self.script is not None:
+                return _export_script(self)
+            return torch.export.export(self.module, self.tensors, strict=False)
+        except Exception as fault:
+            raise PackagingError(f"torch.export cannot follow the model: {describe_fault(fault)}") from fault
+
+
+def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
+    """Load a model and run it once on its example inputs.
+
+    Raises:
+        PackagingError: It cannot be loaded, is not what the recipe says, or fails on its example inputs.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise PackagingError('PyTorch is not installed; install "testpress[torch]"')
+    import torch
+
+    torch.manual_seed(_SEED)
+    model, example = _load_model(source, audio)
+    where = f"{source.path.name}:{source.factory}" if source.factory else str(source.path)
+    arguments = take_apart(getattr(model, "forward", model), example, where=where)
+    arguments = _rename(_resize(arguments, source.spec), source.spec, audio, where)
+    with torch.no_grad():
+        paths = [path for path, _ in flatten_outputs(_call(model, arguments, where))]
+    named = [*source.spec.outputs, *(name for name in source.spec.state.values() if name not in source.spec.outputs)]
+    names = name_outputs(paths, named if source.spec.outputs else (), where=where)
+    module = make_flat_module(model, arguments, names)
+    tensors = tuple(_real(tensor) for tensor in arguments.tensors)
+    with torch.no_grad():
+        found = module(*tensors)
+    check_outputs(source.spec, {name: tuple(tensor.shape) for name, tensor in found.items()}, where=where)
+    return TorchSource(
+        module=module,
+        script=model if isinstance(model, torch.jit.ScriptModule) else None,
+        inputs={name: _describe(tensor) for name, tensor in zip(arguments.names, tensors, strict=True)},
+        outputs={name: _describe(tensor) for name, tensor in found.items()},
+        tensors=tensors,
+        where=where,
+    )
+
+
+def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, Any]:
+    """The model in evaluation mode, and an example of its inputs."""
+    import torch
+
+    spec, example = source.spec, None
+    if source.factory is not None:
+        weights = () if source.weights is None else (load_checkpoint(source.weights, trust=spec.trust),)
+        made = call_factory(source.path, source.factory, *weights)
+        if isinstance(made, tuple) and len(made) == 2 and callable(made[0]):
+            model, example = made
+        else:
+            model = made
+    else:
+        model = load_module(source.path, trust=spec.trust)
+    if isinstance(model, torch.export.ExportedProgram):
+        args, kwargs = model.example_inputs or ((), {})
+        model, example = model.module(), example if example is not None else (tuple(args), dict(kwargs))
+    elif isinstance(model, torch.nn.Module):
+        model.eval()
+    else:
+        raise PackagingError(
+            f"{source.path}: {source.factory} returned a {type(model).__name__}; a factory returns a torch.nn.Module, "
+            "or (module, example_inputs)"
+        )
+    return model, _make_example(spec, audio, source.path) if example is None else example
+
+
+def _make_example(spec: ModelSpec, audio: AudioContract | None, path: Path) -> tuple[Any, ...]:
+    """Inputs for a model that comes without any: the recipe's shapes, else one window of audio."""
+    import torch
+
+    shapes: Sequence[tuple[int, ...] | None] = [one.shape for one in spec.inputs.values()]
+    if not shapes and audio is not None:
+        shapes = [(1, audio.window_samples) if audio.channels == 1 else (1, audio.channels, audio.window_samples)]
+    if not shapes or any(shape is None for shape in shapes):
+        raise PackagingError(
+            f"{path}: comes without example inputs, so their shapes are not known; say them in the recipe, in the "
+            "order of the call: model.inputs.NAME.shape = [1, 16000]"
+        )
+    return tuple(torch.randn(shape) for shape in shapes if shape is not None)
+
+
+def _resize(arguments: Arguments, spec: ModelSpec) -> Arguments:
+    """The example with the shapes that the recipe asks for."""
+    import dataclasses
+
+    import torch
+
+    wanted = {name: one.shape for name, one in spec.inputs.items() if one.shape is not None}
+    changed = {
+        id(tensor): torch.randn(wanted[name]).to(tensor.dtype)
+        for name, tensor in zip(arguments.names, arguments.tensors, strict=True)
+        if name in wanted and tuple(tensor.shape) != wanted[name]
+    }
+    return dataclasses.replace(
+        arguments,
+        tensors=tuple(changed.get(id(tensor), tensor) for tensor in arguments.tensors),
+        leaves=tuple(changed.get(id(leaf), leaf) for leaf in arguments.leaves),
+    )
+
+
+def _rename(arguments: Arguments, spec: ModelSpec, audio: AudioContract | None, where: str) -> Arguments:
+    """The inputs' names: `audio` for the one that takes samples."""
+    import dataclasses
+
+    shapes = {name: tuple(tensor.shape) for name, tensor in zip(arguments.names, arguments.tensors, strict=True)}
+    unknown = sorted(set(spec.inputs) - set(shapes) - {AUDIO})
+    if unknown and len(spec.inputs) != len(shapes):
+        raise PackagingError(
+            f"model.inputs: {', '.join(unknown)}: no input of {where}, which takes {', '.join(shapes)}"
+        )
+    names = list(spec.inputs) if unknown else list(arguments.names)  # shapes said without names the model knows
+    shapes = dict(zip(names, shapes.values(), strict=True))
+    heard = find_audio_input(shapes, spec, audio, where=where)
+    return dataclasses.replace(arguments, names=tuple(AUDIO if name == heard else name for name in names))
+
+
+def _call(model: Any, arguments: Arguments, where: str) -> Any:
+    from torch.utils import _pytree
+
+    args, kwargs = _pytree.tree_unflatten(list(arguments.leaves), arguments.structure)
+    try:
+        return model(*args, **kwargs)
+    except Exception as fault:
+        raise PackagingError(f"{where}: fails on its example inputs: {describe_fault(fault)}") from fault
+
+
+def _export_script(source: TorchSource) -> Any:
+    """A TorchScript module by way of an exported program of its graph, exported again under the outputs' names."""
+    import torch
+    from torch._export.converter import TS2EPConverter
+
+    program = TS2EPConverter(source.script, source.tensors).convert()
+    example = take_apart(source.script.forward, source.tensors, where=source.where)
+    module = make_flat_module(program.module(), example, tuple(source.outputs))
+    return torch.export.export(module, source.tensors, strict=False)
+
+
+def _real(tensor: Any) -> Any:
+    import torch
+
+    plain = tensor.detach().clone().contiguous()
+    return torch.view_as_real(plain) if plain.is_complex() else plain
+
+
+def _describe(tensor: Any) -> SourceTensor:
+    return SourceTensor(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+
+def describe_fault(fault: BaseException) -> str:
+    """An exception in one line: its class and the first line of its message."""
+    lines = [line.strip() for line in str(fault).strip().splitlines() if line.strip()]
+    return f"{type(fault).__name__}: {(lines or ['no message'])[0][:300]}"

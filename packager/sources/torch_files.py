@@ -1,0 +1,125 @@
+"""PyTorch's files: exported programs (.pt2), TorchScript, checkpoints. Pickles are refused unless the recipe trusts.
+
+torch.export.load and torch.load fall back to unpickling, which can run any code; here that fallback is shut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import types
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from packager.errors import PackagingError
+
+
+def load_checkpoint(path: Path, *, trust: bool) -> Any:
+    """The contents of a checkpoint: tensors and plain containers, or, with `trust`, any pickle.
+
+    Args:
+        path: A `.safetensors` file, or what `torch.save` wrote.
+        trust: Whether pickled objects of any class may be made.
+
+    Raises:
+        PackagingError: It cannot be read, or holds a pickle and is not trusted.
+    """
+    import torch
+
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=not trust)
+    except Exception as fault:
+        raise _refusal(path, fault, trust=trust) from fault
+
+
+def load_module(path: Path, *, trust: bool) -> Any:
+    """A model from a file: `torch.export.ExportedProgram`, `torch.jit.ScriptModule` or, with `trust`, a pickled module.
+
+    Raises:
+        PackagingError: It cannot be read, needs trust, or holds no model.
+    """
+    import torch
+
+    try:
+        if is_torchscript(path):
+            return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        if path.suffix == ".pt2":
+            with contextlib.nullcontext() if trust else _without_pickles():
+                return torch.export.load(path)
+    except Exception as fault:
+        raise _refusal(path, fault, trust=trust) from fault
+    if not trust:
+        raise PackagingError(_needs_trust(path))
+    found = load_checkpoint(path, trust=True)
+    if not isinstance(found, torch.nn.Module):
+        raise PackagingError(
+            f"{path}: holds a {type(found).__name__}, not a model: write a factory that builds the model and takes the "
+            'checkpoint, as source = "python:module:factory", and name this file as model.weights'
+        )
+    return found
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is a TorchScript archive: a ZIP with a folder of code."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    parts = [name.split("/") for name in names]
+    return any(len(part) > 2 and part[1] == "code" for part in parts) and path.suffix != ".pt2"
+
+
+@contextlib.contextmanager
+def _without_pickles() -> Iterator[None]:
+    import pickle
+
+    import torch
+
+    package: Any = importlib.import_module("torch.export.pt2_archive._package")
+
+    original = torch.load
+
+    def load_tensors(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **{**kwargs, "weights_only": True})
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise pickle.UnpicklingError("the archive holds a pickled object")
+
+    torch.load = load_tensors
+    package.pickle = types.SimpleNamespace(loads=refuse, load=refuse)
+    try:
+        yield
+    finally:
+        torch.load = original
+        package.pickle = pickle
+
+
+def _refusal(path: Path, fault: Exception, *, trust: bool) -> PackagingError:
+    import pickle
+
+    if isinstance(fault, pickle.UnpicklingError) and not trust and _is_pickle(path):
+        return PackagingError(_needs_trust(path))
+    first = (str(fault).strip().splitlines() or ["no message"])[0][:300]
+    return PackagingError(
+        f"{path}: PyTorch cannot load it; it may be damaged or of another version: {type(fault).__name__}: {first}"
+    )
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether it is an archive of torch.save or a bare pickle, and not some other file that merely fails to load."""
+    with path.open("rb") as file:
+        return zipfile.is_zipfile(file) or (file.seek(0) == 0 and file.read(1) == b"\x80")
+
+
+def _needs_trust(path: Path) -> str:
+    return (
+        f"{path}: holds pickled Python objects, and loading a pickle can run any code; if you trust whoever made it, "
+        "say trust = true in the recipe's [model] section"
+    )
