@@ -1,0 +1,126 @@
+"""What must change in a PyTorch program before either converter takes it: one file a rewrite.
+
+Each file says what it replaces, why, and why the result is equal. It has `NAME` and one or more of
+
+- `replacements()`: ops whose arguments and results are real,
+- `complex_replacements()`: ops that take or give complex tensors, which are `Complex` pairs here,
+- `wanted(node)`: False where a replacement would decline, told from the node alone; without it, always True.
+
+A replacement takes the arguments of the ATen op, as they stand in the graph. It is ordinary torch code that
+`torch.export` can trace, or it declines by returning `NotImplemented`, and the op stays as it is. Constants are made
+with numpy or `torch.tensor`; what they are computed from is never traced.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+    from torch.fx import GraphModule, Node
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A program that converters take.
+
+    Attributes:
+        program: The program; the one that was given where nothing had to change.
+        applied: Names of the rewrites that changed it, sorted.
+    """
+
+    program: ExportedProgram
+    applied: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What is called instead of an op.
+
+    Attributes:
+        name: The rewrite it belongs to.
+        call: Takes the op's arguments.
+        wanted: Whether a node is to be replaced, as far as the node alone tells.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    wanted: Callable[[Node], bool] = field(default=lambda _: True)
+
+
+@dataclass(frozen=True)
+class Replacements:
+    """All replacements, by op: for real tensors, and for nodes that take or give complex ones."""
+
+    real: Mapping[Any, Replacement]
+    complex: Mapping[Any, Replacement]
+
+
+def rewrite_program(program: ExportedProgram) -> Rewritten:
+    """Replace in a program what converters do not take: unsupported ops, complex numbers, computed constants.
+
+    Inputs, parameters and buffers keep their names, inputs and outputs their structure. A complex input or output
+    becomes a real one with a last dimension of 2, real part first, as of `torch.view_as_real`.
+
+    Args:
+        program: As exported, before any decomposition.
+
+    Returns:
+        The program to convert. Where no op is to be replaced it is not traced again.
+
+    Raises:
+        PackagingError: Complex numbers meet an op that has no real counterpart here; names op and source line.
+    """
+    from packager.rewrites.torch.constant_folding import NAME, fold_constants
+    from packager.rewrites.torch.inlining import inline_regions
+    from packager.rewrites.torch.interpreter import trace
+
+    replacements = load_replacements()
+    flat = inline_regions(program)
+    current = fold_constants(flat)
+    applied = set() if current is flat else {NAME}
+    if any(_is_concerned(node, replacements) for node in _nodes(current.graph_module)):
+        traced, names = trace(current, replacements)
+        if names:
+            current = fold_constants(traced)
+            applied |= names if current is traced else {NAME, *names}
+    return Rewritten(current if applied else program, tuple(sorted(applied)))
+
+
+@cache
+def load_replacements() -> Replacements:
+    """Gather the replacements of all files of this folder."""
+    real: dict[Any, Replacement] = {}
+    complex_: dict[Any, Replacement] = {}
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        module: Any = importlib.import_module(f"packager.rewrites.torch.{path.stem}")
+        for table, source in ((real, "replacements"), (complex_, "complex_replacements")):
+            if hasattr(module, source):
+                wanted = getattr(module, "wanted", lambda _: True)
+                table.update(
+                    {op: Replacement(module.NAME, call, wanted) for op, call in getattr(module, source)().items()}
+                )
+    return Replacements(real, complex_)
+
+
+def _nodes(module: GraphModule) -> Iterator[Node]:
+    from torch.fx import GraphModule
+
+    for inner in module.modules():
+        if isinstance(inner, GraphModule):
+            yield from inner.graph.nodes
+
+
+def _is_concerned(node: Node, replacements: Replacements) -> bool:
+    import torch
+
+    value = node.meta.get("val")
+    if isinstance(value, torch.Tensor) and value.is_complex():
+        return True
+    replacement = replacements.real.get(node.target)
+    return replacement is not None and replacement.wanted(node)

@@ -1,0 +1,85 @@
+"""An exported program with another graph or other constants, made without tracing it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+    from torch.fx import Graph
+
+
+def rebuild(
+    program: ExportedProgram, graph: Graph, constants: Mapping[str, torch.Tensor] | None = None
+) -> ExportedProgram:
+    """Give a program another graph.
+
+    Parameters, buffers and constants that the graph does not use are dropped from it and from the program.
+
+    Args:
+        program: Where everything else comes from; it is not changed.
+        graph: The new graph. Its placeholders are the program's own, and one for each of `constants`, which stand
+            before the first that is an input of the user's.
+        constants: New constants, by the name of their placeholder.
+
+    Returns:
+        The new program, verified.
+    """
+    import torch
+    from torch.export.graph_signature import ExportGraphSignature
+
+    constants = constants or {}
+    kept = _kept_specs(program, graph)
+    targets = {spec.target for spec in kept if spec.target is not None}
+    signature = ExportGraphSignature(kept, _output_specs(program, graph))
+    graph.eliminate_dead_code()
+    for node in reversed(graph.nodes):
+        if node.op == "get_attr" and not node.users:
+            graph.erase_node(node)
+    graph.lint()
+    return torch.export.ExportedProgram(
+        root=program.graph_module,
+        graph=graph,
+        graph_signature=signature,
+        state_dict={name: value for name, value in program.state_dict.items() if name in targets},
+        range_constraints=program.range_constraints,
+        module_call_graph=program.module_call_graph,
+        example_inputs=program.example_inputs,
+        constants={
+            **{name: value for name, value in program.constants.items() if name in targets},
+            **{name: value for name, value in constants.items() if name in targets},
+        },
+        verifiers=program.verifiers,
+    )
+
+
+def _kept_specs(program: ExportedProgram, graph: Graph) -> list[Any]:
+    from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
+
+    known = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
+    droppable = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+    mutated = set(program.graph_signature.buffers_to_mutate.values())
+    graph.eliminate_dead_code()
+    specs = []
+    for node in [node for node in graph.nodes if node.op == "placeholder"]:
+        spec = known.get(node.name)
+        if spec is None:
+            specs.append(InputSpec(InputKind.CONSTANT_TENSOR, TensorArgument(node.name), node.name, None))
+        elif spec.kind in droppable and not node.users and spec.target not in mutated:
+            graph.erase_node(node)
+        else:
+            specs.append(spec)
+    return specs
+
+
+def _output_specs(program: ExportedProgram, graph: Graph) -> list[Any]:
+    from dataclasses import replace
+
+    (output,) = (node for node in graph.nodes if node.op == "output")
+    specs = []
+    for spec, value in zip(program.graph_signature.output_specs, output.args[0], strict=True):
+        name = getattr(value, "name", None)
+        specs.append(spec if name is None else replace(spec, arg=type(spec.arg)(name)))
+    return specs
