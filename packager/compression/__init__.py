@@ -1,23 +1,62 @@
-"""What precisions there are: one file a format, each with `PRECISIONS` and `MODEL_FILE`; it imports no framework."""
+"""What precisions there are: one folder a format, each with `PRECISIONS` and `MODEL_FILE`; it imports no framework."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from device_profiles.record import suggest
+from packager.compression.calibration import Calibration
+from packager.compression.numerics import Numerics
+from packager.compression.precision import Precision
 from packager.errors import PackagingError
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a conversion may use besides the source.
+
+    Attributes:
+        minimum_deployment_target: coremltools' word for the oldest system to run on, for example `iOS15`. A precision
+            that needs a later one raises it.
+        calibration: Inputs by name, one mapping a call: what activations are calibrated on.
+        numerics: Runs model files, where something can; searches and the calibration of Core ML need it.
+        references: What the source gives for each call of `calibration`, by output name.
+    """
+
+    minimum_deployment_target: str = "iOS15"
+    calibration: Calibration = ()
+    numerics: Numerics | None = None
+    references: Calibration = ()
+
+
 def formats() -> tuple[str, ...]:
-    """The formats, by the file names of this folder."""
-    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py")))
+    """The formats, by the names of this folder's folders."""
+    return tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("[a-z]*/__init__.py")))
+
+
+def _known(format_: str) -> Mapping[str, Precision]:
+    found: Mapping[str, Precision] = importlib.import_module(f"packager.compression.{format_}").PRECISIONS
+    return found
 
 
 def precisions(format_: str) -> tuple[str, ...]:
     """The precisions a format can be packaged in."""
-    found: tuple[str, ...] = importlib.import_module(f"packager.compression.{format_}").PRECISIONS
-    return found
+    return tuple(_known(format_))
+
+
+def tolerance(format_: str, precision: str) -> float:
+    """The least signal-to-noise ratio, in dB, that a precision promises on every output beside the source model.
+
+    10 log10(sum source² / sum difference²), over all that was compared. A bundle below it is marked, not withheld.
+
+    Raises:
+        PackagingError: The format or the precision is unknown.
+    """
+    check_precision(format_, precision, where="tolerance")
+    return _known(format_)[precision].tolerance_db
 
 
 def model_file(format_: str) -> str:

@@ -25,7 +25,7 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
         raise PackagingError(f"TensorFlow's TFLite converter: {type(fault).__name__}: {fault}") from fault
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
-        path.write_bytes(compress(float32, precision))
+        path.write_bytes(compress(float32, precision, context))
         return ()
 
     return write

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from packager.compression.precision import Precision
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools
 
-PRECISIONS = ("float32", "float16")
+PRECISIONS = {
+    "float32": Precision(60.0, "the same arithmetic in another order"),
+    "float16": Precision(30.0, "11 bits for weights and activations; less where numbers leave float16's range"),
+}
 MODEL_FILE = "Model.mlpackage"
 
 
