@@ -78,6 +78,7 @@ def make_bench(folder: Path, *, limits: Limits | None = None) -> Bench:
         dataset_sha256=dataset.sha256,
         task="note_transcription",
         audio=AUDIO,
+        state={},
         outputs=OUTPUTS,
         windows=windows,
         reference=write_reference(folder / "out" / "cache" / "reference" / "abc", windows),

@@ -5,6 +5,7 @@ The rewritten program is traced, not the user's module: what is traced is then t
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,43 +14,41 @@ from typing import Any
 import numpy as np
 
 from packager.compression import Context
-from packager.compression.coreml import converter_options
+from packager.compression.coreml import make_model
 from packager.converters import Write
+from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.lowerings import register_all
 from packager.mlpackage import import_coremltools, save_package
 from packager.rewrites.torch import rewrite_program
-from packager.sources.torch import TorchSource, describe_fault
+from packager.sources.torch import TorchSource
 
 _INTEGERS = {"int64": np.int32, "int32": np.int32, "int16": np.int32, "int8": np.int32, "uint8": np.int32, "bool": bool}
 
 
 def prepare(source: TorchSource, context: Context) -> Write:
-    """Convert with coremltools, once a precision; the features carry the source's names.
+    """Convert with coremltools, once a compute precision; the features carry the source's names.
 
     Raises:
         PackagingError: The model can be neither exported nor traced.
     """
     import_coremltools()
     register_all("coreml")
-    frontends, applied = _frontends(source)
+    rewritten = rewrite_program(source.program)
+    frontends = [
+        functools.cache(lambda: _trace(rewritten.program, source)),
+        functools.cache(lambda: rewritten.program.run_decompositions({})),
+    ]
+
+    def convert(compute_precision: Any, target: Any) -> Any:
+        return _convert(source, frontends, rewritten.program, (compute_precision, target))
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
-        options_ = converter_options(precision, context.minimum_deployment_target)
-        spec, weights = _convert(source, frontends, options_)
-        save_package(spec, weights, path)
-        return applied
+        model = make_model(convert, precision, context)
+        save_package(model.get_spec(), Path(model.weights_dir), path)
+        return rewritten.applied
 
     return write
-
-
-def _frontends(source: TorchSource) -> tuple[list[Callable[[], Any]], tuple[str, ...]]:
-    """Ways to hand the model to coremltools, the best first, and the rewrites they hold."""
-    rewritten = rewrite_program(source.program)
-    return [
-        lambda: _trace(rewritten.program, source),
-        lambda: rewritten.program.run_decompositions({}),
-    ], rewritten.applied
 
 
 def _trace(program: Any, source: TorchSource) -> Any:
@@ -72,28 +71,29 @@ def _trace(program: Any, source: TorchSource) -> Any:
         )
 
 
-def _convert(source: TorchSource, frontends: list[Callable[[], Any]], options: dict[str, Any]) -> tuple[Any, Path]:
+def _convert(source: TorchSource, frontends: list[Callable[[], Any]], program: Any, options: tuple[Any, Any]) -> Any:
+    """An MLModel by the first frontend that takes the model; `options` are compute precision and deployment target."""
     ct = import_coremltools()
     faults = []
     for frontend in frontends:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = ct.convert(
+                return ct.convert(
                     frontend(),
                     source="pytorch",
                     convert_to="mlprogram",
                     inputs=_input_types(ct, source),
                     outputs=_output_types(ct, source),
                     skip_model_load=True,
-                    **options,
+                    compute_precision=options[0],
+                    minimum_deployment_target=options[1],
                 )
-                return model.get_spec(), Path(model.weights_dir)
         except PackagingError:
             raise
         except Exception as fault:  # noqa: BLE001  the next frontend may take it; the first fault is raised below
             faults.append(fault)
-    raise PackagingError(f"coremltools: {describe_fault(faults[0])}") from faults[0]
+    raise PackagingError(f"coremltools: {explain(faults[0], program)}") from faults[0]
 
 
 def _input_types(ct: Any, source: TorchSource) -> list[Any]:

@@ -16,10 +16,11 @@ from typing import Any
 from packager.compression import Context
 from packager.compression.tflite import compress
 from packager.converters import Write
+from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.lowerings import register_all
 from packager.rewrites.torch import rewrite_program
-from packager.sources.torch import TorchSource, describe_fault
+from packager.sources.torch import TorchSource
 
 _SIGNATURE = "serving_default"
 
@@ -34,7 +35,7 @@ def prepare(source: TorchSource, context: Context) -> Write:
     float32 = lower(rewritten.program, tuple(source.inputs))
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
-        path.write_bytes(compress(float32, precision))
+        path.write_bytes(compress(float32, precision, context))
         return rewritten.applied
 
     return write
@@ -80,4 +81,4 @@ def _lower(program: Any, inputs: Sequence[str]) -> bytes:
     except PackagingError:
         raise
     except Exception as fault:
-        raise PackagingError(f"litert-torch: {describe_fault(fault)}") from fault
+        raise PackagingError(f"litert-torch: {explain(fault, program)}") from fault

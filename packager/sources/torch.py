@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from packager.bundle import AudioContract
+from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
@@ -70,7 +71,7 @@ class TorchSource:
                 return _export_script(self)
             return torch.export.export(self.module, self.tensors, strict=False)
         except Exception as fault:
-            raise PackagingError(f"torch.export cannot follow the model: {describe_fault(fault)}") from fault
+            raise PackagingError(f"torch.export cannot follow the model: {explain(fault)}") from fault
 
 
 def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
@@ -191,7 +192,7 @@ def _call(model: Any, arguments: Arguments, where: str) -> Any:
     try:
         return model(*args, **kwargs)
     except Exception as fault:
-        raise PackagingError(f"{where}: fails on its example inputs: {describe_fault(fault)}") from fault
+        raise PackagingError(f"{where}: fails on its example inputs: {explain(fault)}") from fault
 
 
 def _export_script(source: TorchSource) -> Any:
@@ -214,9 +215,3 @@ def _real(tensor: Any) -> Any:
 
 def _describe(tensor: Any) -> SourceTensor:
     return SourceTensor(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-
-
-def describe_fault(fault: BaseException) -> str:
-    """An exception in one line: its class and the first line of its message."""
-    lines = [line.strip() for line in str(fault).strip().splitlines() if line.strip()]
-    return f"{type(fault).__name__}: {(lines or ['no message'])[0][:300]}"

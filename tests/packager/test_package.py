@@ -336,12 +336,3 @@ def test_a_manifest_that_reaches_outside_is_refused(name: str, gain_bundles: dic
     with pytest.raises(PackagingError) as caught:
         read_bundle(tmp_path)
     assert str(caught.value) == f"{tmp_path / MANIFEST_NAME}: file {name!r} lies outside the bundle"
-
-
-def test_a_framework_without_a_converter_is_said_before_anything_runs(tmp_path: Path) -> None:
-    (tmp_path / "m.pt").touch()
-    source = find_source(gain_spec("m.pt"), tmp_path)
-    order = Order(source, GAIN_AUDIO, GAIN_VARIANTS, tmp_path / "out")
-    with pytest.raises(PackagingError, match="no converter from torch to tflite; there are: tensorflow to coreml"):
-        package(order)
-    assert not (tmp_path / "out").exists()

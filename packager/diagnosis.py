@@ -1,0 +1,102 @@
+"""Why a model could not be converted, in one line: the converter's reason, the op, and where the user wrote it."""
+
+from __future__ import annotations
+
+import re
+import site
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Any
+
+_LONGEST = 300
+_EXECUTING = re.compile(r"While executing %\S+ :.*?target=(?P<op>[\w.:]+)\]")
+_OPS = (
+    re.compile(r"Lowering not found: (?P<op>[\w.:]+)"),
+    re.compile(r"[Cc]onvert function for op '(?P<op>[\w.:]+)' not implemented"),
+    re.compile(r"failed to legalize operation '(?P<op>[\w.]+)'"),
+    re.compile(r"Unsupported (?:fx node|op)s?:? \W*(?P<op>[\w.:]+)"),
+    re.compile(r"(?P<op>(?:aten|testpress|prims)[.:]+\w+(?:\.\w+)?)"),
+)
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)\s*\n\s*(?P<code>[^\n]*)')
+_EMPTY = re.compile(r"^[\W_]*$")
+
+
+def explain(fault: BaseException, program: Any = None) -> str:
+    """An exception of a framework as one line.
+
+    Args:
+        fault: What was raised.
+        program: The `torch.export.ExportedProgram` that was being converted, where there is one: its nodes know the
+            lines they came from.
+
+    Returns:
+        The class and the first telling line of the message, then, as far as they can be told, the op and the user's
+        file, line, function and text.
+    """
+    text = str(fault)
+    parts = []
+    op = _find_op(text)
+    if op is not None:
+        parts.append(f"op {op}")
+    place = _place_in_program(program, op) or _place_in_text(text) or _place_in_frames(fault)
+    if place is not None:
+        parts.append(f"at {place}")
+    reason = describe_fault(fault)
+    return f"{reason} ({', '.join(parts)})" if parts else reason
+
+
+def describe_fault(fault: BaseException) -> str:
+    """An exception's class and the first line of its message that says anything."""
+    lines = [line.strip() for line in str(fault).splitlines() if not _EMPTY.match(line)]
+    return f"{type(fault).__name__}: {(lines or ['no message'])[0][:_LONGEST]}"
+
+
+def _find_op(text: str) -> str | None:
+    executing = _EXECUTING.search(text)
+    if executing is not None:
+        return executing["op"].removeprefix("torch.ops.")
+    found = next((match for pattern in _OPS if (match := pattern.search(text))), None)
+    return None if found is None else found["op"].rstrip(".:")
+
+
+def _place_in_program(program: Any, op: str | None) -> str | None:
+    """Where the first node of an op stands in the user's code."""
+    if program is None or op is None:
+        return None
+    name = _base_name(op)
+    for node in program.graph.nodes:
+        if node.op == "call_function" and _base_name(str(node.target)) == name:
+            place = _place_in_text(node.meta.get("stack_trace") or "")
+            if place is not None:
+                return place
+    return None
+
+
+def _base_name(op: str) -> str:
+    """`aten.stft.center`, `aten::stft` and `stft` are one op; `_` before or after it makes no other."""
+    parts = re.split(r"[.:]+", op)
+    return (parts[1] if len(parts) > 1 and parts[0] in {"aten", "prims", "testpress"} else parts[-1]).strip("_")
+
+
+def _place_in_text(text: str) -> str | None:
+    frames = [match for match in _FRAME.finditer(text) if _is_users(match["file"])]
+    return None if not frames else _word(**frames[-1].groupdict())
+
+
+def _place_in_frames(fault: BaseException) -> str | None:
+    frames = [frame for frame in traceback.extract_tb(fault.__traceback__) if _is_users(frame.filename)]
+    if not frames:
+        return None
+    last = frames[-1]
+    return _word(last.filename, str(last.lineno), last.name, last.line or "")
+
+
+def _is_users(file: str) -> bool:
+    """Whether a file is neither a library's nor ours nor made up (`<eval_with_key>`)."""
+    libraries = [*site.getsitepackages(), sysconfig.get_path("stdlib"), str(Path(__file__).parent)]
+    return not file.startswith("<") and not any(file.startswith(library) for library in libraries)
+
+
+def _word(file: str, line: str, function: str, code: str) -> str:
+    return f"{Path(file).name}:{line} in {function}: {code.strip()[:120]}"
