@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from evaluators.emulators import open_model
+from evaluators.drift import locate_drift
+from evaluators.emulators import format_of, open_model
 from evaluators.proof import as_inputs, prove
 from packager.bundle import Proof
 from packager.trials import Tensors, Trials
+
+_BLAMED_CALLS = 2
+"""each costs dozens of runs, and where an op cannot hold its values most calls show it"""
 
 
 class Emulation:
@@ -20,6 +24,14 @@ class Emulation:
     def prove(self, path: Path, trials: Trials, tolerance_db: float) -> Proof:
         """Run a model file on trials and compare it with the source's outputs; errors as `evaluators.proof.prove`'s."""
         return prove(path, trials, tolerance_db)
+
+    def find_break(self, exact: Path, candidate: Path, inputs: Sequence[Tensors]) -> str | None:
+        """The op of a Core ML program that is most to blame for its departure; None for other formats."""
+        if format_of(candidate) != "coreml":
+            return None
+        calls = [as_inputs(open_model(candidate), call) for call in inputs[:_BLAMED_CALLS]]
+        drift = locate_drift(exact, candidate, calls)
+        return f"{drift.worst_op}: {drift.explanation}" if drift.worst_op else None
 
     def run(self, path: Path, inputs: Sequence[Tensors]) -> list[dict[str, npt.NDArray[Any]]]:
         """A model file's outputs for each call."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import tempfile
+import time
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any, get_args
 
 import numpy.typing as npt
 
+from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from packager.bundle import (
     MANIFEST_NAME,
@@ -19,6 +23,7 @@ from packager.bundle import (
     Format,
     GoldenVector,
     Manifest,
+    Proof,
     SourceIdentity,
     TensorContract,
     dump_manifest,
@@ -26,6 +31,7 @@ from packager.bundle import (
 from packager.compression import Context, model_file, tolerance
 from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
+from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
@@ -80,7 +86,12 @@ class _Prepared:
 
 
 def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Make bundles; yields one event each as it is in place: `{"variant", "reason"}`, reason None when it is good."""
+    """Make bundles; yields one event each as it is in place.
+
+    An event is `{"variant", "reason", "seconds"}`: reason is None when the bundle is there, and the first one's seconds
+    hold what all share. A bundle that fails leaves the others their turn.
+    """
+    began = time.monotonic()
     parsed = ConversionRequest.model_validate(request, strict=False)
     loaded = load_source(parsed.source, parsed.audio)
     trials = make_trials(loaded, parsed.audio, parsed.spec.state, parsed.windows)
@@ -89,12 +100,17 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     write = prepare(parsed.framework, parsed.format, loaded, context)
     prepared = _Prepared(parsed, loaded, trials, numerics, write)
     for bundle in parsed.bundles:
+        reason = None
         try:
             with stage_folder(Path(bundle.folder)) as stage:
                 _write_bundle(prepared, bundle, stage)
-            yield {"variant": bundle.variant, "reason": None}
-        except PackagingError as fault:
-            yield {"variant": bundle.variant, "reason": str(fault)}
+        except TestpressError as fault:
+            reason = str(fault)
+        except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
+            traceback.print_exc()
+            reason = explain(fault)
+        yield {"variant": bundle.variant, "reason": reason, "seconds": round(time.monotonic() - began, 3)}
+        began = time.monotonic()
 
 
 def _find_numerics(name: str) -> Numerics:
@@ -107,9 +123,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
     request, loaded, trials = prepared.request, prepared.loaded, prepared.trials
     model_path = folder / model_file(request.format)
     rewrites = prepared.write(bundle.precision, model_path)
-    proof = None
-    if prepared.numerics is not None:
-        proof = prepared.numerics.prove(model_path, trials, tolerance(request.format, bundle.precision))
+    proof = None if prepared.numerics is None else _prove(prepared, bundle, model_path)
     golden = _write_golden(trials, folder)
     manifest = Manifest(
         key=bundle.key,
@@ -136,6 +150,19 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         proof=proof,
     )
     (folder / MANIFEST_NAME).write_text(dump_manifest(manifest), encoding="utf-8")
+
+
+def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
+    """The bundle beside its source; where it breaks its promise, the op that is most to blame."""
+    assert prepared.numerics is not None
+    request, trials = prepared.request, prepared.trials
+    proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
+    if proof.holds or bundle.precision == "float32":
+        return proof
+    with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
+        exact = Path(folder) / path.name
+        prepared.write("float32", exact)
+        return proof.model_copy(update={"breaks_at": prepared.numerics.find_break(exact, path, trials.calls)})
 
 
 def _output_names(prepared: _Prepared) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class Packaged:
         reused: It was there already.
         reason: Why it failed.
         log: The worker's log, when one ran.
+        seconds: How long the conversion took; the first of a format holds what all of them share.
     """
 
     variant: Variant
@@ -53,6 +54,7 @@ class Packaged:
     reused: bool = False
     reason: str | None = None
     log: Path | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
     def on_event(_: int, event: dict[str, Any]) -> None:
         variant, log = pending.pop(event["variant"])
         bundle = None if event["reason"] else read_bundle(folder(order, variant))
-        settle(Packaged(variant, bundle, reason=event["reason"], log=log))
+        settle(Packaged(variant, bundle, reason=event["reason"], log=log, seconds=event["seconds"]))
 
     ended = run_jobs(jobs, on_event, parallel=parallel)
     for group, end in zip(groups, ended, strict=True):

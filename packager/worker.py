@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 
 from device_profiles.errors import TestpressError
+from packager.diagnosis import explain
 
 _PR_SET_PDEATHSIG = 1
 
@@ -31,13 +32,8 @@ def main(arguments: list[str]) -> int:
             events.write(json.dumps({"worker_fault": str(fault)}) + "\n")
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
             traceback.print_exc()
-            events.write(json.dumps({"worker_fault": _first_line(fault)}) + "\n")
+            events.write(json.dumps({"worker_fault": explain(fault)}) + "\n")
     return 0
-
-
-def _first_line(fault: Exception) -> str:
-    text = str(fault).strip().splitlines()
-    return f"{type(fault).__name__}: {text[0][:300] if text else 'no message'}"
 
 
 def _die_with(parent: int) -> None:

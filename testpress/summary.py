@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.evaluation import Evaluation, Score, VariantResult
+from packager.bundle import Bundle, Proof
 from packager.package import Packaged
 from reports.comparison import Comparison
+from reports.notation import format_number
 from testpress.pipeline import RunResult
+from testpress.table import align
 
 
 def run_text(result: RunResult) -> str:
@@ -34,16 +37,48 @@ def run_data(result: RunResult) -> dict[str, Any]:
 
 
 def package_text(outcomes: list[Packaged]) -> str:
-    """One line a bundle."""
-    return "\n".join(
-        f"{outcome.variant.name}: "
-        + (
-            f"{outcome.bundle.path}{' (was there)' if outcome.reused else ''}"
-            if outcome.bundle
-            else f"failed: {outcome.reason} (log: {outcome.log})"
-        )
-        for outcome in outcomes
-    )
+    """One line a bundle: its parity with the source, its size, where it is; then what failed and what is broken."""
+    made = [outcome for outcome in outcomes if outcome.bundle is not None]
+    rows: list[tuple[str, ...]] = [_PACKAGED_HEAD] if made else []
+    rows += [_bundle_row(outcome, outcome.bundle) for outcome in made if outcome.bundle is not None]
+    lines = [align(rows, right=(1, 2, 3, 4))] if rows else []
+    lines += [f"{o.variant.name} failed: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
+    return "\n".join(lines + [_break_text(outcome) for outcome in made if _is_broken(outcome)])
+
+
+_PACKAGED_HEAD = ("variant", "parity", "promised", "size", "made in", "bundle")
+
+
+def _bundle_row(outcome: Packaged, bundle: Bundle) -> tuple[str, ...]:
+    manifest, proof = bundle.manifest, bundle.manifest.proof
+    size = sum(d.size_bytes for name, d in manifest.files.items() if name.split("/")[0] == manifest.file)
+    seconds = "was there" if outcome.reused else "" if outcome.seconds is None else f"{outcome.seconds:.1f} s"
+    promised = "" if proof is None else f"{'BROKEN ' if _is_broken(outcome) else ''}{proof.tolerance_db:g} dB"
+    parity = "" if proof is None else parity_text(proof)
+    return outcome.variant.name, parity, promised, format_number(size, "bytes"), seconds, str(bundle.path)
+
+
+def parity_text(proof: Proof) -> str:
+    """The worst output of a proof in one word: its SNR, or that all are identical or one cannot be compared."""
+    if any(output.max_abs_error is None for output in proof.outputs) or not proof.outputs:
+        return "none"
+    measured = [output.snr_db for output in proof.outputs if output.snr_db is not None]
+    return f"{min(measured):.1f} dB" if measured else "identical"
+
+
+def _is_broken(outcome: Packaged) -> bool:
+    proof = outcome.bundle.manifest.proof if outcome.bundle else None
+    return proof is not None and not proof.holds
+
+
+def _break_text(outcome: Packaged) -> str:
+    assert outcome.bundle is not None
+    proof = outcome.bundle.manifest.proof
+    assert proof is not None
+    words = [f"{o.output}: {o.reason}" for o in proof.outputs if o.snr_db is None and o.reason != "identical"]
+    words += [f"{o.output} has {o.snr_db:.1f} dB" for o in proof.outputs if o.snr_db is not None]
+    blame = f"; most to blame is {proof.breaks_at}" if proof.breaks_at else ""
+    return f"{outcome.variant.name} departs from its source: {', '.join(words)}{blame}"
 
 
 def package_data(outcomes: list[Packaged]) -> list[dict[str, Any]]:
@@ -53,6 +88,10 @@ def package_data(outcomes: list[Packaged]) -> list[dict[str, Any]]:
             "variant": outcome.variant.name,
             "path": str(outcome.bundle.path) if outcome.bundle else None,
             "reused": outcome.reused,
+            "seconds": outcome.seconds,
+            "proof": outcome.bundle.manifest.proof.model_dump(mode="json")
+            if outcome.bundle and outcome.bundle.manifest.proof
+            else None,
             "reason": outcome.reason,
             "log": str(outcome.log) if outcome.log else None,
         }

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 class Numerics(Protocol):
     """Runs model files on this machine."""
 
+    def find_break(self, exact: Path, candidate: Path, inputs: Sequence[Tensors]) -> str | None:
+        """The op of `candidate` that is most to blame for its departure from the same model in float32.
+
+        None where that cannot be told.
+        """
+
     def run(self, path: Path, inputs: Calibration) -> list[dict[str, npt.NDArray[Any]]]:
         """A model's outputs by name, for each call."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def _trace(program: Any, source: TorchSource) -> Any:
         )
 
 
-def _convert(source: TorchSource, frontends: list[Callable[[], Any]], program: Any, options: tuple[Any, Any]) -> Any:
+def _convert(source: TorchSource, frontends: Sequence[Callable[[], Any]], program: Any, options: tuple[Any, Any]) -> Any:
     """An MLModel by the first frontend that takes the model; `options` are compute precision and deployment target."""
     ct = import_coremltools()
     faults = []
