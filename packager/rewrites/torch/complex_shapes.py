@@ -145,7 +145,7 @@ def _einsum(equation: str, operands: list[Any], **_: Any) -> Any:
         return _each(lambda part: torch.einsum(equation, part), operands[0])
     if len(operands) == 2:
         return bilinear(lambda x, y: torch.einsum(equation, x, y), operands[0], operands[1])
-    inputs, _, output = equation.replace(" ", "").partition("->")
+    inputs, output = (*equation.replace(" ", "").split("->"), "")[:2]
     first, second, *others = inputs.split(",")
     if "." in equation or not output:
         raise PackagingError("an einsum of three or more complex tensors needs letters for all axes, and `->`")

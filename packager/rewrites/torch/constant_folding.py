@@ -249,6 +249,7 @@ def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> Exp
     graph = torch.fx.Graph()
     copied: dict[Node, Any] = {}
     constants: dict[str, Any] = {}
+    twins: dict[Any, Node] = {}
 
     written = _written(program.graph)
     waiting = [node for node in tensors if node not in uniform]
@@ -256,10 +257,15 @@ def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> Exp
     for node in program.graph.nodes:
         while waiting and not (node.op == "placeholder" and node.name in lifted):
             computed = waiting.pop(0)
+            value = tensors[computed].contiguous()
+            twin = (value.shape, value.dtype, value.view(-1).view(torch.uint8).numpy().tobytes())
+            if twin in twins:
+                copied[computed] = twins[twin]
+                continue
             placeholder = graph.placeholder(_free_name(taken))
-            placeholder.meta["val"] = fake_mode.from_tensor(tensors[computed], static_shapes=True)
-            constants[placeholder.name] = tensors[computed].contiguous().clone()
-            copied[computed] = placeholder
+            placeholder.meta["val"] = fake_mode.from_tensor(value, static_shapes=True)
+            constants[placeholder.name] = value.clone()
+            copied[computed] = twins[twin] = placeholder
         if node in copied:
             continue
         if node in uniform:

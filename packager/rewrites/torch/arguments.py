@@ -1,0 +1,27 @@
+"""The arguments of an op's call, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+
+def named(op: Any, call: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Let a replacement of an op with many arguments read them by name.
+
+    Args:
+        op: The overload whose schema names the arguments and their defaults.
+        call: Takes a namespace of all arguments.
+
+    Returns:
+        A replacement, which takes the op's arguments as they stand in a graph.
+    """
+    schema = op._schema.arguments
+
+    def run(*arguments: Any, **keywords: Any) -> Any:
+        values = {argument.name: argument.default_value for argument in schema}
+        values |= {argument.name: value for argument, value in zip(schema, arguments, strict=False)}
+        return call(SimpleNamespace(**values | keywords))
+
+    return run
