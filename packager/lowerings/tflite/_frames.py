@@ -98,9 +98,9 @@ def _scan_one_by_one(step: Step, first: _Carried, reverse: bool) -> _Carried:
 
     def advance(before: _Carried) -> _Carried:
         where = hlo.subtract(_index(count - 1), before.at) if reverse else before.at
-        frame = _shape(_read(before.inputs, where), frame_shape)
+        frame = reshape(_read(before.inputs, where), frame_shape)
         states = step(frame, before.states, before.weights)
-        output = _shape(states[0], [1, *states[0].type.shape])
+        output = reshape(states[0], [1, *states[0].type.shape])
         return before._replace(
             at=hlo.add(before.at, _index(1)), outputs=_write(before.outputs, output, where), states=states
         )
@@ -119,7 +119,7 @@ def _loop(advance: Callable[[_Carried], _Carried], first: _Carried) -> _Carried:
     with ir.InsertionPoint(condition):
         end = _index(first.inputs.type.shape[0])
         goes_on = hlo.compare(condition.arguments[0], end, ir.Attribute.parse("#stablehlo<comparison_direction LT>"))
-        hlo.return_([_shape(goes_on, [])])
+        hlo.return_([reshape(goes_on, [])])
     with ir.InsertionPoint(body):
         hlo.return_(advance(first.regroup(list(body.arguments))).flat)
     return first.regroup(list(loop.results))
@@ -167,10 +167,20 @@ def _write(frames: Value, part: Value, at: Value) -> Value:
     from litert_converter.mlir.dialects import stablehlo as hlo
 
     zero = _constant(np.array(0, np.int32))
-    return hlo.dynamic_update_slice(frames, part, [_shape(at, []), zero, zero])
+    return hlo.dynamic_update_slice(frames, part, [reshape(at, []), zero, zero])
 
 
-def _shape(x: Value, shape: Sequence[int]) -> Value:
+def select(x: Value, at: int) -> Value:
+    """One position of the first axis, which goes."""
+    from litert_converter.mlir.dialects import stablehlo as hlo
+
+    shape = x.type.shape
+    start = _sizes([at] + [0] * (len(shape) - 1))
+    return reshape(hlo.slice(x, start, _sizes([at + 1, *shape[1:]]), _sizes([1] * len(shape))), shape[1:])
+
+
+def reshape(x: Value, shape: Sequence[int]) -> Value:
+    """The same values in another shape."""
     from litert_converter.mlir import ir
     from litert_converter.mlir.dialects import stablehlo as hlo
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from packager.lowerings.tflite import loops
-from packager.lowerings.tflite._frames import Step, Value, cut, emit, scan
+from packager.lowerings.tflite._frames import Step, Value, cut, emit, reshape, scan, select
 from packager.rewrites.torch.recurrent_ops import KINDS, define_ops, name_weights
 
 NAME = "recurrence"
@@ -32,12 +32,10 @@ def register() -> None:
         registry.lower(getattr(torch.ops.testpress, f"{kind}_layer").default)(globals()[f"_lower_{kind}"])
 
 
-def _lower_lstm(
-    _context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value], reverse: bool
-) -> tuple[Value, ...]:
+def _lower_lstm(_context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value]) -> tuple[Value, ...]:
     from litert_converter.mlir.dialects import stablehlo as hlo
 
-    size = states[1].type.shape[1]
+    size = states[1].type.shape[2]
 
     def step(frame: Value, states: Sequence[Value], weights: Sequence[Value]) -> Sequence[Value]:
         hidden, memory = states
@@ -50,15 +48,13 @@ def _lower_lstm(
         output = hlo.multiply(give, hlo.tanh(memory))
         return (_multiply(output, *weights[2:]) if weights[2:] else output), memory
 
-    return _run(step, x, states, weights, reverse)
+    return _run(step, x, states, weights)
 
 
-def _lower_gru(
-    _context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value], reverse: bool
-) -> tuple[Value, ...]:
+def _lower_gru(_context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value]) -> tuple[Value, ...]:
     from litert_converter.mlir.dialects import stablehlo as hlo
 
-    size = states[0].type.shape[1]
+    size = states[0].type.shape[2]
 
     def step(frame: Value, states: Sequence[Value], weights: Sequence[Value]) -> Sequence[Value]:
         (before,) = states
@@ -69,23 +65,19 @@ def _lower_gru(
         candidate = hlo.tanh(hlo.add(cut(frame, 2 * size, 3 * size), recurrent))
         return (hlo.add(candidate, hlo.multiply(update, hlo.subtract(before, candidate))),)
 
-    return _run(step, x, states, weights, reverse)
+    return _run(step, x, states, weights)
 
 
-def _lower_rnn_tanh(
-    _context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value], reverse: bool
-) -> tuple[Value, ...]:
+def _lower_rnn_tanh(_context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value]) -> tuple[Value, ...]:
     from litert_converter.mlir.dialects import stablehlo as hlo
 
     def step(frame: Value, states: Sequence[Value], weights: Sequence[Value]) -> Sequence[Value]:
         return (hlo.tanh(hlo.add(frame, _multiply(states[0], *weights))),)
 
-    return _run(step, x, states, weights, reverse)
+    return _run(step, x, states, weights)
 
 
-def _lower_rnn_relu(
-    _context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value], reverse: bool
-) -> tuple[Value, ...]:
+def _lower_rnn_relu(_context: Any, x: Value, states: Sequence[Value], weights: Sequence[Value]) -> tuple[Value, ...]:
     from litert_converter.mlir.dialects import stablehlo as hlo
     from litert_torch.backend.lowerings import utils
 
@@ -93,15 +85,25 @@ def _lower_rnn_relu(
         total = hlo.add(frame, _multiply(states[0], *weights))
         return (hlo.maximum(total, utils.splat(0.0, total.type.element_type, total.type.shape)),)
 
-    return _run(step, x, states, weights, reverse)
+    return _run(step, x, states, weights)
 
 
-def _run(step: Step, x: Value, states: Sequence[Value], weights: Sequence[Value], reverse: bool) -> tuple[Value, ...]:
-    """The outputs of all frames, and the last states."""
-    named = name_weights(weights)
-    inputs = _multiply(x, named.w_ih, named.b_ih)
-    projection = [] if named.w_hr is None else [named.w_hr, _bias(None, named.w_hr)]
-    return scan(step, inputs, states, [named.w_hh, _bias(named.b_hh, named.w_hh), *projection], reverse)
+def _run(step: Step, x: Value, states: Sequence[Value], weights: Sequence[Value]) -> tuple[Value, ...]:
+    """The outputs of all frames, and the last states, both directions side by side."""
+    from litert_converter.mlir.dialects import stablehlo as hlo
+
+    directions = states[0].type.shape[0]
+    results = []
+    for at, named in enumerate(name_weights(weights, directions)):
+        inputs = _multiply(x, named.w_ih, named.b_ih)
+        projection = [] if named.w_hr is None else [named.w_hr, _bias(None, named.w_hr)]
+        factors = [named.w_hh, _bias(named.b_hh, named.w_hh), *projection]
+        outputs, *last = scan(step, inputs, [select(state, at) for state in states], factors, reverse=at == 1)
+        results.append([outputs, *(reshape(state, [1, *state.type.shape]) for state in last)])
+    if directions == 1:
+        return tuple(results[0])
+    axes = [2] + [0] * len(states)
+    return tuple(hlo.concatenate(parts, axis) for parts, axis in zip(zip(*results, strict=True), axes, strict=True))
 
 
 def _multiply(x: Value, weight: Value, bias: Value | None = None) -> Value:

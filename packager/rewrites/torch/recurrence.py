@@ -3,10 +3,10 @@
 Replaces: `aten.lstm.input`, `aten.gru.input`, `aten.rnn_tanh.input` and `aten.rnn_relu.input`.
 Why: litert-torch 0.10 unrolls them: a two-layer bidirectional LSTM over 256 frames took 204 s and ten times the size of
     its weights. coremltools 9.0 makes a loop of every GRU, and refuses an LSTM with projections.
-Given: a stack of layers in one or two directions. Result: one op of `recurrent_ops` a layer and direction, which the
-    formats' lowerings turn into the format's own op or loop.
-Equal because: it is how torch defines the stack: each layer reads what the one before wrote, both directions side by
-    side; dropout does nothing outside of training.
+Given: a stack of layers in one or two directions. Result: one op of `recurrent_ops` a layer, which the formats'
+    lowerings turn into the format's own op or loop.
+Equal because: it is how torch defines the stack: each layer reads what the one before wrote; dropout does nothing
+    outside of training.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
 
 def _replacement(kind: str) -> Callable[..., Any]:
     def replace(x: Tensor, states: Any, params: Sequence[Tensor], *options: Any) -> tuple[Tensor, ...]:
-        """Of the op for a stack: frames, all first states (layer and direction, batch, size), all weights, a `_Stack`."""
+        """Arguments: frames, first states (layer and direction, batch, size), all weights, and a `_Stack`."""
         import torch
 
         layer = getattr(torch.ops.testpress, f"{kind}_layer").default
@@ -62,16 +62,12 @@ def _unstack(
     if stack.train and stack.dropout:
         raise PackagingError(f"dropout of {stack.dropout} is active; call eval() on the model before it is exported")
     directions = 2 if stack.bidirectional else 1
-    share = len(params) // (stack.num_layers * directions)
+    share = len(params) // stack.num_layers
     frames = x.transpose(0, 1) if stack.batch_first else x
     last = []
-    for start in range(0, stack.num_layers * directions, directions):
-        outputs = []
-        for at in range(start, start + directions):
-            first = [state[at] for state in states]
-            y, *after = layer(frames, first, params[at * share : (at + 1) * share], at > start)
-            outputs.append(y)
-            last.append(after)
-        frames = outputs[0] if directions == 1 else torch.cat(outputs, 2)
-    stacked = (torch.stack(parts) for parts in zip(*last, strict=True))
-    return (frames.transpose(0, 1) if stack.batch_first else frames), *stacked
+    for at in range(stack.num_layers):
+        first = [state[at * directions : (at + 1) * directions] for state in states]
+        frames, *after = layer(frames, first, params[at * share : (at + 1) * share])
+        last.append(after)
+    joined = (torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*last, strict=True))
+    return (frames.transpose(0, 1) if stack.batch_first else frames), *joined

@@ -1,14 +1,14 @@
-"""Torch ops for one layer of a recurrence in one direction, which stay whole on their way to both formats.
+"""Torch ops for one layer of a recurrence, which stay whole on their way to both formats.
 
-torch's own `aten.lstm`, `aten.gru` and `aten.rnn_*` hold layers, directions and batch-first in one op, and exporters
-take them apart frame by frame. Each of these is one loop, which a format lowers to its own op or loop:
+torch's own `aten.lstm`, `aten.gru` and `aten.rnn_*` hold stacks of layers, and exporters take them apart frame by
+frame. Each of these is a layer, which a format lowers to its own op or loop:
 
-- `testpress::lstm_layer(x, states, weights, reverse) -> (y, h, c)`
-- `testpress::gru_layer`, `rnn_tanh_layer`, `rnn_relu_layer(x, states, weights, reverse) -> (y, h)`
+- `testpress::lstm_layer(x, states, weights) -> (y, h, c)`
+- `testpress::gru_layer`, `rnn_tanh_layer`, `rnn_relu_layer(x, states, weights) -> (y, h)`
 
-x is (frame, batch, input), y (frame, batch, output), a state (batch, size). Weights are those of one layer of
-`torch.nn` in its order: w_ih, w_hh, then b_ih and b_hh where there are biases, then w_hr where an LSTM has a
-projection. A reversed layer goes from the last frame to the first and gives y in the order of x, as torch does.
+x is (frame, batch, input), a state (direction, batch, size), y (frame, batch, direction · size); there are one or two
+directions, forward and backward. Weights are those of one layer of `torch.nn` in its order: for each direction w_ih,
+w_hh, then b_ih and b_hh where there are biases, then w_hr where an LSTM has a projection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KINDS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 
 
 class LayerWeights(NamedTuple):
-    """The weights of a layer by their names in torch; None is what it has not."""
+    """The weights of a layer in one direction by their names in torch; None is what it has not."""
 
     w_ih: Any
     w_hh: Any
@@ -34,8 +34,13 @@ class LayerWeights(NamedTuple):
     w_hr: Any
 
 
-def name_weights(weights: Sequence[Any]) -> LayerWeights:
-    """Tell the weights of a layer apart: two, with biases four, and one more with a projection."""
+def name_weights(weights: Sequence[Any], directions: int) -> list[LayerWeights]:
+    """Tell the weights of a layer apart, by direction: two, with biases four, and one more with a projection."""
+    share = len(weights) // directions
+    return [_name_direction(weights[start : start + share]) for start in range(0, len(weights), share)]
+
+
+def _name_direction(weights: Sequence[Any]) -> LayerWeights:
     b_ih, b_hh = weights[2:4] if len(weights) >= 4 else (None, None)
     return LayerWeights(weights[0], weights[1], b_ih, b_hh, weights[-1] if len(weights) % 2 else None)
 
@@ -47,7 +52,7 @@ def define_ops() -> None:
 
     for kind in KINDS:
         name, state = f"testpress::{kind}_layer", ", Tensor" if kind == "lstm" else ""
-        schema = f"(Tensor x, Tensor[] states, Tensor[] weights, bool reverse) -> (Tensor, Tensor{state})"
+        schema = f"(Tensor x, Tensor[] states, Tensor[] weights) -> (Tensor, Tensor{state})"
         torch.library.define(name, schema)
         torch.library.impl(name, "CPU", _computation(getattr(torch, kind)))
         torch.library.register_fake(name, _describe)
@@ -56,17 +61,18 @@ def define_ops() -> None:
 def _computation(stack: Callable[..., Any]) -> Callable[..., tuple[Tensor, ...]]:
     """By torch's op for stacks, of which this is one of one layer."""
 
-    def compute(x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor], reverse: bool) -> tuple[Tensor, ...]:
-        biased = name_weights(weights).b_ih is not None
-        first = [state[None].contiguous() for state in states]
-        frames = x.flip(0) if reverse else x
-        whole = first if len(first) > 1 else first[0]
-        y, *last = stack(frames, whole, list(weights), biased, 1, 0.0, False, False, False)
-        return (y.flip(0) if reverse else y), *(state[0].clone() for state in last)
+    def compute(x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        directions = states[0].shape[0]
+        biased = name_weights(weights, directions)[0].b_ih is not None
+        first = [state.contiguous() for state in states]
+        given = first if len(first) > 1 else first[0]
+        results: tuple[Tensor, ...] = stack(x, given, list(weights), biased, 1, 0.0, False, directions == 2, False)
+        return results
 
     return compute
 
 
-def _describe(x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor], reverse: bool) -> tuple[Tensor, ...]:  # noqa: ARG001
-    y = x.new_empty(x.shape[0], x.shape[1], states[0].shape[1])
+def _describe(x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:  # noqa: ARG001
+    directions, batch, size = states[0].shape
+    y = x.new_empty(x.shape[0], batch, directions * size)
     return y, *(state.new_empty(state.shape) for state in states)
