@@ -34,6 +34,7 @@ from packager.converters import Write, prepare
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
+from packager.mlpackage import import_coremltools, specification_version
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
 from packager.sources import AUDIO, LoadedSource, SourceTensor, load_source, name_audio_axes
 from packager.storage import digest_files, stage_folder
@@ -94,6 +95,8 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     began = time.monotonic()
     parsed = ConversionRequest.model_validate(request, strict=False)
     loaded = load_source(parsed.source, parsed.audio)
+    if parsed.format == "coreml" and parsed.framework != "tensorflow":
+        import_coremltools(without=("tensorflow",))  # seconds that a model of another framework need not wait
     trials = make_trials(loaded, parsed.audio, parsed.spec.state, parsed.windows)
     numerics = None if parsed.numerics is None else _find_numerics(parsed.numerics)
     context = Context(parsed.minimum_deployment_target, trials.calls, numerics, trials.references)
@@ -231,8 +234,6 @@ def _dtype(tensor: SourceTensor) -> Any:
 def _floor(path: Path, format_: Format) -> Floor:
     if format_ == "tflite":
         return tflite_floor(path.read_bytes())
-    from packager.mlpackage import specification_version
-
     return coreml_floor(specification_version(path))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import logging
 import re
 import shutil
+import sys
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,40 @@ _INNER = "com.apple.CoreML"
 _COUNTED_NAME = re.compile(r"const_\d+")
 
 
-def import_coremltools() -> Any:
-    """The coremltools package, its notes on untested versions and missing macOS libraries quieted."""
+_OPTIONAL = ("sklearn", "torchao", "transformers", "xgboost")
+"""what coremltools imports where it is installed, to see whether it is: seconds for nothing"""
+
+
+def import_coremltools(*, without: Sequence[str] = ()) -> Any:
+    """The coremltools package, its notes on untested versions and missing macOS libraries quieted.
+
+    Args:
+        without: Packages that it shall not import though they are installed, beside those that no conversion here
+            needs. What is imported already stays.
+
+    Raises:
+        PackagingError: It is not installed.
+    """
     if importlib.util.find_spec("coremltools") is None:
         raise PackagingError('coremltools is not installed; install "testpress[coreml]"')
     logging.getLogger("coremltools").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _hidden((*_OPTIONAL, *without)):
         warnings.simplefilter("ignore")
         import coremltools
     return coremltools
+
+
+@contextlib.contextmanager
+def _hidden(names: Sequence[str]) -> Iterator[None]:
+    """Make packages that are not imported yet look as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(hidden))  # None is how Python says that a module is not to be had
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def specification_version(path: Path) -> int:
