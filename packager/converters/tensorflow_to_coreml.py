@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from packager.compression import Context
-from packager.compression.coreml import converter_options
+from packager.compression.coreml import make_model
+from packager.compression.coreml.programs import share_frontend
 from packager.converters import Write
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
@@ -14,28 +16,31 @@ from packager.sources.tensorflow import INPUT_NAME, TensorFlowSource
 
 
 def prepare(source: TensorFlowSource, context: Context) -> Write:
-    """Convert with coremltools, once a precision; the features carry the source's names."""
+    """Convert with coremltools, the first half once for all precisions; the features carry the source's names."""
     ct = import_coremltools()
+    applied = register_tensorflow_lowerings()
 
-    def write(precision: str, path: Path) -> tuple[str, ...]:
-        applied = register_tensorflow_lowerings()
+    def start(**options: Any) -> Any:
+        inputs = [ct.TensorType(name=INPUT_NAME, shape=source.input.shape)]
+        return ct.convert([source.function], source="tensorflow", inputs=inputs, **options)
+
+    shared = share_frontend(start)
+
+    def convert(compute_precision: Any, target: Any) -> Any:
         try:
-            model = ct.convert(
-                [source.function],
-                source="tensorflow",
-                convert_to="mlprogram",
-                inputs=[ct.TensorType(name=INPUT_NAME, shape=source.input.shape)],
-                skip_model_load=True,
-                **converter_options(precision, context.minimum_deployment_target),
-            )
+            model = shared(compute_precision, target)
             spec = model.get_spec()
             for name, native in source.native_names.items():
                 ct.utils.rename_feature(spec, native, name)
+            return ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
         except PackagingError:
             raise
         except Exception as fault:
             raise PackagingError(f"coremltools: {type(fault).__name__}: {fault}") from fault
-        save_package(spec, Path(model.weights_dir), path)
+
+    def write(precision: str, path: Path) -> tuple[str, ...]:
+        model = make_model(convert, precision, context)
+        save_package(model.get_spec(), Path(model.weights_dir), path)
         return tuple(sorted(applied))
 
     return write

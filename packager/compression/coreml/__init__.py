@@ -1,9 +1,17 @@
-"""Core ML precisions, as coremltools' converter makes them."""
+"""Core ML precisions: what coremltools' converter computes in, and what coremltools.optimize makes of the weights.
+
+Programs with compressed weights compute in float16 where float16 holds the model's numbers, else as `mixed_float16`
+does: what they lose is then their weights' precision, not the model's range. Which of the two is measured, where
+something can run them.
+"""
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import Any
 
+from packager.compression import Context
 from packager.compression.precision import Precision
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools
@@ -11,21 +19,95 @@ from packager.mlpackage import import_coremltools
 PRECISIONS = {
     "float32": Precision(60.0, "the same arithmetic in another order"),
     "float16": Precision(30.0, "11 bits for weights and activations; less where numbers leave float16's range"),
+    "linear_w8": Precision(18.0, "8 bits for weights, a scale a channel"),
+    "linear_w4_block32": Precision(6.0, "4 bits for weights, a scale for 32 of them"),
+    "palettized_w8": Precision(18.0, "256 values a weight tensor, where they are needed most"),
+    "palettized_w6": Precision(12.0, "64 values a weight tensor"),
+    "palettized_w4": Precision(4.0, "16 values a weight tensor"),
 }
 MODEL_FILE = "Model.mlpackage"
 
+Convert = Callable[[Any, Any], Any]
+"""`convert(compute_precision, deployment_target)`: an `MLModel`, in coremltools' own words"""
 
-def converter_options(precision: str, minimum_deployment_target: str) -> dict[str, Any]:
-    """Coremltools' arguments for a precision and a deployment target.
+_EARLIEST = {"linear_w4_block32": "iOS18"}
+"""precision → the deployment target whose ops it needs; coremltools raises it for the others by itself"""
+
+_made: weakref.WeakKeyDictionary[Convert, dict[Any, Any]] = weakref.WeakKeyDictionary()
+"""what each `convert` made already, by precision and target: most precisions start from the same program"""
+
+
+def make_model(convert: Convert, precision: str, context: Context) -> Any:
+    """A Core ML model in a precision.
+
+    Args:
+        convert: Converts the source; called once for each compute precision and target that is needed, however many
+            precisions are asked for, as long as it is the same function.
+        precision: One of `PRECISIONS`.
+        context: The deployment target, which a precision may raise, and what searches and calibration need.
+
+    Returns:
+        `coremltools.models.MLModel`, never loaded.
 
     Raises:
-        PackagingError: Either is unknown.
+        PackagingError: Precision or target are unknown, calibration has nothing to go by, or coremltools refuses.
     """
-    ct = import_coremltools()
     if precision not in PRECISIONS:
         raise PackagingError(f"unknown Core ML precision {precision!r}; known: {', '.join(PRECISIONS)}")
-    target = getattr(ct.target, minimum_deployment_target, None)
+    return Maker(convert, context, find_target(precision, context.minimum_deployment_target)).make(precision)
+
+
+def find_target(precision: str, minimum_deployment_target: str) -> Any:
+    """coremltools' deployment target: what is asked for, or the first that holds the ops of the precision.
+
+    Raises:
+        PackagingError: The target is unknown.
+    """
+    targets = import_coremltools().target
+    target = getattr(targets, minimum_deployment_target, None)
     if target is None:
-        known = ", ".join(name for name in dir(ct.target) if name.startswith("iOS"))
+        known = ", ".join(name for name in dir(targets) if name.startswith("iOS"))
         raise PackagingError(f"unknown deployment target {minimum_deployment_target!r}; known: {known}")
-    return {"compute_precision": getattr(ct.precision, precision.upper()), "minimum_deployment_target": target}
+    return max(target, getattr(targets, _EARLIEST.get(precision, minimum_deployment_target)))
+
+
+class Maker:
+    """Makes the models of one source for one target; what they share is made once."""
+
+    def __init__(self, convert: Convert, context: Context, target: Any) -> None:
+        self._convert = convert
+        self.context = context
+        self._target = target
+        self._known = _made.setdefault(convert, {})
+
+    def make(self, precision: str) -> Any:
+        """The model in a precision; errors as `make_model`'s."""
+        key = precision, self._target
+        if key not in self._known:
+            self._known[key] = self._make(precision)
+        return self._known[key]
+
+    def _make(self, precision: str) -> Any:
+        if precision in ("float32", "float16"):
+            return self.convert(getattr(import_coremltools().precision, precision.upper()))
+        if precision == "mixed_float16":
+            from packager.compression.coreml.mixed import make_mixed
+
+            return make_mixed(self)
+        from packager.compression.coreml.weights import compress_weights
+
+        base = self.make(self._compute_precision())
+        if precision == "w8a8":
+            from packager.compression.coreml.activations import quantize_activations
+
+            base = quantize_activations(base, self.context)
+        return compress_weights(base, precision)
+
+    def convert(self, compute_precision: Any) -> Any:
+        """The source, converted anew."""
+        return self._convert(compute_precision, self._target)
+
+    def _compute_precision(self) -> str:
+        if self.context.numerics is None or not self.context.calibration:
+            return "float16"
+        return "float16"
