@@ -17,7 +17,6 @@ SAMPLE_RATE_HZ = 16000
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Linear)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d)
-_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 
 
 def make_audio(samples: int, *, batch: int = 1, rate_hz: int = SAMPLE_RATE_HZ) -> Tensor:
@@ -36,34 +35,37 @@ def make_features(*shape: int) -> Tensor:
 
 
 def settle(module: nn.Module, inputs: Sequence[Tensor], *, spread: float = 1.0) -> nn.Module:
-    """Scale every layer so that its result has the standard deviation `spread`; gather statistics; eval mode.
+    """Scale and shift every layer so that its result has mean 0 and standard deviation `spread`; gather statistics.
 
-    Biases and the weights of norms get small random values, so that dropping one shows.
+    Biases and the weights of norms get small random values, so that dropping one shows. It is left in eval mode.
 
     Args:
         module: With fresh weights, made under a seed.
         inputs: What it is called with.
         spread: Standard deviation of each convolution's and each linear layer's result on `inputs`.
     """
-    module.train()
+    module.eval()
     with torch.no_grad():
         for part in module.modules():
             _vary(part)
-            if isinstance(part, _DROPOUTS):
-                part.eval()
             if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                part.train()
                 part.momentum = None  # a plain mean over the calls
         scaled: set[nn.Module] = set()
 
-        def scale(part: nn.Module, _: Any, result: Tensor) -> Tensor | None:
+        def scale(part: Any, _: Any, result: Tensor) -> Tensor | None:
             deviation = float(result.std())
             if part in scaled or not math.isfinite(deviation) or deviation < 1e-7:
                 return None
             scaled.add(part)
             factor = spread / deviation
-            for parameter in _scalable(part):
-                parameter.mul_(factor)
-            return result * factor
+            weight, bias = _read_gain(part), part.bias
+            weight.mul_(factor)
+            if bias is None:
+                return result * factor
+            mean = result.mean()
+            bias.sub_(mean).mul_(factor)
+            return (result - mean) * factor
 
         hooks = [part.register_forward_hook(scale) for part in module.modules() if isinstance(part, _WEIGHTED)]
         module(*inputs)
@@ -86,11 +88,10 @@ def _vary(part: nn.Module) -> None:
         part.in_proj_bias.normal_(0.0, 0.1)
 
 
-def _scalable(part: nn.Module) -> list[Tensor]:
-    """The weight and the bias; of a weight-normed layer its gain, whichever way the norm was put on."""
+def _read_gain(part: Any) -> Tensor:
+    """What a layer's result is proportional to: its weight, or its gain, whichever way a weight norm was put on."""
     parametrized = getattr(part, "parametrizations", None)
     if parametrized is not None and "weight" in parametrized:
-        found = [parametrized["weight"].original0]
-    else:
-        found = [getattr(part, "weight_g", part.weight)]
-    return [tensor for tensor in (*found, part.bias) if isinstance(tensor, Tensor)]
+        gain: Tensor = parametrized["weight"].original0
+        return gain
+    return getattr(part, "weight_g", part.weight)  # type: ignore[no-any-return]

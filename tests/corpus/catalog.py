@@ -18,7 +18,7 @@ class Entry:
         inputs_are: Whether it takes samples or features beside its state.
         framework: What the factory makes: a module and its example inputs, or a Keras model.
         sample_rate_hz: What its audio would be sampled at.
-        outputs: Names for a tuple's outputs, in order; empty where the model names them, or has one.
+        outputs: Names for what is returned, in order; empty where the model names its outputs, or has one.
         state: State input → the output that it is fed from in the next call.
         notes: What is awkward about it.
     """
@@ -127,4 +127,125 @@ _ENHANCEMENT = (
     ),
 )
 
-CATALOG: tuple[Entry, ...] = (*_KEYWORDS, *_VOICE, *_ENHANCEMENT)
+_PITCH_AND_SEPARATION = (
+    Entry(
+        "crepe_tiny",
+        "pitch:crepe_tiny",
+        outputs=("salience", "pitch_hz"),
+        notes="unfold into a batch of frames, deviation per frame, TensorFlow's padding by hand, weighted mean",
+    ),
+    Entry("fcpe", "pitch:fcpe", FEATURES, notes="rotary attention, gather about the largest bin, where"),
+    Entry(
+        "open_unmix", "separation:open_unmix", FEATURES, notes="three-layer BiLSTM, time first, batch norm by reshape"
+    ),
+    Entry(
+        "open_unmix_on_samples", "separation:open_unmix_on_samples", notes="stereo stft, two targets, soft masks, istft"
+    ),
+    Entry(
+        "unet", "separation:unet", FEATURES, notes="transposed 2-D with output padding, uneven padding, cropped skips"
+    ),
+    Entry(
+        "band_split",
+        "separation:band_split",
+        notes="bands of unequal width, GRU in time and BiLSTM across bands, istft",
+    ),
+)
+_GENERATION = (
+    Entry(
+        "wavenet", "generation:wavenet", outputs=("logits",), notes="mu-law to an embedding, nearest upsampling of mels"
+    ),
+    Entry("hifi_gan", "generation:hifi_gan", FEATURES, notes="weight-normed 1-D transposed with output padding"),
+    Entry(
+        "vq_codec",
+        "generation:vq_codec",
+        outputs=("samples", "codes"),
+        notes="cdist, argmin, embedding; integer output",
+    ),
+    Entry(
+        "codec_decoder",
+        "generation:codec_decoder",
+        FEATURES,
+        notes="integer input, old weight norm, Snake, replicate pad",
+    ),
+)
+_SPEECH = (
+    Entry("conformer", "speech:conformer", FEATURES, notes="relative positions shifted by a reshape, GLU, einsum"),
+    Entry("transformer_tagger", "speech:transformer_tagger", notes="nn.TransformerEncoder's fast path; stft inside"),
+    Entry(
+        "masked_attention", "speech:masked_attention", FEATURES, notes="MultiheadAttention, time first, mask of -inf"
+    ),
+    Entry("deep_speech_2", "speech:deep_speech_2", FEATURES, notes="BiLSTMs whose directions are added by view"),
+    Entry("quartznet", "speech:quartznet", FEATURES, notes="long separable kernels, dilated tail"),
+    Entry("x_vector", "speakers:x_vector", FEATURES, notes="std_mean pooling, batch norm without weights"),
+    Entry(
+        "ecapa_tdnn",
+        "speakers:ecapa_tdnn",
+        notes="stft inside, Res2 chain, reflect-padded convolutions, attentive pooling",
+    ),
+    Entry("speaker_lstm", "speakers:speaker_lstm", FEATURES, notes="three LSTM layers with projections, final state"),
+)
+_MUSIC = (
+    Entry(
+        "pcen_tagger",
+        "music:pcen_tagger",
+        sample_rate_hz=22050,
+        notes="a Python loop over frames, powers, ceil pooling",
+    ),
+    Entry(
+        "harmonic_cnn", "music:harmonic_cnn", sample_rate_hz=22050, notes="filters computed from parameters in forward"
+    ),
+    Entry(
+        "note_crnn", "music:note_crnn", FEATURES, sample_rate_hz=22050, notes="two BiGRUs and a BiLSTM, outputs by name"
+    ),
+    Entry(
+        "spectral_resizer",
+        "music:spectral_resizer",
+        FEATURES,
+        notes="bicubic and bilinear resize, pixel shuffle, norms",
+    ),
+)
+_TRANSFORMERS = (
+    Entry("wav2vec2", "transformers_models:wav2vec2", notes="weight-normed position convolution, GroupNorm"),
+    Entry("hubert", "transformers_models:hubert", notes="stable layer norm, CTC"),
+    Entry("wavlm", "transformers_models:wavlm", notes="gated bucketed positions, TDNN, statistics pooling"),
+    Entry(
+        "ast", "transformers_models:audio_spectrogram_transformer", FEATURES, notes="overlapping patches, two tokens"
+    ),
+    Entry("whisper_encoder", "transformers_models:whisper_encoder", FEATURES, notes="pre-norm encoder"),
+    Entry("encodec", "transformers_models:encodec", outputs=("samples", "codes"), notes="data-dependent padding, LSTM"),
+    Entry("dac", "transformers_models:dac", outputs=("samples", "codes"), notes="Snake, cosine codebooks"),
+    Entry("clap_audio", "transformers_models:clap_audio", FEATURES, notes="bicubic resize, shifted windows"),
+)
+
+
+def _keras(module: str, name: str, inputs_are: Literal["audio", "features"], **options: object) -> Entry:
+    return Entry(f"keras_{name}", f"{module}:keras_{name}", inputs_are, "tensorflow", **options)  # type: ignore[arg-type]
+
+
+_KERAS = (
+    _keras("keras_models", "ds_cnn", FEATURES, notes='"same" padding with strides'),
+    _keras("keras_models", "crnn_gru", FEATURES, notes="bidirectional GRUs, reset_after"),
+    _keras("keras_models", "lstm_vad", FEATURES, state={"h": "h_out", "c": "c_out"}, notes="LSTM with explicit state"),
+    _keras("keras_models", "unet", FEATURES, notes="Conv2DTranspose, bilinear upsampling"),
+    _keras("keras_models", "wavenet", AUDIO, notes="causal dilated convolutions"),
+    _keras("keras_models", "bilstm_mask", FEATURES, notes="stacked BiLSTMs, summed"),
+    _keras("keras_models", "tc_resnet", FEATURES, notes="separable one-dimensional convolutions, squeeze and excite"),
+    _keras("keras_models", "transformer", FEATURES, notes="MultiHeadAttention with a causal mask, scores out"),
+    _keras("keras_models", "conv_codec", AUDIO, notes="argmin, gather, tf.shape; integer output"),
+    _keras("keras_front_ends", "log_mel", AUDIO, notes="tf.signal.stft"),
+    _keras("keras_front_ends", "mfcc_gru", AUDIO, notes="tf.signal's MFCC, GRU with reset before, SimpleRNN"),
+    _keras("keras_front_ends", "pcen", FEATURES, notes="a recurrent cell of its own"),
+    _keras("keras_front_ends", "stft_masking", AUDIO, notes="tf.signal.inverse_stft"),
+)
+
+CATALOG: tuple[Entry, ...] = (
+    *_KEYWORDS,
+    *_VOICE,
+    *_ENHANCEMENT,
+    *_PITCH_AND_SEPARATION,
+    *_GENERATION,
+    *_SPEECH,
+    *_MUSIC,
+    *_TRANSFORMERS,
+    *_KERAS,
+)

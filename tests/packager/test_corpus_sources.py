@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
-from pathlib import Path
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ MOST_PARAMETERS = 2_000_000
 LONGEST_INPUT = 48_000
 SMALLEST_SPREAD, LARGEST_SPREAD = 3e-3, 20.0
 """standard deviation of an output: below, a fault in a conversion could not be told from rounding"""
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 TORCH = [entry for entry in CATALOG if entry.framework == "torch"]
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
@@ -40,12 +44,24 @@ def test_the_catalog_is_whole() -> None:
     assert sum(entry.framework == "torch" for entry in CATALOG) >= 30
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads cost such small models more than they gain, and sums of several threads vary."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
 @pytest.mark.pytorch
 @needs_torch
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("entry", TORCH, ids=lambda entry: entry.name)
 def test_a_factory_makes_the_same_small_model_every_time(entry: Entry) -> None:
-    if "transformers" in entry.factory:
+    if entry.factory.startswith("transformers_models:"):
         pytest.importorskip("transformers")
     import torch
 
@@ -69,6 +85,7 @@ def _check_spread(name: str, value: Any, states: Iterable[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.pytorch
 @needs_torch
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("entry", [entry for entry in TORCH if entry.state], ids=lambda entry: entry.name)
 def test_a_state_starts_with_zeros_comes_back_in_its_form_and_matters(entry: Entry) -> None:
     import inspect
@@ -90,4 +107,53 @@ def test_recipes_beside_the_corpus_find_every_factory() -> None:
     for entry in CATALOG:
         path, function = locate_factory(entry.source, FOLDER, where="model.source")
         assert path.parent == FOLDER
-        assert f"def {function}(" in Path(path).read_text(encoding="utf-8")
+        assert f"def {function}(" in path.read_text(encoding="utf-8")
+
+
+KERAS_SCRIPT = """
+import importlib, json, sys
+import numpy as np
+found = {}
+for factory in sys.argv[1:]:
+    module, function = factory.split(":")
+    model, again = (getattr(importlib.import_module("corpus." + module), function)() for _ in range(2))
+    generator = np.random.default_rng(3)
+    fed = {i.name: generator.normal(0, 0.3, [1, *i.shape[1:]]).astype("float32") for i in model.inputs}
+    outputs = model(list(fed.values()) if len(fed) > 1 else next(iter(fed.values())), training=False)
+    outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
+    outputs = {name: np.asarray(value) for name, value in outputs.items()}
+    found[factory] = {
+        "parameters": model.count_params(),
+        "inputs": {name: list(value.shape) for name, value in fed.items()},
+        "outputs": {name: list(value.shape) for name, value in outputs.items()},
+        "spreads": {name: float(value.std()) for name, value in outputs.items() if value.dtype.kind == "f"},
+        "same": all(np.array_equal(*pair) for pair in zip(model.get_weights(), again.get_weights(), strict=True)),
+    }
+print(json.dumps(found))
+"""
+"""TensorFlow never enters the process of the tests"""
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="keras is not installed")
+def test_keras_factories_make_the_same_small_models_every_time() -> None:
+    entries = [entry for entry in CATALOG if entry.framework == "tensorflow"]
+    run = subprocess.run(
+        [sys.executable, "-c", KERAS_SCRIPT, *(entry.factory for entry in entries)],
+        capture_output=True,
+        text=True,
+        cwd=FOLDER.parent,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"},
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert len(entries) >= 9
+    for entry in entries:
+        made = found[entry.factory]
+        assert made["same"], entry.name
+        assert made["parameters"] <= MOST_PARAMETERS, entry.name
+        for name, spread in made["spreads"].items():
+            assert name in entry.state.values() or SMALLEST_SPREAD < spread < LARGEST_SPREAD, (entry.name, name)
+        for name, output in entry.state.items():
+            assert made["inputs"][name] == made["outputs"][output], entry.name
