@@ -74,6 +74,9 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, command: str) -> RunRe
         need_audio(recipe)
         need_task(recipe)
         packaged = _package(recipe, out, progress)
+        _refuse_nothing(packaged)
+        for failed in (outcome for outcome in packaged if outcome.bundle is None):
+            progress.say(f"{failed.variant.name} failed: {failed.reason} (log: {failed.log})")
         subjects = [from_packaged(one, out) for one in packaged]
         evaluation = _evaluate(recipe, out, subjects, progress, command=command)
         path = out / EVALUATION_NAME
@@ -159,13 +162,18 @@ def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
         done += 1
         progress.stage("package", done, total)
 
-    outcomes = package(order, on_done=on_done)
-    failed = [outcome for outcome in outcomes if outcome.bundle is None]
-    if len(failed) == total and len({outcome.reason for outcome in failed}) == 1:
-        raise PackagingError(f"nothing could be packaged: {failed[0].reason}\n(log: {failed[0].log})")
-    for outcome in failed:
-        progress.say(f"{outcome.variant.name} failed: {outcome.reason} (log: {outcome.log})")
-    return outcomes
+    return package(order, on_done=on_done)
+
+
+def _refuse_nothing(outcomes: Sequence[Packaged]) -> None:
+    """End a run of which nothing is left to be evaluated.
+
+    Raises:
+        PackagingError: No bundle could be made, and all for one reason.
+    """
+    reasons = {outcome.reason for outcome in outcomes}
+    if len(reasons) == 1 and all(outcome.bundle is None for outcome in outcomes):
+        raise PackagingError(f"nothing could be packaged: {outcomes[0].reason}\n(log: {outcomes[0].log})")
 
 
 def _evaluate(

@@ -19,6 +19,7 @@ from packager.converters import Write
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.lowerings import register_all
+from packager.lowerings.coreml._decomposition import decompose
 from packager.mlpackage import import_coremltools, save_package
 from packager.rewrites.torch import rewrite_program
 from packager.sources.torch import TorchSource
@@ -35,13 +36,14 @@ def prepare(source: TorchSource, context: Context) -> Write:
     import_coremltools()
     register_all("coreml")
     rewritten = rewrite_program(source.program)
+    program = decompose(rewritten.program)
     frontends = [
-        functools.cache(lambda: _trace(rewritten.program, source)),
-        functools.cache(lambda: rewritten.program.run_decompositions({})),
+        functools.cache(lambda: _trace(program, source)),
+        functools.cache(lambda: program.run_decompositions({})),
     ]
 
     def convert(compute_precision: Any, target: Any) -> Any:
-        return _convert(source, frontends, rewritten.program, (compute_precision, target))
+        return _convert(source, frontends, program, (compute_precision, target))
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)
@@ -71,7 +73,9 @@ def _trace(program: Any, source: TorchSource) -> Any:
         )
 
 
-def _convert(source: TorchSource, frontends: Sequence[Callable[[], Any]], program: Any, options: tuple[Any, Any]) -> Any:
+def _convert(
+    source: TorchSource, frontends: Sequence[Callable[[], Any]], program: Any, options: tuple[Any, Any]
+) -> Any:
     """An MLModel by the first frontend that takes the model; `options` are compute precision and deployment target."""
     ct = import_coremltools()
     faults = []
