@@ -189,11 +189,13 @@ def _project_lstm(x: Var, states: Sequence[Var], weights: LayerWeights) -> Seque
 def _loop(step: Step, x: Var, states: Sequence[Var], weights: LayerWeights) -> Sequence[Var]:
     """One direction by a loop of one frame a round."""
     from coremltools.converters.mil import Builder as mb  # noqa: N813
+    from coremltools.converters.mil.mil import types
 
     inputs = mb.linear(x=x, weight=weights.w_ih, bias=weights.b_ih)
     count = mb.slice_by_index(x=mb.shape(x=x), begin=[0], end=[1])
-    # Every frame of it is overwritten; zeros would be folded to a constant as large as the outputs.
-    outputs = mb.slice_by_index(x=inputs, begin=[0, 0, 0], end=[0, 0, states[0].shape[1]], end_mask=[True, True, False])
+    gate = mb.slice_by_index(x=inputs, begin=[0, 0, 0], end=[0, 0, states[0].shape[1]], end_mask=[True, True, False])
+    # Zeros that hang on the input: others are folded to a constant as large as the outputs.
+    outputs = mb.cast(x=mb.less(x=gate, y=gate), dtype=types.builtin_to_string(inputs.dtype))
 
     def goes_on(at: Var, *_: Var) -> Var:
         return mb.less(x=at, y=count)
@@ -202,7 +204,7 @@ def _loop(step: Step, x: Var, states: Sequence[Var], weights: LayerWeights) -> S
         frame = mb.squeeze(x=mb.gather(x=inputs, indices=at, axis=0), axes=[0])
         after = step(frame, states)
         output = mb.expand_dims(x=after[0], axes=[0])
-        written = mb.scatter(data=outputs, indices=at, updates=output, axis=0, mode="update")
+        written = mb.scatter(data=outputs, indices=at, updates=output, axis=0, mode="add")
         return (mb.add(x=at, y=1), written, *after)
 
     results: Sequence[Var] = mb.while_loop(_cond=goes_on, _body=advance, loop_vars=([0], outputs, *states))
