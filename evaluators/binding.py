@@ -18,6 +18,7 @@ from evaluators.errors import EvaluationError
 from packager.bundle import AudioContract
 from packager.errors import PackagingError
 from packager.model import OutputSpec
+from packager.names import find_native, native_name
 from packager.sources import fix_audio_shape, name_audio_axes, shape_window
 
 
@@ -86,12 +87,7 @@ def bind(
         EvaluationError: There is not exactly one input beside the states, it does not hold one window, or a state or
             an output has no match.
     """
-    state = dict(state or {})
-    missing = [name for name in state if name not in emulator.inputs]
-    missing += [output for output in state.values() if output not in emulator.outputs]
-    if missing:
-        found = f"inputs {', '.join(emulator.inputs)}; outputs {', '.join(emulator.outputs)}"
-        raise EvaluationError(f"the state {', '.join(missing)} is not in the model, which has {found}")
+    state = _match_state(state or {}, emulator)
     heard = {name: tensor for name, tensor in emulator.inputs.items() if name not in state}
     if len(heard) != 1:
         raise EvaluationError(f"takes {len(heard)} inputs ({', '.join(heard)}); one is expected")
@@ -105,10 +101,23 @@ def bind(
     for name, spec in outputs.items():
         native = _match(name, spec, emulator)
         bound[name] = native
-        if native != name:
+        if native in spec.aliases:
             notices.append(f"output {name} is bound to {native}, its alias in the recipe")
     silence = {name: np.zeros(emulator.inputs[name].shape, emulator.inputs[name].dtype) for name in state}
     return Binding(input_name, shape, name_audio_axes(shape, audio), bound, state, silence, tuple(notices))
+
+
+def _match_state(state: Mapping[str, str], emulator: Emulator) -> dict[str, str]:
+    """The model's own names of the recipe's states."""
+    found = {
+        name: (find_native(name, emulator.inputs), find_native(output, emulator.outputs))
+        for name, output in state.items()
+    }
+    missing = [name for name, pair in found.items() if None in pair]
+    if missing:
+        names = f"inputs {', '.join(emulator.inputs)}; outputs {', '.join(emulator.outputs)}"
+        raise EvaluationError(f"the state {', '.join(missing)} is not in the model, which has {names}")
+    return {str(input_): str(output) for input_, output in found.values()}
 
 
 def _reopen(shape: tuple[int, ...], audio: AudioContract) -> tuple[int | None, ...]:
@@ -119,7 +128,7 @@ def _reopen(shape: tuple[int, ...], audio: AudioContract) -> tuple[int | None, .
 
 
 def _match(name: str, spec: OutputSpec, emulator: Emulator) -> str:
-    for candidate in (name, *spec.aliases):
+    for candidate in (name, *spec.aliases, native_name(name, "coreml")):
         if candidate in emulator.outputs:
             return candidate
     found = ", ".join(f"{native} {list(tensor.shape)}" for native, tensor in emulator.outputs.items())

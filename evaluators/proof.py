@@ -14,6 +14,7 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
 from packager.bundle import OutputProof, Proof
+from packager.names import find_native
 from packager.trials import Tensors, Trials
 
 
@@ -34,9 +35,10 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
     for call, reference in zip(trials.calls, trials.references, strict=True):
         found = emulator.run(as_inputs(emulator, call))
         for name, expected in reference.items():
-            if name in emulator.outputs and name not in faults:
+            native = find_native(name, found)
+            if native is not None and name not in faults:
                 try:
-                    _compare(meters.setdefault(name, ParityMeter()), name, expected, found[name])
+                    _compare(meters.setdefault(name, ParityMeter()), name, expected, found[native])
                 except EvaluationError as fault:
                     faults[name] = str(fault)
     outputs = tuple(_describe(name, meter, faults.get(name)) for name, meter in meters.items())
@@ -53,7 +55,8 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
 def as_inputs(emulator: Emulator, call: Tensors) -> dict[str, npt.NDArray[Any]]:
     """A source's inputs in the dtypes of a model file: neither format keeps 64-bit integers."""
     wanted: Mapping[str, Any] = emulator.inputs
-    return {name: np.asarray(value).astype(wanted[name].dtype) for name, value in call.items() if name in wanted}
+    named = ((find_native(name, wanted), value) for name, value in call.items())
+    return {name: np.asarray(value).astype(wanted[name].dtype) for name, value in named if name is not None}
 
 
 def _compare(meter: ParityMeter, name: str, expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> None:

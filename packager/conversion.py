@@ -36,6 +36,7 @@ from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.mlpackage import import_coremltools, specification_version
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
+from packager.names import native_name
 from packager.sources import AUDIO, LoadedSource, SourceTensor, load_source, name_audio_axes
 from packager.storage import digest_files, stage_folder
 from packager.trials import Trials, make_trials
@@ -145,7 +146,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         tools=request.tools,
         audio=request.audio if AUDIO in loaded.inputs else None,
         inputs=tuple(_input_contract(name, tensor, request) for name, tensor in loaded.inputs.items()),
-        outputs=tuple(_output_contract(name, loaded.outputs[name], request.spec) for name in _output_names(prepared)),
+        outputs=tuple(_output_contract(name, loaded.outputs[name], request) for name in _output_names(prepared)),
         state=request.spec.state,
         floor=_floor(model_path, request.format),
         golden=golden,
@@ -211,13 +212,20 @@ def _input_contract(name: str, tensor: SourceTensor, request: ConversionRequest)
         axes = said or name_audio_axes(tensor.shape, request.audio)
     else:
         axes = said or _number_axes(len(tensor.shape))
-    return TensorContract(name=name, native_name=name, shape=tensor.shape, dtype=_dtype(tensor), axes=axes)
+    return TensorContract(
+        name=name,
+        native_name=native_name(name, request.format),
+        shape=tensor.shape,
+        dtype=_dtype(tensor),
+        axes=axes,
+    )
 
 
-def _output_contract(name: str, tensor: SourceTensor, spec: ModelSpec) -> TensorContract:
-    said, rank = spec.outputs.get(name, OutputSpec()).axes, len(tensor.shape)
+def _output_contract(name: str, tensor: SourceTensor, request: ConversionRequest) -> TensorContract:
+    said, rank = request.spec.outputs.get(name, OutputSpec()).axes, len(tensor.shape)
     axes = said if len(said) == rank else ("batch", *said) if said else _number_axes(rank)
-    return TensorContract(name=name, native_name=name, shape=tensor.shape, dtype=_dtype(tensor), axes=axes)
+    native = native_name(name, request.format)
+    return TensorContract(name=name, native_name=native, shape=tensor.shape, dtype=_dtype(tensor), axes=axes)
 
 
 def _number_axes(rank: int) -> tuple[str, ...]:

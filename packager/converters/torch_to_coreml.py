@@ -21,6 +21,7 @@ from packager.errors import PackagingError
 from packager.lowerings import register_all
 from packager.lowerings.coreml._decomposition import decompose
 from packager.mlpackage import import_coremltools, save_package
+from packager.names import native_name
 from packager.rewrites.torch import rewrite_program
 from packager.sources.torch import TorchSource
 
@@ -102,13 +103,15 @@ def _convert(
 
 def _input_types(ct: Any, source: TorchSource) -> list[Any]:
     return [
-        ct.TensorType(name=name, shape=tensor.shape, dtype=_INTEGERS.get(tensor.dtype, np.float32))
+        ct.TensorType(
+            name=native_name(name, "coreml"), shape=tensor.shape, dtype=_INTEGERS.get(tensor.dtype, np.float32)
+        )
         for name, tensor in source.inputs.items()
     ]
 
 
 def _output_types(ct: Any, source: TorchSource) -> list[Any]:
     return [
-        ct.TensorType(name=name, dtype=_INTEGERS.get(tensor.dtype, np.float32))
+        ct.TensorType(name=native_name(name, "coreml"), dtype=_INTEGERS.get(tensor.dtype, np.float32))
         for name, tensor in source.outputs.items()
     ]
