@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-AUDIO, FEATURES = "audio", "features"
+AUDIO: Final = "audio"
+FEATURES: Final = "features"
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,18 @@ _MUSIC = (
         notes="bicubic and bilinear resize, pixel shuffle, norms",
     ),
 )
+_SIGNAL_PROCESSING = (
+    Entry("sincnet", "signal_processing:sincnet", notes="kernels computed from parameters by sinc, nn.RNN, flip"),
+    Entry(
+        "ddsp", "signal_processing:ddsp", FEATURES, notes="phase by cumsum, sine bank, noise filtered by rfft and irfft"
+    ),
+    Entry("autocorrelation", "signal_processing:autocorrelation", notes="rfft, irfft, cumulative mean, argmax, topk"),
+    Entry(
+        "state_space", "signal_processing:state_space", notes="complex exponentials of parameters, convolution by FFT"
+    ),
+    Entry("mfcc_deltas", "signal_processing:mfcc_deltas", notes="MFCC by stft and DCT, deltas, sliding mean by cumsum"),
+    Entry("overlap_add", "signal_processing:overlap_add", notes="frames by as_strided, fft of a frame, index_add back"),
+)
 _TRANSFORMERS = (
     Entry("wav2vec2", "transformers_models:wav2vec2", notes="weight-normed position convolution, GroupNorm"),
     Entry("hubert", "transformers_models:hubert", notes="stable layer norm, CTC"),
@@ -246,6 +259,7 @@ CATALOG: tuple[Entry, ...] = (
     *_GENERATION,
     *_SPEECH,
     *_MUSIC,
+    *_SIGNAL_PROCESSING,
     *_TRANSFORMERS,
     *_KERAS,
 )

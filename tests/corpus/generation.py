@@ -155,6 +155,40 @@ class CodecDecoder(nn.Module):
         return torch.tanh(self.leave(F.pad(x, (3, 3), mode="replicate")))
 
 
+class ConvNeXt(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(channels, channels, 7, padding=3, groups=channels)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.expand, self.shrink = nn.Linear(channels, 2 * channels), nn.Linear(2 * channels, channels)
+        self.gamma = nn.Parameter(torch.rand(channels) + 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.depthwise(x).transpose(1, 2))
+        y = self.gamma * self.shrink(F.gelu(self.expand(y)))
+        return x + y.transpose(1, 2)
+
+
+class Vocos(nn.Module):
+    """Vocos (Siuzdak 2023): ConvNeXt blocks predict magnitude and phase of a spectrogram, istft makes samples of it."""
+
+    def __init__(self, n_mels: int = 40, channels: int = 48, n_fft: int = 256) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.embed = nn.Conv1d(n_mels, channels, 7, padding=3)
+        self.blocks = nn.Sequential(ConvNeXt(channels), ConvNeXt(channels))
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.out = nn.Linear(channels, n_fft + 2)
+        self.register_buffer("window", torch.hann_window(n_fft))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = self.norm(self.blocks(self.embed(mel)).transpose(1, 2))
+        magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
+        magnitude = torch.clip(torch.exp(magnitude), max=1e2)
+        spectrum = magnitude * (torch.cos(phase) + 1j * torch.sin(phase))
+        return torch.istft(spectrum, self.n_fft, self.n_fft // 4, self.n_fft, self.window, center=True)
+
+
 def wavenet() -> tuple[nn.Module, tuple[Tensor, ...]]:
     torch.manual_seed(601)
     inputs = (make_audio(1000), make_features(1, 20, 25))
@@ -177,3 +211,9 @@ def codec_decoder() -> tuple[nn.Module, tuple[Tensor, ...]]:
     torch.manual_seed(604)
     inputs = (torch.randint(0, 64, (1, 2, 40)),)
     return settle(CodecDecoder(), inputs, spread=0.7), inputs
+
+
+def vocos() -> tuple[nn.Module, tuple[Tensor, ...]]:
+    torch.manual_seed(605)
+    inputs = (make_features(1, 40, 40),)
+    return settle(Vocos(), inputs), inputs

@@ -27,14 +27,13 @@ def settle(model: keras.Model, *, scale: float = 1.0) -> keras.Model:
                 variable.assign(variable + generator.normal(0.0, 0.1, variable.shape))
             if variable.path.endswith("/gamma"):
                 variable.assign(generator.uniform(0.7, 1.3, variable.shape))
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.0
-    shapes = [[4, *tensor.shape[1:]] for tensor in model.inputs]
-    given = [generator.normal(0.0, scale, shape).astype(np.float32) for shape in shapes]
-    model(given if len(given) > 1 else given[0], training=True)
-    for layer in model._flatten_layers():
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.99
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, layers.BatchNormalization)]
+    if norms:
+        for norm in norms:
+            norm.momentum = 0.0  # what the one call sees is all that counts
+        model(generator.normal(0.0, scale, [4, *model.inputs[0].shape[1:]]).astype(np.float32), training=True)
+        for norm in norms:
+            norm.momentum = 0.99
     return model
 
 

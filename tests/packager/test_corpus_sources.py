@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,8 +18,12 @@ from packager.factories import call_factory, locate_factory
 FOLDER = ROOT / "tests" / "corpus"
 MOST_PARAMETERS = 2_000_000
 LONGEST_INPUT = 48_000
-SMALLEST_SPREAD, LARGEST_SPREAD = 3e-3, 20.0
+SMALLEST_SPREAD, LARGEST_SPREAD = 3e-3, 100.0
 """standard deviation of an output: below, a fault in a conversion could not be told from rounding"""
+HALF_A_UNIT = 6e-8
+"""of a float32's last place"""
+LEAST_SNR_DB = 75.0
+"""parity of a float32 bundle is to be 60 dB"""
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 TORCH = [entry for entry in CATALOG if entry.framework == "torch"]
 
@@ -74,6 +79,30 @@ def test_a_factory_makes_the_same_small_model_every_time(entry: Entry) -> None:
     for name, value in outputs.items():
         assert torch.equal(value, repeated[name]), name
         _check_spread(name, value, entry.state.values())
+
+
+@pytest.mark.slow
+@pytest.mark.pytorch
+@needs_torch
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("entry", TORCH, ids=lambda entry: entry.name)
+def test_rounding_alone_leaves_room_below_the_parity_that_is_asked(entry: Entry) -> None:
+    """Every weight is moved by half a unit in its last place; what that does to the outputs no conversion can avoid."""
+    import torch
+
+    module, inputs = _make(entry)
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        outputs = _named(entry, module(*inputs))
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.is_floating_point():
+                tensor.mul_(1 + HALF_A_UNIT * torch.randn(tensor.shape, generator=generator))
+        moved = _named(entry, module(*inputs))
+    for name, value in outputs.items():
+        noise = float((value.double() - moved[name].double()).square().sum())
+        if noise:
+            snr_db = 10 * math.log10(float(value.double().square().sum()) / noise)
+            assert snr_db >= LEAST_SNR_DB, f"{name}: {snr_db:.0f} dB"
 
 
 def _check_spread(name: str, value: Any, states: Iterable[str]) -> None:
