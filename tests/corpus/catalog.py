@@ -210,7 +210,12 @@ _SIGNAL_PROCESSING = (
     Entry(
         "ddsp", "signal_processing:ddsp", FEATURES, notes="phase by cumsum, sine bank, noise filtered by rfft and irfft"
     ),
-    Entry("autocorrelation", "signal_processing:autocorrelation", notes="rfft, irfft, cumulative mean, argmax, topk"),
+    Entry(
+        "autocorrelation",
+        "signal_processing:autocorrelation",
+        outputs=("pitch_hz", "strength", "voiced"),
+        notes="rfft, irfft, cumulative mean, topk",
+    ),
     Entry(
         "state_space", "signal_processing:state_space", notes="complex exponentials of parameters, convolution by FFT"
     ),
