@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 
 _KEYWORDS = frozenset({"any", "bool", "program", "func", "tensor", "list", "dict", "tuple", "true", "false", "string"})
-_TYPES = frozenset(
-    {"bf16", "fp16", "fp32", "fp64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
-)
+_INTEGERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+_TYPES = frozenset({"bf16", "fp16", "fp32", "fp64"}) | _INTEGERS
 _RESERVED = _KEYWORDS | _TYPES | {"state"}
 """words of MIL's text form; coremltools 9.0 renames whatever bears one (`state` to `state_workaround`)"""
 

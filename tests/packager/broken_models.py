@@ -1,0 +1,69 @@
+"""PyTorch models that converters refuse, or that take their process with them. Named by recipes in tests."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+import torch
+from torch import Tensor, nn
+
+
+class NoLowering(nn.Module):
+    """An op that neither converter knows."""
+
+    def forward(self, audio: Tensor) -> Tensor:
+        frames = audio.reshape(20, 40)
+        return torch.linalg.svdvals(frames)
+
+
+class DataDependent(nn.Module):
+    """Control flow that depends on the values."""
+
+    def forward(self, audio: Tensor) -> Tensor:
+        if audio.sum() > 0:
+            return audio * 2
+        return audio - 1
+
+
+class Crashing(nn.Module):
+    """Ends the process that exports it by a segmentation fault."""
+
+    def forward(self, audio: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            ctypes.string_at(0)
+        return audio * 2
+
+
+class Hungry(nn.Module):
+    """Needs more memory than there may be, as soon as it is exported."""
+
+    def forward(self, audio: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            self.kept = [bytearray(os.urandom(2**20)) * 16 for _ in range(1000)]
+        return audio * 2
+
+
+def _example(module: nn.Module) -> tuple[nn.Module, tuple[Tensor]]:
+    torch.manual_seed(0)
+    return module.eval(), (torch.randn(1, 800),)
+
+
+def no_lowering() -> tuple[nn.Module, tuple[Tensor]]:
+    return _example(NoLowering())
+
+
+def data_dependent() -> tuple[nn.Module, tuple[Tensor]]:
+    return _example(DataDependent())
+
+
+def crashing() -> tuple[nn.Module, tuple[Tensor]]:
+    return _example(Crashing())
+
+
+def hungry() -> tuple[nn.Module, tuple[Tensor]]:
+    return _example(Hungry())
+
+
+def fine() -> tuple[nn.Module, tuple[Tensor]]:
+    return _example(nn.ReLU())

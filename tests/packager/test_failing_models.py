@@ -1,0 +1,63 @@
+"""A model that cannot be converted is a row: the reason in one line, the op, the user's line, the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from packager.model import ModelSpec, find_source
+from packager.package import Order, Packaged, Variant, package
+from packager.workers import Limits
+
+pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.tflite, pytest.mark.coreml]
+
+HERE = Path(__file__).parent
+
+
+def _package(factory: str, out: Path, *formats: str, limits: Limits | None = None) -> list[Packaged]:
+    spec = ModelSpec(name="m", version="1", license="Apache-2.0", source=f"python:broken_models:{factory}")
+    variants = [Variant(format_, "float32") for format_ in formats]  # type: ignore[arg-type]
+    return package(Order(find_source(spec, HERE), None, variants, out, limits=limits or Limits(time_s=300)))
+
+
+def test_an_op_without_lowering_is_named_with_its_line(tmp_path: Path) -> None:
+    tflite, coreml = _package("no_lowering", tmp_path, "tflite", "coreml")
+    place = "at broken_models.py:17 in forward: return torch.linalg.svdvals(frames))"
+    assert tflite.reason == (
+        "litert-torch: RuntimeError: Lowering not found: aten._linalg_svd.default (op aten._linalg_svd.default, "
+        + place
+    )
+    assert coreml.reason == (
+        "coremltools: NotImplementedError: PyTorch convert function for op 'linalg_svdvals' not implemented. "
+        "(op linalg_svdvals, " + place
+    )
+    for outcome in (tflite, coreml):
+        assert outcome.bundle is None
+        assert outcome.log is not None
+        assert "svd" in outcome.log.read_text()
+
+
+def test_control_flow_that_depends_on_values_names_its_line(tmp_path: Path) -> None:
+    (outcome,) = _package("data_dependent", tmp_path, "tflite")
+    assert outcome.reason is not None
+    assert outcome.reason.startswith("torch.export cannot follow the model: GuardOnDataDependentSymNode")
+    assert outcome.reason.endswith("(at broken_models.py:24 in forward: if audio.sum() > 0:)")
+
+
+def test_a_segmentation_fault_is_a_row(tmp_path: Path) -> None:
+    (outcome,) = _package("crashing", tmp_path, "tflite")
+    assert outcome.reason == "the worker was ended by SIGSEGV"
+    assert outcome.log is not None
+    assert outcome.log.is_file()
+
+
+def test_too_much_memory_is_a_row(tmp_path: Path) -> None:
+    (outcome,) = _package("hungry", tmp_path, "tflite", limits=Limits(time_s=300, memory_bytes=3 * 2**30))
+    assert outcome.reason == "needed more than 3 GiB of memory"
+
+
+def test_one_format_failing_leaves_the_other(tmp_path: Path) -> None:
+    good, bad = _package("fine", tmp_path, "tflite", "coreml")
+    assert good.bundle is not None
+    assert bad.bundle is not None
