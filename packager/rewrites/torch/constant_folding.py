@@ -253,7 +253,7 @@ def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> Exp
 
     written = _written(program.graph)
     waiting = [node for node in tensors if node not in uniform]
-    taken = {node.name for node in program.graph.nodes}
+    taken = {node.name for node in program.graph.nodes} | {*program.constants} | {*program.state_dict}
     for node in program.graph.nodes:
         while waiting and not (node.op == "placeholder" and node.name in lifted):
             computed = waiting.pop(0)

@@ -1,0 +1,94 @@
+"""`torch.fft`, rewritten, against torch's own."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+pytestmark = [pytest.mark.slow, pytest.mark.pytorch]
+
+LEAST_DB = 120
+"""Sums of up to 130 float32 products."""
+
+REAL, COMPLEX = ("rfft", "ihfft", "fft", "ifft"), ("irfft", "hfft", "fft", "ifft")
+NORMS = ("backward", "ortho", "forward")
+
+
+def _spectrum(audio: SimpleNamespace, *shape: int) -> Any:
+    return torch.view_as_complex(audio.noise(*shape, 2))
+
+
+@pytest.mark.parametrize(("name", "norm"), [*itertools.product(REAL, NORMS)])
+def test_of_real_signals(prove: Any, audio: SimpleNamespace, name: str, norm: str) -> None:
+    def formula(x: Any) -> Any:
+        call = getattr(torch.fft, name)
+        return call(x, norm=norm), call(x, n=64, dim=1, norm=norm), call(x, 130, norm=norm)
+
+    snr_db, applied = prove(formula, audio.noise(2, 60, 100))
+    assert snr_db >= LEAST_DB
+    assert "fft" in applied
+
+
+@pytest.mark.parametrize(("name", "norm"), [*itertools.product(COMPLEX, NORMS)])
+def test_of_complex_signals(prove: Any, audio: SimpleNamespace, name: str, norm: str) -> None:
+    def formula(x: Any) -> Any:
+        call = getattr(torch.fft, name)
+        return call(x, norm=norm), call(x, n=64, dim=1, norm=norm), call(x, 131, norm=norm)
+
+    assert prove(formula, _spectrum(audio, 2, 60, 100))[0] >= LEAST_DB
+
+
+@pytest.mark.parametrize("name", ["rfft", "irfft", "fft", "ifft"])
+@pytest.mark.parametrize("kind", ["2", "n"])
+def test_of_several_axes(prove: Any, audio: SimpleNamespace, name: str, kind: str) -> None:
+    x = audio.noise(2, 30, 40) if name == "rfft" else _spectrum(audio, 2, 30, 40)
+
+    def formula(x: Any) -> Any:
+        call = getattr(torch.fft, name + kind)
+        return call(x), call(x, s=(20, 50)), call(x, dim=(0, 1), norm="ortho")
+
+    assert prove(formula, x)[0] >= LEAST_DB
+
+
+def test_shifts_and_frequencies(prove: Any, audio: SimpleNamespace) -> None:
+    def formula(x: Any) -> Any:
+        moved = torch.fft.fftshift(x, dim=-1), torch.fft.ifftshift(x)
+        return *moved, x * torch.fft.rfftfreq(198), torch.fft.fftshift(torch.fft.fft(x))
+
+    assert prove(formula, audio.noise(3, 100))[0] >= LEAST_DB
+
+
+def test_convolution_by_transform(prove: Any, audio: SimpleNamespace) -> None:
+    """As in state-space models and reverberation: the impulse response is a parameter."""
+
+    def formula(x: Any, response: Any) -> Any:
+        product = torch.fft.rfft(x, 8000) * torch.fft.rfft(response, 8000)
+        return torch.fft.irfft(product, 8000)[..., :4000]
+
+    response = torch.nn.Parameter(audio.noise(1, 4000) * torch.exp(-torch.arange(4000) / 300))
+    assert prove(formula, audio.voice(), response=response)[0] >= 115  # two transforms of 8000 points
+
+
+def test_analytic_signal(prove: Any, audio: SimpleNamespace) -> None:
+    def formula(x: Any) -> Any:
+        gains = torch.zeros(4000)
+        gains[0] = gains[2000] = 1
+        gains[1:2000] = 2
+        return torch.fft.ifft(torch.fft.fft(x) * gains).abs()
+
+    assert prove(formula, audio.chirp())[0] >= 115  # two transforms of 4000 points
+
+
+@pytest.mark.coreml
+@pytest.mark.tflite
+def test_both_formats(prove_both: Any, audio: SimpleNamespace) -> None:
+    def formula(x: Any) -> Any:
+        spectrum = torch.fft.rfft(x, dim=-1, norm="ortho")
+        return torch.fft.irfft(spectrum * torch.exp(-1j * torch.linspace(0, 3, 129)), n=256, norm="ortho")
+
+    assert min(prove_both(formula, audio.noise(1, 16, 256)).values()) >= 110  # as above, two transforms of 256 points
