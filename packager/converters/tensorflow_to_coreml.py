@@ -12,7 +12,7 @@ from packager.converters import Write
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
 from packager.rewrites.tensorflow import register_tensorflow_lowerings
-from packager.sources.tensorflow import INPUT_NAME, TensorFlowSource
+from packager.sources.tensorflow import TensorFlowSource
 
 
 def prepare(source: TensorFlowSource, context: Context) -> Write:
@@ -21,16 +21,17 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
     applied = register_tensorflow_lowerings()
 
     def start(**options: Any) -> Any:
-        inputs = [ct.TensorType(name=INPUT_NAME, shape=source.input.shape)]
+        inputs = [ct.TensorType(name=name, shape=tensor.shape) for name, tensor in source.inputs.items()]
         return ct.convert([source.function], source="tensorflow", inputs=inputs, **options)
 
     shared = share_frontend(start)
+    natives = {name: tensor.name.partition(":")[0] for name, tensor in source.function.structured_outputs.items()}
 
     def convert(compute_precision: Any, target: Any) -> Any:
         try:
             model = shared(compute_precision, target)
             spec = model.get_spec()
-            for name, native in source.native_names.items():
+            for name, native in natives.items():
                 ct.utils.rename_feature(spec, native, name)
             return ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
         except PackagingError:

@@ -1,4 +1,4 @@
-"""TensorFlow models: load a SavedModel, fix its shapes, run it as the reference."""
+"""TensorFlow models: a SavedModel, a Keras file or a factory; fix its shapes, run it as the reference."""
 
 from __future__ import annotations
 
@@ -6,93 +6,96 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from packager.bundle import AudioContract
+from packager.diagnosis import explain
 from packager.errors import PackagingError
-from packager.model import ModelSource
-from packager.sources import SourceTensor, fix_audio_shape
-
-DEFAULT_SIGNATURE = "serving_default"
-INPUT_NAME = "audio"
+from packager.factories import call_factory
+from packager.model import ModelSource, ModelSpec
+from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, holds_window
+from packager.sources.keras import SUFFIXES, is_keras_model, load_keras_file, wrap_keras
+from packager.sources.native_calls import (
+    NativeCall,
+    Shape,
+    choose_output_names,
+    flatten_tensors,
+    safe_name,
+    with_examples,
+    wrap_function,
+)
+from packager.sources.saved_models import choose_signature, load_saved_model
 
 
 @dataclass(frozen=True)
 class TensorFlowSource:
-    """A loaded SavedModel with one audio input, all shapes fixed to one window.
+    """A TensorFlow model with named tensors in and out, all shapes fixed.
 
     Attributes:
-        function: Concrete function; takes the window as `audio`, returns a dictionary of outputs by name.
-        trackable: The loaded object, which keeps the variables alive.
-        native_names: Output name → name of the tensor in the function's graph, without the `:0`.
-        input: The audio input.
+        function: Concrete function; takes the inputs in order, returns a dictionary of outputs by name.
+        trackable: What keeps the variables alive.
+        inputs: By name, in the order of the call.
         outputs: By name.
+        examples: Values that came with the model.
+        where: The source, for messages.
     """
 
     function: Any
     trackable: Any
-    native_names: Mapping[str, str]
-    input: SourceTensor
+    inputs: Mapping[str, SourceTensor]
     outputs: Mapping[str, SourceTensor]
+    examples: Mapping[str, npt.NDArray[Any]]
+    where: str
 
-    def run(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        """Run one window, shaped as `input`."""
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Run once."""
         import tensorflow as tf
 
-        return {name: value.numpy() for name, value in self.function(tf.constant(window)).items()}
+        given = [tf.constant(inputs[name], tensor.dtype) for name, tensor in self.inputs.items()]
+        return {name: value.numpy() for name, value in self.function(*given).items()}
 
 
-def load(source: ModelSource, audio: AudioContract) -> TensorFlowSource:
-    """Load a SavedModel and trace the signature for one window.
+def load(source: ModelSource, audio: AudioContract | None) -> TensorFlowSource:
+    """Load a model and trace it for one call.
 
-    The batch is fixed to 1 and any other open dimension to the contract's window: phones' delegates refuse a whole
-    graph in which one dimension is open.
+    The batch is fixed to 1, and other open dimensions to the contract's window or to what the recipe says: phones'
+    delegates refuse a whole graph in which one dimension is open.
 
     Raises:
-        PackagingError: It cannot be loaded, has no such signature, or does not take one audio window.
+        PackagingError: It cannot be loaded, is not what the recipe says, or a dimension stays open.
     """
-    tf = import_tensorflow()
-    trackable = _load_saved_model(tf, source.path)
-    signature = _signature(trackable, source)
-    specs = signature.structured_input_signature[1]
-    if len(specs) != 1:
-        raise PackagingError(
-            f"{source.path}: signature takes {len(specs)} inputs ({', '.join(sorted(specs))}); "
-            "testpress binds one audio input"
-        )
-    (name, spec), *_ = specs.items()
-    shape = fix_audio_shape(tuple(spec.shape.as_list()), audio, where=f"{source.path}: input {name!r}")
-
-    def call(window: Any) -> Any:
-        return signature(**{name: window})
-
-    function = tf.function(call).get_concrete_function(tf.TensorSpec(shape, spec.dtype, name=INPUT_NAME))
-    tensors = function.structured_outputs
-    _check_outputs(source, tensors)
+    where = f"{source.path.name}:{source.factory}" if source.factory else str(source.path)
+    native = _find_call(source, where)
+    shapes = {name: _close(name, native, source.spec, audio, where) for name in native.inputs}
+    heard = find_audio_input(shapes, source.spec, audio, where=where)
+    renamed = {name: AUDIO if name == heard else safe_name(name) for name in shapes}
+    function = _trace(native, renamed, shapes, source.spec, where)
+    tensors = {name: _describe(tensor) for name, tensor in function.structured_outputs.items()}
+    check_outputs(source.spec, {name: tensor.shape for name, tensor in tensors.items()}, where=where)
     return TensorFlowSource(
         function=function,
-        trackable=trackable,
-        native_names={name: tensor.name.partition(":")[0] for name, tensor in tensors.items()},
-        input=SourceTensor(shape=shape, dtype=spec.dtype.name),
-        outputs={
-            name: SourceTensor(shape=tuple(tensor.shape.as_list()), dtype=tensor.dtype.name)
-            for name, tensor in sorted(tensors.items())
-        },
+        trackable=native.owner,
+        inputs={renamed[name]: _describe(tensor) for name, tensor in zip(shapes, function.inputs, strict=False)},
+        outputs=tensors,
+        examples={renamed[name]: _as_real(value) for name, value in native.examples.items()},
+        where=where,
     )
 
 
-def import_tensorflow() -> Any:
-    """TensorFlow with Keras 2 behind `tf.keras` where tf-keras is installed, and without a GPU.
+def import_tensorflow(*, legacy_keras: bool = True) -> Any:
+    """TensorFlow without a GPU.
 
-    SavedModels written by Keras 2 cannot be loaded under Keras 3 ("'_UserObject' object has no attribute 'add_slot'").
+    Args:
+        legacy_keras: Whether `tf.keras` is Keras 2, where tf-keras is installed: SavedModels written by Keras 2 cannot
+            be loaded under Keras 3 ("'_UserObject' object has no attribute 'add_slot'"). It is settled by the first
+            import; `import keras` is Keras 3 either way.
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise PackagingError('TensorFlow is not installed; install "testpress[tensorflow]"')
-    if importlib.util.find_spec("tf_keras") is not None:
+    if legacy_keras and importlib.util.find_spec("tf_keras") is not None:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -101,39 +104,146 @@ def import_tensorflow() -> Any:
     return tf
 
 
-def _load_saved_model(tf: Any, path: Path) -> Any:
-    if not (path / "saved_model.pb").is_file():
-        raise PackagingError(f"{path}: not a SavedModel: there is no saved_model.pb in it")
-    try:
-        return tf.saved_model.load(str(path))
-    except Exception as fault:
-        first = str(fault).strip().splitlines() or ["no message"]
+def _find_call(source: ModelSource, where: str) -> NativeCall:
+    if source.factory is not None:
+        return _call_factory(source, where)
+    tf = import_tensorflow()
+    if source.path.suffix in SUFFIXES:
+        return wrap_keras(load_keras_file(source.path, trust=source.spec.trust))
+    return choose_signature(load_saved_model(tf, source.path), source.spec, where=where)
+
+
+def _call_factory(source: ModelSource, where: str) -> NativeCall:
+    """What a factory returns; its `tf.keras` is whatever it is where the user runs it."""
+    tf = import_tensorflow(legacy_keras=False)
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    weights = () if source.weights is None else (str(source.weights),)
+    made = call_factory(source.path, source.factory or "", *weights)
+    model, example = made if isinstance(made, tuple) and len(made) == 2 and callable(made[0]) else (made, None)
+    if is_keras_model(model):
+        native = wrap_keras(model)
+    elif isinstance(model, tf.Module) or hasattr(model, "signatures"):
+        native = choose_signature(model, source.spec, where=where)
+    elif callable(model):
+        native = wrap_function(model, model)
+    else:
         raise PackagingError(
-            f"{path}: TensorFlow cannot load this SavedModel; it may be corrupted or truncated: "
-            f"{type(fault).__name__}: {first[0][:300]}"
-        ) from fault
-
-
-def _signature(trackable: Any, source: ModelSource) -> Any:
-    wanted = source.spec.signature or DEFAULT_SIGNATURE
-    signatures = dict(getattr(trackable, "signatures", {}))
-    if wanted not in signatures:
-        known = ", ".join(sorted(signatures)) or "none"
-        raise PackagingError(f"{source.path}: has no signature {wanted!r}; model.signature can be: {known}")
-    return signatures[wanted]
-
-
-def _check_outputs(source: ModelSource, tensors: Mapping[str, Any]) -> None:
-    missing = sorted(set(source.spec.outputs) - set(tensors))
-    if missing:
-        raise PackagingError(
-            f"model.outputs: {', '.join(missing)}: not among the outputs of {source.path}, "
-            f"which are {', '.join(sorted(tensors))}"
+            f"{source.path}: {source.factory} returned a {type(model).__name__}; a factory returns a keras.Model, a "
+            "tf.Module, a tf.function, or (model, example_inputs)"
         )
-    for name, spec in source.spec.outputs.items():
-        rank = len(tensors[name].shape) - 1
-        if rank != len(spec.axes):
+    return native if example is None else with_examples(native, example, where=where)
+
+
+def _close(name: str, native: NativeCall, spec: ModelSpec, audio: AudioContract | None, where: str) -> tuple[int, ...]:
+    """An input's shape without open dimensions."""
+    shape = native.inputs[name].shape
+    said = spec.inputs[name].shape if name in spec.inputs else None
+    if (
+        said is None
+        and AUDIO in spec.inputs
+        and AUDIO not in native.inputs
+        and len(native.inputs) - len(spec.state) == 1
+    ):
+        said = spec.inputs[AUDIO].shape if name not in spec.state else None
+    if said is not None:
+        if shape is not None and not _fits(said, shape):
             raise PackagingError(
-                f"model.outputs.{name}.axes: {len(spec.axes)} axes for an output of shape "
-                f"{tuple(tensors[name].shape.as_list())}: name {rank}, the batch left out"
+                f"model.inputs.{name}.shape: {list(said)} does not fit what {where} takes: {list(shape)}"
             )
+        return said
+    if shape is not None and None not in shape:
+        return tuple(int(size) for size in shape if size is not None)
+    if audio is not None and name not in spec.state:
+        window = _with_window(shape, audio)
+        if window is not None:
+            return window
+    closed = None if shape is None else (1 if shape and shape[0] is None else shape[0], *shape[1:]) if shape else ()
+    if closed is not None and None not in closed:
+        return tuple(int(size) for size in closed if size is not None)
+    raise PackagingError(_open_message(name, closed, where))
+
+
+def _fits(said: tuple[int, ...], shape: Shape) -> bool:
+    assert shape is not None
+    return len(said) == len(shape) and all(has is None or has == size for size, has in zip(said, shape, strict=True))
+
+
+def _with_window(shape: Shape, audio: AudioContract) -> tuple[int, ...] | None:
+    """The shape with a window of audio in its open dimensions, where that holds exactly one."""
+    if shape is None:
+        return (1, audio.window_samples) if audio.channels == 1 else (1, audio.channels, audio.window_samples)
+    for batch in (1, audio.window_samples):  # (None,) is samples, not a batch of one
+        filled = tuple(
+            (batch if axis == 0 else audio.window_samples) if size is None else size for axis, size in enumerate(shape)
+        )
+        if holds_window(filled, audio):
+            return filled
+    return None
+
+
+def _open_message(name: str, shape: Shape, where: str) -> str:
+    if shape is None:
+        return (
+            f"{where}: input {name!r} has no shape; say it in the recipe, for example "
+            f"model.inputs.{name}.shape = [1, 16000]"
+        )
+    open_ = [str(axis) for axis, size in enumerate(shape) if size is None]
+    example = [100 if size is None else size for size in shape]
+    return (
+        f"{where}: input {name!r} has shape {list(shape)}, and nothing says how large dimension "
+        f"{' and '.join(open_)} is; say it in the recipe, for example model.inputs.{name}.shape = {example}"
+    )
+
+
+def _trace(
+    native: NativeCall, renamed: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], spec: ModelSpec, where: str
+) -> Any:
+    """A concrete function of real tensors in and real tensors out, by name."""
+    import tensorflow as tf
+
+    state = [name for name in spec.state.values() if name not in spec.outputs]
+    wanted = [*spec.outputs, *state] if spec.outputs else []
+
+    def call(*tensors: Any) -> dict[str, Any]:
+        given = {
+            name: tf.complex(tensor[..., 0], tensor[..., 1]) if native.inputs[name].dtype.is_complex else tensor
+            for name, tensor in zip(shapes, tensors, strict=True)
+        }
+        found = flatten_tensors(native.call(given))
+        names = choose_output_names([path for path, _ in found], native.output_names, wanted, where=where)
+        return {name: _leave(tensor, name) for name, (_, tensor) in zip(names, found, strict=True)}
+
+    specs = [_spec(shapes[name], native.inputs[name].dtype, renamed[name]) for name in shapes]
+    try:
+        return tf.function(call, autograph=False).get_concrete_function(*specs)
+    except PackagingError:
+        raise
+    except Exception as fault:
+        raise PackagingError(f"{where}: fails on inputs of shape {shapes}: {explain(fault)}") from fault
+
+
+def _spec(shape: tuple[int, ...], dtype: Any, name: str) -> Any:
+    import tensorflow as tf
+
+    if dtype.is_complex:
+        shape, dtype = (*shape, 2), dtype.real_dtype
+    return tf.TensorSpec(shape, dtype, name=name)
+
+
+def _leave(tensor: Any, name: str) -> Any:
+    """A complex output as pairs in a last dimension, float64 as float32: neither format has another form for them."""
+    import tensorflow as tf
+
+    if tensor.dtype.is_complex:
+        tensor = tf.stack([tf.math.real(tensor), tf.math.imag(tensor)], axis=-1)
+    if tensor.dtype == tf.float64:
+        tensor = tf.cast(tensor, tf.float32)
+    return tf.identity(tensor, name=name)
+
+
+def _as_real(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.stack([value.real, value.imag], axis=-1) if np.iscomplexobj(value) else value
+
+
+def _describe(tensor: Any) -> SourceTensor:
+    return SourceTensor(tuple(tensor.shape.as_list()), tensor.dtype.name)

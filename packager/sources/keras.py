@@ -1,0 +1,169 @@
+"""Keras models, of Keras 2 and 3: `.keras` and `.h5` files, and models that a factory returns."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from packager.diagnosis import describe_fault
+from packager.errors import PackagingError
+from packager.sources.native_calls import NativeCall, NativeInput
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+
+_OWN_MODULES = {"keras", "tf_keras", "tensorflow", "builtins"}
+
+
+def import_keras() -> Any:
+    """Keras 3 on TensorFlow, whatever `tf.keras` is in this process.
+
+    Raises:
+        PackagingError: It is not installed.
+    """
+    if importlib.util.find_spec("keras") is None:
+        raise PackagingError('Keras is not installed; install "testpress[tensorflow]"')
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras  # type: ignore[import-untyped]
+
+    if keras.backend.backend() != "tensorflow":
+        raise PackagingError(f"Keras runs on {keras.backend.backend()} in this process; set KERAS_BACKEND=tensorflow")
+    return keras
+
+
+def load_keras_file(path: Path, *, trust: bool) -> Any:
+    """A model from a `.keras` or `.h5` file, by Keras 3, else by Keras 2.
+
+    Args:
+        path: The file.
+        trust: Whether code in it may run: Lambda layers are stored as Python bytecode.
+
+    Raises:
+        PackagingError: It holds code and is not trusted, or neither Keras can load it.
+    """
+    config = _read_config(path)
+    if not trust and _holds_code(config):
+        raise PackagingError(
+            f"{path}: holds a Lambda layer, which is stored as Python code that runs when the model is loaded; if you "
+            "trust whoever made it, say trust = true in the recipe's [model] section"
+        )
+    faults = []
+    for name, load in (("Keras 3", _load_with_keras_3), ("Keras 2", _load_with_keras_2)):
+        try:
+            if name == "Keras 2" and not trust:
+                _check_modules(path, config)
+            return load(path, trust)
+        except Exception as fault:  # noqa: BLE001  the other Keras may load it; both faults are told below
+            faults.append(f"{name}: {describe_fault(fault)}")
+    raise PackagingError(
+        f"{path}: cannot be loaded as a Keras model: {'; '.join(faults)}; where it has layers of its own, write a "
+        'factory that imports them and loads it, as source = "python:module:factory" with framework = "tensorflow"'
+    )
+
+
+def _load_with_keras_3(path: Path, trust: bool) -> Any:
+    return import_keras().saving.load_model(path, compile=False, safe_mode=not trust)
+
+
+def _load_with_keras_2(path: Path, trust: bool) -> Any:
+    if importlib.util.find_spec("tf_keras") is None:
+        raise PackagingError("tf-keras is not installed")
+    import tf_keras
+
+    return tf_keras.models.load_model(str(path), compile=False, safe_mode=not trust)
+
+
+def _read_config(path: Path) -> Any:
+    """The architecture as the file tells it; None where it tells none, which is for the loaders to say."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return json.loads(archive.read("config.json"))
+        import h5py  # type: ignore[import-untyped]
+
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("model_config")
+            return None if text is None else json.loads(text)
+    except (OSError, KeyError, ValueError) as fault:
+        raise PackagingError(
+            f"{path}: not a Keras model; it may be damaged, or hold weights only: {describe_fault(fault)}"
+        ) from fault
+
+
+def _tables(value: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, Mapping):
+        yield value
+        for inner in value.values():
+            yield from _tables(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _tables(inner)
+
+
+def _holds_code(config: Any) -> bool:
+    return any(table.get("class_name") in {"Lambda", "__lambda__"} for table in _tables(config))
+
+
+def _check_modules(path: Path, config: Any) -> None:
+    """Keras 2 imports any module that a file names, and calls what is in it."""
+    for table in _tables(config):
+        module = table.get("module")
+        if isinstance(module, str) and module.partition(".")[0] not in _OWN_MODULES:
+            raise PackagingError(f"{path}: names the module {module!r}; Keras 2 would import it: say trust = true")
+
+
+def is_keras_model(value: Any) -> bool:
+    """Whether an object is a model or layer of Keras 2 or 3."""
+    names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(value).__mro__}
+    return bool(names & {"keras.Layer", "tf_keras.Layer"})
+
+
+def wrap_keras(model: Any) -> NativeCall:
+    """A Keras model as a call in inference mode.
+
+    A functional or sequential model names its inputs; of a subclassed one they are `call`'s parameters.
+    """
+    tensors = getattr(model, "inputs", None)
+    if not tensors:
+        return _wrap_subclassed(model)
+    import tensorflow as tf
+
+    names = [tensor.name.partition(":")[0] for tensor in tensors]
+    structure = getattr(model, "_inputs_struct", None)  # Keras 3
+    structure = getattr(model, "_nested_inputs", None) if structure is None else structure
+    structure = (tensors if len(tensors) > 1 else tensors[0]) if structure is None else structure
+
+    def call(given: Mapping[str, Any]) -> Any:
+        return model(tf.nest.pack_sequence_as(structure, [given[name] for name in names]), training=False)
+
+    inputs = {
+        name: NativeInput(tuple(tensor.shape), tf.as_dtype(tensor.dtype))
+        for name, tensor in zip(names, tensors, strict=True)
+    }
+    own = getattr(model, "output_names", None) or ()
+    return NativeCall(call, inputs, model, tuple(own))
+
+
+def _wrap_subclassed(model: Any) -> NativeCall:
+    import tensorflow as tf
+
+    declared = inspect.signature(model.call).parameters
+    names = [
+        name for name, one in declared.items() if one.default is one.empty and one.kind <= one.POSITIONAL_OR_KEYWORD
+    ]
+    built = getattr(model, "_build_shapes_dict", None) or {}
+    inputs = {}
+    for name in names:
+        shape = built.get(f"{name}_shape", built.get("input_shape") if len(names) == 1 else None)
+        inputs[name] = NativeInput(None if shape is None else tuple(shape), tf.float32)
+    takes_training = {"training": False} if "training" in declared else {}
+
+    def call(given: Mapping[str, Any]) -> Any:
+        return model(*(given[name] for name in names), **takes_training)
+
+    return NativeCall(call, inputs, model)
