@@ -177,7 +177,7 @@ def find_finished(path: Path, expected_key: str) -> Bundle | None:
 def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged], None], parallel: int) -> None:
     formats = sorted({variant.format for variant in variants})
     groups = [[variant for variant in variants if variant.format == format_] for format_ in formats]
-    jobs = [_job(group, order) for group in groups]
+    jobs = [make_job(group, order) for group in groups]
     pending = {variant.name: (variant, job.log) for group, job in zip(groups, jobs, strict=True) for variant in group}
 
     def on_event(_: int, event: dict[str, Any]) -> None:
@@ -193,7 +193,8 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
                 settle(Packaged(variant, None, reason=end.reason or "the worker said nothing of it", log=log))
 
 
-def _job(variants: list[Variant], order: Order) -> Job:
+def make_job(variants: list[Variant], order: Order) -> Job:
+    """The worker's job that makes bundles of one format."""
     format_ = variants[0].format
     source = order.source
     request = ConversionRequest(

@@ -1,0 +1,59 @@
+"""What a worker does that packages many models of the corpus one after the other: converters are imported once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CORPUS = Path(__file__).resolve().parent
+NUMERICS = "evaluators.numerics:Emulation"
+
+
+def package_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Package models in one format.
+
+    Args:
+        request: `{"models": [name …], "format": …, "precisions": […], "out": folder}`.
+
+    Yields:
+        `{"model", "variant", "reason", "proof"}` for each bundle; `proof` as the manifest has it, or None.
+    """
+    from catalog import CATALOG
+
+    entries = {entry.name: entry for entry in CATALOG}
+    for name in request["models"]:
+        yield from _package(entries[name], request)
+
+
+def _package(entry: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    from packager.bundle import read_bundle
+    from packager.conversion import convert_bundles
+    from packager.model import ModelSpec, OutputSpec, find_source
+    from packager.package import Order, Variant, folder, make_job
+
+    spec = ModelSpec(
+        name=entry.name,
+        version="1",
+        license="Apache-2.0",
+        source=entry.source,
+        framework=entry.framework,
+        outputs={name: OutputSpec() for name in entry.outputs},
+        state=entry.state,
+    )
+    variants = [Variant(request["format"], precision) for precision in request["precisions"]]
+    order = Order(find_source(spec, CORPUS), None, variants, Path(request["out"]) / entry.name, numerics=NUMERICS)
+    waiting = {variant.name: variant for variant in variants}
+    try:
+        for event in convert_bundles(make_job(variants, order).request):
+            variant = waiting.pop(event["variant"])
+            proof = None if event["reason"] else read_bundle(folder(order, variant)).manifest.proof
+            yield {
+                "model": entry.name,
+                "variant": variant.name,
+                "reason": event["reason"],
+                "proof": proof and proof.model_dump(mode="json"),
+            }
+    except Exception as fault:  # noqa: BLE001  one model that fails leaves the others their turn
+        for name in waiting:
+            yield {"model": entry.name, "variant": name, "reason": f"{type(fault).__name__}: {fault}", "proof": None}
