@@ -49,6 +49,8 @@ class Binding:
 
     def call(self, emulator: Emulator, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """Run a clip's first window; outputs by the recipe's names, the batch dimension removed."""
+        if emulator.states:
+            emulator.reset()
         return Listener(emulator, self).hear(window)
 
 
@@ -63,6 +65,7 @@ class Listener:
     def reset(self) -> None:
         """Begin a new clip."""
         self._states = {}
+        self._emulator.reset()
 
     def hear(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """Run one window `(channels, samples)`; outputs by the recipe's names, the batch dimension removed."""
@@ -108,10 +111,11 @@ def bind(
 
 
 def _match_state(state: Mapping[str, str], emulator: Emulator) -> dict[str, str]:
-    """The model's own names of the recipe's states."""
+    """The model's own names of the recipe's states; those that the model keeps by itself need no carrying."""
     found = {
         name: (find_native(name, emulator.inputs), find_native(output, emulator.outputs))
         for name, output in state.items()
+        if find_native(name, emulator.states) is None
     }
     missing = [name for name, pair in found.items() if None in pair]
     if missing:

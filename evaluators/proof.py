@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.emulators import Emulator, open_model
+from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
+from evaluators.players import Player, as_inputs, get
+from evaluators.streaming import check_reset, prove_streaming, split_clips
 from packager.bundle import OutputProof, Proof
-from packager.names import find_native
-from packager.trials import Tensors, Trials
+from packager.trials import Trials
+
+__all__ = ["as_inputs", "prove"]
 
 
 def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
@@ -30,17 +32,20 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
         EvaluationError: The file cannot be loaded or run at all.
     """
     emulator = open_model(path)
+    player = Player(emulator, trials.state)
     faults: dict[str, str] = {}
     meters: dict[str, ParityMeter] = {}
     for call, reference in zip(trials.calls, trials.references, strict=True):
-        found = emulator.run(as_inputs(emulator, call))
+        found = player.run(call)
         for name, expected in reference.items():
-            native = find_native(name, found)
-            if native is not None and name not in faults:
+            estimate = get(name, found)
+            if estimate is not None and name not in faults:
                 try:
-                    _compare(meters.setdefault(name, ParityMeter()), name, expected, found[native])
+                    _compare(meters.setdefault(name, ParityMeter()), name, expected, estimate)
                 except EvaluationError as fault:
                     faults[name] = str(fault)
+    streaming = None if trials.clip is None else prove_streaming(player, trials.clip, tolerance_db)
+    reset = check_reset(player, *split_clips(trials.calls if trials.clip is None else trials.clip.calls))
     outputs = tuple(_describe(name, meter, faults.get(name)) for name, meter in meters.items())
     return Proof(
         runtime=emulator.runtime,
@@ -48,15 +53,13 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
         inputs=trials.description,
         outputs=outputs,
         tolerance_db=tolerance_db,
-        holds=bool(outputs) and all(_holds(output, tolerance_db) for output in outputs),
+        holds=bool(outputs)
+        and all(_holds(output, tolerance_db) for output in outputs)
+        and (streaming is None or streaming.holds)
+        and reset.holds,
+        streaming=streaming,
+        reset=reset,
     )
-
-
-def as_inputs(emulator: Emulator, call: Tensors) -> dict[str, npt.NDArray[Any]]:
-    """A source's inputs in the dtypes of a model file: neither format keeps 64-bit integers."""
-    wanted: Mapping[str, Any] = emulator.inputs
-    named = ((find_native(name, wanted), value) for name, value in call.items())
-    return {name: np.asarray(value).astype(wanted[name].dtype) for name, value in named if name is not None}
 
 
 def _compare(meter: ParityMeter, name: str, expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> None:

@@ -106,6 +106,57 @@ class OutputProof(Record):
     """why there is no value, or why a finite one does not count, for example "identical\""""
 
 
+class RollingProof(Record):
+    """How far one output lies from the source model's when both carry their own states through a clip."""
+
+    output: str
+    snr_db: float | None
+    """10 log10(sum reference² / sum error²) over the whole clip; none where identical or not comparable"""
+    last_quarter_snr_db: float | None
+    """mean reference² of the whole clip over mean error² of its last quarter: below `snr_db` where errors grow"""
+    max_abs_error: float | None
+    reason: str | None = None
+    """why there is no value, for example "identical\""""
+
+
+class WholeProof(Record):
+    """One output of the bundle, heard in chunks, beside the source model's when it is given the whole clip at once."""
+
+    output: str
+    snr_db: float | None
+    """none where identical or not comparable"""
+    source_snr_db: float | None
+    """the same for the source model in chunks: low where the model itself is another one in chunks"""
+    max_abs_error: float | None
+    reason: str | None = None
+    """why there is no value, or why it does not count"""
+
+
+class StreamingProof(Record):
+    """A long clip heard call by call, states carried: do errors grow, and is it the same as at once?"""
+
+    calls: int
+    inputs: str
+    """what was heard"""
+    rolling: tuple[RollingProof, ...]
+    whole: tuple[WholeProof, ...] = ()
+    whole_reason: str | None = None
+    """why nothing was compared with the whole clip at once: never a pass"""
+    whole_holds: bool | None
+    """whether every output that can be compared keeps the promise; none where none can be"""
+    holds: bool
+    """whether every output keeps the precision's promise, over the whole clip and in its last quarter"""
+
+
+class ResetProof(Record):
+    """Two clips in either order: a model that keeps nothing it was not told to keep gives the same, bit for bit."""
+
+    calls: int
+    holds: bool
+    reason: str | None = None
+    """what differed"""
+
+
 class Proof(Record):
     """What came of running the bundle in its emulator right after conversion, beside its source."""
 
@@ -119,7 +170,10 @@ class Proof(Record):
     tolerance_db: float
     """the least SNR that the precision promises"""
     holds: bool
-    """whether every output keeps the promise"""
+    """whether every output keeps the promise, and `streaming` and `reset` hold where they are there"""
+    streaming: StreamingProof | None = None
+    """none where the model has no state"""
+    reset: ResetProof | None = None
     breaks_at: str | None = None
     """the op whose rounding is most to blame, where a promise is broken and it could be found"""
 

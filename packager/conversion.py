@@ -98,7 +98,7 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     loaded = load_source(parsed.source, parsed.audio)
     if parsed.format == "coreml" and parsed.framework != "tensorflow":
         import_coremltools(without=("tensorflow",))  # seconds that a model of another framework need not wait
-    trials = make_trials(loaded, parsed.audio, parsed.spec.state, parsed.windows)
+    trials = make_trials(loaded, parsed.audio, parsed.spec, parsed.windows)
     numerics = None if parsed.numerics is None else _find_numerics(parsed.numerics)
     context = Context(parsed.minimum_deployment_target, trials.calls, numerics, trials.references)
     write = prepare(parsed.framework, parsed.format, loaded, context)

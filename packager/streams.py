@@ -1,8 +1,8 @@
-"""A model heard window after window, its states carried from call to call."""
+"""A model heard call after call, its states carried."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,8 @@ from packager.bundle import AudioContract
 from packager.errors import PackagingError
 from packager.sources import AUDIO, SourceTensor, name_audio_axes, shape_window
 
+Tensors = Mapping[str, npt.NDArray[Any]]
+
 
 class Runnable(Protocol):
     """A source model, or a model file in its emulator."""
@@ -20,8 +22,29 @@ class Runnable(Protocol):
     def inputs(self) -> Mapping[str, Any]:
         """Shape and dtype by name."""
 
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    def run(self, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         """Run once."""
+
+
+def silence(model: Runnable, state: Mapping[str, str]) -> dict[str, npt.NDArray[Any]]:
+    """What the states of a model are at the start of a clip: zeros, by input."""
+    tensors: dict[str, SourceTensor] = {name: model.inputs[name] for name in state}
+    return {name: np.zeros(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+
+
+def carry(model: Runnable, calls: Iterable[Tensors], state: Mapping[str, str]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """The outputs of a clip, call by call.
+
+    Args:
+        model: What is run.
+        calls: All inputs but the states.
+        state: State input → the output it is fed from; a clip starts with zeros.
+    """
+    carried = silence(model, state)
+    for call in calls:
+        outputs = model.run({**call, **carried})
+        carried = {name: outputs[output] for name, output in state.items()}
+        yield outputs
 
 
 class Stream:
@@ -51,8 +74,7 @@ class Stream:
 
     def reset(self) -> None:
         """Begin a new clip."""
-        tensors: dict[str, SourceTensor] = {name: self._model.inputs[name] for name in self._state}
-        self._carried = {name: np.zeros(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+        self._carried = silence(self._model, self._state)
 
     def hear(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """Run the next window, `(channels, samples)`."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from packager.bundle import AudioContract
+from packager.clips import Clip, make_clip
+from packager.model import ModelSpec
 from packager.probes import probe_inputs
 from packager.sources import AUDIO, LoadedSource, name_audio_axes, shape_window
+from packager.streams import silence
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 MAX_WINDOWS = 16
-"""windows of the recipe's audio that a proof hears; they are spread over the dataset"""
+"""windows of the recipe's audio that a proof compares one by one; they are spread over the dataset"""
 
 
 @dataclass(frozen=True)
@@ -29,54 +32,66 @@ class Trials:
         references: The source's outputs for each.
         probes: Names of the leading calls, which are test signals; they are a bundle's golden vectors.
         starts: The calls at which a clip starts, where states are 0.
+        description: What is heard, in words.
+        state: State input → output.
+        clip: A long clip through a model with states, of which the calls after the probes are the beginning.
     """
 
     calls: Sequence[Tensors]
     references: Sequence[Tensors]
     probes: tuple[str, ...]
     starts: frozenset[int]
+    description: str
+    state: Mapping[str, str] = field(default_factory=dict)
+    clip: Clip | None = None
 
     @property
     def golden(self) -> Iterator[tuple[str, Tensors, Tensors]]:
         """Name, inputs and outputs of each probe."""
         return zip(self.probes, self.calls, self.references, strict=False)
 
-    @property
-    def description(self) -> str:
-        """What was heard, in words."""
-        windows = len(self.calls) - len(self.probes)
-        return ", ".join([*self.probes, *([f"{windows} windows of the recipe's audio"] if windows else [])])
 
-
-def make_trials(
-    loaded: LoadedSource, audio: AudioContract | None, state: Mapping[str, str], windows: str | None
-) -> Trials:
+def make_trials(loaded: LoadedSource, audio: AudioContract | None, spec: ModelSpec, windows: str | None) -> Trials:
     """Run the source on the probes and on windows of the recipe's own audio.
 
     Args:
         loaded: The source.
         audio: The contract, where the model takes samples.
-        state: State input → output. States are carried through the recipe's windows as if these were one clip.
+        spec: The recipe's [model] section. States are carried through the recipe's windows as if these were one clip.
         windows: A `.npy` file, float32 (windows, channels, window_samples); None where the recipe has no audio.
     """
-    probes = probe_inputs(loaded, audio, state)
+    probes = probe_inputs(loaded, audio, spec.state)
     calls: list[Tensors] = list(probes.values())
     references: list[Tensors] = [loaded.run(call) for call in calls]
-    starts = {*range(len(calls)), len(calls)}
-    if windows is not None and audio is not None and AUDIO in loaded.inputs:
-        tensor = loaded.inputs[AUDIO]
-        axes = name_audio_axes(tensor.shape, audio)
-        call = dict(calls[0])
-        for window in _choose(np.load(windows, mmap_mode="r"), consecutive=bool(state)):
-            call = {**call, AUDIO: shape_window(np.array(window), tensor.shape, axes).astype(tensor.dtype)}
-            calls.append(call)
-            references.append(loaded.run(call))
-            call = {**call, **{name: references[-1][output] for name, output in state.items()}}
-    return Trials(calls, references, tuple(probes), frozenset(starts))
+    recorded = None if windows is None else np.load(windows, mmap_mode="r")
+    starts, heard, clip = set(range(len(calls))), list(probes), None
+    if spec.state:
+        clip = make_clip(loaded, audio, spec, recorded, calls[0])
+        starts.add(len(calls))
+        heard.append(f"the first {len(clip.calls[:MAX_WINDOWS])} of {clip.description}")
+        calls += _with_states(loaded, clip, spec.state)
+        references += clip.references[:MAX_WINDOWS]
+    elif recorded is not None and audio is not None and AUDIO in loaded.inputs:
+        chosen = [{**calls[0], AUDIO: one} for one in _choose(loaded, audio, recorded)]
+        heard.append(f"{len(chosen)} windows of the recipe's audio")
+        calls += chosen
+        references += [loaded.run(call) for call in chosen]
+    return Trials(calls, references, tuple(probes), frozenset(starts), ", ".join(heard), spec.state, clip)
 
 
-def _choose(windows: npt.NDArray[np.float32], *, consecutive: bool) -> Iterator[npt.NDArray[np.float32]]:
-    count = min(MAX_WINDOWS, len(windows))
-    places = range(count) if consecutive else np.linspace(0, len(windows) - 1, count).astype(int)
+def _with_states(loaded: LoadedSource, clip: Clip, state: Mapping[str, str]) -> Iterator[Tensors]:
+    """The first calls of a clip, with the states that the source had."""
+    states: Tensors = silence(loaded, state)
+    for call, reference in zip(clip.calls[:MAX_WINDOWS], clip.references, strict=False):
+        yield {**call, **states}
+        states = {name: reference[output] for name, output in state.items()}
+
+
+def _choose(
+    loaded: LoadedSource, audio: AudioContract, windows: npt.NDArray[np.float32]
+) -> Iterator[npt.NDArray[np.float32]]:
+    tensor = loaded.inputs[AUDIO]
+    axes = name_audio_axes(tensor.shape, audio)
+    places = np.linspace(0, len(windows) - 1, min(MAX_WINDOWS, len(windows))).astype(int)
     for index in dict.fromkeys(int(place) for place in places):
-        yield windows[index]
+        yield shape_window(np.array(windows[index]), tensor.shape, axes).astype(tensor.dtype)

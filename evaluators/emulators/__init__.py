@@ -37,7 +37,20 @@ class Emulator(Protocol):
     @property
     def outputs(self) -> Mapping[str, Tensor]: ...
 
+    @property
+    def states(self) -> Mapping[str, Tensor]:
+        """What the model itself keeps from call to call; none where an app hands its states in and out."""
+
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]: ...
+
+    def reset(self) -> None:
+        """Begin anew: whatever the model keeps is as it was after loading."""
+
+    def read_state(self, name: str) -> npt.NDArray[Any]:
+        """A copy of one of `states`."""
+
+    def write_state(self, name: str, value: npt.NDArray[Any], /) -> None:
+        """Set one of `states`."""
 
 
 def format_of(path: Path) -> Format:

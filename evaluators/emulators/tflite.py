@@ -32,6 +32,7 @@ class TFLiteEmulator:
         runtime: Name and version of what executes it, for example `LiteRT 2.3.0`.
         inputs: By signature name; open dimensions are fixed to 1.
         outputs: By signature name.
+        states: None: variable tensors cannot be told by name.
     """
 
     def __init__(self, path: Path, *, threads: int) -> None:
@@ -56,6 +57,7 @@ class TFLiteEmulator:
         self._runner = runner
         self.inputs = {name: _tensor(detail) for name, detail in runner.get_input_details().items()}
         self.outputs = {name: _tensor(detail) for name, detail in runner.get_output_details().items()}
+        self.states: dict[str, Tensor] = {}
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Run once.
@@ -71,6 +73,18 @@ class TFLiteEmulator:
         except (ValueError, RuntimeError) as fault:
             raise EvaluationError(f"{self.runtime} refused the call: {str(fault).strip()}") from fault
         return outputs
+
+    def reset(self) -> None:
+        """Set variable tensors, where there are any, to what they were after loading."""
+        self._interpreter.reset_all_variables()
+
+    def read_state(self, name: str) -> npt.NDArray[Any]:
+        """Refuse: see `states`."""
+        raise EvaluationError(f"there is no state {name!r}: {self.runtime} does not name what a model keeps")
+
+    def write_state(self, name: str, _: npt.NDArray[Any]) -> None:
+        """Refuse: see `states`."""
+        raise EvaluationError(f"there is no state {name!r}: {self.runtime} does not name what a model keeps")
 
 
 def open_model(path: Path, *, threads: int) -> TFLiteEmulator:

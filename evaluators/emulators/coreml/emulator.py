@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluators.emulators import Tensor
 from evaluators.emulators.coreml.model import CoreMLModel
+from evaluators.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from evaluators.emulators.coreml.state import State
 
 
 class CoreMLEmulator:
@@ -27,13 +31,35 @@ class CoreMLEmulator:
         self.outputs = {
             name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.outputs.items()
         }
+        self.states = {
+            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.states.items()
+        }
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with states of 0."""
+        self._state = self.model.make_state() if self.model.states else None
+
+    def read_state(self, name: str) -> npt.NDArray[Any]:
+        """A copy of one state; errors as `State.read`'s."""
+        value: npt.NDArray[Any] = self._known().read(name)
+        return value
+
+    def write_state(self, name: str, value: npt.NDArray[Any]) -> None:
+        """Set one state; errors as `State.write`'s."""
+        self._known().write(name, value)
+
+    def _known(self) -> State:
+        if self._state is None:
+            raise EvaluationError(f"{self.model.path}: has no state")
+        return self._state
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Run once; errors as `CoreMLModel.predict`'s.
+        """Run once, with the states as the last call left them; errors as `CoreMLModel.predict`'s.
 
         A classifier's label comes as an array of one element, its probabilities as one in the order of the labels.
         """
-        return {name: _as_array(value) for name, value in self.model.predict(inputs).items()}
+        return {name: _as_array(value) for name, value in self.model.predict(inputs, self._state).items()}
 
 
 def _as_array(value: Any) -> npt.NDArray[Any]:
