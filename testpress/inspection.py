@@ -19,6 +19,7 @@ from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Floor, Format,
 from packager.storage import digest_files
 from reports.notation import format_number, shorten
 from testpress.model_file import ModelFile
+from testpress.streams import reset_text, streaming_text
 from testpress.table import align
 
 
@@ -189,9 +190,14 @@ def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str,
         ("audio", _audio_text(manifest.audio)),
         ("state", ", ".join(f"{name} ← {output}" for name, output in manifest.state.items()) or "none"),
         ("proof", _proof_text(manifest.proof)),
+        *([] if manifest.proof is None else _stream_rows(manifest.proof)),
         ("golden vectors", "; ".join(vectors) or "none"),
         *zip(("hashes", *("" for _ in faults)), held, strict=True),
     ]
+
+
+def _stream_rows(proof: Proof) -> list[tuple[str, str]]:
+    return [("streaming", streaming_text(proof.streaming)), ("reset", reset_text(proof.reset))]
 
 
 def _audio_text(audio: AudioContract | None) -> str:

@@ -11,6 +11,7 @@ from packager.package import Packaged
 from reports.comparison import Comparison
 from reports.notation import format_number
 from testpress.pipeline import RunResult
+from testpress.streams import find_stream_faults, worst_stream
 from testpress.table import align
 
 
@@ -41,12 +42,14 @@ def package_text(outcomes: list[Packaged]) -> str:
     made = [outcome for outcome in outcomes if outcome.bundle is not None]
     rows: list[tuple[str, ...]] = [_PACKAGED_HEAD] if made else []
     rows += [_bundle_row(outcome, outcome.bundle) for outcome in made if outcome.bundle is not None]
-    lines = [align(rows, right=(1, 2, 3, 4))] if rows else []
+    if all(row[2] == "" for row in rows[1:]):  # no model with states
+        rows = [(*row[:2], *row[3:]) for row in rows]
+    lines = [align(rows, right=tuple(range(1, len(rows[0]) - 1)))] if rows else []
     lines += [f"{o.variant.name} failed: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
     return "\n".join(lines + [_break_text(outcome) for outcome in made if _is_broken(outcome)])
 
 
-_PACKAGED_HEAD = ("variant", "parity", "promised", "size", "made in", "bundle")
+_PACKAGED_HEAD = ("variant", "parity", "streamed", "promised", "size", "made in", "bundle")
 
 
 def _bundle_row(outcome: Packaged, bundle: Bundle) -> tuple[str, ...]:
@@ -55,7 +58,8 @@ def _bundle_row(outcome: Packaged, bundle: Bundle) -> tuple[str, ...]:
     seconds = "was there" if outcome.reused else "" if outcome.seconds is None else f"{outcome.seconds:.1f} s"
     promised = "" if proof is None else f"{'BROKEN ' if _is_broken(outcome) else ''}{proof.tolerance_db:g} dB"
     parity = "" if proof is None else parity_text(proof)
-    return outcome.variant.name, parity, promised, format_number(size, "bytes"), seconds, str(bundle.path)
+    streamed = "" if proof is None else worst_stream(proof)
+    return outcome.variant.name, parity, streamed, promised, format_number(size, "bytes"), seconds, str(bundle.path)
 
 
 def parity_text(proof: Proof) -> str:
@@ -77,6 +81,7 @@ def _break_text(outcome: Packaged) -> str:
     assert proof is not None
     words = [f"{o.output}: {o.reason}" for o in proof.outputs if o.snr_db is None and o.reason != "identical"]
     words += [f"{o.output} has {o.snr_db:.1f} dB" for o in proof.outputs if o.snr_db is not None]
+    words += find_stream_faults(proof)
     blame = f"; most to blame is {proof.breaks_at}" if proof.breaks_at else ""
     return f"{outcome.variant.name} departs from its source: {', '.join(words)}{blame}"
 

@@ -1,0 +1,71 @@
+"""What a bundle's proof says of streaming, in words."""
+
+from __future__ import annotations
+
+from packager.bundle import Proof, ResetProof, RollingProof, StreamingProof, WholeProof
+
+
+def streaming_text(streaming: StreamingProof | None) -> str:
+    """Drift over a clip and its chunks beside the whole, in one line."""
+    if streaming is None:
+        return "none: the model has no state"
+    verdict = "holds" if streaming.holds else "BROKEN"
+    rolling = ", ".join(_rolling_text(one) for one in streaming.rolling)
+    return f"{verdict}: {rolling} ({streaming.calls} calls: {streaming.inputs}); {_whole_text(streaming)}"
+
+
+def reset_text(reset: ResetProof | None) -> str:
+    """Whether two clips in either order give the same, in one line."""
+    if reset is None:
+        return "none"
+    return "holds: two clips give the same bits in either order" if reset.holds else f"BROKEN: {reset.reason}"
+
+
+def worst_stream(proof: Proof) -> str:
+    """The worst output at the end of the clip, in one word; nothing where the model has no state."""
+    if proof.streaming is None:
+        return ""
+    found = [value for one in proof.streaming.rolling if (value := _worst(one)) is not None]
+    if any(one.max_abs_error is None for one in proof.streaming.rolling):
+        return "none"
+    return f"{min(found):.1f} dB" if found else "identical"
+
+
+def find_stream_faults(proof: Proof) -> list[str]:
+    """What of streaming and reset breaks the promise, one phrase each."""
+    faults = []
+    if proof.streaming is not None and not proof.streaming.holds:
+        faults += [
+            f"{one.output} drifts to {one.last_quarter_snr_db:.1f} dB with its own states"
+            for one in proof.streaming.rolling
+            if one.last_quarter_snr_db is not None and one.last_quarter_snr_db < proof.tolerance_db
+        ]
+        if proof.streaming.whole_holds is False:
+            faults.append(_whole_text(proof.streaming))
+        faults += [] if faults else [streaming_text(proof.streaming)]
+    if proof.reset is not None and not proof.reset.holds:
+        faults.append(str(proof.reset.reason))
+    return faults
+
+
+def _worst(one: RollingProof) -> float | None:
+    return min((value for value in (one.snr_db, one.last_quarter_snr_db) if value is not None), default=None)
+
+
+def _rolling_text(one: RollingProof) -> str:
+    if one.snr_db is None:
+        return f"{one.output} {one.reason}"
+    last = "" if one.last_quarter_snr_db is None else f", {one.last_quarter_snr_db:.1f} dB in the last quarter"
+    return f"{one.output} {one.snr_db:.1f} dB{last}"
+
+
+def _whole_text(streaming: StreamingProof) -> str:
+    if streaming.whole_holds is None:
+        return f"chunks not compared with the whole: {streaming.whole_reason}"
+    found = ", ".join(_beside_text(one) for one in streaming.whole)
+    return f"chunks {'are' if streaming.whole_holds else 'are NOT'} the whole: {found}"
+
+
+def _beside_text(one: WholeProof) -> str:
+    words = one.reason if one.snr_db is None else f"{one.snr_db:.1f} dB" + (f" ({one.reason})" if one.reason else "")
+    return f"{one.output} {words}"
