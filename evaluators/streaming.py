@@ -14,7 +14,7 @@ from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
 from evaluators.players import Player, get
 from packager.bundle import ResetProof, RollingProof, StreamingProof, WholeProof
-from packager.clips import SAME_DB, Clip, Joined, departure_db
+from packager.clips import SAME_DB, Clip, Joined, departure_db, loudness
 from packager.trials import Tensors
 
 RESET_CALLS = 4
@@ -109,20 +109,22 @@ def _tail_snr(
     references: Sequence[npt.NDArray[Any]], estimates: Sequence[npt.NDArray[Any]], start: int
 ) -> float | None:
     """The whole clip's power over that of the error from `start` on: a quiet end is not held against a bundle."""
-    signal = np.mean([np.mean(np.square(one, dtype=np.float64)) for one in references])
+    signal = loudness(references)
     tail = zip(references[start:], estimates[start:], strict=True)
     error = np.mean([np.mean(np.square(np.subtract(r, e, dtype=np.float64))) for r, e in tail])
     return float(10 * np.log10(signal / error)) if signal > 0 and error > 0 else None
 
 
 def _lay_beside(name: str, joined: Joined, clip: Clip, estimates: Sequence[npt.NDArray[Any]]) -> WholeProof:
-    own = departure_db(joined.values, joined.join([one[name] for one in clip.references]))
+    references = [one[name] for one in clip.references]
+    signal = loudness(references)
+    own = departure_db(joined.values, joined.join(references), signal)
     found = joined.join(estimates)
     if found.shape != joined.values.shape:
         return _refuse(name, f"the bundle's calls make {list(found.shape)}, the source {list(joined.values.shape)}")
     if own == -math.inf:
         return _refuse(name, "the source's output for the whole clip is 0 throughout, or not finite")
-    snr = departure_db(joined.values, found)
+    snr = departure_db(joined.values, found, signal)
     error = float(np.max(np.abs(np.subtract(joined.values, found, dtype=np.float64))))
     reason = None
     if own < SAME_DB:

@@ -190,10 +190,7 @@ def _hear_whole(
             faults.append(f"the source takes no longer input: {describe_fault(fault)}")
             continue
         whole = _lay_beside(outputs, references, spec)
-        scores = [
-            departure_db(one.values, one.join([each[name] for each in references]))
-            for name, one in whole.outputs.items()
-        ]
+        scores = [_agreement_db(one, [each[name] for each in references]) for name, one in whole.outputs.items()]
         found.append((min(scores, default=-math.inf), whole))
     if not found:
         return Whole(reason=faults[-1] if len(faults) == 1 else _first_likely(faults))
@@ -220,10 +217,25 @@ def _lay_beside(outputs: Tensors, references: Sequence[Tensors], spec: ModelSpec
     return Whole(laid, refused, reason)
 
 
-def departure_db(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
-    """10 log10(sum reference² / sum error²); infinite where both are the same, -infinite where either is not finite."""
+def _agreement_db(joined: Joined, calls: Sequence[npt.NDArray[Any]]) -> float:
+    return departure_db(joined.values, joined.join(calls), loudness(calls))
+
+
+def loudness(calls: Sequence[npt.NDArray[Any]]) -> float:
+    """The mean square of an output over a whole clip."""
+    return float(np.mean([np.mean(np.square(call, dtype=np.float64)) for call in calls]))
+
+
+def departure_db(reference: npt.NDArray[Any], estimate: npt.NDArray[Any], signal: float) -> float:
+    """10 log10(signal / mean error²); infinite where both are the same, -infinite where either is not finite.
+
+    Args:
+        reference: Values.
+        estimate: As many.
+        signal: How loud the reference is over the whole clip; at one moment, as of a last state, it may be near 0.
+    """
     r, e = np.asarray(reference, np.float64), np.asarray(estimate, np.float64)
     if np.array_equal(r, e):
         return math.inf
-    error, signal = float(np.sum((r - e) ** 2)), float(np.sum(r**2))
+    error = float(np.mean((r - e) ** 2))
     return 10 * math.log10(signal / error) if signal > 0 and math.isfinite(error) and error > 0 else -math.inf

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ai_edge_litert")
+from one_pole import write_leaking
+from tiny_tflite import GAIN, WINDOW_SAMPLES, Writer, write_gain
+
+from evaluators.proof import prove
+from packager.trials import Trials
+
+pytestmark = pytest.mark.tflite
+
+CALLS = [
+    {"audio": np.random.default_rng(seed).normal(size=(1, WINDOW_SAMPLES)).astype(np.float32)} for seed in (1, 2, 3)
+]
+TOLERANCE_DB = 60.0
+
+
+def _trials(name: str, references: list[np.ndarray]) -> Trials:
+    return Trials(CALLS, [{name: one} for one in references], (), frozenset(), "noise")
+
+
+def test_a_faithful_file_is_identical_and_holds(tmp_path: Path) -> None:
+    trials = _trials("scaled", [np.float32(GAIN) * call["audio"] for call in CALLS])
+    proof = prove(write_gain(tmp_path / "m.tflite"), trials, TOLERANCE_DB)
+    (output,) = proof.outputs
+    assert (output.output, output.snr_db, output.max_abs_error, output.reason) == ("scaled", None, 0.0, "identical")
+    assert (proof.holds, proof.calls, proof.inputs, proof.streaming) == (True, 3, "noise", None)
+    assert proof.reset is not None and proof.reset.holds
+    assert proof.runtime.startswith("LiteRT ")
+
+
+@pytest.mark.parametrize(("error_db", "holds"), [(-61.0, True), (-59.0, False)])
+def test_the_promise_is_kept_to_the_decibel(error_db: float, holds: bool, tmp_path: Path) -> None:
+    factor = GAIN / (1 + 10 ** (error_db / 20))
+    proof = prove(
+        write_gain(tmp_path / "m.tflite"), _trials("scaled", [factor * call["audio"] for call in CALLS]), TOLERANCE_DB
+    )
+    assert proof.outputs[0].snr_db == pytest.approx(-error_db, abs=0.01)
+    assert proof.holds == holds
+
+
+def test_outputs_of_another_shape_or_not_finite_are_reasons_not_numbers(tmp_path: Path) -> None:
+    for reference, words in (
+        (np.ones((1, 3), np.float32), "the variant gives shape (1, 64) where the source model gives (1, 3)"),
+        (np.full((1, WINDOW_SAMPLES), np.nan, np.float32), "the source model's value at (0, 0) is nan"),
+    ):
+        proof = prove(write_gain(tmp_path / "m.tflite"), _trials("scaled", [reference] * 3), TOLERANCE_DB)
+        (output,) = proof.outputs
+        assert (output.snr_db, output.max_abs_error, proof.holds) == (None, None, False)
+        assert words in str(output.reason)
+
+
+def test_a_file_that_has_none_of_the_outputs_holds_nothing(tmp_path: Path) -> None:
+    proof = prove(write_gain(tmp_path / "m.tflite"), _trials("other", [CALLS[0]["audio"]] * 3), TOLERANCE_DB)
+    assert (proof.outputs, proof.holds) == ((), False)
+
+
+def test_hidden_memory_breaks_a_proof_whose_every_output_is_right(tmp_path: Path) -> None:
+    """The references are what the file itself gives in this order: only the other order gives it away."""
+    from evaluators.emulators import open_model
+
+    path = write_leaking(tmp_path / "m.tflite")
+    emulator = open_model(path)
+    proof = prove(path, _trials("level", [emulator.run(call)["level"] for call in CALLS]), TOLERANCE_DB)
+    assert [one.reason for one in proof.outputs] == ["identical"]
+    assert proof.reset is not None
+    assert (proof.holds, proof.reset.holds) == (False, False)
+
+
+def test_a_number_without_dimensions_is_compared_with_one_of_one(tmp_path: Path) -> None:
+    w = Writer()
+    audio, total = w.tensor("audio", (1, WINDOW_SAMPLES)), w.tensor("total", (1, 1))
+    w.op(
+        "FULLY_CONNECTED", [audio, w.tensor("w", (1, WINDOW_SAMPLES), values=np.ones((1, WINDOW_SAMPLES))), -1], [total]
+    )
+    w.sign("serving_default", {"audio": audio}, {"total": total})
+    path = w.write(tmp_path / "m.tflite", [audio], [total])
+    proof = prove(path, _trials("total", [np.float32(call["audio"].sum()).reshape(()) for call in CALLS]), TOLERANCE_DB)
+    assert proof.holds

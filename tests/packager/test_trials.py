@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ai_edge_litert")
+from one_pole import AUDIO, SPEC, OnePole
+
+from packager.clips import FEATURE_CALLS, FEWEST_CALLS, MOST_CALLS
+from packager.model import InputSpec
+from packager.sources import SourceTensor
+from packager.trials import MAX_WINDOWS, make_trials
+
+pytestmark = pytest.mark.tflite
+
+
+@dataclass(frozen=True)
+class RunningSum:
+    """Frames (1, frames, 3) in, their running sum out; `frames` are as many as are given."""
+
+    inputs: Mapping[str, SourceTensor] = field(
+        default_factory=lambda: {
+            "frames": SourceTensor((1, 2, 3), "float32"),
+            "total": SourceTensor((1, 1, 3), "float32"),
+        }
+    )
+    outputs: Mapping[str, SourceTensor] = field(
+        default_factory=lambda: {
+            "sums": SourceTensor((1, 2, 3), "float32"),
+            "total_out": SourceTensor((1, 1, 3), "float32"),
+            "peak": SourceTensor((1, 1), "float32"),
+        }
+    )
+    examples: Mapping[str, np.ndarray] = field(default_factory=lambda: {"frames": np.ones((1, 2, 3), np.float32)})
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        sums = inputs["total"] + np.cumsum(inputs["frames"], axis=1)
+        return {"sums": sums, "total_out": sums[:, -1:], "peak": np.abs(inputs["frames"]).max(keepdims=True)[0]}
+
+
+RUNNING = SPEC.model_copy(update={"state": {"total": "total_out"}})
+
+
+def _write(path: Path, count: int) -> str:
+    windows = np.random.default_rng(7).normal(size=(count, 1, AUDIO.window_samples)).astype(np.float32)
+    np.save(path, windows)
+    return str(path)
+
+
+def test_a_model_without_states_hears_windows_from_all_of_the_dataset(tmp_path: Path) -> None:
+    source, spec = OnePole(), SPEC.model_copy(update={"state": {}})
+    windows = _write(tmp_path / "w.npy", 100)
+    trials = make_trials(source, AUDIO, spec, windows)
+    assert (trials.probes, len(trials.calls), trials.clip) == (("chirp", "noise"), 2 + MAX_WINDOWS, None)
+    assert trials.description == "chirp, noise, 16 windows of the recipe's audio"
+    np.testing.assert_array_equal(trials.calls[2]["audio"], np.load(windows)[0])
+    np.testing.assert_array_equal(trials.calls[-1]["audio"], np.load(windows)[-1])
+
+
+def test_a_model_with_states_hears_one_clip_from_its_start(tmp_path: Path) -> None:
+    windows = _write(tmp_path / "w.npy", 300)
+    trials = make_trials(OnePole(), AUDIO, SPEC, windows)
+    assert trials.description == "chirp, noise, the first 16 of 128 windows of the recipe's audio"
+    assert trials.starts == {0, 1, 2}
+    assert len(trials.calls) == 2 + MAX_WINDOWS
+    for index, call in enumerate(trials.calls[2:]):
+        np.testing.assert_array_equal(call["audio"], np.load(windows)[index])
+    for start in trials.starts:
+        assert not trials.calls[start]["level"].any()
+    for before, call in zip(trials.references[2:], trials.calls[3:], strict=False):
+        np.testing.assert_array_equal(call["level"], before["level_out"])
+
+
+@pytest.mark.parametrize("count", [3, FEWEST_CALLS, 300])
+def test_a_clip_is_no_longer_than_the_recipes_audio(count: int, tmp_path: Path) -> None:
+    clip = make_trials(OnePole(), AUDIO, SPEC, _write(tmp_path / "w.npy", count)).clip
+    assert clip is not None
+    assert len(clip.calls) == len(clip.references) == min(count, MOST_CALLS)
+
+
+def test_without_a_recipes_audio_a_clip_is_a_chirp_in_noise() -> None:
+    clip = make_trials(OnePole(), AUDIO, SPEC, None).clip
+    assert clip is not None and clip.description == "a chirp in noise, 128 windows"
+    samples = np.concatenate([call["audio"][0] for call in clip.calls])
+    assert np.abs(samples).max() > 0.4
+    assert all("level" not in call for call in clip.calls)
+    again = make_trials(OnePole(), AUDIO, SPEC, None).clip
+    assert again is not None
+    np.testing.assert_array_equal(samples, np.concatenate([call["audio"][0] for call in again.calls]))
+
+
+def test_the_whole_clip_at_once_is_joined_as_its_calls_are() -> None:
+    clip = make_trials(OnePole(), AUDIO, SPEC, None).clip
+    assert clip is not None
+    axes = {name: one.axis for name, one in clip.whole.outputs.items()}
+    assert axes == {"filtered": 1, "level_out": None}
+    for name, one in clip.whole.outputs.items():
+        np.testing.assert_allclose(one.join([each[name] for each in clip.references]), one.values, atol=1e-5)
+
+
+def test_a_source_that_takes_no_longer_input_says_so() -> None:
+    clip = make_trials(OnePole(longest=AUDIO.window_samples), AUDIO, SPEC, None).clip
+    assert clip is not None
+    assert not clip.whole.outputs
+    assert clip.whole.reason == "the source takes no longer input: ValueError: takes 64 samples, not 8192"
+
+
+@pytest.mark.parametrize("axes", [(), ("batch", "frame", "band")], ids=["found out", "said"])
+def test_features_are_joined_along_time(axes: tuple[str, ...]) -> None:
+    spec = RUNNING.model_copy(update={"inputs": {"frames": InputSpec(axes=axes)}})
+    clip = make_trials(RunningSum(), None, spec, None).clip
+    assert clip is not None and clip.description == "64 calls of seeded noise"
+    assert {name: one.axis for name, one in clip.whole.outputs.items()} == {"sums": 1, "total_out": None}
+    assert clip.whole.outputs["sums"].values.shape == (1, 2 * FEATURE_CALLS, 3)
+    assert clip.whole.refused == {"peak": "[1, 1] for the whole clip, 64 times [1, 1] for its calls"}
