@@ -202,6 +202,8 @@ class Manifest(Record):
     outputs: tuple[TensorContract, ...]
     state: dict[str, str] = {}
     """state input → the output it is fed from in the next call; zeros at the start of a clip"""
+    internal_states: tuple[TensorContract, ...] = ()
+    """what the model keeps by itself: Core ML states, of which an app makes new ones for a new clip"""
     floor: Floor
     golden: tuple[GoldenVector, ...]
     rewrites: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import importlib.metadata
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -31,6 +31,7 @@ from packager.bundle import (
 from packager.compression import Context, model_file, tolerance
 from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
+from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
@@ -71,6 +72,11 @@ class ConversionRequest(Record):
     bundles: tuple[BundleRequest, ...]
 
     @property
+    def internal_state(self) -> dict[str, str]:
+        """State input → output, where the model itself is to keep them."""
+        return self.spec.state if self.format == "coreml" and self.spec.coreml.state == "internal" else {}
+
+    @property
     def source(self) -> ModelSource:
         weights = None if self.weights is None else Path(self.weights)
         return ModelSource(self.spec, Path(self.path), self.framework, self.sha256, self.factory, weights)
@@ -100,7 +106,7 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         import_coremltools(without=("tensorflow",))  # seconds that a model of another framework need not wait
     trials = make_trials(loaded, parsed.audio, parsed.spec, parsed.windows)
     numerics = None if parsed.numerics is None else _find_numerics(parsed.numerics)
-    context = Context(parsed.minimum_deployment_target, trials.calls, numerics, trials.references)
+    context = Context(_find_target(parsed), trials.calls, numerics, trials.references)
     write = prepare(parsed.framework, parsed.format, loaded, context)
     prepared = _Prepared(parsed, loaded, trials, numerics, write)
     for bundle in parsed.bundles:
@@ -117,6 +123,16 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         began = time.monotonic()
 
 
+def _find_target(request: ConversionRequest) -> str:
+    """The deployment target: the recipe's, or the first that has what the recipe asks for."""
+    asked = request.minimum_deployment_target
+    return max(asked, DEPLOYMENT_TARGET, key=_release) if request.internal_state else asked
+
+
+def _release(target: str) -> int:
+    return int(target.removeprefix("iOS"))
+
+
 def _find_numerics(name: str) -> Numerics:
     module, _, class_ = name.partition(":")
     found: Numerics = getattr(importlib.import_module(module), class_)()
@@ -127,8 +143,11 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
     request, loaded, trials = prepared.request, prepared.loaded, prepared.trials
     model_path = folder / model_file(request.format)
     rewrites = prepared.write(bundle.precision, model_path)
+    if request.internal_state:
+        keep_states(model_path, {_native(i): _native(o) for i, o in request.internal_state.items()})
     proof = None if prepared.numerics is None else _prove(prepared, bundle, model_path)
-    golden = _write_golden(trials, folder)
+    golden = _write_golden(trials, folder, request.internal_state)
+    inputs = tuple(_input_contract(name, tensor, request) for name, tensor in loaded.inputs.items())
     manifest = Manifest(
         key=bundle.key,
         variant=bundle.variant,
@@ -145,9 +164,10 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         ),
         tools=request.tools,
         audio=request.audio if AUDIO in loaded.inputs else None,
-        inputs=tuple(_input_contract(name, tensor, request) for name, tensor in loaded.inputs.items()),
+        inputs=tuple(one for one in inputs if one.name not in request.internal_state),
         outputs=tuple(_output_contract(name, loaded.outputs[name], request) for name in _output_names(prepared)),
-        state=request.spec.state,
+        state={} if request.internal_state else request.spec.state,
+        internal_states=tuple(_keep(one) for one in inputs if one.name in request.internal_state),
         floor=_floor(model_path, request.format),
         golden=golden,
         rewrites=rewrites,
@@ -166,6 +186,9 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
     with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
         exact = Path(folder) / path.name
         prepared.write("float32", exact)
+        if request.internal_state:  # programs that keep nothing are easier to lay side by side
+            path = Path(folder) / bundle.precision / path.name
+            prepared.write(bundle.precision, path)
         return proof.model_copy(update={"breaks_at": prepared.numerics.find_break(exact, path, trials.calls)})
 
 
@@ -173,22 +196,26 @@ def _output_names(prepared: _Prepared) -> tuple[str, ...]:
     """The recipe's outputs, in its order, then the states'; all there are where it names none."""
     spec = prepared.request.spec
     wanted = (*spec.outputs, *spec.state.values()) if spec.outputs else prepared.loaded.outputs
-    return tuple(dict.fromkeys(wanted))
+    kept = set(prepared.request.internal_state.values())
+    return tuple(name for name in dict.fromkeys(wanted) if name not in kept)
 
 
-def _write_golden(trials: Trials, folder: Path) -> tuple[GoldenVector, ...]:
+def _write_golden(trials: Trials, folder: Path, kept: Mapping[str, str]) -> tuple[GoldenVector, ...]:
+    """The probes, all of them the first call of a clip, without the states that the model keeps by itself."""
+    hidden = {*kept, *kept.values()}
     return tuple(
         GoldenVector(
             name=name,
-            inputs=_write_tensors(folder / "golden" / name, inputs),
-            outputs=_write_tensors(folder / "golden" / name, outputs),
+            inputs=_write_tensors(folder / "golden" / name, inputs, hidden),
+            outputs=_write_tensors(folder / "golden" / name, outputs, hidden),
         )
         for name, inputs, outputs in trials.golden
     )
 
 
-def _write_tensors(folder: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, str]:
-    return {name: _write_values(folder, name, tensor) for name, tensor in sorted(tensors.items())}
+def _write_tensors(folder: Path, tensors: Mapping[str, npt.NDArray[Any]], hidden: Container[str]) -> dict[str, str]:
+    shown = {name: tensor for name, tensor in tensors.items() if name not in hidden}
+    return {name: _write_values(folder, name, tensor) for name, tensor in sorted(shown.items())}
 
 
 def _write_values(folder: Path, name: str, values: npt.NDArray[Any]) -> str:
@@ -219,6 +246,14 @@ def _input_contract(name: str, tensor: SourceTensor, request: ConversionRequest)
         dtype=_dtype(tensor),
         axes=axes,
     )
+
+
+def _keep(contract: TensorContract) -> TensorContract:
+    return contract.model_copy(update={"dtype": "float16"})
+
+
+def _native(name: str) -> str:
+    return native_name(name, "coreml")
 
 
 def _output_contract(name: str, tensor: SourceTensor, request: ConversionRequest) -> TensorContract:

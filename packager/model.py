@@ -38,6 +38,14 @@ class OutputSpec(Record):
     """other names of it in ready-made files, for example ["Identity_1"]"""
 
 
+class CoreMLSpec(Record):
+    """What the recipe says of Core ML alone."""
+
+    state: Literal["external", "internal"] = "external"
+    """where states live: "external" as inputs and outputs that the app carries, "internal" as Core ML's own, in
+    float16, from iOS 18 on"""
+
+
 class ModelSpec(Record):
     """The recipe's [model] section."""
 
@@ -63,6 +71,9 @@ class ModelSpec(Record):
     """one table an output, bound by name; a PyTorch model that returns a tuple is named in its order"""
     state: dict[str, Name] = {}
     """state input → the output that it is fed from in the next call; a clip starts with zeros"""
+
+    coreml: CoreMLSpec = CoreMLSpec()
+    """the [model.coreml] table: what is to be otherwise in Core ML bundles"""
 
     @property
     def identity(self) -> ModelIdentity:

@@ -133,6 +133,7 @@ def key(order: Order, variant: Variant) -> str:
             "format": variant.format,
             "precision": variant.precision,
             "target": order.minimum_deployment_target if variant.format == "coreml" else None,
+            "coreml": order.source.spec.coreml.model_dump() if variant.format == "coreml" else None,
             "tools": tool_versions(order.source.framework, variant.format),
         }
     )

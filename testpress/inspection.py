@@ -188,7 +188,7 @@ def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str,
         ("tools", ", ".join(f"{name} {version}" for name, version in manifest.tools.items())),
         ("rewrites", ", ".join(manifest.rewrites) or "none"),
         ("audio", _audio_text(manifest.audio)),
-        ("state", ", ".join(f"{name} ← {output}" for name, output in manifest.state.items()) or "none"),
+        ("state", _state_text(manifest)),
         ("proof", _proof_text(manifest.proof)),
         *([] if manifest.proof is None else _stream_rows(manifest.proof)),
         ("golden vectors", "; ".join(vectors) or "none"),
@@ -198,6 +198,12 @@ def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str,
 
 def _stream_rows(proof: Proof) -> list[tuple[str, str]]:
     return [("streaming", streaming_text(proof.streaming)), ("reset", reset_text(proof.reset))]
+
+
+def _state_text(manifest: Manifest) -> str:
+    carried = [f"{name} ← {output}" for name, output in manifest.state.items()]
+    kept = [f"{one.name}, kept by the model" for one in manifest.internal_states]
+    return ", ".join(carried + kept) or "none"
 
 
 def _audio_text(audio: AudioContract | None) -> str:
