@@ -25,3 +25,11 @@ def named(op: Any, call: Callable[[Any], Any]) -> Callable[..., Any]:
         return call(SimpleNamespace(**values | keywords))
 
     return run
+
+
+def of_node(node: Any) -> SimpleNamespace:
+    """The arguments of a graph's node by name, tensors as the nodes that make them."""
+    schema = node.target._schema.arguments
+    values = {argument.name: argument.default_value for argument in schema}
+    values |= {argument.name: value for argument, value in zip(schema, node.args, strict=False)}
+    return SimpleNamespace(**values | dict(node.kwargs))

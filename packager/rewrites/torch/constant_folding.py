@@ -235,7 +235,7 @@ def _has_reason(node: Node, values: Values) -> bool:
 def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> ExportedProgram:
     import torch
 
-    from packager.rewrites.torch.surgery import rebuild
+    from packager.rewrites.torch.surgery import copy_node, rebuild
 
     signature = program.graph_signature
     fake_mode = next(n.meta["val"].fake_mode for n in program.graph.nodes if hasattr(n.meta.get("val"), "fake_mode"))
@@ -280,7 +280,7 @@ def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> Exp
         elif _is_check(node) and all(not hasattr(copied[n], "op") for n in node.all_input_nodes):
             continue
         else:
-            copied[node] = graph.node_copy(node, lambda n: copied[n])
+            copied[node] = copy_node(graph, node, copied)
     return rebuild(program, graph, constants)
 
 

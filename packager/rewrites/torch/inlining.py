@@ -59,13 +59,15 @@ def _copy_into(graph: Graph, module: GraphModule, values: dict[Node, Any]) -> An
     """
     from torch.fx import map_arg
 
+    from packager.rewrites.torch.surgery import copy_node
+
     outermost = not values
     for node in module.graph.nodes:
         if node in values:
             continue
         if node.op == "output":
             if outermost:
-                graph.node_copy(node, lambda n: values[n])
+                copy_node(graph, node, values)
             return map_arg(node.args[0], lambda n: values[n])
         region = region_arguments(node)
         if region is not None:
@@ -76,5 +78,5 @@ def _copy_into(graph: Graph, module: GraphModule, values: dict[Node, Any]) -> An
         elif node.target is operator.getitem and isinstance(values[node.args[0]], tuple | list):
             values[node] = values[node.args[0]][node.args[1]]
         else:
-            values[node] = graph.node_copy(node, lambda n: values[n])
+            values[node] = copy_node(graph, node, values)
     return None

@@ -236,6 +236,9 @@ def _interpreter(module: GraphModule, replacements: Replacements, applied: set[s
                     return result
             if concerned and isinstance(target, torch._ops.OpOverload):
                 raise _unknown(self.node)
+            if target is torch.ops.aten.view.default:
+                # What a replacement gives may lie in memory otherwise than what the op gave.
+                target = torch.ops.aten.reshape.default
             return super().call_function(target, args, kwargs)
 
     return Interpreter(module, garbage_collect_values=True)

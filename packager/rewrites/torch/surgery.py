@@ -8,7 +8,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
-    from torch.fx import Graph
+    from torch.fx import Graph, Node
+
+
+def copy_node(graph: Graph, node: Node, values: Mapping[Node, Any]) -> Node:
+    """Copy a node to the end of another graph.
+
+    Args:
+        graph: Where to.
+        node: What.
+        values: What stands there for the nodes that it takes.
+
+    Returns:
+        The copy. A placeholder keeps its name, by which the program knows it, though fx would change some (`input`).
+    """
+    copied = graph.node_copy(node, values.__getitem__)
+    if node.op == "placeholder":
+        copied.name = copied.target = node.name
+    return copied
 
 
 def rebuild(

@@ -24,15 +24,15 @@ WINDOWS: dict[str, Callable[[int], Any]] = {
     "root_hann": lambda size: torch.hann_window(size).sqrt(),
 }
 SHAPES = [
-    dict(n_fft=400, hop_length=160),
-    dict(n_fft=512, hop_length=128, win_length=400),
-    dict(n_fft=512, hop_length=100, center=False),
-    dict(n_fft=64, hop_length=16, pad_mode="replicate"),
-    dict(n_fft=255, hop_length=50, pad_mode="constant"),
-    dict(n_fft=127, hop_length=30, normalized=True),
-    dict(n_fft=256, hop_length=2),
-    dict(n_fft=100, hop_length=150, onesided=False),
-    dict(n_fft=1024),
+    {"n_fft": 400, "hop_length": 160},
+    {"n_fft": 512, "hop_length": 128, "win_length": 400},
+    {"n_fft": 512, "hop_length": 100, "center": False},
+    {"n_fft": 64, "hop_length": 16, "pad_mode": "replicate"},
+    {"n_fft": 255, "hop_length": 50, "pad_mode": "constant"},
+    {"n_fft": 127, "hop_length": 30, "normalized": True},
+    {"n_fft": 256, "hop_length": 2},
+    {"n_fft": 100, "hop_length": 150, "onesided": False},
+    {"n_fft": 1024},
 ]
 
 
@@ -83,13 +83,13 @@ def test_a_real_result(prove: Any, audio: SimpleNamespace) -> None:
 
 
 INVERSES = [
-    dict(),
-    dict(length=3900),
-    dict(length=4100),
-    dict(normalized=True),
-    dict(onesided=False),
-    dict(win_length=300),
-    dict(onesided=False, return_complex=True),
+    {},
+    {"length": 3900},
+    {"length": 4100},
+    {"normalized": True},
+    {"onesided": False},
+    {"win_length": 300},
+    {"onesided": False, "return_complex": True},
 ]
 
 
