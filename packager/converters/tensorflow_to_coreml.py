@@ -5,27 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from packager.compression import Context
 from packager.compression.coreml import make_model
 from packager.compression.coreml.programs import share_frontend
 from packager.converters import Write
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
-from packager.rewrites.tensorflow import register_tensorflow_lowerings
+from packager.rewrites.tensorflow import register_tensorflow_lowerings, rewrite_function
 from packager.sources.tensorflow import TensorFlowSource
 
 
 def prepare(source: TensorFlowSource, context: Context) -> Write:
     """Convert with coremltools, the first half once for all precisions; the features carry the source's names."""
     ct = import_coremltools()
+    rewritten = rewrite_function(source.function, "coreml")
     applied = register_tensorflow_lowerings()
 
     def start(**options: Any) -> Any:
-        inputs = [ct.TensorType(name=name, shape=tensor.shape) for name, tensor in source.inputs.items()]
-        return ct.convert([source.function], source="tensorflow", inputs=inputs, **options)
+        inputs = [_input_type(ct, tensor) for tensor in rewritten.function.inputs]
+        return ct.convert([rewritten.function], source="tensorflow", inputs=inputs, **options)
 
     shared = share_frontend(start)
-    natives = {name: tensor.name.partition(":")[0] for name, tensor in source.function.structured_outputs.items()}
+    natives = {name: tensor.name.partition(":")[0] for name, tensor in rewritten.function.structured_outputs.items()}
 
     def convert(compute_precision: Any, target: Any) -> Any:
         try:
@@ -42,6 +45,14 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)
         save_package(model.get_spec(), Path(model.weights_dir), path)
-        return tuple(sorted(applied))
+        return tuple(sorted(applied.union(rewritten.applied)))
 
     return write
+
+
+def _input_type(ct: Any, tensor: Any) -> Any:
+    dtype = tensor.dtype.as_numpy_dtype
+    integer = np.issubdtype(dtype, np.integer)
+    return ct.TensorType(
+        name=tensor.name.partition(":")[0], shape=tensor.shape.as_list(), dtype=np.int32 if integer else np.float32
+    )

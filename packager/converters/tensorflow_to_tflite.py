@@ -8,6 +8,7 @@ from packager.compression import Context
 from packager.compression.tflite import compress
 from packager.converters import Write
 from packager.errors import PackagingError
+from packager.rewrites.tensorflow import rewrite_function
 from packager.sources.tensorflow import TensorFlowSource, import_tensorflow
 
 
@@ -18,7 +19,8 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
         PackagingError: The converter refuses the model.
     """
     tf = import_tensorflow()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([source.function], source.trackable)
+    rewritten = rewrite_function(source.function, "tflite")
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([rewritten.function], tf.Module())
     try:
         float32 = bytes(converter.convert())
     except Exception as fault:
@@ -26,6 +28,6 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         path.write_bytes(compress(float32, precision, context))
-        return ()
+        return rewritten.applied
 
     return write

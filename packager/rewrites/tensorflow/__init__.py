@@ -1,14 +1,107 @@
-"""What must change in a TensorFlow graph on its way to Core ML: one file a rewrite.
+"""What must change in a TensorFlow graph before a converter takes it: one file a rewrite.
 
-Each file says what it replaces, why, and why the result is equal; it has `NAME`, the `OP` of TensorFlow that it lowers,
-and `lower(context, node)` in coremltools' terms. A bundle's manifest lists the rewrites that were applied to it.
+Each file says what it replaces, why, and why the result is equal. It has `NAME` and one or both of
+
+- `replacements()`: by op of TensorFlow, a function of a `Call` that returns what stands for the op's outputs. It is
+  ordinary TensorFlow code, or it declines by returning `NotImplemented`, and the op stays as it is. Where it also has
+  `FORMATS`, only those formats get them.
+- `LOWERINGS`: by op, a function of coremltools' `(context, node)` that lowers it to Core ML.
+
+Every conversion takes the graph as the interpreter leaves it: functions inlined, everything computed that depends on no
+input. A bundle's manifest lists the rewrites that changed more than that.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from packager.errors import PackagingError
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A function that converters take.
+
+    Attributes:
+        function: Concrete function without variables, under the same names of inputs and outputs.
+        applied: Names of the rewrites that changed it, sorted.
+    """
+
+    function: Any
+    applied: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What is called instead of an op.
+
+    Attributes:
+        name: The rewrite it belongs to.
+        call: Takes a `Call`.
+    """
+
+    name: str
+    call: Callable[[Any], Any]
+
+
+def rewrite_function(function: Any, format_: str) -> Rewritten:
+    """Replace in a function what a format's converter does not take.
+
+    Args:
+        function: Concrete function of tensors with static shapes, which returns a dictionary.
+        format_: "tflite" or "coreml".
+
+    Raises:
+        PackagingError: It changes variables of its own, or holds an op on complex numbers that has no real counterpart.
+    """
+    import tensorflow as tf
+
+    from packager.rewrites.tensorflow.interpreter import Interpreter, bind
+
+    frozen = _freeze(function)
+    interpreter = Interpreter(frozen.graph, load_replacements(format_))
+    names = sorted(function.structured_outputs)
+    specs = [
+        tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name.partition(":")[0])
+        for tensor in frozen.inputs
+        if tensor.dtype != tf.resource
+    ]
+
+    def call(*given: Any) -> dict[str, Any]:
+        values = interpreter.run(frozen.graph, bind(frozen.inputs, given), frozen.outputs)
+        return {
+            name: tf.identity(interpreter.as_tensor(value), name=name)
+            for name, value in zip(names, values, strict=True)
+        }
+
+    rewritten = tf.function(call, autograph=False).get_concrete_function(*specs)
+    return Rewritten(rewritten, tuple(sorted(interpreter.applied)))
+
+
+def _freeze(function: Any) -> Any:
+    """The function with its variables' values as constants; loops and conditions stay functional."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        return convert_variables_to_constants_v2(function, lower_control_flow=False)
+    except Exception as fault:
+        raise PackagingError(
+            f"the model's variables cannot be made constants: {fault}; a model that changes variables of its own must "
+            "take them as inputs and return them, and the recipe's [model.state] binds the two"
+        ) from fault
+
+
+def load_replacements(format_: str) -> Mapping[str, Replacement]:
+    """Gather the replacements of all files of this folder for a format."""
+    found: dict[str, Replacement] = {}
+    for module in _modules():
+        if hasattr(module, "replacements") and format_ in getattr(module, "FORMATS", (format_,)):
+            found |= {op: Replacement(module.NAME, call) for op, call in module.replacements().items()}
+    return found
 
 
 def register_tensorflow_lowerings() -> set[str]:
@@ -20,16 +113,21 @@ def register_tensorflow_lowerings() -> set[str]:
     from coremltools.converters.mil import register_tf_op
 
     applied: set[str] = set()
-    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
-        module = importlib.import_module(f"packager.rewrites.tensorflow.{path.stem}")
-        register_tf_op(_noting(module, applied), override=True)
+    for module in _modules():
+        for op, lower in getattr(module, "LOWERINGS", {}).items():
+            register_tf_op(_noting(module.NAME, op, lower, applied), override=True)
     return applied
 
 
-def _noting(module: Any, applied: set[str]) -> Any:
-    def lower(context: Any, node: Any) -> None:
-        applied.add(module.NAME)
-        module.lower(context, node)
+def _modules() -> Iterator[Any]:
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        yield importlib.import_module(f"packager.rewrites.tensorflow.{path.stem}")
 
-    lower.__name__ = module.OP  # coremltools takes the op's name from the function's
-    return lower
+
+def _noting(name: str, op: str, lower: Callable[[Any, Any], None], applied: set[str]) -> Any:
+    def noting(context: Any, node: Any) -> None:
+        applied.add(name)
+        lower(context, node)
+
+    noting.__name__ = op  # coremltools takes the op's name from the function's
+    return noting

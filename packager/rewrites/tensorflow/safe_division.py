@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import Any
 
 NAME = "safe_division"
-OP = "DivNoNan"
 
 
 def lower(context: Any, node: Any) -> None:
@@ -25,3 +24,6 @@ def lower(context: Any, node: Any) -> None:
     divisor = mb.select(cond=is_zero, a=1.0, b=y, name=f"{node.name}_divisor")
     quotient = mb.real_div(x=x, y=divisor, name=f"{node.name}_quotient")
     context.add(node.name, mb.select(cond=is_zero, a=0.0, b=quotient, name=node.name))
+
+
+LOWERINGS = {"DivNoNan": lower}

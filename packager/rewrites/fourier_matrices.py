@@ -1,0 +1,75 @@
+"""The matrices of discrete Fourier transforms of real frames, in one stage or two.
+
+With n = rows * columns, `rows` points are transformed for each column with the twiddle factors in the weights, then
+`columns` points for each row (Cooley and Tukey).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+WHOLE = 64
+"""up to this length one matrix is as good"""
+
+
+@cache
+def choose_factors(size: int) -> tuple[int, int] | None:
+    """Rows and columns that need the fewest products and bytes of weights together, if they need less than a matrix."""
+    pairs = [(rows, size // rows) for rows in range(2, size // 2 + 1) if size % rows == 0]
+    if size <= WHOLE or not pairs:
+        return None
+    best = min(pairs, key=_cost)
+    return best if _cost(best) < 5 * size * size else None
+
+
+def _cost(factors: tuple[int, int]) -> int:
+    rows, columns = factors
+    products = 2 * rows * columns * (rows + columns)
+    return products + 4 * (2 * rows * rows * columns + 2 * columns * columns)
+
+
+def _phases(points: npt.NDArray[np.int_], size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    # Whole turns are taken off before the multiplication, where they are exact.
+    radians = 2 * np.pi * (points % size) / size
+    return np.cos(radians), np.sin(radians)
+
+
+@cache
+def make_matrix(size: int, bins: int) -> Floats:
+    """(n, 2 * bins): cosines, then negative sines."""
+    cosines, sines = _phases(np.arange(size)[:, None] * np.arange(bins)[None], size)
+    matrix: Floats = np.concatenate([cosines, -sines], 1).astype(np.float32)
+    return matrix
+
+
+@cache
+def make_first_stage(rows: int, columns: int) -> Floats:
+    """(columns, rows, 2 * rows): the transform of a column, turned by its twiddle factors."""
+    column = np.arange(columns)[:, None, None]
+    row, bin_ = np.arange(rows)[None, :, None], np.arange(rows)[None, None]
+    cosines, sines = _phases((row * columns + column) * bin_, rows * columns)
+    matrix: Floats = np.concatenate([cosines, -sines], 2).astype(np.float32)
+    return matrix
+
+
+@cache
+def make_second_stage(columns: int, wanted: int) -> Floats:
+    """(2 * columns, 2 * wanted): a complex product with real and imaginary parts side by side."""
+    cosines, sines = _phases(np.arange(columns)[:, None] * np.arange(wanted)[None], columns)
+    matrix: Floats = np.block([[cosines, -sines], [sines, cosines]]).astype(np.float32)
+    return matrix
+
+
+@cache
+def mirror_weights(size: int, scale: float) -> Floats:
+    """(bins,): every bin counts twice, for its mirror image, but those that have none."""
+    weights = np.full(size // 2 + 1, 2 * scale, np.float32)
+    weights[0] = scale
+    if size % 2 == 0:
+        weights[-1] = scale
+    return weights

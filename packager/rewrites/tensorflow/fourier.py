@@ -1,0 +1,215 @@
+"""Fourier transforms as products of real matrices.
+
+Replaces: `RFFT`, `IRFFT`, `FFT`, `IFFT` and their forms for two and three axes, which `tf.signal.stft`, `inverse_stft`,
+    `dct`, `mdct` and `mfccs_from_log_mel_spectrograms` are made of.
+Why: TFLite has `RFFT2D` alone, which no delegate takes; Core ML has no transforms, and coremltools 9.0 makes one large
+    matrix of `RFFT`, which it cannot hand on to `ComplexAbs`.
+Given: a transform of the last axes. Result: one axis after the other by the matrices of `fourier_matrices.py`, with the
+    axis cut or padded to `fft_length`.
+Equal because: it is the definition; the sums are float32, in another order than TensorFlow's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from packager.errors import PackagingError
+from packager.rewrites.fourier_matrices import (
+    choose_factors,
+    make_first_stage,
+    make_matrix,
+    make_second_stage,
+    mirror_weights,
+)
+from packager.rewrites.tensorflow.complex_values import Complex, as_pair
+from packager.rewrites.tensorflow.interpreter import Call
+from packager.rewrites.tensorflow.tensor_lists import each_part
+
+NAME = "fourier"
+
+
+def replacements() -> dict[str, Callable[[Call], Any]]:
+    """By op."""
+    found: dict[str, Callable[[Call], Any]] = {}
+    for axes, suffix in ((1, ""), (2, "2D"), (3, "3D")):
+        found |= {
+            f"RFFT{suffix}": _with(_rfft, axes),
+            f"IRFFT{suffix}": _with(_irfft, axes),
+            f"FFT{suffix}": _with(_fft, axes),
+            f"IFFT{suffix}": _with(_ifft, axes),
+        }
+    return found
+
+
+def _with(transform: Callable[[Call, int], Any], axes: int) -> Callable[[Call], Any]:
+    return lambda call: transform(call, axes)
+
+
+def _lengths(call: Call, axes: int) -> list[int]:
+    lengths = call.known(1)
+    if lengths is None:
+        raise PackagingError(f"the length of a Fourier transform depends on the model's input ({call.op.name})")
+    return [int(length) for length in lengths][-axes:]
+
+
+def _rfft(call: Call, axes: int) -> Any:
+    *others, last = _lengths(call, axes)
+    x = _sized(call.inputs[0], -1, last)
+    result = analyse(x, last // 2 + 1)
+    return _others(result, others, forward=True)
+
+
+def _irfft(call: Call, axes: int) -> Any:
+    *others, last = _lengths(call, axes)
+    spectrum = _sized(as_pair(call.inputs[0]), -1, last // 2 + 1)
+    spectrum = _others(spectrum, others, forward=False)
+    return synthesise(spectrum, last, 1 / last)
+
+
+def _fft(call: Call, axes: int) -> Any:
+    return _all_axes(as_pair(call.inputs[0]), axes, forward=True)
+
+
+def _ifft(call: Call, axes: int) -> Any:
+    return _all_axes(as_pair(call.inputs[0]), axes, forward=False)
+
+
+def _all_axes(x: Complex, axes: int, *, forward: bool) -> Complex:
+    for axis in range(-1, -axes - 1, -1):
+        x = _along(x, axis, forward=forward)
+    return x
+
+
+def _others(x: Complex, lengths: list[int], *, forward: bool) -> Complex:
+    for axis, length in zip(range(-2, -len(lengths) - 2, -1), reversed(lengths), strict=True):
+        x = _along(_sized(x, axis, length), axis, forward=forward)
+    return x
+
+
+def _along(x: Complex, axis: int, *, forward: bool) -> Complex:
+    scale = 1.0 if forward else 1 / x.shape.as_list()[axis]
+    if axis == -1:
+        return transform(x, forward=forward, scale=scale)
+    order = list(range(x.shape.rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    return _turn(transform(_turn(x, order), forward=forward, scale=scale), order)
+
+
+def _turn(x: Complex, order: list[int]) -> Complex:
+    import tensorflow as tf
+
+    return Complex(tf.transpose(x.real, order), tf.transpose(x.imag, order))
+
+
+def _sized(x: Any, axis: int, size: int) -> Any:
+    """Cut or pad an axis with zeros."""
+    import tensorflow as tf
+
+    shape = x.shape.as_list()
+    have = shape[axis]
+    if have == size:
+        return x
+    if have > size:
+        wanted = list(shape)
+        wanted[axis] = size
+        return each_part(lambda part: tf.slice(part, [0] * len(shape), wanted), x)
+    padding = [[0, 0] for _ in shape]
+    padding[axis][1] = size - have
+    return each_part(lambda part: tf.pad(part, padding), x)
+
+
+def analyse(frames: Any, bins: int) -> Complex:
+    """Transform real frames: `X[k] = sum(x[j] * exp(-2i * pi * j * k / n))`.
+
+    Args:
+        frames: (..., n).
+        bins: How many of the n values are wanted, from 0 Hz up: n // 2 + 1 holds all there is.
+
+    Returns:
+        (..., bins).
+    """
+    import tensorflow as tf
+
+    *leading, size = frames.shape.as_list()
+    count = int(np.prod(leading))
+    factors = choose_factors(size)
+    x = tf.reshape(frames, [count, size])
+    if factors is None:
+        both = tf.matmul(x, make_matrix(size, bins).astype(frames.dtype.as_numpy_dtype))
+        return _parts(both, bins, [*leading, bins])
+    rows, columns = factors
+    wanted = min(columns, -(-bins // rows))
+    first = make_first_stage(rows, columns).astype(frames.dtype.as_numpy_dtype)
+    second = make_second_stage(columns, wanted).astype(frames.dtype.as_numpy_dtype)
+    x = tf.transpose(tf.reshape(x, [count, rows, columns]), [2, 0, 1])
+    x = tf.reshape(tf.matmul(x, first), [columns, count, 2, rows])
+    x = tf.reshape(tf.transpose(x, [1, 3, 2, 0]), [count * rows, 2 * columns])
+    x = tf.reshape(tf.matmul(x, second), [count, rows, 2 * wanted])
+    x = tf.transpose(tf.reshape(x, [count, rows, 2, wanted]), [0, 2, 3, 1])  # (frame, part, stride, row)
+    return _parts(tf.reshape(x, [count, 2 * wanted * rows]), wanted * rows, [*leading, bins])
+
+
+def _parts(both: Any, width: int, shape: list[int]) -> Complex:
+    """The two halves of rows, each cut to the bins that are wanted."""
+    count, bins = both.shape.as_list()[0], shape[-1]
+    import tensorflow as tf
+
+    real, imag = (tf.slice(both, [0, start], [count, bins]) for start in (0, width))
+    return Complex(tf.reshape(real, shape), tf.reshape(imag, shape))
+
+
+def synthesise(spectrum: Complex, size: int, scale: float) -> Any:
+    """Transform half spectra of real frames back, which is the transpose of `analyse`.
+
+    Args:
+        spectrum: (..., size // 2 + 1). The imaginary parts at 0 Hz and at half the sampling rate do not matter.
+        size: Samples in a frame, n.
+        scale: 1 / n makes it the inverse of `analyse`.
+
+    Returns:
+        (..., n).
+    """
+    import tensorflow as tf
+
+    *leading, bins = spectrum.shape.as_list()
+    count = int(np.prod(leading))
+    dtype = spectrum.dtype.as_numpy_dtype
+    weights = mirror_weights(size, scale).astype(dtype)
+    factors = choose_factors(size)
+    if factors is None:
+        both = tf.concat([tf.reshape(part, [count, bins]) for part in (spectrum.real, spectrum.imag)], 1)
+        matrix = make_matrix(size, bins).astype(dtype) * np.tile(weights, 2)
+        return tf.reshape(tf.matmul(both, np.ascontiguousarray(matrix.T)), [*leading, size])
+    rows, columns = factors
+    wanted = -(-bins // rows)
+    both = tf.stack([tf.reshape(part, [count, bins]) * weights for part in (spectrum.real, spectrum.imag)], 1)
+    if wanted * rows > bins:
+        both = tf.pad(both, [[0, 0], [0, 0], [0, wanted * rows - bins]])
+    x = tf.transpose(tf.reshape(both, [count, 2, wanted, rows]), [0, 3, 1, 2])
+    second = np.ascontiguousarray(make_second_stage(columns, wanted).T).astype(dtype)
+    x = tf.matmul(tf.reshape(x, [count * rows, 2 * wanted]), second)
+    x = tf.transpose(tf.reshape(x, [count, rows, 2, columns]), [3, 0, 2, 1])
+    first = np.ascontiguousarray(make_first_stage(rows, columns).transpose(0, 2, 1)).astype(dtype)
+    x = tf.matmul(tf.reshape(x, [columns, count, 2 * rows]), first)  # (columns, frame, rows)
+    return tf.reshape(tf.transpose(x, [1, 2, 0]), [*leading, size])
+
+
+def transform(signal: Complex, *, forward: bool, scale: float) -> Complex:
+    """Transform complex frames to complex ones.
+
+    Args:
+        signal: (..., n).
+        forward: Else the sign of the exponent is plus.
+        scale: Multiplied with the result.
+
+    Returns:
+        (..., n).
+    """
+    size = signal.shape.as_list()[-1]
+    real, imag = analyse(signal.real, size), analyse(signal.imag if forward else -signal.imag, size)
+    first, second = real.real - imag.imag, real.imag + imag.real
+    result = Complex(first, second if forward else -second)
+    return result if scale == 1 else Complex(result.real * scale, result.imag * scale)
