@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from evaluators.drift import locate_drift
 from evaluators.emulators import format_of, open_model
 from evaluators.proof import as_inputs, prove
 from packager.bundle import Proof
+from packager.compression.numerics import Rehearsal
 from packager.trials import Tensors, Trials
 
 _BLAMED_CALLS = 2
@@ -37,3 +38,20 @@ class Emulation:
         """A model file's outputs for each call."""
         emulator = open_model(path)
         return [emulator.run(as_inputs(emulator, call)) for call in inputs]
+
+    def observe(self, path: Path, inputs: Sequence[Tensors]) -> Mapping[str, tuple[float, float]]:
+        """The least and the greatest finite value of every op's output over all calls; ops without one are left out."""
+        from evaluators.emulators.coreml import CoreMLModel, observe_ranges
+
+        emulator = open_model(path)
+        ranges = observe_ranges(CoreMLModel(path), [as_inputs(emulator, call) for call in inputs])
+        return {
+            one.op: (one.minimum, one.maximum) for one in ranges if one.minimum is not None and one.maximum is not None
+        }
+
+    def rehearse(self, exact: Path, candidate: Path, inputs: Sequence[Tensors]) -> Rehearsal:
+        """See `evaluators.rehearsal`."""
+        from evaluators.rehearsal import MixedProgram
+
+        emulator = open_model(exact)
+        return MixedProgram(exact, candidate, [as_inputs(emulator, call) for call in inputs])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from device_profiles.record import suggest
@@ -12,6 +12,7 @@ from packager.compression.calibration import Calibration
 from packager.compression.numerics import Numerics
 from packager.compression.precision import Precision
 from packager.errors import PackagingError
+from packager.lengths import FlexibleInput, LengthTrial
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,16 @@ class Context:
         calibration: Inputs by name, one mapping a call: what activations are calibrated on.
         numerics: Runs model files, where something can; searches and the calibration of Core ML need it.
         references: What the source gives for each call of `calibration`, by output name.
+        lengths: Inputs of which one axis may have several sizes, by name.
+        other_lengths: Calls with other sizes than by default, and what the source makes of them.
     """
 
     minimum_deployment_target: str = "iOS15"
     calibration: Calibration = ()
     numerics: Numerics | None = None
     references: Calibration = ()
+    lengths: Mapping[str, FlexibleInput] = field(default_factory=dict)
+    other_lengths: Sequence[LengthTrial] = ()
 
 
 def formats() -> tuple[str, ...]:

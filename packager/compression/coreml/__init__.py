@@ -19,6 +19,7 @@ from packager.mlpackage import import_coremltools
 PRECISIONS = {
     "float32": Precision(60.0, "the same arithmetic in another order"),
     "float16": Precision(30.0, "11 bits for weights and activations; less where numbers leave float16's range"),
+    "mixed_float16": Precision(40.0, "float16, but for the ops that are too coarse in it: what the search aims at"),
     "linear_w8": Precision(18.0, "8 bits for weights, a scale a channel"),
     "linear_w4_block32": Precision(6.0, "4 bits for weights, a scale for 32 of them"),
     "palettized_w8": Precision(18.0, "256 values a weight tensor, where they are needed most"),
@@ -58,7 +59,7 @@ def make_model(convert: Convert, precision: str, context: Context) -> Any:
 
 
 def find_target(precision: str, minimum_deployment_target: str) -> Any:
-    """coremltools' deployment target: what is asked for, or the first that holds the ops of the precision.
+    """The deployment target: what is asked for, or the first that holds the ops of the precision.
 
     Raises:
         PackagingError: The target is unknown.
@@ -110,4 +111,4 @@ class Maker:
     def _compute_precision(self) -> str:
         if self.context.numerics is None or not self.context.calibration:
             return "float16"
-        return "float16"
+        return "mixed_float16"

@@ -53,7 +53,8 @@ def make_palette(weights: npt.NDArray[Any], bits: int) -> tuple[npt.NDArray[Any]
 def _start(flat: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
     counts, ends = np.histogram(flat, bins=_BINS)
     mass = np.concatenate([[0.0], np.cumsum(np.cbrt(counts))])
-    return np.interp((np.arange(size) + 0.5) / size * mass[-1], mass, ends)
+    centres: npt.NDArray[np.float64] = np.interp((np.arange(size) + 0.5) / size * mass[-1], mass, ends)
+    return centres
 
 
 def _edges(values: npt.NDArray[np.float64], centres: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

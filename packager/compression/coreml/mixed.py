@@ -1,0 +1,203 @@
+"""`mixed_float16`: float16 but for the ops that the outputs cannot do without in float32.
+
+What to keep is rehearsed on the calls that float16 harms most. Where it does not hold on the others, the worst of them
+join the rehearsal. Then the model is converted and run on all calls; where that does not hold, the limit is tightened.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from packager.compression.calibration import Calibration, Tensors, check_calibration
+from packager.compression.mixed_float16 import find_float32_ops
+from packager.compression.numerics import Numerics, Outputs
+from packager.errors import PackagingError
+from packager.mlpackage import import_coremltools, save_package
+
+if TYPE_CHECKING:
+    from packager.compression.coreml import Maker
+
+LARGEST_SHARE = 1e-2
+"""the largest error of an output, as a share of its largest value"""
+
+LEAST_SNR_DB = 40.0
+
+_MARGIN = 0.25
+"""of the limit, in a rehearsal: audio that was not heard must hold too"""
+
+_WORST_CALLS = 2
+"""how many calls join a rehearsal at a time; each costs dozens of runs"""
+
+_REHEARSALS = 8
+_CONVERSIONS = 3
+
+_QUIET_PEAKS = (3e-3, 3e-5, 0.0)
+"""-50 dBFS, the least step of 16 bits, and silence: float16 loses quiet signals first, and test signals are loud"""
+
+
+def make_mixed(maker: Maker) -> Any:
+    """The model with as few ops in float32 as its outputs need.
+
+    Raises:
+        PackagingError: Nothing can run it, or there is nothing to run it on.
+    """
+    numerics, calibration = maker.context.numerics, maker.context.calibration
+    if numerics is None:
+        raise PackagingError("precision 'mixed_float16' searches by running the model, and nothing here can run it")
+    exact, half = maker.make("float32"), maker.make("float16")
+    inputs = [feature.name for feature in exact.get_spec().description.input]
+    check_calibration(calibration, inputs, precision="mixed_float16")
+    with tempfile.TemporaryDirectory() as folder:
+        search = _MixedSearch(numerics, Path(folder), with_quiet_calls(calibration), exact, half)
+        return search.find(maker, half)
+
+
+def with_quiet_calls(calibration: Calibration) -> list[Tensors]:
+    """The calls, and some of them once more so that their loudest input is almost silent, and silent."""
+    calls = list(calibration)
+    for call in (*calibration[:2], *calibration[2:][-1:]):
+        loudest = max((_peak(value) for value in call.values() if _holds_floats(value)), default=0.0)
+        factors = [peak / loudest for peak in _QUIET_PEAKS] if loudest else []
+        calls += [{name: _scaled(value, factor) for name, value in call.items()} for factor in factors]
+    return calls
+
+
+def _holds_floats(value: Any) -> bool:
+    return np.issubdtype(np.asarray(value).dtype, np.floating)
+
+
+def _scaled(value: Any, by: float) -> Any:
+    array = np.asarray(value)
+    return (array * by).astype(array.dtype) if _holds_floats(array) else array
+
+
+class _MixedSearch:
+    def __init__(self, numerics: Numerics, folder: Path, calls: Sequence[Tensors], exact: Any, half: Any) -> None:
+        self._numerics = numerics
+        self._folder = folder
+        self._exact, self._half = self._save(exact, "float32"), self._save(half, "float16")
+        runs = zip(calls, numerics.run(self._exact, calls), strict=True)
+        held = [(call, outputs) for call, outputs in runs if all(_is_finite(value) for value in outputs.values())]
+        if not held:
+            raise PackagingError("precision 'mixed_float16': the model's float32 outputs are not finite on any call")
+        self._calls = [call for call, _ in held]
+        self._expected = [outputs for _, outputs in held]
+        self._known: dict[tuple[int, frozenset[str]], float] = {}
+        """errors rehearsed so far"""
+        self._last_broken = 0
+        self._scales = {name: _scale([outputs[name] for outputs in self._expected]) for name in self._expected[0]}
+
+    def find(self, maker: Maker, half: Any) -> Any:
+        """Rehearse on more and more calls until all hold, then convert and run; the best conversion if none holds."""
+        errors = self._measure(self._half)
+        best, heard, margin = (max(errors), half), _worst(errors), _MARGIN
+        if best[0] <= 1.0:
+            return half
+        self._rehearsal = self._numerics.rehearse(self._exact, self._half, self._calls)
+        conversions = 0
+        for _ in range(_REHEARSALS):
+            kept = find_float32_ops(self._rehearsal.ops, functools.partial(self._worst_error, heard), margin)
+            errors = [self._rehearsed(call, kept) for call in range(len(self._calls))]
+            if max(errors) <= 1.0:
+                model = maker.convert(keeping(kept))
+                errors = self._measure(self._save(model, f"mixed{conversions}"))
+                best = min(best, (max(errors), model), key=lambda pair: pair[0])
+                conversions += 1
+                if best[0] <= 1.0 or conversions == _CONVERSIONS:
+                    break
+                margin *= _MARGIN
+            heard = list(dict.fromkeys([*_worst(errors), *heard]))
+        return best[1]
+
+    def _worst_error(self, calls: Sequence[int], kept: Collection[str], bound: float) -> float:
+        """The worst of some calls; the last that broke a bound is asked first next time."""
+        worst = 0.0
+        for call in sorted(calls, key=lambda call: call != self._last_broken):
+            worst = max(worst, self._rehearsed(call, kept))
+            if worst > bound:
+                self._last_broken = call
+                break
+        return worst
+
+    def _rehearsed(self, call: int, kept: Collection[str]) -> float:
+        key = call, frozenset(kept)
+        if key not in self._known:
+            self._known[key] = self._error(call, self._rehearsal.run(call, kept))
+        return self._known[key]
+
+    def _measure(self, path: Path) -> list[float]:
+        return [self._error(index, found) for index, found in enumerate(self._numerics.run(path, self._calls))]
+
+    def _error(self, index: int, found: Outputs) -> float:
+        """The worst output's error, in units of what is allowed."""
+        expected = self._expected[index]
+        return max(_error(expected[name], found[name], self._scales[name]) for name in expected)
+
+    def _save(self, model: Any, name: str) -> Path:
+        path = self._folder / f"{name}.mlpackage"
+        save_package(model.get_spec(), Path(model.weights_dir), path)
+        return path
+
+
+def _worst(errors: Sequence[float]) -> list[int]:
+    return sorted(range(len(errors)), key=lambda index: -errors[index])[:_WORST_CALLS]
+
+
+def _is_finite(value: Any) -> bool:
+    return bool(np.isfinite(np.asarray(value, np.float64)).all())
+
+
+def _peak(value: Any) -> float:
+    return float(np.abs(np.asarray(value, np.float64)).max(initial=0.0))
+
+
+def _scale(values: Sequence[Any]) -> tuple[float, float]:
+    """An output's largest absolute value, and its root mean square, over all calls."""
+    squares = [np.mean(np.asarray(value, np.float64) ** 2) for value in values]
+    return max(map(_peak, values)), float(np.sqrt(np.mean(squares)))
+
+
+def _error(expected: Any, found: Any, scale: tuple[float, float]) -> float:
+    """By the largest difference and by the root mean square, whichever is worse; whole numbers are not judged."""
+    reference = np.asarray(expected)
+    peak, usual = scale
+    if not np.issubdtype(reference.dtype, np.floating) or not peak:
+        return 0.0
+    difference = np.asarray(found, np.float64).reshape(reference.shape) - reference
+    if not np.isfinite(difference).all():
+        return float("inf")
+    noise = float(np.sqrt(np.mean(difference**2)))
+    return max(_peak(difference) / (LARGEST_SHARE * peak), noise / usual * 10 ** (LEAST_SNR_DB / 20))
+
+
+def keeping(names: Collection[str]) -> Any:
+    """A compute precision of coremltools that leaves ops in float32, with all that is nested in them.
+
+    Args:
+        names: Of their outputs, as they stand in a model file.
+    """
+    kept = frozenset(names)
+
+    def is_half(op: Any) -> bool:
+        if all(var.val is not None for var in op.outputs):
+            return False  # it is of constants alone and will be folded; who reads it decides
+        while op is not None:
+            if not kept.isdisjoint(_file_name(name) for name in (op.name, *(var.name for var in op.outputs))):
+                return False
+            op = op.enclosing_block.outer_op
+        return True
+
+    return import_coremltools().transform.FP16ComputePrecision(op_selector=is_half)
+
+
+def _file_name(name: str) -> str:
+    """A name as coremltools writes it. Source: `NameSanitizer` of coremltools 9.0 (converters/mil/mil/passes)."""
+    sane = re.sub(r"[^a-zA-Z0-9_]", "_", name)
+    return f"_{sane}" if sane[:1].isdigit() else sane
