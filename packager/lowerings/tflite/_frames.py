@@ -9,7 +9,7 @@ last one overlaps the one before and starts where that ended.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,104 +25,120 @@ _WHOLE_FRAMES = 48
 """Up to here one loop is as fast as two"""
 
 
-class _Carried(NamedTuple):
-    """What a loop carries: the next frame's number, inputs and outputs (frame, batch, channel), states, weights."""
+class Lane(NamedTuple):
+    """What one direction of a layer goes through.
 
-    at: Value
-    inputs: Value
-    outputs: Value
-    states: Sequence[Value]
-    weights: Sequence[Value]
-
-    @property
-    def flat(self) -> list[Value]:
-        return [self.at, self.inputs, self.outputs, *self.states, *self.weights]
-
-    def regroup(self, flat: Sequence[Value]) -> _Carried:
-        end = 3 + len(self.states)
-        return _Carried(flat[0], flat[1], flat[2], flat[3:end], flat[end:])
-
-
-def scan(
-    step: Step, inputs: Value, states: Sequence[Value], weights: Sequence[Value], reverse: bool
-) -> tuple[Value, ...]:
-    """Go through all frames.
-
-    Args:
-        step: What one frame does.
+    Attributes:
         inputs: (frame, batch, channel), with at least as many channels as the first state has.
         states: The first ones, each (batch, size).
         weights: What every step is given.
-        reverse: From the last frame to the first; the outputs are in the order of the inputs all the same.
+        reverse: From the last frame to the first; outputs are in the order of the inputs all the same.
+    """
+
+    inputs: Value
+    states: Sequence[Value]
+    weights: Sequence[Value]
+    reverse: bool
+
+
+class _Running(NamedTuple):
+    """A lane in a loop; `outputs` (frame, batch, size) fills frame by frame."""
+
+    outputs: Value
+    lane: Lane
+
+    @property
+    def flat(self) -> list[Value]:
+        return [self.outputs, self.lane.inputs, *self.lane.states, *self.lane.weights]
+
+    def take(self, flat: Iterator[Value]) -> _Running:
+        """The same with the next values of `flat`."""
+        outputs, inputs = next(flat), next(flat)
+        states, weights = ([next(flat) for _ in part] for part in (self.lane.states, self.lane.weights))
+        return _Running(outputs, self.lane._replace(inputs=inputs, states=states, weights=weights))
+
+
+Advance = Callable[[Value, Sequence[_Running]], Sequence[_Running]]
+"""The next frame's number and the lanes → the lanes after a round"""
+
+
+def scan(step: Step, lanes: Sequence[Lane]) -> list[list[Value]]:
+    """Go through all frames, in all lanes side by side.
 
     Returns:
-        The outputs (frame, batch, size), and the last states.
+        For each lane its outputs (frame, batch, size) and last states.
     """
     from litert_converter.mlir.dialects import stablehlo as hlo
 
-    count = inputs.type.shape[0]
-    # Every frame of it is overwritten; a constant would be as large in the file as the outputs are.
-    outputs = cut(inputs, 0, states[0].type.shape[1])
-    whole = _Carried(_index(0), inputs, outputs, states, weights)
+    count = lanes[0].inputs.type.shape[0]
+    # Every frame of the outputs is overwritten; zeros would be a constant as large as they are.
+    whole = [_Running(cut(lane.inputs, 0, lane.states[0].type.shape[1]), lane) for lane in lanes]
     if count <= _WHOLE_FRAMES:
-        return _finish(_scan_one_by_one(step, whole, reverse))
+        return _finish(_scan_one_by_one(step, whole, _index(0)))
     size = math.isqrt(count - 1) + 1
 
-    def advance(before: _Carried) -> _Carried:
-        start = hlo.minimum(before.at, _index(count - size))
-        where = hlo.subtract(_index(count - size), start) if reverse else start
-        rows = hlo.add(_spread(where, size), _constant(np.arange(size, dtype=np.int32)))
-        chunk = before._replace(
-            at=hlo.subtract(before.at, start),
-            inputs=_read(before.inputs, rows),
-            outputs=_read(before.outputs, rows),
-        )
-        after = _scan_one_by_one(step, chunk, reverse)
-        return before._replace(
-            at=hlo.add(before.at, _index(size)),
-            outputs=_write(before.outputs, after.outputs, where),
-            states=after.states,
-        )
+    def advance(at: Value, before: Sequence[_Running]) -> Sequence[_Running]:
+        start = hlo.minimum(at, _index(count - size))
+        where = [hlo.subtract(_index(count - size), start) if b.lane.reverse else start for b in before]
+        chunks = [_read_chunk(b, place, size) for b, place in zip(before, where, strict=True)]
+        after = _scan_one_by_one(step, chunks, hlo.subtract(at, start))
+        return [
+            _Running(_write(b.outputs, a.outputs, place), b.lane._replace(states=a.lane.states))
+            for b, a, place in zip(before, after, where, strict=True)
+        ]
 
-    return _finish(_loop(advance, whole))
+    return _finish(_loop(advance, whole, _index(0), size))
 
 
-def _finish(after: _Carried) -> tuple[Value, ...]:
-    return (after.outputs, *after.states)
+def _finish(after: Sequence[_Running]) -> list[list[Value]]:
+    return [[running.outputs, *running.lane.states] for running in after]
 
 
-def _scan_one_by_one(step: Step, first: _Carried, reverse: bool) -> _Carried:
+def _read_chunk(running: _Running, start: Value, size: int) -> _Running:
     from litert_converter.mlir.dialects import stablehlo as hlo
 
-    count, *frame_shape = first.inputs.type.shape
-
-    def advance(before: _Carried) -> _Carried:
-        where = hlo.subtract(_index(count - 1), before.at) if reverse else before.at
-        frame = reshape(_read(before.inputs, where), frame_shape)
-        states = step(frame, before.states, before.weights)
-        output = reshape(states[0], [1, *states[0].type.shape])
-        return before._replace(
-            at=hlo.add(before.at, _index(1)), outputs=_write(before.outputs, output, where), states=states
-        )
-
-    return _loop(advance, first)
+    rows = hlo.add(_spread(start, size), _constant(np.arange(size, dtype=np.int32)))
+    lane = running.lane._replace(inputs=_read(running.lane.inputs, rows))
+    return _Running(_read(running.outputs, rows), lane)
 
 
-def _loop(advance: Callable[[_Carried], _Carried], first: _Carried) -> _Carried:
-    """Rounds until the frame's number is that of the inputs; the converter takes out what no round changes."""
+def _scan_one_by_one(step: Step, first: Sequence[_Running], start: Value) -> Sequence[_Running]:
+    from litert_converter.mlir.dialects import stablehlo as hlo
+
+    def advance(at: Value, before: Sequence[_Running]) -> Sequence[_Running]:
+        after = []
+        for outputs, lane in before:
+            count, *frame_shape = lane.inputs.type.shape
+            where = hlo.subtract(_index(count - 1), at) if lane.reverse else at
+            states = step(reshape(_read(lane.inputs, where), frame_shape), lane.states, lane.weights)
+            output = reshape(states[0], [1, *states[0].type.shape])
+            after.append(_Running(_write(outputs, output, where), lane._replace(states=states)))
+        return after
+
+    return _loop(advance, first, start, 1)
+
+
+def _loop(advance: Advance, first: Sequence[_Running], start: Value, stride: int) -> Sequence[_Running]:
+    """Rounds until the last frame; the converter takes out what no round changes."""
     from litert_converter.mlir import ir
     from litert_converter.mlir.dialects import stablehlo as hlo
 
-    types = [value.type for value in first.flat]
-    loop = hlo.WhileOp(types, first.flat)
+    def regroup(flat: Iterator[Value]) -> list[_Running]:
+        return [running.take(flat) for running in first]
+
+    carried = [start, *(value for running in first for value in running.flat)]
+    types = [value.type for value in carried]
+    loop = hlo.WhileOp(types, carried)
     condition, body = (region.blocks.append(*types) for region in loop.regions)
     with ir.InsertionPoint(condition):
-        end = _index(first.inputs.type.shape[0])
+        end = _index(first[0].lane.inputs.type.shape[0])
         goes_on = hlo.compare(condition.arguments[0], end, ir.Attribute.parse("#stablehlo<comparison_direction LT>"))
         hlo.return_([reshape(goes_on, [])])
     with ir.InsertionPoint(body):
-        hlo.return_(advance(first.regroup(list(body.arguments))).flat)
-    return first.regroup(list(loop.results))
+        at, *flat = body.arguments
+        after = advance(at, regroup(iter(flat)))
+        hlo.return_([hlo.add(at, _index(stride)), *(value for running in after for value in running.flat)])
+    return regroup(iter(list(loop.results)[1:]))
 
 
 def emit(name: str, shape: Sequence[int], operands: Sequence[Value], **attributes: Any) -> Value:

@@ -16,7 +16,7 @@ from typing import Any
 
 NAME = "loops"
 
-_CONSTANTS = {"arith.constant", "tfl.pseudo_const"}
+_CONSTANTS = {"arith.constant", "tfl.no_value", "tfl.pseudo_const"}
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from packager.lowerings.tflite import loops
-from packager.lowerings.tflite._frames import Step, Value, cut, emit, reshape, scan, select
+from packager.lowerings.tflite._frames import Lane, Step, Value, cut, emit, reshape, scan, select
 from packager.rewrites.torch.recurrent_ops import KINDS, define_ops, name_weights
 
 NAME = "recurrence"
@@ -89,21 +89,20 @@ def _lower_rnn_relu(_context: Any, x: Value, states: Sequence[Value], weights: S
 
 
 def _run(step: Step, x: Value, states: Sequence[Value], weights: Sequence[Value]) -> tuple[Value, ...]:
-    """The outputs of all frames, and the last states, both directions side by side."""
+    """The outputs of all frames, and the last states; both directions run in one loop."""
     from litert_converter.mlir.dialects import stablehlo as hlo
 
-    directions = states[0].type.shape[0]
-    results = []
-    for at, named in enumerate(name_weights(weights, directions)):
-        inputs = _multiply(x, named.w_ih, named.b_ih)
+    lanes = []
+    for at, named in enumerate(name_weights(weights, states[0].type.shape[0])):
         projection = [] if named.w_hr is None else [named.w_hr, _bias(None, named.w_hr)]
         factors = [named.w_hh, _bias(named.b_hh, named.w_hh), *projection]
-        outputs, *last = scan(step, inputs, [select(state, at) for state in states], factors, reverse=at == 1)
-        results.append([outputs, *(reshape(state, [1, *state.type.shape]) for state in last)])
-    if directions == 1:
-        return tuple(results[0])
-    axes = [2] + [0] * len(states)
-    return tuple(hlo.concatenate(parts, axis) for parts, axis in zip(zip(*results, strict=True), axes, strict=True))
+        first = [select(state, at) for state in states]
+        lanes.append(Lane(_multiply(x, named.w_ih, named.b_ih), first, factors, reverse=at == 1))
+    outputs, *last = zip(*scan(step, lanes), strict=True)
+    stacked = [[reshape(state, [1, *state.type.shape]) for state in both] for both in last]
+    if len(lanes) == 1:
+        return (outputs[0], *(state[0] for state in stacked))
+    return (hlo.concatenate(outputs, 2), *(hlo.concatenate(both, 0) for both in stacked))
 
 
 def _multiply(x: Value, weight: Value, bias: Value | None = None) -> Value:
