@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
 
+MOST_ROUNDS = 4
+"""of tracing: what a replacement is made of may itself be replaced"""
+
 
 @dataclass(frozen=True)
 class Rewritten:
@@ -84,11 +87,14 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
     flat = inline_regions(program)
     current = fold_constants(flat)
     applied = set() if current is flat else {NAME}
-    if any(_is_concerned(node, replacements) for node in _nodes(current.graph_module)):
+    for _ in range(MOST_ROUNDS):
+        if not any(_is_concerned(node, replacements) for node in _nodes(current.graph_module)):
+            break
         traced, names = trace(current, replacements)
-        if names:
-            current = fold_constants(traced)
-            applied |= names if current is traced else {NAME, *names}
+        if not names:
+            break
+        current = fold_constants(traced)
+        applied |= names if current is traced else {NAME, *names}
     return Rewritten(current if applied else program, tuple(sorted(applied)))
 
 
