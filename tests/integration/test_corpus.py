@@ -42,7 +42,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[st
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(str(ROOT / path) for path in ("tests/corpus", "tests", ".")))
         jobs = [
-            Job("packaging:package_all", request, out / f"{request['format']}.log", Limits(time_s=900))
+            Job("batches:package_all", request, out / f"{request['format']}.log", Limits(time_s=900))
             for request in requests
         ]
         ended = run_jobs(jobs, lambda _, event: found.update({(event["model"], event["variant"]): event}), parallel=2)
