@@ -25,6 +25,9 @@ PRECISIONS = {
     "palettized_w8": Precision(18.0, "256 values a weight tensor, where they are needed most"),
     "palettized_w6": Precision(12.0, "64 values a weight tensor"),
     "palettized_w4": Precision(4.0, "16 values a weight tensor"),
+    "w8a8": Precision(
+        10.0, "8 bits for weights and for what convolutions, pools and sums read, in ranges set beforehand"
+    ),
 }
 MODEL_FILE = "Model.mlpackage"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from packager.compression.coreml.weights import quiet
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
 
-_LARGEST_HALF = 65504.0
-_PASSES = (
-    "compression::insert_prefix_quantize_dequantize_pair",
-    "compression::insert_suffix_quantize_dequantize_pair",
-)
+_LARGEST_RANGE = 65504.0
+_SMALLEST_RANGE = 127 * 2.0**-14
+"""a range and its 127th part must be normal numbers of float16, in which the passes hold them"""
+
+_BEFORE = "compression::insert_prefix_quantize_dequantize_pair"
+_AFTER = "compression::insert_suffix_quantize_dequantize_pair"
 _MERGE = "common::dequantize_quantize_pair_elimination"
 
 Ranges = dict[str, tuple[float, float]]
@@ -35,8 +36,8 @@ Ranges = dict[str, tuple[float, float]]
 def quantize_activations(model: Any, context: Context) -> Any:
     """A model whose activations are rounded to 8 bits where coremltools can compute with those.
 
-    Ops in the blocks of loops stay as they are: nothing sees their values. So do ops whose values were not finite, or
-    lie outside of float16, in which the passes hold a range.
+    What computes in float32 stays: it is there because float16 is too coarse already. So do ops in the blocks of loops,
+    whose values nothing sees, and ops whose range float16 cannot hold.
 
     Args:
         model: A converted `MLModel`; stays as it is.
@@ -57,7 +58,7 @@ def quantize_activations(model: Any, context: Context) -> Any:
         saved = import_coremltools().models.MLModel(str(path), skip_model_load=True)
         try:
             with quiet():
-                return _insert_pairs(saved, {n: r for n, r in ranges.items() if max(map(abs, r)) <= _LARGEST_HALF})
+                return _insert_pairs(saved, {name: ends for name, ends in ranges.items() if _can_be_held(ends)})
         except Exception as fault:
             raise PackagingError(f"coremltools.optimize, w8a8: {type(fault).__name__}: {fault}") from fault
 
@@ -72,6 +73,10 @@ def _input_ranges(names: Sequence[str], calibration: Sequence[Mapping[str, Any]]
     return ranges
 
 
+def _can_be_held(ends: tuple[float, float]) -> bool:
+    return _SMALLEST_RANGE <= max(map(abs, ends)) <= _LARGEST_RANGE
+
+
 def _insert_pairs(model: Any, ranges: Ranges) -> Any:
     from coremltools.converters.mil.mil.passes.graph_pass import PassOption
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
@@ -80,17 +85,32 @@ def _insert_pairs(model: Any, ranges: Ranges) -> Any:
 
     config = optimize.OptimizationConfig(global_config=optimize.OpLinearQuantizerConfig(mode="linear_symmetric"))
     statistics = {name: {"rmin": low, "rmax": high} for name, (low, high) in ranges.items()}
-    passes = []
-    for name in _PASSES:
-        one = PASS_REGISTRY[name]
+    passes = [PASS_REGISTRY[name] for name in ([_BEFORE] if _has_blocks(model) else [_BEFORE, _AFTER])]
+    for one in passes:
         one.set_options([PassOption("config", config), PassOption("activation_stats", statistics)])
-        one.op_selector = lambda op: _is_known(op, ranges)
-        passes.append(one)
-    iOS17 = import_coremltools().target.iOS17.value  # noqa: N806  Apple spells it so
-    return utils._apply_graph_pass(model, [*passes, PASS_REGISTRY[_MERGE]], spec_version=iOS17, skip_model_load=True)
+    passes[0].op_selector = lambda op: _may_be_rounded(op, ranges)
+    ios17 = import_coremltools().target.iOS17.value
+    return utils._apply_graph_pass(model, [*passes, PASS_REGISTRY[_MERGE]], spec_version=ios17, skip_model_load=True)
 
 
-def _is_known(op: Any, ranges: Ranges) -> bool:
-    """Whether all values that the passes look up for an op have a range."""
-    values = [var for key in ("x", "y") if (var := op.inputs.get(key)) is not None and var.val is None]
-    return all(var.name in ranges for var in (*values, *op.outputs))
+def _has_blocks(model: Any) -> bool:
+    """Whether there are loops or branches; the pass that inserts pairs after ops fails on them (coremltools 9.0)."""
+    functions = model.get_spec().mlProgram.functions.values()
+    blocks = (block for function in functions for block in function.block_specializations.values())
+    return any(op.blocks for block in blocks for op in block.operations)
+
+
+def _may_be_rounded(op: Any, ranges: Ranges) -> bool:
+    """Whether all values that the passes look up for an op are float16 and have a range."""
+    read = [var for key in ("x", "y") if (var := op.inputs.get(key)) is not None and var.val is None]
+    after = [
+        var for made in op.outputs for reader in made.child_ops for var in reader.outputs if len(reader.inputs) == 1
+    ]
+    given = [*op.outputs, *after]
+    return all(var.name in ranges for var in (*read, *given)) and all(_is_half(var) for var in (*read, *op.outputs))
+
+
+def _is_half(var: Any) -> bool:
+    from coremltools.converters.mil.mil import types
+
+    return bool(var.dtype == types.fp16)
