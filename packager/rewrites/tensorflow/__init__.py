@@ -63,7 +63,7 @@ def rewrite_function(function: Any, format_: str) -> Rewritten:
     from packager.rewrites.tensorflow.interpreter import Interpreter, bind
 
     frozen = _freeze(function)
-    interpreter = Interpreter(frozen.graph, load_replacements(format_))
+    interpreter = Interpreter(frozen.graph, load_replacements(format_), format_)
     names = sorted(function.structured_outputs)
     specs = [
         tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name.partition(":")[0])

@@ -89,16 +89,19 @@ class Interpreter:
 
     Attributes:
         applied: Names of the rewrites that replaced something.
+        format: What the graph is made for.
     """
 
-    def __init__(self, graph: Any, replacements: Mapping[str, Replacement]) -> None:
+    def __init__(self, graph: Any, replacements: Mapping[str, Replacement], format_: str) -> None:
         """Take the functions of a graph.
 
         Args:
             graph: A frozen graph.
             replacements: By op.
+            format_: "tflite" or "coreml".
         """
         self.applied: set[str] = set()
+        self.format = format_
         self._graph = graph
         self._replacements = replacements
         self._definitions = {one.signature.name: one for one in graph.as_graph_def().library.function}

@@ -11,19 +11,19 @@ Equal because: the same ops run on the same values in the same order; a product 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from packager.rewrites.tensorflow.complex_values import Complex, as_pair, is_pair, real_dtype
-from packager.rewrites.tensorflow.interpreter import PASSING, Call, Interpreter, constant, is_known, known
+from packager.rewrites.tensorflow.interpreter import Call, Interpreter
+from packager.rewrites.tensorflow.loop_reading import Loop, find_kernel, read_loop, resolve
+from packager.rewrites.tensorflow.recurrence import run_as_layer
 from packager.rewrites.tensorflow.tensor_lists import TensorList, make_list
 
 NAME = ""  # the manifest tells of what is done inside
-
-Values = Mapping[int, Any]
 
 
 def replacements() -> dict[str, Callable[[Call], Any]]:
@@ -38,133 +38,6 @@ def replacements() -> dict[str, Callable[[Call], Any]]:
     }
 
 
-@dataclass(frozen=True)
-class Loop:
-    """A loop, read.
-
-    Attributes:
-        name: Of the op, for messages.
-        condition: Graph.
-        body: Graph.
-        start: Values of the variables before the first round.
-        invariant: Variables that no round changes.
-        counters: Whole numbers that grow by the same amount each round: variable → amount.
-        rounds: How many there are; None where that depends on the input.
-    """
-
-    name: str
-    condition: Any
-    body: Any
-    start: Sequence[Any]
-    invariant: frozenset[int]
-    counters: Mapping[int, int]
-    rounds: int | None
-    products: Sequence[tuple[str, TensorList, int]] = ()
-    """tensors of the body that are read from a list instead, at a counter"""
-
-    @property
-    def varying(self) -> list[int]:
-        """Variables that are neither invariant nor, where the rounds are counted, counters."""
-        counted = self.counters if self.rounds is not None else {}
-        return [k for k in range(len(self.start)) if k not in self.invariant and k not in counted]
-
-    def count(self, variable: int, rounds: Any) -> Any:
-        """A counter's value after a number of rounds, which may be a tensor."""
-        import tensorflow as tf
-
-        first, step = int(known(self.start[variable])), self.counters[variable]
-        dtype = self.body.inputs[variable].dtype
-        if isinstance(rounds, int):
-            return constant(np.array(first + step * rounds, dtype.as_numpy_dtype))
-        value = rounds if dtype == rounds.dtype else tf.cast(rounds, dtype)
-        value = value if step == 1 else value * step
-        return value if first == 0 else value + first
-
-    def run_round(self, interpreter: Interpreter, values: Values, rounds: Any) -> dict[int, Any]:
-        """The varying variables after one more round.
-
-        Args:
-            interpreter: Runs the body.
-            values: The varying variables before it.
-            rounds: How many rounds went before, a number or a tensor.
-        """
-        given = {self.body.inputs[k].name: self.start[k] for k in self.invariant}
-        given |= {self.body.inputs[k].name: value for k, value in values.items()}
-        if self.rounds is not None:
-            given |= {self.body.inputs[k].name: self.count(k, rounds) for k in self.counters}
-        for name, listed, counter in self.products:
-            given[name] = listed.read(self.count(counter, rounds), interpreter)
-        results = interpreter.run(self.body, given, [self.body.outputs[k] for k in self.varying])
-        return dict(zip(self.varying, results, strict=True))
-
-
-def read_loop(call: Call) -> Loop:
-    """What a `While` op does, as far as its graphs tell."""
-    interpreter = call.interpreter
-    condition, body = (interpreter.function(call.attribute(name).name) for name in ("cond", "body"))
-    start = list(call.values)
-    invariant = frozenset(k for k in range(len(start)) if resolve(body.outputs[k]) is body.inputs[k])
-    counters = {k: step for k in range(len(start)) if k not in invariant and (step := _step(k, body, start, invariant))}
-    loop = Loop(call.op.name, condition, body, start, invariant, counters, None)
-    return replace(loop, rounds=_count_rounds(loop))
-
-
-def resolve(tensor: Any) -> Any:
-    """Where a tensor comes from, ops that hand it on left out."""
-    while tensor.op.type in PASSING:
-        tensor = tensor.op.inputs[tensor.value_index if tensor.op.type == "IdentityN" else 0]
-    return tensor
-
-
-def _fixed(tensor: Any, graph: Any, start: Sequence[Any], invariant: frozenset[int]) -> Any:
-    """A tensor of a loop's graph as a number, where it is the same in every round."""
-    from tensorflow.python.framework import tensor_util
-
-    tensor = resolve(tensor)
-    if tensor.op.type == "Const":
-        return tensor_util.MakeNdarray(tensor.op.node_def.attr["value"].tensor)
-    place = next((k for k, one in enumerate(graph.inputs) if one is tensor), None)
-    return known(start[place]) if place in invariant else None
-
-
-def _step(k: int, body: Any, start: Sequence[Any], invariant: frozenset[int]) -> int:
-    """By how much a round raises a counter; 0 for what is none."""
-    first = known(start[k])
-    result = resolve(body.outputs[k])
-    if first is None or first.ndim or first.dtype.kind != "i" or result.op.type not in {"AddV2", "Add"}:
-        return 0
-    one, other = (resolve(tensor) for tensor in result.op.inputs)
-    if other is body.inputs[k]:
-        one, other = other, one
-    amount = _fixed(other, body, start, invariant) if one is body.inputs[k] else None
-    return int(amount) if amount is not None and not amount.ndim and amount > 0 else 0
-
-
-def _count_rounds(loop: Loop) -> int | None:
-    limits = _limits(loop.condition.outputs[0], loop)
-    if not limits:
-        return None
-    rounds = [-(-(limit - int(known(loop.start[k]))) // loop.counters[k]) for k, limit in limits]
-    return max(0, *rounds) if len(rounds) > 1 else max(0, rounds[0])
-
-
-def _limits(tensor: Any, loop: Loop) -> list[tuple[int, int]] | None:
-    """(counter, what it must stay below), all of which must hold; None where the condition says anything else."""
-    tensor = resolve(tensor)
-    op = tensor.op
-    if op.type == "LogicalAnd":
-        one, other = (_limits(part, loop) for part in op.inputs)
-        return None if one is None or other is None else one + other
-    if op.type not in {"Less", "LessEqual"}:
-        return None
-    counter, bound = (resolve(part) for part in op.inputs)
-    limit = _fixed(bound, loop.condition, loop.start, loop.invariant)
-    place = next((k for k, one in enumerate(loop.condition.inputs) if one is counter), None)
-    if limit is None or place is None or place not in loop.counters or np.ndim(limit):
-        return None
-    return [(place, int(limit) + (op.type == "LessEqual"))]
-
-
 def replace_while(call: Call) -> Any:
     """A loop traced anew; what its format has an op for becomes that."""
     loop, interpreter = read_loop(call), call.interpreter
@@ -173,8 +46,8 @@ def replace_while(call: Call) -> Any:
         for done in range(loop.rounds):
             values = loop.run_round(interpreter, values, done)
     else:
-        loop = _multiply_before(loop, interpreter)
-        values = _run_as_loop(loop, interpreter)
+        found = run_as_layer(loop, interpreter) if interpreter.format == "coreml" else None
+        values = found or _run_as_loop(_multiply_before(loop, interpreter), interpreter)
     results = []
     for k, start in enumerate(loop.start[: len(call.values)]):
         if k in values:
@@ -280,38 +153,14 @@ def _multiply_before(loop: Loop, interpreter: Interpreter) -> Loop:
     for op in loop.body.get_operations():
         if op.type != "MatMul" or op.get_attr("transpose_a") or loop.rounds is None:
             continue
-        read, weights = (resolve(tensor) for tensor in op.inputs)
+        read = resolve(op.inputs[0])
         if read.op.type != "TensorListGetItem":
             continue
         frames, counter = (places.get(resolve(tensor).name, -1) for tensor in read.op.inputs[:2])
-        kernel = _kernel(op, weights, loop, interpreter)
+        kernel = find_kernel(op, loop, interpreter)
         if frames in loop.invariant and counter in loop.counters and kernel is not None:
             loop = _with_products(loop, op, (frames, kernel, counter), interpreter)
     return loop
-
-
-def _kernel(op: Any, weights: Any, loop: Loop, interpreter: Interpreter) -> Any:
-    """The weights of a product, where they are known; what they are computed from may be more than a constant."""
-    given = {loop.body.inputs[k].name: loop.start[k] for k in loop.invariant}
-    if not _depends_only_on(weights, given):
-        return None
-    (value,) = interpreter.run(loop.body, given, [weights])
-    if not is_known(value):
-        return None
-    return value.numpy().T if op.get_attr("transpose_b") else value.numpy()
-
-
-def _depends_only_on(tensor: Any, names: Mapping[str, Any]) -> bool:
-    waiting, seen = [tensor], set()
-    while waiting:
-        current = waiting.pop()
-        if current.name in names or current.name in seen:
-            continue
-        seen.add(current.name)
-        if current.op.type == "Placeholder":
-            return False
-        waiting += list(current.op.inputs)
-    return True
 
 
 def _with_products(loop: Loop, op: Any, given: tuple[int, Any, int], interpreter: Interpreter) -> Loop:
