@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 NAME = "decompositions"
 
-COMPOSITE = """
-channel_shuffle moveaxis movedim diag kron take_along_dim cov corrcoef trapezoid trapz rot90 fliplr flipud bilinear vdot
-tensor_split hsplit vsplit dsplit cartesian_prod combinations block_diag cosine_embedding_loss linalg_cross cross
-logaddexp logaddexp2 hypot xlogy special_xlog1py aminmax deg2rad rad2deg sinc trace inner dot outer lerp mvlgamma
-native_channel_shuffle diff gradient unflatten swapaxes swapdims nansum nanmean addr heaviside copysign count_nonzero
-special_entr special_logit logit rsub std_mean softshrink_backward renorm unsafe_chunk vander linalg_vander
-"""
+COMPOSITE = "bilinear channel_shuffle cross diag kron linalg_cross movedim rot90 take_along_dim tensor_split vdot"
 """packets; those overloads are taken that torch has a definition of"""
 
 
