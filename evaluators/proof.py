@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
 from evaluators.players import Player, as_inputs, get
 from evaluators.streaming import check_reset, prove_streaming, split_clips
-from packager.bundle import OutputProof, Proof
-from packager.trials import Trials
+from packager.bundle import LengthProof, OutputProof, Proof
+from packager.lengths import LengthTrial
+from packager.trials import Tensors, Trials
 
 __all__ = ["as_inputs", "prove"]
 
@@ -33,9 +35,31 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
     """
     emulator = open_model(path)
     player = Player(emulator, trials.state)
+    outputs = _measure(player, trials.calls, trials.references)
+    lengths = tuple(_prove_length(player, trial, tolerance_db) for trial in trials.lengths)
+    streaming = None if trials.clip is None else prove_streaming(player, trials.clip, tolerance_db)
+    reset = check_reset(player, *split_clips(trials.calls if trials.clip is None else trials.clip.calls))
+    return Proof(
+        runtime=emulator.runtime,
+        calls=len(trials.calls),
+        inputs=trials.description,
+        outputs=outputs,
+        tolerance_db=tolerance_db,
+        holds=_all_hold(outputs, tolerance_db)
+        and (streaming is None or streaming.holds)
+        and reset.holds
+        and all(length.holds for length in lengths),
+        streaming=streaming,
+        reset=reset,
+        lengths=lengths,
+    )
+
+
+def _measure(player: Player, calls: Sequence[Tensors], references: Sequence[Tensors]) -> tuple[OutputProof, ...]:
+    """Each output over all calls."""
     faults: dict[str, str] = {}
     meters: dict[str, ParityMeter] = {}
-    for call, reference in zip(trials.calls, trials.references, strict=True):
+    for call, reference in zip(calls, references, strict=True):
         found = player.run(call)
         for name, expected in reference.items():
             estimate = get(name, found)
@@ -44,22 +68,27 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
                     _compare(meters.setdefault(name, ParityMeter()), name, expected, estimate)
                 except EvaluationError as fault:
                     faults[name] = str(fault)
-    streaming = None if trials.clip is None else prove_streaming(player, trials.clip, tolerance_db)
-    reset = check_reset(player, *split_clips(trials.calls if trials.clip is None else trials.clip.calls))
-    outputs = tuple(_describe(name, meter, faults.get(name)) for name, meter in meters.items())
-    return Proof(
-        runtime=emulator.runtime,
-        calls=len(trials.calls),
-        inputs=trials.description,
+    return tuple(_describe(name, meter, faults.get(name)) for name, meter in meters.items())
+
+
+def _prove_length(player: Player, trial: LengthTrial, tolerance_db: float) -> LengthProof:
+    """A length that the model cannot run is a broken promise, not an end to the proof."""
+    try:
+        outputs = _measure(player, trial.calls, trial.references)
+    except EvaluationError as fault:
+        outputs = tuple(
+            OutputProof(output=name, snr_db=None, max_abs_error=None, reason=str(fault)) for name in trial.references[0]
+        )
+    return LengthProof(
+        inputs={name: value.shape for name, value in trial.calls[0].items()},
+        output_shapes={name: value.shape for name, value in trial.references[0].items()},
         outputs=outputs,
-        tolerance_db=tolerance_db,
-        holds=bool(outputs)
-        and all(_holds(output, tolerance_db) for output in outputs)
-        and (streaming is None or streaming.holds)
-        and reset.holds,
-        streaming=streaming,
-        reset=reset,
+        holds=_all_hold(outputs, tolerance_db),
     )
+
+
+def _all_hold(outputs: Sequence[OutputProof], tolerance_db: float) -> bool:
+    return bool(outputs) and all(_holds(output, tolerance_db) for output in outputs)
 
 
 def _compare(meter: ParityMeter, name: str, expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> None:

@@ -38,6 +38,27 @@ class AudioContract(Record):
         return self
 
 
+class FlexibleAxis(Record):
+    """An axis whose size an app may choose from call to call: one of `sizes`, or any from `min` to `max`."""
+
+    axis: str
+    """its name among the input's axes, for example "sample\""""
+    sizes: tuple[PositiveInt, ...] = ()
+    """all sizes there are"""
+    min: PositiveInt | None = None
+    max: PositiveInt | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_way(self) -> FlexibleAxis:
+        if bool(self.sizes) == (self.min is not None or self.max is not None):
+            raise ValueError("name either sizes, or min and max")
+        if self.sizes and len(set(self.sizes)) < 2:
+            raise ValueError("sizes: name at least two different ones")
+        if not self.sizes and (self.min is None or self.max is None or self.min >= self.max):
+            raise ValueError("min and max: both are needed, and min is the smaller one")
+        return self
+
+
 class TensorContract(Record):
     """One input or output of the model, bound by name."""
 
@@ -49,6 +70,8 @@ class TensorContract(Record):
     dtype: Literal["float32", "float16", "int32", "int64", "int16", "int8", "uint8", "bool"]
     axes: tuple[str, ...]
     """one word a dimension: batch, sample, channel, frame, pitch …"""
+    flexible: FlexibleAxis | None = None
+    """what other shapes the input may have; `shape` is the one it has by default"""
 
 
 class FileDigest(Record):
@@ -148,6 +171,17 @@ class StreamingProof(Record):
     """whether every output keeps the precision's promise, over the whole clip and in its last quarter"""
 
 
+class LengthProof(Record):
+    """How far the outputs lie from the source model's for inputs of another length than by default."""
+
+    inputs: dict[str, tuple[int, ...]]
+    """input → its shape"""
+    output_shapes: dict[str, tuple[int, ...]]
+    """output → the shape that the source gives it"""
+    outputs: tuple[OutputProof, ...]
+    holds: bool
+
+
 class ResetProof(Record):
     """Two clips in either order: a model that keeps nothing it was not told to keep gives the same, bit for bit."""
 
@@ -170,10 +204,12 @@ class Proof(Record):
     tolerance_db: float
     """the least SNR that the precision promises"""
     holds: bool
-    """whether every output keeps the promise, and `streaming` and `reset` hold where they are there"""
+    """whether every output keeps the promise, and `streaming`, `reset` and `lengths` hold where they are there"""
     streaming: StreamingProof | None = None
     """none where the model has no state"""
     reset: ResetProof | None = None
+    lengths: tuple[LengthProof, ...] = ()
+    """other lengths that were tried, where inputs are flexible"""
     breaks_at: str | None = None
     """the op whose rounding is most to blame, where a promise is broken and it could be found"""
 

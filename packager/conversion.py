@@ -35,6 +35,7 @@ from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
+from packager.lengths import refuse_lengths
 from packager.mlpackage import import_coremltools, specification_version
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
 from packager.names import native_name
@@ -101,12 +102,20 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """
     began = time.monotonic()
     parsed = ConversionRequest.model_validate(request, strict=False)
+    refuse_lengths(parsed.spec, parsed.format)
     loaded = load_source(parsed.source, parsed.audio)
     if parsed.format == "coreml" and parsed.framework != "tensorflow":
         import_coremltools(without=("tensorflow",))  # seconds that a model of another framework need not wait
     trials = make_trials(loaded, parsed.audio, parsed.spec, parsed.windows)
     numerics = None if parsed.numerics is None else _find_numerics(parsed.numerics)
-    context = Context(_find_target(parsed), trials.calls, numerics, trials.references)
+    context = Context(
+        minimum_deployment_target=_find_target(parsed),
+        calibration=trials.calls,
+        numerics=numerics,
+        references=trials.references,
+        lengths=trials.flexible,
+        other_lengths=trials.lengths,
+    )
     write = prepare(parsed.framework, parsed.format, loaded, context)
     prepared = _Prepared(parsed, loaded, trials, numerics, write)
     for bundle in parsed.bundles:
@@ -245,6 +254,7 @@ def _input_contract(name: str, tensor: SourceTensor, request: ConversionRequest)
         shape=tensor.shape,
         dtype=_dtype(tensor),
         axes=axes,
+        flexible=request.spec.inputs.get(name, InputSpec()).flexible,
     )
 
 

@@ -54,9 +54,17 @@ def keep_states(path: Path, state: Mapping[str, str]) -> None:
             raise PackagingError(f"coremltools: states: {type(fault).__name__}: {fault}") from fault
     with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
         made = Path(folder) / path.name
-        save_package(kept.get_spec(), Path(kept.weights_dir), made)
+        save_package(_described_as(model.get_spec(), kept.get_spec()), Path(kept.weights_dir), made)
         shutil.rmtree(path)
         shutil.move(made, path)
+
+
+def _described_as(before: Any, after: Any) -> Any:
+    """A specification whose inputs take what they took before: several lengths are not part of a program."""
+    types = {feature.name: feature.type for feature in before.description.input}
+    for feature in after.description.input:
+        feature.type.CopyFrom(types[feature.name])
+    return after
 
 
 def _load(model: Any, version: int) -> Any:
@@ -74,6 +82,7 @@ def _keep(function: Any, name: str, output: str) -> None:
     from coremltools.converters.mil.mil import Builder as mb  # noqa: N813  # coremltools' own word
     from coremltools.converters.mil.mil import types
     from coremltools.converters.mil.mil.program import StateTensorPlaceholder
+    from coremltools.converters.mil.mil.types.symbolic import any_symbolic
 
     given = function.inputs[name]
     dtype = types.builtin_to_string(given.dtype)
@@ -88,6 +97,8 @@ def _keep(function: Any, name: str, output: str) -> None:
         if dtype == "fp32":
             now = mb.cast(x=now, dtype="fp32", before_op=first, name=f"{name}_read_fp32")
         function.replace_uses_of_var_after_op(anchor_op=None, old_var=given, new_var=now)
+        if any_symbolic(made.shape):  # of an input of several lengths; a state has one
+            made = mb.reshape(x=made, shape=given.shape, name=f"{output}_sized")
         if made.dtype != types.fp16:
             made = mb.cast(x=made, dtype="fp16", name=f"{output}_fp16")
         mb.coreml_update_state(state=state, value=made, name=f"{output}_written")

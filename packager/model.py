@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from device_profiles.record import Record
-from packager.bundle import ModelIdentity
+from packager.bundle import FlexibleAxis, ModelIdentity
 from packager.errors import PackagingError
 from packager.factories import digest_factory, is_python, locate_factory
 from packager.storage import digest_facts, digest_tree
@@ -27,6 +27,8 @@ class InputSpec(Record):
     """one word a dimension, the batch too, for example ["batch", "mel", "frame"]; default: told from the shape"""
     shape: tuple[Annotated[int, pydantic.Field(gt=0)], ...] | None = None
     """sizes to fix a model's open dimensions to; default: the audio contract's window, or the example input's"""
+    flexible: FlexibleAxis | None = None
+    """an axis of which a Core ML bundle takes several sizes; default: none, since delegates refuse open dimensions"""
 
 
 class OutputSpec(Record):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from packager.bundle import AudioContract
 from packager.clips import Clip, make_clip
+from packager.lengths import FlexibleInput, LengthTrial, find_flexible, make_length_trials
 from packager.model import ModelSpec
 from packager.probes import probe_inputs
 from packager.sources import AUDIO, LoadedSource, name_audio_axes, shape_window
@@ -34,6 +35,8 @@ class Trials:
         starts: The calls at which a clip starts, where states are 0.
         description: What is heard, in words.
         state: State input → output.
+        flexible: Inputs that have several lengths.
+        lengths: Calls of other lengths than by default.
         clip: A long clip through a model with states, of which the calls after the probes are the beginning.
     """
 
@@ -44,6 +47,8 @@ class Trials:
     description: str
     state: Mapping[str, str] = field(default_factory=dict)
     clip: Clip | None = None
+    flexible: Mapping[str, FlexibleInput] = field(default_factory=dict)
+    lengths: Sequence[LengthTrial] = ()
 
     @property
     def golden(self) -> Iterator[tuple[str, Tensors, Tensors]]:
@@ -76,7 +81,18 @@ def make_trials(loaded: LoadedSource, audio: AudioContract | None, spec: ModelSp
         heard.append(f"{len(chosen)} windows of the recipe's audio")
         calls += chosen
         references += [loaded.run(call) for call in chosen]
-    return Trials(calls, references, tuple(probes), frozenset(starts), ", ".join(heard), spec.state, clip)
+    flexible = find_flexible(loaded, audio, spec)
+    return Trials(
+        calls=calls,
+        references=references,
+        probes=tuple(probes),
+        starts=frozenset(starts),
+        description=", ".join(heard),
+        state=spec.state,
+        clip=clip,
+        flexible=flexible,
+        lengths=make_length_trials(loaded, audio, spec, flexible),
+    )
 
 
 def _with_states(loaded: LoadedSource, clip: Clip, state: Mapping[str, str]) -> Iterator[Tensors]:

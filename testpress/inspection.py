@@ -19,7 +19,7 @@ from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Floor, Format,
 from packager.storage import digest_files
 from reports.notation import format_number, shorten
 from testpress.model_file import ModelFile
-from testpress.streams import reset_text, streaming_text
+from testpress.streams import lengths_text, reset_text, streaming_text
 from testpress.table import align
 
 
@@ -197,7 +197,8 @@ def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str,
 
 
 def _stream_rows(proof: Proof) -> list[tuple[str, str]]:
-    return [("streaming", streaming_text(proof.streaming)), ("reset", reset_text(proof.reset))]
+    rows = [("streaming", streaming_text(proof.streaming)), ("reset", reset_text(proof.reset))]
+    return rows + ([("other lengths", lengths_text(proof.lengths))] if proof.lengths else [])
 
 
 def _state_text(manifest: Manifest) -> str:

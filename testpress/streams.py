@@ -1,8 +1,10 @@
-"""What a bundle's proof says of streaming, in words."""
+"""What a bundle's proof says of streaming, resets and other lengths, in words."""
 
 from __future__ import annotations
 
-from packager.bundle import Proof, ResetProof, RollingProof, StreamingProof, WholeProof
+from collections.abc import Sequence
+
+from packager.bundle import LengthProof, OutputProof, Proof, ResetProof, RollingProof, StreamingProof, WholeProof
 
 
 def streaming_text(streaming: StreamingProof | None) -> str:
@@ -21,6 +23,11 @@ def reset_text(reset: ResetProof | None) -> str:
     return "holds: two clips give the same bits in either order" if reset.holds else f"BROKEN: {reset.reason}"
 
 
+def lengths_text(lengths: Sequence[LengthProof]) -> str:
+    """What other lengths came to, in one line."""
+    return "; ".join(_length_text(one) for one in lengths) or "none: the model has one"
+
+
 def worst_stream(proof: Proof) -> str:
     """The worst output at the end of the clip, in one word; nothing where the model has no state."""
     if proof.streaming is None:
@@ -32,7 +39,7 @@ def worst_stream(proof: Proof) -> str:
 
 
 def find_stream_faults(proof: Proof) -> list[str]:
-    """What of streaming and reset breaks the promise, one phrase each."""
+    """What of streaming, reset and other lengths breaks the promise, one phrase each."""
     faults = []
     if proof.streaming is not None and not proof.streaming.holds:
         faults += [
@@ -45,7 +52,17 @@ def find_stream_faults(proof: Proof) -> list[str]:
         faults += [] if faults else [streaming_text(proof.streaming)]
     if proof.reset is not None and not proof.reset.holds:
         faults.append(str(proof.reset.reason))
-    return faults
+    return faults + [_length_text(one) for one in proof.lengths if not one.holds]
+
+
+def _length_text(one: LengthProof) -> str:
+    shapes = ", ".join(f"{name} {list(shape)}" for name, shape in one.inputs.items())
+    found = ", ".join(_output_text(output) for output in one.outputs)
+    return f"{shapes} {'holds' if one.holds else 'BROKEN'}: {found}"
+
+
+def _output_text(one: OutputProof) -> str:
+    return f"{one.output} {one.reason if one.snr_db is None else f'{one.snr_db:.1f} dB'}"
 
 
 def _worst(one: RollingProof) -> float | None:

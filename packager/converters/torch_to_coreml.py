@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from packager.compression import Context
-from packager.compression.coreml import make_model
+from packager.compression.coreml import find_target, make_model
 from packager.converters import Write
+from packager.converters._lengths import find_way, input_shape
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.lowerings import register_all
@@ -34,8 +35,10 @@ def prepare(source: TorchSource, context: Context) -> Write:
     Raises:
         PackagingError: The model can be neither exported nor traced.
     """
-    import_coremltools()
+    ct = import_coremltools()
     register_all("coreml")
+    if context.lengths:
+        return _prepare_lengths(ct, source, context)
     rewritten = rewrite_program(source.program)
     program = decompose(rewritten.program)
     frontends = [
@@ -50,6 +53,25 @@ def prepare(source: TorchSource, context: Context) -> Write:
         model = make_model(convert, precision, context)
         save_package(model.get_spec(), Path(model.weights_dir), path)
         return rewritten.applied
+
+    return write
+
+
+def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
+    inputs = _input_types(ct, source, context)
+
+    def start(program: Any, compute_precision: Any, target: Any) -> Any:
+        return _call(ct, program, inputs, _output_types(ct, source), (compute_precision, target))
+
+    way = find_way(source, context, start, find_target("float32", context.minimum_deployment_target))
+
+    def write(precision: str, path: Path) -> tuple[str, ...]:
+        model = make_model(convert, precision, context)
+        save_package(model.get_spec(), Path(model.weights_dir), path)
+        return way.applied
+
+    def convert(compute_precision: Any, target: Any) -> Any:
+        return start(way.program, compute_precision, target)
 
     return write
 
@@ -82,18 +104,7 @@ def _convert(
     faults = []
     for frontend in frontends:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return ct.convert(
-                    frontend(),
-                    source="pytorch",
-                    convert_to="mlprogram",
-                    inputs=_input_types(ct, source),
-                    outputs=_output_types(ct, source),
-                    skip_model_load=True,
-                    compute_precision=options[0],
-                    minimum_deployment_target=options[1],
-                )
+            return _call(ct, frontend(), _input_types(ct, source, Context()), _output_types(ct, source), options)
         except PackagingError:
             raise
         except Exception as fault:  # noqa: BLE001  the next frontend may take it; the first fault is raised below
@@ -101,10 +112,27 @@ def _convert(
     raise PackagingError(f"coremltools: {explain(faults[0], program)}") from faults[0]
 
 
-def _input_types(ct: Any, source: TorchSource) -> list[Any]:
+def _call(ct: Any, program: Any, inputs: list[Any], outputs: list[Any], options: tuple[Any, Any]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ct.convert(
+            program,
+            source="pytorch",
+            convert_to="mlprogram",
+            inputs=inputs,
+            outputs=outputs,
+            skip_model_load=True,
+            compute_precision=options[0],
+            minimum_deployment_target=options[1],
+        )
+
+
+def _input_types(ct: Any, source: TorchSource, context: Context) -> list[Any]:
     return [
         ct.TensorType(
-            name=native_name(name, "coreml"), shape=tensor.shape, dtype=_INTEGERS.get(tensor.dtype, np.float32)
+            name=native_name(name, "coreml"),
+            shape=input_shape(ct, name, tensor.shape, context.lengths),
+            dtype=_INTEGERS.get(tensor.dtype, np.float32),
         )
         for name, tensor in source.inputs.items()
     ]
