@@ -106,6 +106,7 @@ def load_models(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 key: np.linspace(-1, 1, int(np.prod(tensor.shape)), dtype=tensor.dtype).reshape(tensor.shape)
                 for key, tensor in loaded.inputs.items()
             }
+            given |= loaded.examples
             outputs = loaded.run(given)
         except PackagingError as fault:
             yield {"name": name, "fault": str(fault)}
