@@ -1,7 +1,7 @@
 """TFLite precisions, made of a float32 model by the AI Edge Quantizer, whose recipe names they carry.
 
-What the quantizer cannot handle stays float. So do the inputs and outputs, and the activations inside loops: they have
-no range of their own before the loop runs, and a loop's state must leave it in the type it came in.
+What the quantizer cannot handle stays float. So do inputs and outputs, and activations inside loops: a state must leave
+a loop in the type it came in.
 """
 
 from __future__ import annotations

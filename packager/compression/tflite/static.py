@@ -1,9 +1,13 @@
-"""Static precisions: the ranges of activations are set by calls of the model, before it is shipped."""
+"""Static precisions: the ranges of activations are set by calls of the model, before it is shipped.
+
+What leads to a logarithm keeps float activations: a logarithm opens the low end of its input's range, which even steps
+round to 0. For a model with its spectrogram inside that is the front end.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +15,9 @@ import numpy as np
 from packager.compression import Context
 from packager.compression.calibration import Calibration, check_calibration
 from packager.compression.tflite import quantize, quiet
+from packager.compression.tflite.graph import WEIGHTED, QuantizedGraph
 from packager.errors import PackagingError
 
-_EVERYTHING = "*"
 _AS_IN_FLOAT32 = "no_quantize"
 
 
@@ -28,12 +32,14 @@ def quantize_statically(model: bytes, precision: str, context: Context) -> bytes
     """
     runner, signature = _open(model)
     check_calibration(context.calibration, runner.get_input_details(), precision=precision)
-    ranges = _observe(model, signature, _as_inputs(runner, context.calibration))
+    calls = _as_inputs(runner, context.calibration)
+    ranges = _observe(model, signature, calls)
+    graph = QuantizedGraph(model)
     first: PackagingError | None = None
-    for left_out in _choices(model):
+    for left_out in _choices(graph):
         try:
-            quantized = quantize(model, _rules(model, precision, left_out), ranges)
-            _check_runs(quantized, context.calibration[0])
+            quantized = quantize(model, _rules(graph, precision, left_out), ranges)
+            _check_runs(quantized, runner, calls)
         except PackagingError as fault:
             first = first or fault
         else:
@@ -76,47 +82,47 @@ def _observe(model: bytes, signature: str, calls: Sequence[dict[str, Any]]) -> A
     return observer.get_model_qsvs()
 
 
-def _rules(model: bytes, precision: str, left_out: frozenset[str]) -> list[dict[str, Any]]:
+def _rules(graph: QuantizedGraph, precision: str, left_out: frozenset[str]) -> list[dict[str, Any]]:
+    """The quantizer's rules, of which the last that fits an op wins."""
     from ai_edge_quantizer import recipe
 
     kept = ("INPUT", "OUTPUT", *sorted(left_out))
     rules: list[dict[str, Any]] = list(getattr(recipe, precision)())
     rules += [{"regex": ".*", "operation": kind, "algorithm_key": _AS_IN_FLOAT32} for kind in kept]
-    if looped := "|".join(re.escape(scope) for scope in _loop_scopes(model)):
-        rules.append({"regex": f"^({looped})$", "operation": _EVERYTHING, "algorithm_key": _AS_IN_FLOAT32})
-        rules += [{**rule, "regex": f"^(?:{looped})$"} for rule in recipe.dynamic_wi8_afp32()]
+    rules += _only_weights(graph.front_scopes(), recipe.weight_only_wi8_afp32())
+    rules += _only_weights(graph.loop_scopes(), recipe.dynamic_wi8_afp32())
     return rules
 
 
-def _loop_scopes(model: bytes) -> Iterator[str]:
-    """How the quantizer names the ops of all subgraphs but the first."""
-    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
+def _only_weights(scopes: Iterable[str], recipe: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rules for ops whose activations stay float: none of their own, but those of a recipe for their weights."""
+    choice = "|".join(map(re.escape, scopes))
+    if not choice:
+        return []
+    # Two spellings of one pattern: rules of equal pattern would replace each other.
+    rules = [{"regex": f"^({choice})$", "operation": "*", "algorithm_key": _AS_IN_FLOAT32}]
+    return rules + [{**rule, "regex": f"^(?:{choice})$"} for rule in recipe]
 
-    for subgraph in tfl_flatbuffer_utils.read_model(model).subgraphs[1:]:
-        for op in subgraph.operators:
-            yield tfl_flatbuffer_utils.get_op_scope(op, subgraph.tensors)
 
-
-def _choices(model: bytes) -> Iterator[frozenset[str]]:
+def _choices(graph: QuantizedGraph) -> Iterator[frozenset[str]]:
     """Kinds of ops to leave in float32: none, each alone, all without weights."""
-    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
-
-    read = tfl_flatbuffer_utils.read_model(model)
-    codes = {read.operatorCodes[op.opcodeIndex].builtinCode for graph in read.subgraphs for op in graph.operators}
-    names = tfl_flatbuffer_utils.TFL_OP_CODE_TO_NAME
-    kinds = sorted(str(names[code].value) for code in codes if code in names)
-    weightless = [kind for kind in kinds if kind not in _WEIGHTED]
+    weightless = [kind for kind in graph.kinds if kind not in WEIGHTED]
     yield frozenset()
     yield from (frozenset({kind}) for kind in weightless)
     yield frozenset(weightless)
 
 
-_WEIGHTED = {"BATCH_MATMUL", "CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
-
-
-def _check_runs(model: bytes, call: Any) -> None:
+def _check_runs(model: bytes, float32: Any, calls: Sequence[dict[str, Any]]) -> None:
+    """Refuse a model that the runtime refuses, on any call, or that gives numbers which are not finite."""
     runner, _ = _open(model)
-    try:
-        runner(**_as_inputs(runner, [call])[0])
-    except (RuntimeError, ValueError) as fault:
-        raise PackagingError(f"the runtime refuses the quantized model: {fault}") from fault
+    for call in calls:
+        try:
+            found = runner(**call)
+        except (RuntimeError, ValueError) as fault:
+            raise PackagingError(f"the runtime refuses the quantized model: {fault}") from fault
+        if not _are_finite(found) and _are_finite(float32(**call)):
+            raise PackagingError("the quantized model gives numbers that are not finite")
+
+
+def _are_finite(outputs: dict[str, Any]) -> bool:
+    return all(bool(np.isfinite(value).all()) for value in outputs.values())
