@@ -16,11 +16,14 @@ import numpy as np
 from packager.compression import Context
 from packager.compression.coreml import find_target, make_model
 from packager.converters import Write
-from packager.converters._lengths import find_way, input_shape
+from packager.converters._lengths import find_way
 from packager.diagnosis import explain
 from packager.errors import PackagingError
+from packager.lengths import input_shape
 from packager.lowerings import register_all
 from packager.lowerings.coreml._decomposition import decompose
+from packager.lowerings.coreml._ranks import NAME as RANKS
+from packager.lowerings.coreml._ranks import lower_ranks
 from packager.mlpackage import import_coremltools, save_package
 from packager.names import native_name
 from packager.rewrites.torch import rewrite_program
@@ -40,7 +43,8 @@ def prepare(source: TorchSource, context: Context) -> Write:
     if context.lengths:
         return _prepare_lengths(ct, source, context)
     rewritten = rewrite_program(source.program)
-    program = decompose(rewritten.program)
+    program, ranked = lower_ranks(decompose(rewritten.program))
+    applied = tuple(sorted({*rewritten.applied, *((RANKS,) if ranked else ())}))
     frontends = [
         functools.cache(lambda: _trace(program, source)),
         functools.cache(lambda: program.run_decompositions({})),
@@ -52,7 +56,7 @@ def prepare(source: TorchSource, context: Context) -> Write:
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)
         save_package(model.get_spec(), Path(model.weights_dir), path)
-        return rewritten.applied
+        return applied
 
     return write
 
