@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from packager.errors import PackagingError
+
 Value = Any
 """An MLIR value"""
 
@@ -67,9 +69,16 @@ def scan(step: Step, lanes: Sequence[Lane]) -> list[list[Value]]:
 
     Returns:
         For each lane its outputs (frame, batch, size) and last states.
+
+    Raises:
+        PackagingError: The number of frames, or the batch, is not fixed.
     """
     from litert_converter.mlir.dialects import stablehlo as hlo
 
+    if not lanes[0].inputs.type.has_static_shape:
+        raise PackagingError(
+            "a recurrent layer in TFLite needs a fixed number of frames; give the model's inputs fixed shapes"
+        )
     count = lanes[0].inputs.type.shape[0]
     # Every frame of the outputs is overwritten; zeros would be a constant as large as they are.
     whole = [_Running(cut(lane.inputs, 0, lane.states[0].type.shape[1]), lane) for lane in lanes]

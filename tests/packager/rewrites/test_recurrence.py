@@ -314,3 +314,13 @@ def test_dropout_in_training_is_refused() -> None:
     program = export(torch.nn.GRU(INPUTS, SIZE, 2, dropout=0.5).train(), random_tensors(x=(5, 1, INPUTS)))
     with pytest.raises(PackagingError, match=r"dropout of 0\.5 is active; call eval\(\)"):
         rewrite_program(program)
+
+
+def test_a_number_of_frames_that_varies_is_refused_for_tflite() -> None:
+    module, x = Stack(torch.nn.GRU(INPUTS, SIZE)).eval(), torch.zeros(5, 1, INPUTS)
+    with warnings.catch_warnings(), describe_stacks():
+        warnings.simplefilter("ignore")  # torch's own
+        shapes = ({0: torch.export.Dim("frames", min=2, max=50)},)
+        program = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
+        with pytest.raises(PackagingError, match="a recurrent layer in TFLite needs a fixed number of frames"):
+            torch_to_tflite.lower(rewrite_program(program).program, ("x",))
