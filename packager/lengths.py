@@ -115,6 +115,17 @@ def _axes(name: str, tensor: SourceTensor, audio: AudioContract | None, spec: Mo
     return name_audio_axes(tensor.shape, audio) if name == AUDIO and audio is not None and not said else said
 
 
+def input_shape(ct: Any, name: str, shape: tuple[int, ...], lengths: Mapping[str, FlexibleInput]) -> Any:
+    """An input's shape in coremltools' words; `ct` is coremltools."""
+    flexible = lengths.get(name)
+    if flexible is None:
+        return shape
+    if flexible.sizes:
+        return ct.EnumeratedShapes([list(flexible.resize(shape, size)) for size in flexible.sizes], default=list(shape))
+    open_ = ct.RangeDim(lower_bound=flexible.minimum, upper_bound=flexible.maximum, default=flexible.default)
+    return ct.Shape([*shape[: flexible.axis], open_, *shape[flexible.axis + 1 :]])
+
+
 @dataclass(frozen=True)
 class _Resized:
     """A source that says it takes inputs of another length."""

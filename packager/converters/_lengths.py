@@ -78,17 +78,6 @@ def find_way(source: TorchSource, context: Context, convert: Convert, target: An
     raise PackagingError(f"the model cannot be made to take several lengths ({'; '.join(faults)})")
 
 
-def input_shape(ct: Any, name: str, shape: tuple[int, ...], lengths: Mapping[str, FlexibleInput]) -> Any:
-    """An input's shape in coremltools' words."""
-    flexible = lengths.get(name)
-    if flexible is None:
-        return shape
-    if flexible.sizes:
-        return ct.EnumeratedShapes([list(flexible.resize(shape, size)) for size in flexible.sizes], default=list(shape))
-    open_ = ct.RangeDim(lower_bound=flexible.minimum, upper_bound=flexible.maximum, default=flexible.default)
-    return ct.Shape([*shape[: flexible.axis], open_, *shape[flexible.axis + 1 :]])
-
-
 def _ways(source: TorchSource, lengths: Mapping[str, FlexibleInput]) -> Iterator[tuple[str, Callable[[], Way]]]:
     exported = functools.cache(lambda: _export(source, lengths))
     rewritten = functools.cache(lambda: _rewrite(exported()))

@@ -12,6 +12,7 @@ from packager.compression.coreml import make_model
 from packager.compression.coreml.programs import share_frontend
 from packager.converters import Write
 from packager.errors import PackagingError
+from packager.lengths import input_shape
 from packager.mlpackage import import_coremltools, save_package
 from packager.rewrites.tensorflow import register_tensorflow_lowerings, rewrite_function
 from packager.sources.tensorflow import TensorFlowSource
@@ -20,11 +21,13 @@ from packager.sources.tensorflow import TensorFlowSource
 def prepare(source: TensorFlowSource, context: Context) -> Write:
     """Convert with coremltools, the first half once for all precisions; the features carry the source's names."""
     ct = import_coremltools()
-    rewritten = rewrite_function(source.function, "coreml")
+    lengths = context.lengths
+    function = source.trace({name: one.axis for name, one in lengths.items()}) if lengths else source.function
+    rewritten = rewrite_function(function, "coreml")
     applied = register_tensorflow_lowerings()
 
     def start(**options: Any) -> Any:
-        inputs = [_input_type(ct, tensor) for tensor in rewritten.function.inputs]
+        inputs = [_input_type(ct, tensor, source, context) for tensor in rewritten.function.inputs]
         return ct.convert([rewritten.function], source="tensorflow", inputs=inputs, **options)
 
     shared = share_frontend(start)
@@ -50,9 +53,13 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
     return write
 
 
-def _input_type(ct: Any, tensor: Any) -> Any:
+def _input_type(ct: Any, tensor: Any, source: TensorFlowSource, context: Context) -> Any:
+    name = tensor.name.partition(":")[0]
+    shape = source.inputs[name].shape if name in context.lengths else tuple(tensor.shape.as_list())
     dtype = tensor.dtype.as_numpy_dtype
     integer = np.issubdtype(dtype, np.integer)
     return ct.TensorType(
-        name=tensor.name.partition(":")[0], shape=tensor.shape.as_list(), dtype=np.int32 if integer else np.float32
+        name=name,
+        shape=input_shape(ct, name, shape, context.lengths),
+        dtype=np.int32 if integer else np.float32,
     )

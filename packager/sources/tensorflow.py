@@ -36,6 +36,7 @@ class TensorFlowSource:
 
     Attributes:
         function: Concrete function; takes the inputs in order, returns a dictionary of outputs by name.
+        call: What was traced: the same for inputs of any shape that the model takes.
         trackable: What keeps the variables alive.
         inputs: By name, in the order of the call.
         outputs: By name.
@@ -44,6 +45,7 @@ class TensorFlowSource:
     """
 
     function: Any
+    call: Any
     trackable: Any
     inputs: Mapping[str, SourceTensor]
     outputs: Mapping[str, SourceTensor]
@@ -51,11 +53,32 @@ class TensorFlowSource:
     where: str
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Run once."""
+        """Run once; inputs of other shapes than `inputs` say are run eagerly, where the model takes them."""
         import tensorflow as tf
 
         given = [tf.constant(inputs[name], tensor.dtype) for name, tensor in self.inputs.items()]
-        return {name: value.numpy() for name, value in self.function(*given).items()}
+        known = all(one.shape == tensor.shape for one, tensor in zip(given, self.inputs.values(), strict=True))
+        return {name: value.numpy() for name, value in (self.function if known else self.call)(*given).items()}
+
+    def trace(self, open_axes: Mapping[str, int]) -> Any:
+        """As `function`, one axis of some inputs left open.
+
+        Args:
+            open_axes: Input → axis.
+
+        Raises:
+            PackagingError: The model does not take an open dimension.
+        """
+        import tensorflow as tf
+
+        specs = []
+        for name, tensor in self.inputs.items():
+            shape = [None if axis == open_axes.get(name) else size for axis, size in enumerate(tensor.shape)]
+            specs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
+        try:
+            return tf.function(self.call, autograph=False).get_concrete_function(*specs)
+        except Exception as fault:
+            raise PackagingError(f"{self.where}: does not take an open dimension: {explain(fault)}") from fault
 
 
 def load(source: ModelSource, audio: AudioContract | None) -> TensorFlowSource:
@@ -72,11 +95,12 @@ def load(source: ModelSource, audio: AudioContract | None) -> TensorFlowSource:
     shapes = {name: _close(name, native, source.spec, audio, where) for name in native.inputs}
     heard = find_audio_input(shapes, source.spec, audio, where=where)
     renamed = {name: AUDIO if name == heard else safe_name(name) for name in shapes}
-    function = _trace(native, renamed, shapes, source.spec, where)
+    function, call = _trace(native, renamed, shapes, source.spec, where)
     tensors = {name: _describe(tensor) for name, tensor in function.structured_outputs.items()}
     check_outputs(source.spec, {name: tensor.shape for name, tensor in tensors.items()}, where=where)
     return TensorFlowSource(
         function=function,
+        call=call,
         trackable=native.owner,
         inputs={renamed[name]: _describe(tensor) for name, tensor in zip(shapes, function.inputs, strict=False)},
         outputs=tensors,
@@ -197,8 +221,8 @@ def _open_message(name: str, shape: Shape, where: str) -> str:
 
 def _trace(
     native: NativeCall, renamed: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], spec: ModelSpec, where: str
-) -> Any:
-    """A concrete function of real tensors in and real tensors out, by name."""
+) -> tuple[Any, Any]:
+    """A concrete function of real tensors in and real tensors out, by name; and what it was traced from."""
     import tensorflow as tf
 
     state = [name for name in spec.state.values() if name not in spec.outputs]
@@ -209,13 +233,16 @@ def _trace(
             name: tf.complex(tensor[..., 0], tensor[..., 1]) if native.inputs[name].dtype.is_complex else tensor
             for name, tensor in zip(shapes, tensors, strict=True)
         }
+        for name, tensor in given.items():
+            if not tensor.shape.is_compatible_with(native.inputs[name].shape):
+                raise ValueError(f"input {name!r} takes {native.inputs[name].shape}, not {tensor.shape}")
         found = flatten_tensors(native.call(given))
         names = choose_output_names([path for path, _ in found], native.output_names, wanted, where=where)
         return {name: _leave(tensor, name) for name, (_, tensor) in zip(names, found, strict=True)}
 
     specs = [_spec(shapes[name], native.inputs[name].dtype, renamed[name]) for name in shapes]
     try:
-        return tf.function(call, autograph=False).get_concrete_function(*specs)
+        return tf.function(call, autograph=False).get_concrete_function(*specs), call
     except PackagingError:
         raise
     except Exception as fault:
