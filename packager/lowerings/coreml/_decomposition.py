@@ -25,11 +25,19 @@ def decompose(program: Any) -> Any:
         if not unknown:
             break
         definitions = definitions or dict(default_decompositions().items())
-        chosen = {op: definitions[op] for op in unknown if op in definitions}
+        chosen = {op: definitions.get(op) or _define(op) for op in unknown}
+        chosen = {op: definition for op, definition in chosen.items() if definition is not None}
         if not chosen:
             break
         program = program.run_decompositions(chosen)
     return program
+
+
+def _define(op: Any) -> Any:
+    """What torch makes of an op that it has no kernel for, but only a composition of others (`movedim`)."""
+    from torch._C import DispatchKey
+
+    return op.decompose if op.has_kernel_for_dispatch_key(DispatchKey.CompositeImplicitAutograd) else None
 
 
 def _unknown_ops(program: Any) -> set[Any]:
