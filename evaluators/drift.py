@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evaluators.emulators.coreml.plan import Plan
+    from evaluators.emulators.coreml.state import State
 
 _START_SHARE = 0.1
 """the departure starts where this share of the error is removed"""
@@ -82,8 +83,8 @@ class _Trial:
 
     def __init__(self, reference: CoreMLModel, candidate: CoreMLModel, inputs: Mapping[str, np.ndarray]) -> None:
         self._reference, self._candidate = reference, candidate
-        self._given, self._inputs = reference.prepare(inputs), candidate.prepare(inputs)
-        self._expected = reference.predict(inputs)
+        self._inputs = inputs
+        self._expected = reference.predict(inputs, _silence(reference))
         self._namesakes = align_names(output_names(reference.plan), output_names(candidate.plan))
         self.names: list[str] = []
         """the reference's name of each step's output; empty where it has none"""
@@ -94,7 +95,7 @@ class _Trial:
         plan = self._candidate.plan
         infos = [step.infos[0] if len(step.infos) == 1 else None for step in plan.steps]
         names = [self._namesakes.get(info.output, "") if info else "" for info in infos]
-        follower, slots = self._follow(names), plan.start(self._inputs)
+        follower, slots = self._follow(names), plan.start(self._prepared(self._candidate))
         for index, name in enumerate(names):
             values = plan.compute(index, slots)
             right = follower.take(name) if name else None
@@ -104,7 +105,11 @@ class _Trial:
 
     def _follow(self, names: Sequence[str]) -> Follower:
         """The reference, to be asked for these outputs."""
-        return Follower(self._reference.plan, self._given, filter(None, names))
+        return Follower(self._reference.plan, self._prepared(self._reference), filter(None, names))
+
+    def _prepared(self, model: CoreMLModel) -> list[Any]:
+        """The inputs, and states of 0: a run leaves other ones behind."""
+        return model.prepare(self._inputs, _silence(model))
 
     def value_at(self, index: int) -> Tensor:
         """The reference's value of a step's output that has a namesake."""
@@ -114,13 +119,17 @@ class _Trial:
     def error_after(self, begin: int) -> float:
         """Largest absolute error of the outputs when the steps before `begin` are put right."""
         plan = self._candidate.plan
-        follower, slots = self._follow(self.names[:begin]), plan.start(self._inputs)
+        follower, slots = self._follow(self.names[:begin]), plan.start(self._prepared(self._candidate))
         for index, name in enumerate(self.names[:begin]):
             plan.store(index, (follower.take(name),) if name else plan.compute(index, slots), slots)
         if begin < len(plan.steps):
             plan.advance(slots, begin)
         found = self._candidate.named(plan.results(slots))
         return max(_largest_error(array, found[name]) for name, array in self._expected.items())
+
+
+def _silence(model: CoreMLModel) -> State | None:
+    return model.make_state() if model.states else None
 
 
 def _largest_error(expected: np.ndarray, found: np.ndarray) -> float:

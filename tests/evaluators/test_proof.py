@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,11 @@ import pytest
 
 pytest.importorskip("ai_edge_litert")
 from one_pole import write_leaking
-from tiny_tflite import GAIN, WINDOW_SAMPLES, Writer, write_gain
+from tiny_tflite import GAIN, WINDOW_SAMPLES, Writer, write_features, write_gain
 
+from evaluators.emulators import open_model
 from evaluators.proof import prove
+from packager.lengths import LengthTrial
 from packager.trials import Trials
 
 pytestmark = pytest.mark.tflite
@@ -62,8 +66,6 @@ def test_a_file_that_has_none_of_the_outputs_holds_nothing(tmp_path: Path) -> No
 
 def test_hidden_memory_breaks_a_proof_whose_every_output_is_right(tmp_path: Path) -> None:
     """The references are what the file itself gives in this order: only the other order gives it away."""
-    from evaluators.emulators import open_model
-
     path = write_leaking(tmp_path / "m.tflite")
     emulator = open_model(path)
     proof = prove(path, _trials("level", [emulator.run(call)["level"] for call in CALLS]), TOLERANCE_DB)
@@ -82,3 +84,21 @@ def test_a_number_without_dimensions_is_compared_with_one_of_one(tmp_path: Path)
     path = w.write(tmp_path / "m.tflite", [audio], [total])
     proof = prove(path, _trials("total", [np.float32(call["audio"].sum()).reshape(()) for call in CALLS]), TOLERANCE_DB)
     assert proof.holds
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "holds"), [(write_gain, "scaled", True), (write_features, "features", False)]
+)
+def test_other_lengths_are_run_and_one_that_cannot_be_breaks_the_proof(
+    write: Callable[[Path], Path], name: str, holds: bool, tmp_path: Path
+) -> None:
+    """LiteRT resizes the gain; a matrix product has its length built in."""
+    path = write(tmp_path / "m.tflite")
+    longer = {"audio": np.ones((1, 100), np.float32)}
+    trial = LengthTrial([longer], [{name: GAIN * longer["audio"]}])
+    trials = _trials(name, [open_model(path).run(call)[name] for call in CALLS])
+    proof = prove(path, replace(trials, lengths=[trial]), TOLERANCE_DB)
+    (length,) = proof.lengths
+    assert (length.inputs, length.output_shapes) == ({"audio": (1, 100)}, {name: (1, 100)})
+    assert (length.holds, proof.holds) == (holds, holds)
+    assert holds or "refused the call" in str(length.outputs[0].reason)

@@ -9,6 +9,7 @@ import pytest
 from specimens import ROOT
 
 from evaluators.binding import Listener, bind
+from evaluators.drift import locate_drift
 from evaluators.emulators import open_model
 from packager.bundle import AudioContract, Bundle, Proof
 from packager.model import CoreMLSpec, ModelSpec, OutputSpec, find_source
@@ -107,6 +108,13 @@ def test_float16_is_the_same_whoever_keeps_the_states(carried: dict[str, Bundle]
 def test_the_same_states_are_the_same_bytes(kept: dict[str, Bundle], tmp_path: Path) -> None:
     (again,) = _bundles(_spec("causal_filter", CAUSAL, kept=True), tmp_path, "coreml-float16").values()
     assert digest_files(again.path) == digest_files(kept["coreml-float16"].path)
+
+
+def test_drift_is_located_in_programs_that_keep_states(kept: dict[str, Bundle]) -> None:
+    exact, half = (kept[f"coreml-{precision}"].model_path for precision in ("float32", "float16"))
+    drift = locate_drift(exact, half, [{"audio": WINDOWS[0]}])
+    assert 0 < drift.output_error < 0.01
+    assert drift.worst_op
 
 
 def test_what_float16_loses_in_each_call_adds_up(tmp_path: Path) -> None:
