@@ -17,7 +17,9 @@ from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
+from packager.rewrites.torch.recurrent_shapes import describe_stacks
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input
+from packager.sources.exporting import export_program
 from packager.sources.flat_call import Arguments, flatten_outputs, make_flat_module, name_outputs, take_apart
 from packager.sources.torch_files import load_checkpoint, load_module
 
@@ -64,12 +66,8 @@ class TorchSource:
         Raises:
             PackagingError: torch.export cannot follow the model's code.
         """
-        import torch
-
         try:
-            if self.script is not None:
-                return _export_script(self)
-            return torch.export.export(self.module, self.tensors, strict=False)
+            return _export_script(self) if self.script is not None else export_program(self.module, self.tensors)
         except Exception as fault:
             raise PackagingError(f"torch.export cannot follow the model: {explain(fault)}") from fault
 
@@ -197,13 +195,13 @@ def _call(model: Any, arguments: Arguments, where: str) -> Any:
 
 def _export_script(source: TorchSource) -> Any:
     """A TorchScript module by way of an exported program of its graph, exported again under the outputs' names."""
-    import torch
     from torch._export.converter import TS2EPConverter
 
-    program = TS2EPConverter(source.script, source.tensors).convert()
+    with describe_stacks():
+        program = TS2EPConverter(source.script, source.tensors).convert()
     example = take_apart(source.script.forward, source.tensors, where=source.where)
     module = make_flat_module(program.module(), example, tuple(source.outputs))
-    return torch.export.export(module, source.tensors, strict=False)
+    return export_program(module, source.tensors)
 
 
 def _real(tensor: Any) -> Any:

@@ -19,12 +19,12 @@ def decompose(program: Any) -> Any:
     """
     from torch.export import default_decompositions
 
-    definitions = None
+    definitions: Any = None
     for _ in range(_DEEPEST):
         unknown = _unknown_ops(program)
         if not unknown:
             break
-        definitions = definitions or dict(default_decompositions().items())
+        definitions = definitions or default_decompositions()
         chosen = {op: definitions.get(op) or _define(op) for op in unknown}
         chosen = {op: definition for op, definition in chosen.items() if definition is not None}
         if not chosen:

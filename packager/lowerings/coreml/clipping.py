@@ -24,5 +24,5 @@ def hardtanh(context: Any, node: Any) -> None:
 
     given = _get_inputs(context, node, min_expected=1)
     bounds = [value if isinstance(value, float | int) else value.val for value in given[1:3]]
-    least, most = (*bounds, *(-1.0, 1.0)[len(bounds) :])
-    context.add(mb.clip(x=given[0], alpha=float(least), beta=float(most), name=node.name))
+    least, most = [float(bound) for bound in (*bounds, *(-1.0, 1.0)[len(bounds) :])]
+    context.add(mb.clip(x=given[0], alpha=least, beta=most, name=node.name))
