@@ -15,7 +15,7 @@ from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
 from evaluators.players import Player, as_inputs, get
 from evaluators.streaming import check_reset, prove_streaming, split_clips
-from packager.bundle import LengthProof, OutputProof, Proof
+from packager.bundle import LengthProof, OutputProof, Proof, ResetProof
 from packager.lengths import LengthTrial
 from packager.trials import Tensors, Trials
 
@@ -38,7 +38,7 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
     outputs = _measure(player, trials.calls, trials.references)
     lengths = tuple(_prove_length(player, trial, tolerance_db) for trial in trials.lengths)
     streaming = None if trials.clip is None else prove_streaming(player, trials.clip, tolerance_db)
-    reset = check_reset(player, *split_clips(trials.calls if trials.clip is None else trials.clip.calls))
+    reset = _prove_reset(player, trials)
     return Proof(
         runtime=emulator.runtime,
         calls=len(trials.calls),
@@ -53,6 +53,13 @@ def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
         reset=reset,
         lengths=lengths,
     )
+
+
+def _prove_reset(player: Player, trials: Trials) -> ResetProof:
+    calls = trials.calls if trials.clip is None or len(trials.clip.calls) < 2 else trials.clip.calls
+    if trials.source_fault is not None:
+        return ResetProof(calls=0, holds=False, reason=trials.source_fault)
+    return check_reset(player, *split_clips(calls))
 
 
 def _measure(player: Player, calls: Sequence[Tensors], references: Sequence[Tensors]) -> tuple[OutputProof, ...]:

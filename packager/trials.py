@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from packager.bundle import AudioContract
-from packager.clips import Clip, make_clip
+from packager.clips import SAME_DB, Clip, departure_db, loudness, make_clip
 from packager.lengths import FlexibleInput, LengthTrial, find_flexible, make_length_trials
 from packager.model import ModelSpec
 from packager.probes import probe_inputs
@@ -37,6 +37,7 @@ class Trials:
         state: State input → output.
         flexible: Inputs that have several lengths.
         lengths: Calls of other lengths than by default.
+        source_fault: Why the source is no reference: it gives something else when a call is repeated.
         clip: A long clip through a model with states, of which the calls after the probes are the beginning.
     """
 
@@ -49,6 +50,7 @@ class Trials:
     clip: Clip | None = None
     flexible: Mapping[str, FlexibleInput] = field(default_factory=dict)
     lengths: Sequence[LengthTrial] = ()
+    source_fault: str | None = None
 
     @property
     def golden(self) -> Iterator[tuple[str, Tensors, Tensors]]:
@@ -92,6 +94,20 @@ def make_trials(loaded: LoadedSource, audio: AudioContract | None, spec: ModelSp
         clip=clip,
         flexible=flexible,
         lengths=make_length_trials(loaded, audio, spec, flexible),
+        source_fault=_repeat(loaded, calls[0], references[0]),
+    )
+
+
+def _repeat(loaded: LoadedSource, call: Tensors, reference: Tensors) -> str | None:
+    """What changed when the source heard the first call again, after all others."""
+    again = loaded.run(call)
+    found = {name: departure_db(value, again[name], loudness([value])) for name, value in reference.items()}
+    changed = ", ".join(name for name, snr_db in found.items() if snr_db < SAME_DB)
+    if not changed:
+        return None
+    return (
+        f"the source itself gives another {changed} when a call is repeated: it remembers what it heard before, or "
+        "draws random numbers; let it take states as inputs and return them, and bind them in [model.state]"
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,19 @@ def test_a_source_of_fixed_length_is_said_to_be_one(tmp_path: Path) -> None:
     assert streaming is not None and streaming.holds
     assert (streaming.whole, streaming.whole_holds) == ((), None)
     assert str(streaming.whole_reason).startswith("the source takes no longer input: ValueError: takes 64 samples")
+
+
+def test_one_window_of_audio_is_enough_for_a_proof(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", WINDOWS[:1])
+    trials = make_trials(OnePole(), AUDIO, SPEC, str(tmp_path / "w.npy"))
+    proof = prove(write_one_pole(tmp_path / "m.tflite"), trials, TOLERANCE_DB)
+    assert proof.holds and proof.streaming is not None and proof.streaming.calls == 1
+
+
+def test_a_source_that_remembers_breaks_the_proof(trials: Trials, tmp_path: Path) -> None:
+    proof = prove(write_one_pole(tmp_path / "m.tflite"), replace(trials, source_fault="it remembers"), TOLERANCE_DB)
+    assert proof.reset is not None and proof.reset.reason == "it remembers"
+    assert (proof.holds, proof.reset.holds, find_stream_faults(proof)) == (False, False, ["it remembers"])
 
 
 def test_what_a_file_keeps_without_saying_shows_in_the_other_order(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from evaluators.drift import locate_drift
 from evaluators.emulators import open_model
 from packager.bundle import AudioContract, Bundle, Proof
 from packager.model import CoreMLSpec, ModelSpec, OutputSpec, find_source
-from packager.package import Order, Packaged, Variant, package
+from packager.package import Order, Packaged, Variant, key, package
 from packager.storage import digest_files
+from testpress.summary import package_text
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.coreml, pytest.mark.tflite]
 
@@ -115,6 +116,22 @@ def test_drift_is_located_in_programs_that_keep_states(kept: dict[str, Bundle]) 
     drift = locate_drift(exact, half, [{"audio": WINDOWS[0]}])
     assert 0 < drift.output_error < 0.01
     assert drift.worst_op
+
+
+def test_the_key_follows_who_keeps_the_states_for_core_ml_alone(tmp_path: Path) -> None:
+    orders = [
+        Order(find_source(_spec("causal_filter", CAUSAL, kept=kept), ROOT / "tests" / "packager"), AUDIO, (), tmp_path)
+        for kept in (False, True)
+    ]
+    for format_, follows in (("coreml", True), ("tflite", False)):
+        first, second = (key(order, Variant(format_, "float32")) for order in orders)  # type: ignore[arg-type]
+        assert (first != second) == follows
+
+
+def test_package_says_how_a_stream_ends(carried: dict[str, Bundle]) -> None:
+    head, *rows = package_text([Packaged(Variant("tflite", "float32"), carried["tflite-float32"])]).splitlines()
+    assert head.split()[:4] == ["variant", "parity", "streamed", "promised"]
+    assert len(rows) == 1
 
 
 def test_what_float16_loses_in_each_call_adds_up(tmp_path: Path) -> None:

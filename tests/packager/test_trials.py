@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_a_model_with_states_hears_one_clip_from_its_start(tmp_path: Path) -> No
         np.testing.assert_array_equal(call["level"], before["level_out"])
 
 
-@pytest.mark.parametrize("count", [3, FEWEST_CALLS, 300])
+@pytest.mark.parametrize("count", [1, 3, FEWEST_CALLS, 300])
 def test_a_clip_is_no_longer_than_the_recipes_audio(count: int, tmp_path: Path) -> None:
     clip = make_trials(OnePole(), AUDIO, SPEC, _write(tmp_path / "w.npy", count)).clip
     assert clip is not None
@@ -118,3 +118,20 @@ def test_features_are_joined_along_time(axes: tuple[str, ...]) -> None:
     assert {name: one.axis for name, one in clip.whole.outputs.items()} == {"sums": 1, "total_out": None}
     assert clip.whole.outputs["sums"].values.shape == (1, 2 * FEATURE_CALLS, 3)
     assert clip.whole.refused == {"peak": "[1, 1] for the whole clip, 64 times [1, 1] for its calls"}
+
+
+class Remembering(OnePole):
+    """Keeps the last value to itself, as TorchScript models may."""
+
+    heard: ClassVar[list[float]] = []
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        outputs = super().run({**inputs, "level": np.full((1, 1), sum(self.heard), np.float32)})
+        self.heard.append(1.0)
+        return outputs
+
+
+def test_a_source_that_remembers_is_no_reference() -> None:
+    fault = make_trials(Remembering(), AUDIO, SPEC.model_copy(update={"state": {}}), None).source_fault
+    assert str(fault).startswith("the source itself gives another filtered, level_out when a call is repeated")
+    assert make_trials(OnePole(), AUDIO, SPEC, None).source_fault is None
