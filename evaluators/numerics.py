@@ -11,6 +11,7 @@ import numpy.typing as npt
 from evaluators.drift import locate_drift
 from evaluators.emulators import format_of, open_model
 from evaluators.proof import as_inputs, prove
+from evaluators.tflite_break import find_break
 from packager.bundle import Proof
 from packager.compression.numerics import Rehearsal
 from packager.trials import Tensors, Trials
@@ -27,10 +28,11 @@ class Emulation:
         return prove(path, trials, tolerance_db)
 
     def find_break(self, exact: Path, candidate: Path, inputs: Sequence[Tensors]) -> str | None:
-        """The op of a Core ML program that is most to blame for its departure; None for other formats."""
-        if format_of(candidate) != "coreml":
-            return None
-        calls = [as_inputs(open_model(candidate), call) for call in inputs[:_BLAMED_CALLS]]
+        """The op that is most to blame for a departure, and why, in words; None where none can be told."""
+        emulator = open_model(candidate)
+        calls = [as_inputs(emulator, call) for call in inputs[:_BLAMED_CALLS]]
+        if format_of(candidate) == "tflite":
+            return find_break(exact, candidate, calls)
         drift = locate_drift(exact, candidate, calls)
         return f"{drift.worst_op}: {drift.explanation}" if drift.worst_op else None
 

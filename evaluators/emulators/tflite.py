@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,67 @@ class TFLiteEmulator:
 def open_model(path: Path, *, threads: int) -> TFLiteEmulator:
     """Load a .tflite file for emulation."""
     return TFLiteEmulator(path, threads=threads)
+
+
+@dataclass(frozen=True)
+class TFLiteOp:
+    """An op of a file's main graph: its kind, and the names of what it reads and makes."""
+
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class WatchedModel:
+    """A .tflite file on plain kernels, every tensor kept: what each op makes can be read after a call.
+
+    Attributes:
+        ops: Of the main graph, in the order in which they run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Load a model.
+
+        Raises:
+            EvaluationError: As `TFLiteEmulator`'s.
+        """
+        module, runtime = _import_runtime()
+        _check_file(path)
+        plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        try:
+            self._interpreter = module.Interpreter(
+                model_path=str(path), experimental_op_resolver_type=plain, experimental_preserve_all_tensors=True
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as fault:
+            raise EvaluationError(f"{path}: {runtime} cannot load it: {str(fault).strip()}") from fault
+        self._details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
+        name = _choose(self._interpreter.get_signature_list(), path)
+        self._inputs = self._interpreter.get_signature_runner(name).get_input_details()
+        self.ops = tuple(
+            TFLiteOp(op["op_name"], self._names(op["inputs"]), self._names(op["outputs"]))
+            for op in self._interpreter._get_ops_details()
+        )
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Run once; every tensor that an op of the main graph makes, by name, quantized ones as what they mean."""
+        for name, value in inputs.items():
+            self._interpreter.set_tensor(self._inputs[name]["index"], value)
+        self._interpreter.invoke()
+        made = {name for op in self.ops for name in op.outputs}
+        found = {}
+        for index, detail in self._details.items():
+            if detail["name"] in made:
+                found[detail["name"]] = self._read(index, detail)
+        return found
+
+    def _read(self, index: int, detail: Mapping[str, Any]) -> npt.NDArray[Any]:
+        value: npt.NDArray[Any] = np.array(self._interpreter.get_tensor(index))
+        scale, zero = detail["quantization"]
+        return value if scale == 0 else (value.astype(np.float32) - zero) * np.float32(scale)
+
+    def _names(self, indices: Any) -> tuple[str, ...]:
+        return tuple(str(self._details[int(index)]["name"]) for index in indices if int(index) in self._details)
 
 
 def _import_runtime() -> tuple[Any, str]:
