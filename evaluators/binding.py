@@ -104,7 +104,7 @@ def bind(
     for name, spec in outputs.items():
         native = _match(name, spec, emulator)
         bound[name] = native
-        if native in spec.aliases:
+        if native != name and native in spec.aliases:
             notices.append(f"output {name} is bound to {native}, its alias in the recipe")
     silence = {name: np.zeros(emulator.inputs[name].shape, emulator.inputs[name].dtype) for name in state}
     return Binding(input_name, shape, name_audio_axes(shape, audio), bound, state, silence, tuple(notices))
