@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from evaluators.drift import locate_drift
 from evaluators.emulators import format_of, open_model
-from evaluators.proof import as_inputs, prove
+from evaluators.players import as_inputs
+from evaluators.proof import prove
 from evaluators.tflite_break import find_break
 from packager.bundle import Proof
 from packager.compression.numerics import Rehearsal

@@ -13,13 +13,11 @@ from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
-from evaluators.players import Player, as_inputs, get
+from evaluators.players import Player, get
 from evaluators.streaming import check_reset, prove_streaming, split_clips
 from packager.bundle import LengthProof, OutputProof, Proof, ResetProof
 from packager.lengths import LengthTrial
 from packager.trials import Tensors, Trials
-
-__all__ = ["as_inputs", "prove"]
 
 
 def prove(path: Path, trials: Trials, tolerance_db: float) -> Proof:
