@@ -80,11 +80,12 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
         PackagingError: Complex numbers meet an op that has no real counterpart here; names op and source line.
     """
     from packager.rewrites.torch.constant_folding import NAME, fold_constants
+    from packager.rewrites.torch.functional import remove_writes
     from packager.rewrites.torch.inlining import inline_regions
     from packager.rewrites.torch.interpreter import trace
 
     replacements = load_replacements()
-    flat = inline_regions(program)
+    flat = remove_writes(inline_regions(program))
     current = fold_constants(flat)
     applied = set() if current is flat else {NAME}
     for _ in range(MOST_ROUNDS):
@@ -93,7 +94,7 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
         traced, names = trace(current, replacements)
         if not names:
             break
-        current = fold_constants(traced)
+        current = fold_constants(traced, thorough=True)
         applied |= names if current is traced else {NAME, *names}
     return Rewritten(current if applied else program, tuple(sorted(applied)))
 

@@ -14,9 +14,11 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from packager.rewrites.torch.functional import written_nodes
+
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
-    from torch.fx import Graph, Node
+    from torch.fx import Node
 
 NAME = "constant_folding"
 
@@ -35,7 +37,7 @@ new_empty lift_fresh_copy clone detach detach_ alias contiguous to _to_copy view
 permute transpose t select slice numpy_T flatten expand_as chunk split split_with_sizes
 """
 """ops that every converter takes: alone they are no reason to touch a program"""
-COPIES = frozenset({"lift_fresh_copy", "clone", "detach", "alias", "contiguous"})
+COPIES = frozenset({"lift_fresh_copy", "clone", "detach", "detach_", "alias", "contiguous"})
 SPREADING = frozenset({"expand", "expand_as", "broadcast_to", "repeat", "tile"})
 UNKNOWABLE = frozenset({"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"})
 
@@ -44,31 +46,30 @@ _TRIVIAL = frozenset(TRIVIAL.split())
 Values = dict["Node", Any]
 
 
-def fold_constants(program: ExportedProgram) -> ExportedProgram:
+def fold_constants(program: ExportedProgram, *, thorough: bool = False) -> ExportedProgram:
     """Compute what depends on no input.
 
     Args:
         program: As exported, without regions; it is not changed.
+        thorough: Also where all that is computed are ops that every converter takes.
 
     Returns:
         A program with the computed constants, or `program` itself where there is nothing worth computing.
     """
     values = _known_values(program)
-    if _writes_to_known(program.graph, values):
-        program = program.run_decompositions({})
-        values = _known_values(program)
     frontier = [node for node in values if any(user not in values for user in node.users)]
     stored: Values = {}
     for node in frontier:
         _store(node, values, stored)
-    if not any(_has_reason(node, values) for node in stored):
+    idle = [node for node in values if node.op != "placeholder" and not node.users]
+    if not any(thorough or _has_reason(node, values) for node in [*stored, *idle]):
         return program
-    return _with_constants(program, stored)
+    return _with_constants(program, stored, values)
 
 
 def _known_values(program: ExportedProgram) -> Values:
     values: Values = {}
-    written = _written(program.graph)
+    written = written_nodes(program.graph)
     constants = _constants(program)
     for node in program.graph.nodes:
         if node in written:
@@ -113,7 +114,12 @@ def _is_foldable(node: Node) -> bool:
         return False
     random = torch.Tag.nondeterministic_seeded in node.target.tags
     known_library = node.target.namespace in {"aten", "prims", "torchaudio", "torchvision"}
-    return known_library and not random and not node.target._schema.is_mutable and op_name(node) not in UNKNOWABLE
+    return known_library and not random and _keeps_arguments(node) and op_name(node) not in UNKNOWABLE
+
+
+def _keeps_arguments(node: Node) -> bool:
+    target: Any = node.target
+    return op_name(node) == "detach_" or not target._schema.is_mutable
 
 
 def _computed(node: Node, values: Values) -> Any:
@@ -136,46 +142,6 @@ def _computed(node: Node, values: Values) -> Any:
 
 def _is_static(value: Any) -> bool:
     return all(isinstance(size, int) for size in value.shape)
-
-
-def _written(graph: Graph) -> set[Node]:
-    """Nodes whose storage a later op writes to, back to where that storage comes from."""
-    import torch
-
-    written: set[Node] = set()
-    for node in graph.nodes:
-        if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
-            continue
-        for position, argument in enumerate(node.target._schema.arguments):
-            if argument.alias_info is not None and argument.alias_info.is_write:
-                value = node.args[position] if position < len(node.args) else node.kwargs.get(argument.name)
-                waiting = [value] if hasattr(value, "op") else []
-                while waiting:
-                    source: Any = waiting.pop()
-                    if source not in written:
-                        written.add(source)
-                        waiting.extend(_aliased(source))
-    return written
-
-
-def _aliased(node: Node) -> list[Node]:
-    import torch
-
-    if node.op != "call_function":
-        return []
-    if isinstance(node.target, torch._ops.OpOverload):
-        returns = node.target._schema.returns
-        if not any(result.alias_info is not None for result in returns):
-            return []
-    return node.all_input_nodes
-
-
-def _writes_to_known(graph: Graph, values: Values) -> bool:
-    """Say whether something is written into a tensor that is otherwise known, which hides that it is."""
-    return any(
-        node.op == "call_function" and _is_foldable(node) and all(value in values for value in node.all_input_nodes)
-        for node in _written(graph)
-    )
 
 
 def _store(node: Node, values: Values, stored: Values) -> None:
@@ -232,7 +198,7 @@ def _has_reason(node: Node, values: Values) -> bool:
     return any(n.op == "call_function" and op_name(n) not in _TRIVIAL for n in _chain(node))
 
 
-def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> ExportedProgram:
+def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any], values: Values) -> ExportedProgram:
     import torch
 
     from packager.rewrites.torch.surgery import copy_node, rebuild
@@ -251,7 +217,7 @@ def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> Exp
     constants: dict[str, Any] = {}
     twins: dict[Any, Node] = {}
 
-    written = _written(program.graph)
+    written = written_nodes(program.graph)
     waiting = [node for node in tensors if node not in uniform]
     taken = {node.name for node in program.graph.nodes} | {*program.constants} | {*program.state_dict}
     for node in program.graph.nodes:
@@ -277,7 +243,7 @@ def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any]) -> Exp
             copied[node] = stored[node]
         elif node.op == "call_function" and node not in written and _is_copy(node, lifted):
             copied[node] = copied[node.args[0]]
-        elif _is_check(node) and all(not hasattr(copied[n], "op") for n in node.all_input_nodes):
+        elif _is_check(node) and all(n in values for n in node.all_input_nodes):
             continue
         else:
             copied[node] = copy_node(graph, node, copied)
@@ -299,5 +265,6 @@ def _free_name(taken: set[str]) -> str:
 
 
 def _is_check(node: Node) -> bool:
-    """Ops that only assert something of a number that is now known."""
-    return op_name(node) in {"_assert_scalar", "sym_constrain_range", "sym_constrain_range_for_size"}
+    """Ops that only assert something of what is now known, or mark it as free of gradients."""
+    names = {"_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range", "sym_constrain_range_for_size"}
+    return op_name(node) in names or (op_name(node) == "detach_" and not node.users)

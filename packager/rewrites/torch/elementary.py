@@ -91,7 +91,7 @@ def _either(x: Tensor, y: Tensor) -> Tensor:
 def _reciprocal(x: Tensor) -> Tensor:
     import torch
 
-    return torch.ones((), dtype=x.dtype if x.is_floating_point() else torch.float32) / x
+    return torch.tensor(1.0, dtype=x.dtype if x.is_floating_point() else torch.float32) / x
 
 
 def _toward_zero(x: Tensor) -> Tensor:

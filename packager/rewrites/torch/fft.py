@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from packager.rewrites.torch.axes import move_axis
 from packager.rewrites.torch.complex_numbers import Complex, conjugate, is_complex
 from packager.rewrites.torch.fourier import analyse, synthesise, transform
 
@@ -102,9 +103,9 @@ def _scale(size: int, norm: str | None, *, forward: bool) -> float:
 
 
 def _forward_real(x: Tensor, dim: int, bins: int, scale: float) -> Complex:
-    result = analyse(_floating(x).movedim(dim, -1), bins)
+    result = analyse(move_axis(_floating(x), dim, -1), bins)
     scaled = result if scale == 1 else Complex(result.real * scale, result.imag * scale)
-    return Complex(scaled.real.movedim(-1, dim), scaled.imag.movedim(-1, dim))
+    return Complex(move_axis(scaled.real, -1, dim), move_axis(scaled.imag, -1, dim))
 
 
 def _floating(x: Tensor) -> Tensor:
@@ -112,14 +113,15 @@ def _floating(x: Tensor) -> Tensor:
 
 
 def _both_complex(x: Complex, dim: int, *, forward: bool, scale: float) -> Complex:
-    moved = Complex(x.real.movedim(dim, -1), x.imag.movedim(dim, -1))
+    moved = Complex(move_axis(x.real, dim, -1), move_axis(x.imag, dim, -1))
     result = transform(moved, forward=forward, scale=scale)
-    return Complex(result.real.movedim(-1, dim), result.imag.movedim(-1, dim))
+    return Complex(move_axis(result.real, -1, dim), move_axis(result.imag, -1, dim))
 
 
 def _back_to_real(x: Complex, dim: int, size: int, scale: float) -> Tensor:
     x = _sized(_as_complex(x), dim, size // 2 + 1)
-    return synthesise(Complex(x.real.movedim(dim, -1), x.imag.movedim(dim, -1)), size, scale).movedim(-1, dim)
+    moved = Complex(move_axis(x.real, dim, -1), move_axis(x.imag, dim, -1))
+    return move_axis(synthesise(moved, size, scale), -1, dim)
 
 
 def _rfft(x: Any, size: int | None, dim: int, norm: str | None) -> Complex:

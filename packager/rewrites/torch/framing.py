@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from packager.rewrites.torch.arguments import named
+from packager.rewrites.torch.axes import move_axis
 from packager.rewrites.torch.istft import add_frames
 from packager.rewrites.torch.stft import cut_frames
 
@@ -41,15 +42,15 @@ def _cut(x: Tensor, axis: int, size: int, hop: int) -> Tensor:
     """Frames along an axis: it becomes the number of frames, and their samples a new last axis."""
     if hop >= size:  # no overlap: blocks of one hop, of which the first `size` samples are kept
         count = (x.shape[axis] - size) // hop + 1
-        x = x.movedim(axis, -1)
+        x = move_axis(x, axis, -1)
         missing = count * hop - x.shape[-1]
         x = _pad_last(x, 0, missing) if missing > 0 else x[..., : count * hop]
         frames = x.reshape(*x.shape[:-1], count, hop)[..., :size]
     else:
-        x = x.movedim(axis, -1)
+        x = move_axis(x, axis, -1)
         frames = cut_frames(x.reshape(-1, x.shape[-1]), size, hop)
         frames = frames.reshape(*x.shape[:-1], *frames.shape[1:])
-    return frames.movedim(-2, axis if axis >= 0 else axis - 1)
+    return move_axis(frames, -2, axis if axis >= 0 else axis - 1)
 
 
 def _pad_last(x: Tensor, before: int, behind: int) -> Tensor:
@@ -103,5 +104,5 @@ def _crop(x: Tensor, axis: int, before: int, size: int) -> Tensor:
     """`size` samples from `before` on; what no frame reached is 0."""
     missing = before + size - x.shape[axis]
     if missing > 0:
-        x = _pad_last(x.movedim(axis, -1), 0, missing).movedim(-1, axis)
+        x = move_axis(_pad_last(move_axis(x, axis, -1), 0, missing), -1, axis)
     return x.narrow(axis, before, size)

@@ -5,8 +5,11 @@ A value is a tensor, or a `Complex` pair of tensors where the program has a comp
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterable
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
     from packager.rewrites.torch import Replacement, Replacements
+
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+?)(?:, code:|\n)(?P<code>[^\n]*)')
 
 
 def trace(program: ExportedProgram, replacements: Replacements) -> tuple[ExportedProgram, set[str]]:
@@ -38,7 +44,8 @@ def trace(program: ExportedProgram, replacements: Replacements) -> tuple[Exporte
     applied: set[str] = set()
     module = _module(program, replacements, applied)
     arguments, keywords = _example_inputs(program)
-    with torch.no_grad(), torch.fx.traceback.preserve_node_meta():
+    with torch.no_grad(), torch.fx.traceback.preserve_node_meta(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of its internals
         traced = torch.export.export(
             module, arguments, keywords, dynamic_shapes=_dynamic_shapes(program, arguments, keywords), strict=False
         )
@@ -46,15 +53,13 @@ def trace(program: ExportedProgram, replacements: Replacements) -> tuple[Exporte
 
 
 def source_line(node: Node) -> str:
-    """Say where in the user's source a node comes from: the innermost line outside torch, as the trace has it."""
-    trace_lines = [line.strip() for line in str(node.stack_trace or "").splitlines()]
-    files = [line for line in trace_lines if line.startswith("File ")]
-    users = [line for line in files if "/site-packages/torch/" not in line]
-    if not files:
+    """Say where in the user's source a node comes from: the innermost line outside torch, as `file:line: code`."""
+    frames = [match.groupdict() for match in _FRAME.finditer(str(node.stack_trace or ""))]
+    users = [frame for frame in frames if "/site-packages/torch/" not in frame["file"]]
+    if not frames:
         return f"node {node.name}"
-    line = (users or files)[-1]
-    after = trace_lines[trace_lines.index(line) + 1 :]
-    return f"{line}: {after[0]}" if after and not after[0].startswith("File ") else line
+    frame = (users or frames)[-1]
+    return f"{Path(frame['file']).name}:{frame['line']} in {frame['function']}: {frame['code'].strip()}"
 
 
 def _module(program: ExportedProgram, replacements: Replacements, applied: set[str]) -> torch.nn.Module:
@@ -241,7 +246,9 @@ def _interpreter(module: GraphModule, replacements: Replacements, applied: set[s
                 target = torch.ops.aten.reshape.default
             return super().call_function(target, args, kwargs)
 
-    return Interpreter(module, garbage_collect_values=True)
+    interpreter = Interpreter(module, garbage_collect_values=True)
+    interpreter.extra_traceback = False  # faults say where they are
+    return interpreter
 
 
 def _call(replacement: Replacement, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from packager.rewrites.torch.arguments import of_node
+from packager.rewrites.torch.axes import move_axis
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,19 +45,21 @@ def replacements() -> dict[Any, Callable[..., Any]]:
 
 
 def wanted(node: Node) -> bool:
-    """All but `topk` along the last axis."""
+    """All but `topk` along the last axis whose places are wanted, too."""
     if "topk" not in str(node.target):
         return True
     call: Any = of_node(node)
-    return call.dim not in (-1, call.self.meta["val"].ndim - 1)
+    used = {user.args[1] for user in node.users if user.users}
+    return call.dim not in (-1, call.self.meta["val"].ndim - 1) or 1 not in used
 
 
 def _topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Tensor, Tensor]:  # noqa: A002  torch's name
     import torch
 
-    values = x.movedim(dim, -1)
-    found, places = torch.topk(values if largest else -values, k, -1, sorted=sorted)
-    return (found if largest else -found).movedim(-1, dim), places.movedim(-1, dim)
+    values = move_axis(x, dim, -1)
+    places = torch.topk(values if largest else -values, k, -1, sorted=sorted)[1]
+    # Values by their places: where nobody wants the places, litert-torch makes a sort, which LiteRT does not have.
+    return move_axis(values.gather(-1, places), -1, dim), move_axis(places, -1, dim)
 
 
 def _sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:

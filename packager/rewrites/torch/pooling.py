@@ -45,12 +45,12 @@ def wanted(node: Node) -> bool:
     name = str(node.target)
     call: Any = of_node(node)
     if "adaptive" in name:
-        return not any(user.args[1] == 1 for user in node.users)
+        return not any(user.args[1] == 1 and user.users for user in node.users)
     if "avg" in name:
         return call.divisor_override is not None
     axes = 1 if "1d" in name else 2
     dilated = any(step != 1 for step in _each_axis(call.dilation, axes))
-    return dilated or ("indices" in name and any(user.args[1] == 1 for user in node.users))
+    return dilated or ("indices" in name and any(user.args[1] == 1 and user.users for user in node.users))
 
 
 def _each_axis(value: Any, axes: int) -> list[int]:

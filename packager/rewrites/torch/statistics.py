@@ -28,6 +28,14 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.var.default: lambda x, unbiased=True: torch.var(x.reshape(-1), 0, correction=int(unbiased)),
         aten.std.correction: lambda x, dim=None, **k: _flat(torch.std, x, dim, k),
         aten.var.correction: lambda x, dim=None, **k: _flat(torch.var, x, dim, k),
+        aten.var_mean.dim: lambda x, dim, unbiased=True, keepdim=False: _with_mean(
+            torch.var, x, dim, {"correction": int(unbiased), "keepdim": keepdim}
+        ),
+        aten.std_mean.dim: lambda x, dim, unbiased=True, keepdim=False: _with_mean(
+            torch.std, x, dim, {"correction": int(unbiased), "keepdim": keepdim}
+        ),
+        aten.var_mean.default: lambda x, unbiased=True: _with_mean(torch.var, x, None, {"correction": int(unbiased)}),
+        aten.std_mean.default: lambda x, unbiased=True: _with_mean(torch.std, x, None, {"correction": int(unbiased)}),
         aten.var_mean.correction: lambda x, dim=None, **k: _with_mean(torch.var, x, dim, k),
         aten.std_mean.correction: lambda x, dim=None, **k: _with_mean(torch.std, x, dim, k),
         aten.aminmax.default: _aminmax,
@@ -55,6 +63,8 @@ def _flat(call: Callable[..., Any], x: Tensor, dim: Any, keywords: dict[str, Any
 
 
 def _with_mean(call: Callable[..., Any], x: Tensor, dim: Any, keywords: dict[str, Any]) -> Any:
+    if (dim is None or dim == []) and not keywords.get("keepdim"):
+        x, dim = x.reshape(-1), [0]
     dim = list(range(x.ndim)) if dim is None or dim == [] else dim
     return call(x, dim, **keywords), x.mean(dim, keepdim=keywords.get("keepdim", False))
 

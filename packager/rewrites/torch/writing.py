@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from packager.rewrites.torch.axes import move_axis
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -95,7 +97,7 @@ def _ones_where(index: Tensor, size: int, dtype: Any) -> Tensor:
 
 def _along(matrix: Tensor, x: Tensor, dim: int) -> Tensor:
     """Multiply a matrix with a tensor along one of its axes."""
-    return (matrix @ x.movedim(dim, -1).unsqueeze(-1)).squeeze(-1).movedim(-1, dim)
+    return move_axis((matrix @ move_axis(x, dim, -1).unsqueeze(-1)).squeeze(-1), -1, dim)
 
 
 def _index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
@@ -127,9 +129,9 @@ def _scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
     if any(a != b for at, (a, b) in enumerate(zip(x.shape, index.shape, strict=True)) if at != dim % x.ndim):
         return NotImplemented
     src = src[tuple(slice(0, count) for count in index.shape)]
-    places, values = index.movedim(dim, -1).unsqueeze(-1), src.movedim(dim, -1).unsqueeze(-2)
+    places, values = move_axis(index, dim, -1).unsqueeze(-1), move_axis(src, dim, -1).unsqueeze(-2)
     matches = (places == torch.arange(size, dtype=index.dtype)).to(x.dtype)
-    return x + (values @ matches).squeeze(-2).movedim(-1, dim)
+    return x + move_axis((values @ matches).squeeze(-2), -1, dim)
 
 
 def _one_hot(index: Tensor, num_classes: int = -1) -> Any:

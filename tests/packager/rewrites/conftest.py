@@ -158,7 +158,8 @@ def refusal() -> Callable[..., str]:
     from packager.rewrites.torch import rewrite_program
 
     def run(formula: Any, *tensors: Any) -> str:
-        program = torch.export.export(Formula(formula), tensors, strict=False)
+        module = formula if isinstance(formula, torch.nn.Module) else Formula(formula)
+        program = torch.export.export(module, tensors, strict=False)
         with pytest.raises(PackagingError) as caught:
             rewrite_program(program)
         return str(caught.value)
