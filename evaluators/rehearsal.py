@@ -56,8 +56,13 @@ class MixedProgram:
         """
         import torch
 
-        with torch.inference_mode():
-            return self._run(self._inputs[call], kept)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as the emulators; several wait for each other where conversions run side by side
+        try:
+            with torch.inference_mode():
+                return self._run(self._inputs[call], kept)
+        finally:
+            torch.set_num_threads(threads)
 
     def _run(self, call: Tensors, kept: Collection[str]) -> Outputs:
         model = self._candidate

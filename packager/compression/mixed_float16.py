@@ -20,6 +20,10 @@ _SHARES = (1 / 2, 1 / 8, 1 / 32)
 """how much of the limit an op may take by itself; less is looked for where those found do not make up the error"""
 
 
+_FINEST = 128
+"""parts that a program is looked into at most: ops of larger programs are judged a few at a time"""
+
+
 def find_float32_ops(ops: Sequence[RehearsedOp], error: Error, limit: float) -> frozenset[str]:
     """The ops that must stay in float32.
 
@@ -43,15 +47,16 @@ def find_float32_ops(ops: Sequence[RehearsedOp], error: Error, limit: float) -> 
 
 
 def _find_harmful(names: list[str], error: Error, threshold: float) -> list[str]:
-    """Ops that alone in float16 do more harm than a threshold."""
-    harmful = []
+    """Ops that alone, or with their next neighbours, do more harm in float16 than a threshold."""
+    harmful: list[str] = []
+    finest = max(1, len(names) // _FINEST)
     stretches = [(0, len(names))]
     while stretches:
         low, high = stretches.pop()
         if error(names[:low] + names[high:], threshold) <= threshold:
             continue
-        if high - low == 1:
-            harmful.append(names[low])
+        if high - low <= finest:
+            harmful += names[low:high]
         else:
             middle = (low + high) // 2
             stretches += [(middle, high), (low, middle)]

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
 
 import packager.converters
-from packager.compression import check_precision, formats, model_file, precisions
+from packager.compression import Context, check_precision, formats, model_file, precisions, tolerance
 from packager.compression.tflite import compress
-from packager.converters import Options, pairs, prepare
+from packager.converters import pairs, prepare
 from packager.errors import PackagingError
 from packager.package import tool_versions
 
 
-def test_formats_are_the_files() -> None:
+def test_formats_are_the_folders() -> None:
     assert formats() == ("coreml", "tflite")
     assert {format_: model_file(format_) for format_ in formats()} == {
         "coreml": "Model.mlpackage",
@@ -29,6 +30,20 @@ def test_float32_comes_first_and_no_precision_twice(format_: str) -> None:
         check_precision(format_, precision, where="x")
 
 
+@pytest.mark.parametrize("format_", formats())
+def test_every_precision_promises_something_and_says_why(format_: str) -> None:
+    promised = {precision: tolerance(format_, precision) for precision in precisions(format_)}
+    assert promised["float32"] == 60 > promised["float16"] == 30
+    assert min(promised.values()) > 0
+    module = importlib.import_module(f"packager.compression.{format_}")
+    assert all(one.because for one in module.PRECISIONS.values())
+
+
+def test_the_tolerance_of_an_unknown_precision_lists_the_known() -> None:
+    with pytest.raises(PackagingError, match="tolerance: unknown precision 'int3'; known: float32, "):
+        tolerance("coreml", "int3")
+
+
 def test_converters_are_the_files() -> None:
     folder = Path(packager.converters.__file__).parent
     assert len(pairs()) == len(list(folder.glob("*_to_*.py")))
@@ -38,18 +53,18 @@ def test_converters_are_the_files() -> None:
 
 def test_a_pair_without_a_converter_lists_those_there_are() -> None:
     with pytest.raises(PackagingError) as caught:
-        prepare("jax", "tflite", None, Options())  # type: ignore[arg-type]
+        prepare("jax", "tflite", None, Context())  # type: ignore[arg-type]
     assert str(caught.value).startswith("no converter from jax to tflite; there are: ")
     assert "tensorflow to tflite" in str(caught.value)
 
 
 def test_float32_is_the_converters_own_file() -> None:
-    assert compress(b"any bytes", "float32") == b"any bytes"
+    assert compress(b"any bytes", "float32", Context()) == b"any bytes"
 
 
 def test_an_unknown_precision_lists_the_known() -> None:
     with pytest.raises(PackagingError) as caught:
-        compress(b"", "int3")
+        compress(b"", "int3", Context())
     assert str(caught.value) == f"unknown TFLite precision 'int3'; known: {', '.join(precisions('tflite'))}"
 
 

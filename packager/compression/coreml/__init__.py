@@ -58,35 +58,47 @@ def make_model(convert: Convert, precision: str, context: Context) -> Any:
     """
     if precision not in PRECISIONS:
         raise PackagingError(f"unknown Core ML precision {precision!r}; known: {', '.join(PRECISIONS)}")
-    return Maker(convert, context, find_target(precision, context.minimum_deployment_target)).make(precision)
+    asked, earliest = find_target(context.minimum_deployment_target), _EARLIEST.get(precision)
+    target = asked if earliest is None else max(asked, find_target(earliest))
+    return Maker(convert, context, target).make(precision)
 
 
-def find_target(precision: str, minimum_deployment_target: str) -> Any:
-    """The deployment target: what is asked for, or the first that holds the ops of the precision.
+def find_target(name: str) -> Any:
+    """A deployment target of coremltools, for example `iOS15`.
 
     Raises:
-        PackagingError: The target is unknown.
+        PackagingError: It is unknown.
     """
     targets = import_coremltools().target
-    target = getattr(targets, minimum_deployment_target, None)
+    target = getattr(targets, name, None)
     if target is None:
         known = ", ".join(name for name in dir(targets) if name.startswith("iOS"))
-        raise PackagingError(f"unknown deployment target {minimum_deployment_target!r}; known: {known}")
-    return max(target, getattr(targets, _EARLIEST.get(precision, minimum_deployment_target)))
+        raise PackagingError(f"unknown deployment target {name!r}; known: {known}")
+    return target
 
 
 class Maker:
-    """Makes the models of one source for one target; what they share is made once."""
+    """Makes the models of one source for one target; what they share is made once.
+
+    Attributes:
+        context: What was asked for; its target may be earlier than the one models are made for.
+        notes: What searches found, by target; shared by all makers of the source.
+    """
 
     def __init__(self, convert: Convert, context: Context, target: Any) -> None:
         self._convert = convert
         self.context = context
-        self._target = target
+        self.target = target
         self._known = _made.setdefault(convert, {})
+        self.notes: dict[Any, Any] = self._known.setdefault("notes", {})
+
+    def at(self, target: Any) -> Maker:
+        """The maker for another target."""
+        return Maker(self._convert, self.context, target)
 
     def make(self, precision: str) -> Any:
         """The model in a precision; errors as `make_model`'s."""
-        key = precision, self._target
+        key = precision, self.target
         if key not in self._known:
             self._known[key] = self._make(precision)
         return self._known[key]
@@ -109,7 +121,7 @@ class Maker:
 
     def convert(self, compute_precision: Any) -> Any:
         """The source, converted anew."""
-        return self._convert(compute_precision, self._target)
+        return self._convert(compute_precision, self.target)
 
     def _compute_precision(self) -> str:
         if self.context.numerics is None or not self.context.calibration:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import functools
 import re
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from device_profiles.errors import TestpressError
 from packager.compression.calibration import Calibration, Tensors, check_calibration
+from packager.compression.coreml import find_target
 from packager.compression.mixed_float16 import find_float32_ops
 from packager.compression.numerics import Numerics, Outputs
 from packager.errors import PackagingError
@@ -45,18 +48,28 @@ _QUIET_PEAKS = (3e-3, 3e-5, 0.0)
 def make_mixed(maker: Maker) -> Any:
     """The model with as few ops in float32 as its outputs need.
 
+    They are searched for at the target that was asked for; where a precision raised it, they are tried there first.
+
     Raises:
         PackagingError: Nothing can run it, or there is nothing to run it on.
     """
     numerics, calibration = maker.context.numerics, maker.context.calibration
     if numerics is None:
         raise PackagingError("precision 'mixed_float16' searches by running the model, and nothing here can run it")
-    exact, half = maker.make("float32"), maker.make("float16")
-    inputs = [feature.name for feature in exact.get_spec().description.input]
+    inputs = [feature.name for feature in maker.make("float32").get_spec().description.input]
     check_calibration(calibration, inputs, precision="mixed_float16")
-    with tempfile.TemporaryDirectory() as folder:
-        search = _MixedSearch(numerics, Path(folder), with_quiet_calls(calibration), exact, half)
-        return search.find(maker, half)
+    asked = find_target(maker.context.minimum_deployment_target)
+    if asked != maker.target:
+        maker.at(asked).make("mixed_float16")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            search = _MixedSearch(numerics, Path(folder), with_quiet_calls(calibration), maker)
+            model, maker.notes[maker.target] = search.find(maker.notes.get(asked))
+            return model
+    except PackagingError:
+        raise
+    except TestpressError as fault:
+        raise PackagingError(f"precision 'mixed_float16': {fault}") from fault
 
 
 def with_quiet_calls(calibration: Calibration) -> list[Tensors]:
@@ -78,11 +91,28 @@ def _scaled(value: Any, by: float) -> Any:
     return (array * by).astype(array.dtype) if _holds_floats(array) else array
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """A conversion, what it keeps in float32, and the error of every call."""
+
+    model: Any
+    kept: frozenset[str]
+    errors: list[float]
+
+    @property
+    def error(self) -> float:
+        return max(self.errors)
+
+
+def _error_of(tried: _Tried) -> float:
+    return tried.error
+
+
 class _MixedSearch:
-    def __init__(self, numerics: Numerics, folder: Path, calls: Sequence[Tensors], exact: Any, half: Any) -> None:
-        self._numerics = numerics
-        self._folder = folder
-        self._exact, self._half = self._save(exact, "float32"), self._save(half, "float16")
+    def __init__(self, numerics: Numerics, folder: Path, calls: Sequence[Tensors], maker: Maker) -> None:
+        self._numerics, self._folder, self._maker = numerics, folder, maker
+        self._exact = self._save(maker.make("float32"), "float32")
+        self._half = self._save(maker.make("float16"), "float16")
         runs = zip(calls, numerics.run(self._exact, calls), strict=True)
         held = [(call, outputs) for call, outputs in runs if all(_is_finite(value) for value in outputs.values())]
         if not held:
@@ -94,27 +124,39 @@ class _MixedSearch:
         self._last_broken = 0
         self._scales = {name: _scale([outputs[name] for outputs in self._expected]) for name in self._expected[0]}
 
-    def find(self, maker: Maker, half: Any) -> Any:
-        """Rehearse on more and more calls until all hold, then convert and run; the best conversion if none holds."""
-        errors = self._measure(self._half)
-        best, heard, margin = (max(errors), half), _worst(errors), _MARGIN
-        if best[0] <= 1.0:
-            return half
+    def find(self, known: frozenset[str] | None) -> tuple[Any, frozenset[str]]:
+        """The model, and the ops it keeps in float32; the best there was, where the limit never holds.
+
+        Args:
+            known: Ops that were found for another target.
+        """
+        best = _Tried(self._maker.make("float16"), frozenset(), self._measure(self._half))
+        if known and best.error > 1.0:
+            best = min(best, self._try(known, "known"), key=_error_of)
+        if best.error > 1.0:
+            best = min(best, *self._rehearse(_worst(self._measure(self._half))), key=_error_of)
+        return best.model, best.kept
+
+    def _rehearse(self, heard: list[int]) -> Iterator[_Tried]:
+        """Conversions of what is rehearsed on more and more calls, the last of them the first that holds."""
         self._rehearsal = self._numerics.rehearse(self._exact, self._half, self._calls)
-        conversions = 0
-        for _ in range(_REHEARSALS):
+        margin, conversions = _MARGIN, 0
+        for rehearsals in range(1, _REHEARSALS + 1):
             kept = find_float32_ops(self._rehearsal.ops, functools.partial(self._worst_error, heard), margin)
             errors = [self._rehearsed(call, kept) for call in range(len(self._calls))]
-            if max(errors) <= 1.0:
-                model = maker.convert(keeping(kept))
-                errors = self._measure(self._save(model, f"mixed{conversions}"))
-                best = min(best, (max(errors), model), key=lambda pair: pair[0])
+            if max(errors) <= 1.0 or rehearsals == _REHEARSALS:
+                tried = self._try(kept, f"mixed{conversions}")
+                yield tried
+                errors = tried.errors
                 conversions += 1
-                if best[0] <= 1.0 or conversions == _CONVERSIONS:
-                    break
                 margin *= _MARGIN
+            if max(errors) <= 1.0 or conversions == _CONVERSIONS:
+                return
             heard = list(dict.fromkeys([*_worst(errors), *heard]))
-        return best[1]
+
+    def _try(self, kept: frozenset[str], name: str) -> _Tried:
+        model = self._maker.convert(keeping(kept))
+        return _Tried(model, kept, self._measure(self._save(model, name)))
 
     def _worst_error(self, calls: Sequence[int], kept: Collection[str], bound: float) -> float:
         """The worst of some calls; the last that broke a bound is asked first next time."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 _ROUNDS = 100
-_BINS = 4096
+_BINS = 64
 
 
 def make_palette(weights: npt.NDArray[Any], bits: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:

@@ -24,8 +24,8 @@ _AS_IN_FLOAT32 = "no_quantize"
 def quantize_statically(model: bytes, precision: str, context: Context) -> bytes:
     """A float32 TFLite model with integer weights and activations.
 
-    Kinds of ops that make the quantizer fail, or give a model that the runtime refuses, are left in float32: the one
-    whose absence mends it, else all but those with weights.
+    Kinds of ops that make the quantizer fail, or give a model that does not run as the float32 one does, are left in
+    float32: the one whose absence mends it, else all but those with weights.
 
     Raises:
         PackagingError: Nothing to calibrate on, or no choice of ops gives a model that runs.
@@ -113,14 +113,17 @@ def _choices(graph: QuantizedGraph) -> Iterator[frozenset[str]]:
 
 
 def _check_runs(model: bytes, float32: Any, calls: Sequence[dict[str, Any]]) -> None:
-    """Refuse a model that the runtime refuses, on any call, or that gives numbers which are not finite."""
+    """Refuse a model that the runtime refuses on any call, or whose outputs are of other types or not finite."""
     runner, _ = _open(model)
     for call in calls:
         try:
             found = runner(**call)
         except (RuntimeError, ValueError) as fault:
             raise PackagingError(f"the runtime refuses the quantized model: {fault}") from fault
-        if not _are_finite(found) and _are_finite(float32(**call)):
+        expected = float32(**call)
+        if changed := [name for name in expected if found[name].dtype != expected[name].dtype]:
+            raise PackagingError(f"the quantizer changes the types of the outputs {', '.join(sorted(changed))}")
+        if not _are_finite(found) and _are_finite(expected):
             raise PackagingError("the quantized model gives numbers that are not finite")
 
 
