@@ -3,8 +3,8 @@
 Each file says what it replaces, why, and why the result is equal. It has `NAME` and one or both of
 
 - `replacements()`: by op of TensorFlow, a function of a `Call` that returns what stands for the op's outputs. It is
-  ordinary TensorFlow code, or it declines by returning `NotImplemented`, and the op stays as it is. Where it also has
-  `FORMATS`, only those formats get them.
+  ordinary TensorFlow code, or it declines by returning `NotImplemented`, and the op stays as it is. It may take the
+  format; where the file has `FORMATS`, only those get them.
 - `LOWERINGS`: by op, a function of coremltools' `(context, node)` that lowers it to Core ML.
 
 Every conversion takes the graph as the interpreter leaves it: functions inlined, everything computed that depends on no
@@ -14,12 +14,17 @@ input. A bundle's manifest lists the rewrites that changed more than that.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from packager.errors import PackagingError
+
+_USED_BY_OTHERS = frozenset({"elementary", "arrangement"})
+"""rewrites whose ops may come out of other rewrites"""
+_MOST_PASSES = 2
 
 
 @dataclass(frozen=True)
@@ -58,18 +63,29 @@ def rewrite_function(function: Any, format_: str) -> Rewritten:
     Raises:
         PackagingError: It changes variables of its own, or holds an op on complex numbers that has no real counterpart.
     """
+    replacements = load_replacements(format_)
+    names = sorted(function.structured_outputs)
+    applied: set[str] = set()
+    current = _freeze(function)
+    for _ in range(_MOST_PASSES):
+        rewritten, names_applied = _trace_anew(current, names, replacements, format_)
+        applied |= names_applied
+        if not _has_left_over(rewritten.graph, replacements):
+            break
+        current = _freeze(rewritten)
+    return Rewritten(rewritten, tuple(sorted(applied)))
+
+
+def _trace_anew(
+    frozen: Any, names: Sequence[str], replacements: Mapping[str, Replacement], format_: str
+) -> tuple[Any, set[str]]:
+    """The function run by the interpreter into a new one, and the rewrites that had a part in it."""
     import tensorflow as tf
 
     from packager.rewrites.tensorflow.interpreter import Interpreter, bind
 
-    frozen = _freeze(function)
-    interpreter = Interpreter(frozen.graph, load_replacements(format_), format_)
-    names = sorted(function.structured_outputs)
-    specs = [
-        tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name.partition(":")[0])
-        for tensor in frozen.inputs
-        if tensor.dtype != tf.resource
-    ]
+    interpreter = Interpreter(frozen.graph, replacements, format_)
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name.partition(":")[0]) for tensor in frozen.inputs]
 
     def call(*given: Any) -> dict[str, Any]:
         values = interpreter.run(frozen.graph, bind(frozen.inputs, given), frozen.outputs)
@@ -78,8 +94,15 @@ def rewrite_function(function: Any, format_: str) -> Rewritten:
             for name, value in zip(names, values, strict=True)
         }
 
-    rewritten = tf.function(call, autograph=False).get_concrete_function(*specs)
-    return Rewritten(rewritten, tuple(sorted(interpreter.applied)))
+    return tf.function(call, autograph=False).get_concrete_function(*specs), interpreter.applied
+
+
+def _has_left_over(graph: Any, replacements: Mapping[str, Replacement]) -> bool:
+    """Whether one rewrite used an op that another one replaces."""
+    definition = graph.as_graph_def()
+    nodes = [node for function in definition.library.function for node in function.node_def]
+    found = (replacements.get(node.op) for node in (*definition.node, *nodes))
+    return any(replacement is not None and replacement.name in _USED_BY_OTHERS for replacement in found)
 
 
 def _freeze(function: Any) -> Any:
@@ -100,7 +123,9 @@ def load_replacements(format_: str) -> Mapping[str, Replacement]:
     found: dict[str, Replacement] = {}
     for module in _modules():
         if hasattr(module, "replacements") and format_ in getattr(module, "FORMATS", (format_,)):
-            found |= {op: Replacement(module.NAME, call) for op, call in module.replacements().items()}
+            takes_format = bool(inspect.signature(module.replacements).parameters)
+            calls = module.replacements(format_) if takes_format else module.replacements()
+            found |= {op: Replacement(module.NAME, call) for op, call in calls.items() if op not in found}
     return found
 
 

@@ -166,7 +166,8 @@ class Interpreter:
         graph = tf.compat.v1.get_default_graph()
         key = (id(graph), id(value))
         if key not in self._constants:  # the objects are kept too, so that no other can take their identity
-            self._constants[key] = (graph, value, tf.constant(value.numpy(), value.dtype))
+            array = value.numpy().astype(np.float32) if value.dtype == tf.float64 else value.numpy()
+            self._constants[key] = (graph, value, tf.constant(array))
         return self._constants[key][2]
 
     def as_symbol(self, value: Value) -> Any:
@@ -241,8 +242,7 @@ class Interpreter:
         graph = tf.compat.v1.get_default_graph()
         tensors = [self.as_tensor(value) for value in inputs]
         attributes = {name: value for name, value in op.node_def.attr.items() if not name.startswith("_")}
-        if real:
-            attributes = {name: _real_attribute(value) for name, value in attributes.items()}
+        attributes = {name: _single(value, real=real) for name, value in attributes.items()}
         for attribute in attributes.values():
             if attribute.HasField("func"):
                 graph._add_function_recursive(self._graph._get_function(attribute.func.name))
@@ -338,9 +338,18 @@ def _is_complex(value: Value) -> bool:
     return getattr(getattr(value, "dtype", None), "is_complex", False)
 
 
-def _real_attribute(attribute: Any) -> Any:
+def _single(attribute: Any, *, real: bool) -> Any:
+    """An attribute with float32 for float64, which neither format has, and where wanted real for complex types."""
     import tensorflow as tf
 
+    types = [attribute.type] if attribute.HasField("type") else list(attribute.list.type)
+    changed = []
+    for number in types:
+        dtype = tf.as_dtype(number)
+        dtype = real_dtype(dtype) if real else dtype
+        changed.append((tf.float32 if dtype == tf.float64 else dtype).as_datatype_enum)
+    if changed == types:
+        return attribute
     if attribute.HasField("type"):
-        return tf.compat.v1.AttrValue(type=real_dtype(tf.as_dtype(attribute.type)).as_datatype_enum)
-    return attribute
+        return tf.compat.v1.AttrValue(type=changed[0])
+    return tf.compat.v1.AttrValue(list=tf.compat.v1.AttrValue.ListValue(type=changed))

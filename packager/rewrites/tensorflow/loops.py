@@ -76,10 +76,28 @@ def _run_as_loop(loop: Loop, interpreter: Interpreter) -> dict[int, Any]:
     def advance(done: Any, *parts: Any) -> Any:
         values = dict(zip(varying, unflatten(parts, [forms[k] for k in varying]), strict=True))
         after = loop.run_round(interpreter, values, done)
-        return [done + 1, *(part for k in varying for part in flatten(after[k], forms[k], interpreter))]
+        results = [part for k in varying for part in flatten(after[k], forms[k], interpreter)]
+        if interpreter.format == "tflite":
+            results = [_copy(part, done) if _is_handed_on(part) else part for part in results]
+        return [done + 1, *results]
 
     _, *results = tf.while_loop(goes_on, advance, [tf.constant(0), *flat], parallel_iterations=1, name=loop.name)
     return dict(zip(varying, unflatten(results, [forms[k] for k in varying]), strict=True))
+
+
+def _is_handed_on(part: Any) -> bool:
+    """Whether a round's result is one of its inputs, which TFLite may overwrite before it has been read."""
+    while part.op.type in {"Identity", "Reshape", "Squeeze", "ExpandDims"}:
+        part = part.op.inputs[0]
+    return bool(part.op.type == "Placeholder")
+
+
+def _copy(part: Any, done: Any) -> Any:
+    """The same values in a tensor of their own, by an op that no converter takes away."""
+    import tensorflow as tf
+
+    goes_on = done >= 0
+    return tf.logical_and(part, goes_on) if part.dtype == tf.bool else part * tf.cast(goes_on, part.dtype)
 
 
 def _find_forms(loop: Loop, interpreter: Interpreter) -> dict[int, Any]:
@@ -196,7 +214,14 @@ def _replace_case(call: Call) -> Any:
         return call.interpreter.run_function(names[chosen], call.values[1:])
     import tensorflow as tf
 
-    return _branches(call, names, lambda branches: tf.switch_case(call.inputs[0], branches))
+    chosen = call.inputs[0]
+
+    def nest(branches: list[Callable[[], Any]], at: int = 0) -> Any:
+        if at == len(branches) - 1:
+            return branches[at]()
+        return tf.cond(tf.equal(chosen, at), branches[at], lambda: nest(branches, at + 1))
+
+    return _branches(call, names, nest)
 
 
 def _branches(call: Call, names: Sequence[str], choose: Callable[[list[Callable[[], Any]]], Any]) -> Any:

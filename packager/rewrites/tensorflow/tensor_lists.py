@@ -75,6 +75,8 @@ class TensorList:
             if index in self.pieces:
                 return self.pieces[index]
             return each_part(lambda part: part[index], self.stack(interpreter))
+        if self.dtype == tf.bool:  # Core ML's gather takes numbers only
+            return tf.not_equal(tf.gather(tf.cast(self.stack(interpreter), tf.int32), place), 0)
         return each_part(lambda part: tf.gather(part, place), self.stack(interpreter))
 
 
