@@ -19,28 +19,23 @@ if TYPE_CHECKING:
 
 NAME = "decompositions"
 
-COMPOSITE = "channel_shuffle cross diag kron linalg_cross rot90 take_along_dim vdot"
-"""packets; those overloads are taken that torch has a definition of"""
-
 
 def replacements() -> dict[Any, Callable[..., Any]]:
     """By op."""
     import torch
-    from torch._decomp import decomposition_table
 
     aten = torch.ops.aten
-    found: dict[Any, Callable[..., Any]] = {}
-    for name in COMPOSITE.split():
-        packet = getattr(aten, name, None)
-        for overload in packet.overloads() if packet is not None else ():
-            op = getattr(packet, overload)
-            if any(argument.is_out for argument in op._schema.arguments) or not torch._C._dispatch_has_kernel(op._name):
-                continue
-            if op in decomposition_table:
-                found[op] = decomposition_table[op]
-            elif op._can_decompose():
-                found[op] = op.decompose
-    return found | {
+    return {
+        aten.take_along_dim.default: _take_along,
+        aten.kron.default: _kron,
+        aten.diag.default: lambda x, diagonal=0: (_diagonal if x.ndim == 2 else _diag_embed)(x, diagonal),
+        aten.rot90.default: _turned,
+        aten.channel_shuffle.default: _shuffled,
+        aten.diff.default: _differences,
+        aten.trapezoid.dx: _trapezoid,
+        aten.vdot.default: lambda x, y: (x * y).sum(),
+        aten.cross.default: lambda x, y, dim=None: _cross(x, y, -1 if dim is None else dim),
+        aten.linalg_cross.default: lambda x, y, *, dim=-1: _cross(x, y, dim),
         aten.diagonal.default: _diagonal,
         aten.diag_embed.default: _diag_embed,
         aten.movedim.int: move_axis,
@@ -52,6 +47,62 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.argmax.default: lambda x, dim=None, keepdim=False: _flat(torch.argmax, x, dim, keepdim),
         aten.argmin.default: lambda x, dim=None, keepdim=False: _flat(torch.argmin, x, dim, keepdim),
     }
+
+
+def _take_along(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    if dim is None:
+        return x.reshape(-1).gather(0, indices.reshape(-1))
+    axes = range(x.ndim)
+    sizes = [max(x.shape[axis], indices.shape[axis]) for axis in axes]
+    source, places = ([v.shape[axis] if axis == dim % x.ndim else sizes[axis] for axis in axes] for v in (x, indices))
+    return x.expand(source).gather(dim, indices.expand(places))
+
+
+def _differences(
+    x: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
+    import torch
+
+    parts = [part for part in (prepend, x, append) if part is not None]
+    x = torch.cat(parts, dim) if len(parts) > 1 else x
+    for _ in range(min(n, x.shape[dim])):
+        later, earlier = x.narrow(dim, 1, x.shape[dim] - 1), x.narrow(dim, 0, x.shape[dim] - 1)
+        x = torch.logical_xor(later, earlier) if x.dtype is torch.bool else later - earlier
+    return x
+
+
+def _trapezoid(y: Tensor, *, dx: float = 1, dim: int = -1) -> Tensor:
+    inner = y.sum(dim) - (y.select(dim, 0) + y.select(dim, -1)) / 2
+    return inner * dx
+
+
+def _kron(x: Tensor, y: Tensor) -> Tensor:
+    ndim = max(x.ndim, y.ndim)
+    first, second = ([1] * (ndim - v.ndim) + list(v.shape) for v in (x, y))
+    left = x.reshape([size for pair in zip(first, [1] * ndim, strict=True) for size in pair])
+    right = y.reshape([size for pair in zip([1] * ndim, second, strict=True) for size in pair])
+    return (left * right).reshape([a * b for a, b in zip(first, second, strict=True)])
+
+
+def _turned(x: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    first, second = dims
+    if k % 4 == 0:
+        return x.clone()
+    if k % 4 == 2:
+        return x.flip(first, second)
+    return x.transpose(first, second).flip(first if k % 4 == 1 else second)
+
+
+def _shuffled(x: Tensor, groups: int) -> Tensor:
+    return x.reshape(x.shape[0], groups, -1, *x.shape[2:]).transpose(1, 2).reshape(x.shape)
+
+
+def _cross(x: Tensor, y: Tensor, dim: int) -> Tensor:
+    import torch
+
+    a, b = ([v.narrow(dim, index, 1) for index in range(3)] for v in (x, y))
+    parts = [a[(n + 1) % 3] * b[(n + 2) % 3] - a[(n + 2) % 3] * b[(n + 1) % 3] for n in range(3)]
+    return torch.cat(parts, dim)
 
 
 def _moved(x: Tensor, source: Sequence[int], destination: Sequence[int]) -> Tensor:

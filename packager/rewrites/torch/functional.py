@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from torch.fx import Graph, Node
 
 
+WRITERS = {"index_put_", "index_add_", "index_copy_", "index_fill_", "scatter_", "scatter_add_", "masked_scatter_"}
+"""ops that write into part of what they are given"""
+
+
 def remove_writes(program: ExportedProgram) -> ExportedProgram:
     """Make new tensors of what is written into parts of others, or into ones that begin as constants.
 
@@ -21,7 +25,8 @@ def remove_writes(program: ExportedProgram) -> ExportedProgram:
     Returns:
         A program without writing ops, or `program` itself where it has none of those kinds.
     """
-    if not any(_is_view(node) or _is_made_from_nothing(node) for node in written_nodes(program.graph)):
+    parts = any(_is_view(node) or _is_made_from_nothing(node) for node in written_nodes(program.graph))
+    if not parts and not any(_writes_part(node) for node in program.graph.nodes):
         return program
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, of its internals
@@ -65,6 +70,11 @@ def _shares_storage(node: Node) -> bool:
 def _is_view(node: Node) -> bool:
     schema = getattr(node.target, "_schema", None)
     return node.op == "call_function" and _shares_storage(node) and not (schema is not None and schema.is_mutable)
+
+
+def _writes_part(node: Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.name.rpartition("::")[2] in WRITERS
 
 
 def _is_made_from_nothing(node: Node) -> bool:

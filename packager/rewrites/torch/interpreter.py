@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
+from packager.rewrites.torch.arguments import KNOWN, known_value
 from packager.rewrites.torch.complex_numbers import Complex, is_complex
+from packager.rewrites.torch.constant_folding import COPIES, op_name
 
 if TYPE_CHECKING:
     import torch
@@ -68,10 +70,14 @@ def _module(program: ExportedProgram, replacements: Replacements, applied: set[s
 
     signature = program.graph_signature
 
+    arrays = _known_arrays(program)
+
     class Interpreted(torch.nn.Module):
         def forward(self, *arguments: Any, **keywords: Any) -> Any:
             flat = _flat_inputs(program, arguments, keywords)
             values = [self._value(spec, flat) for spec in signature.input_specs]
+            stands_for = zip(signature.input_specs, values, strict=True)
+            KNOWN.set({id(value): arrays[spec.target] for spec, value in stands_for if spec.target in arrays})
             results = _interpreter(program.graph_module, replacements, applied).run(*values)
             return self._finish(values, results)
 
@@ -106,6 +112,19 @@ def _module(program: ExportedProgram, replacements: Replacements, applied: set[s
     module = Interpreted()
     complex_targets = set(_hold_constants(module, program))
     return module.eval()
+
+
+def _known_arrays(program: ExportedProgram) -> dict[str, Any]:
+    """Values of the constant whole numbers and truth values that nothing writes to, by their target.
+
+    They are read before the trace begins, within which no tensor has values.
+    """
+    mutated = set(program.graph_signature.buffers_to_mutate.values())
+    return {
+        target: value.detach().numpy()
+        for target, value in program.constants.items()
+        if hasattr(value, "dtype") and not (value.is_floating_point() or value.is_complex()) and target not in mutated
+    }
 
 
 def _signature(program: ExportedProgram) -> Signature:
@@ -224,6 +243,8 @@ def _dimension(size: Any, program: ExportedProgram, dimensions: dict[Any, Any]) 
 def _interpreter(module: GraphModule, replacements: Replacements, applied: set[str]) -> Any:
     import torch
 
+    kept: list[Any] = []
+
     class Interpreter(torch.fx.Interpreter):
         def run_node(self, n: Node) -> Any:
             self.node = n
@@ -244,7 +265,11 @@ def _interpreter(module: GraphModule, replacements: Replacements, applied: set[s
             if target is torch.ops.aten.view.default:
                 # What a replacement gives may lie in memory otherwise than what the op gave.
                 target = torch.ops.aten.reshape.default
-            return super().call_function(target, args, kwargs)
+            result = super().call_function(target, args, kwargs)
+            if op_name(self.node) in COPIES and known_value(args[0]) is not None:
+                KNOWN.get()[id(result)] = known_value(args[0])
+                kept.append(result)  # or another could get its identity
+            return result
 
     interpreter = Interpreter(module, garbage_collect_values=True)
     interpreter.extra_traceback = False  # faults say where they are
