@@ -34,7 +34,9 @@ def locate_dataset(uri: str, base: Path, out: Path) -> Path:
     if not uri.startswith(_PREFIX):
         return base / uri
     module, _, function = uri.removeprefix(_PREFIX).partition(":")
-    path = base / f"{module.replace('.', '/')}.py"
+    inner = f"{module.replace('.', '/')}.py"
+    above = base.resolve().parent / inner  # what several recipes share may lie above their folders
+    path = above if above.is_file() and not (base / inner).is_file() else base / inner
     if not function.isidentifier():
         raise EvaluationError(f"task.dataset: {uri!r} should read python:module:function")
     if not path.is_file():

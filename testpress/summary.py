@@ -110,15 +110,14 @@ def evaluation_text(evaluation: Evaluation, path: Path) -> str:
 
 
 def evaluation_table(evaluation: Evaluation) -> str:
-    """One line a variant: leading metric, its difference to the source, worst error, size, time on this machine."""
-    metric = next(iter(evaluation.source.scores))
-    rows: list[tuple[str, ...]] = [("variant", metric, "difference to source", "worst error", "size", "host p50")]
-    rows.append(("source", _number(evaluation.source.scores[metric]), "", "", "", ""))
-    rows += [_row(variant, metric) for variant in evaluation.variants]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    """One line a variant: what the task scores, if anything, worst error, size, time on this machine."""
+    metric = next(iter(evaluation.source.scores), None)
+    scored = [] if metric is None else [metric, "difference to source"]
+    rows: list[list[str]] = [["variant", *scored, "worst error", "size", "host p50"]]
+    if metric is not None:
+        rows.append(["source", _number(evaluation.source.scores[metric]), "", "", "", ""])
+    rows += [_row(variant, metric, len(rows[0])) for variant in evaluation.variants]
+    return align(rows)
 
 
 def check_text(comparison: Comparison) -> str:
@@ -136,21 +135,25 @@ def check_data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _row(variant: VariantResult, metric: str) -> tuple[str, ...]:
+def _row(variant: VariantResult, metric: str | None, width: int) -> list[str]:
     if variant.failure is not None:
-        return (variant.variant, "failed", variant.failure.reason.splitlines()[0][:60], "", "", "")
+        row = [variant.variant, "failed", variant.failure.reason.splitlines()[0][:60]]
+        return row + [""] * (width - len(row))
     errors = [parity.max_abs_error for parity in variant.parity]
     worst = max(errors, key=lambda score: score.value or 0.0, default=None)
-    difference = variant.differences[metric]
-    interval = "" if difference.low is None else f" [{difference.low:+.3f}, {difference.high:+.3f}]"
-    return (
-        variant.variant,
-        _number(variant.scores[metric]),
-        ("" if difference.value is None else f"{difference.value:+.3f}") + interval,
+    measured = [
         "" if worst is None else _number(worst),
         _number(variant.scores["size_bytes"]),
         "" if variant.timing is None else _number(variant.timing.p50_ms),
-    )
+    ]
+    return [variant.variant, *([] if metric is None else _scored(variant, metric)), *measured]
+
+
+def _scored(variant: VariantResult, metric: str) -> list[str]:
+    difference = variant.differences[metric]
+    interval = "" if difference.low is None else f" [{difference.low:+.3f}, {difference.high:+.3f}]"
+    text = "" if difference.value is None else f"{difference.value:+.3f}"
+    return [_number(variant.scores[metric]), text + interval]
 
 
 def _number(score: Score) -> str:

@@ -1,26 +1,20 @@
-"""PyTorch's files: exported programs (.pt2), TorchScript, checkpoints. Pickles are refused unless the recipe trusts.
-
-torch.export.load and torch.load fall back to unpickling, which can run any code; here that fallback is shut.
-"""
+"""PyTorch's files: exported programs (.pt2), TorchScript, checkpoints. Code in them is refused unless the recipe trusts."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import types
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from packager.errors import PackagingError
+from packager.sources.torch_archives import HoldsCodeError, load_program
 
 
 def load_checkpoint(path: Path, *, trust: bool) -> Any:
     """The contents of a checkpoint: tensors and plain containers, or, with `trust`, any pickle.
 
     Args:
-        path: A `.safetensors` file, or what `torch.save` wrote.
+        path: A `.safetensors` file, TorchScript, which is given as a module, or what `torch.save` wrote.
         trust: Whether pickled objects of any class may be made.
 
     Raises:
@@ -29,6 +23,8 @@ def load_checkpoint(path: Path, *, trust: bool) -> Any:
     import torch
 
     try:
+        if is_torchscript(path):
+            return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
@@ -50,8 +46,7 @@ def load_module(path: Path, *, trust: bool) -> Any:
         if is_torchscript(path):
             return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
         if path.suffix == ".pt2":
-            with contextlib.nullcontext() if trust else _without_pickles():
-                return torch.export.load(path)
+            return load_program(path, trust=trust)
     except Exception as fault:
         raise _refusal(path, fault, trust=trust) from fault
     if not trust:
@@ -76,34 +71,11 @@ def is_torchscript(path: Path) -> bool:
     return any(len(part) > 2 and part[1] == "code" for part in parts) and path.suffix != ".pt2"
 
 
-@contextlib.contextmanager
-def _without_pickles() -> Iterator[None]:
-    import pickle
-
-    import torch
-
-    package: Any = importlib.import_module("torch.export.pt2_archive._package")
-
-    original = torch.load
-
-    def load_tensors(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **{**kwargs, "weights_only": True})
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise pickle.UnpicklingError("the archive holds a pickled object")
-
-    torch.load = load_tensors
-    package.pickle = types.SimpleNamespace(loads=refuse, load=refuse)
-    try:
-        yield
-    finally:
-        torch.load = original
-        package.pickle = pickle
-
-
 def _refusal(path: Path, fault: Exception, *, trust: bool) -> PackagingError:
     import pickle
 
+    if isinstance(fault, HoldsCodeError):
+        return PackagingError(_needs_trust(path, str(fault)))
     if isinstance(fault, pickle.UnpicklingError) and not trust and _is_pickle(path):
         return PackagingError(_needs_trust(path))
     first = (str(fault).strip().splitlines() or ["no message"])[0][:300]
@@ -118,8 +90,8 @@ def _is_pickle(path: Path) -> bool:
         return zipfile.is_zipfile(file) or (file.seek(0) == 0 and file.read(1) == b"\x80")
 
 
-def _needs_trust(path: Path) -> str:
+def _needs_trust(path: Path, what: str = "pickled Python objects") -> str:
     return (
-        f"{path}: holds pickled Python objects, and loading a pickle can run any code; if you trust whoever made it, "
+        f"{path}: holds {what}, and loading that can run any code; if you trust whoever made it, "
         "say trust = true in the recipe's [model] section"
     )
