@@ -110,9 +110,9 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     numerics = None if parsed.numerics is None else _find_numerics(parsed.numerics)
     context = Context(
         minimum_deployment_target=_find_target(parsed),
-        calibration=trials.calls,
+        calibration=[_with_native_names(call, parsed.format) for call in trials.calls],
         numerics=numerics,
-        references=trials.references,
+        references=[_with_native_names(outputs, parsed.format) for outputs in trials.references],
         lengths=trials.flexible,
         other_lengths=trials.lengths,
     )
@@ -140,6 +140,10 @@ def _find_target(request: ConversionRequest) -> str:
 
 def _release(target: str) -> int:
     return int(target.removeprefix("iOS"))
+
+
+def _with_native_names(tensors: Mapping[str, npt.NDArray[Any]], format_: Format) -> dict[str, npt.NDArray[Any]]:
+    return {native_name(name, format_): value for name, value in tensors.items()}
 
 
 def _find_numerics(name: str) -> Numerics:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -53,7 +54,8 @@ def compress(float32_model: bytes, precision: str, context: Context) -> bytes:
         from packager.compression.tflite.static import quantize_statically
 
         return quantize_statically(float32_model, precision, context)
-    return quantize(float32_model, _rules(precision))
+    rules = _rules(precision) if precision == "float16" else _integer_rules(float32_model, precision)
+    return quantize(float32_model, rules)
 
 
 def _rules(precision: str) -> list[dict[str, Any]]:
@@ -71,6 +73,14 @@ def _rules(precision: str) -> list[dict[str, Any]]:
         "min_weight_elements": 0,
     }
     return [{"regex": ".*", "operation": "*", "algorithm_key": "float_casting", "op_config": config}]
+
+
+def _integer_rules(model: bytes, precision: str) -> list[dict[str, Any]]:
+    from packager.compression.tflite.graph import QuantizedGraph
+
+    left = "|".join(re.escape(scope) for scope in QuantizedGraph(model).left_scopes())
+    kept = [{"regex": f"^({left})$", "operation": "BATCH_MATMUL", "algorithm_key": "no_quantize"}] if left else []
+    return [*_rules(precision), *kept]
 
 
 @contextlib.contextmanager

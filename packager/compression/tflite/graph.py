@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _LARGEST_FRONT_SHARE = 0.5
-"""of the multiply-accumulates: what is more is no front end, but a model that ends in a logarithm"""
+"""of the multiply-accumulates: what is more is no front end, but a model that ends in such an op"""
 
 _KERNEL_INPUTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "CONV_2D_TRANSPOSE": 1}
 """kind → where its weights stand among its inputs"""
@@ -33,9 +33,26 @@ class QuantizedGraph:
         self._kind = {index: str(names[code].value) for index, code in enumerate(codes) if code in names}
         self._scope: Callable[..., str] = tfl_flatbuffer_utils.get_op_scope
         self._main, *self._nested = read.subgraphs
-        self._logarithms = {index for index, code in enumerate(codes) if code == BuiltinOperator.LOG}
+        self._buffers = read.buffers
+        self._openers = {
+            index for index, code in enumerate(codes) if code in (BuiltinOperator.LOG, BuiltinOperator.POW)
+        }
         used = {op.opcodeIndex for graph in read.subgraphs for op in graph.operators}
         self.kinds = sorted({kind for index, kind in self._kind.items() if index in used})
+
+    def left_scopes(self) -> Iterator[str]:
+        """How the quantizer calls the products of matrices whose left operand is constant, as of a mel filter bank.
+
+        LiteRT 2.3 takes integer weights on the right alone, and the quantizer does not ask on which side they are.
+        """
+        for graph in (self._main, *self._nested):
+            for op in graph.operators:
+                if self._kind.get(op.opcodeIndex) == "BATCH_MATMUL" and self._is_constant(graph.tensors[op.inputs[0]]):
+                    yield self._scope(op, graph.tensors)
+
+    def _is_constant(self, tensor: Any) -> bool:
+        data = self._buffers[tensor.buffer].data
+        return data is not None and len(data) > 0
 
     def loop_scopes(self) -> Iterator[str]:
         """How the quantizer calls the ops of loops and branches: all subgraphs but the first."""
@@ -43,11 +60,11 @@ class QuantizedGraph:
             yield from (self._scope(op, graph.tensors) for op in graph.operators)
 
     def front_scopes(self) -> Iterator[str]:
-        """How the quantizer calls the ops that lead to a logarithm, where they are the smaller part of the model."""
+        """How the quantizer calls the ops that lead to a logarithm or a power, where they are the model's smaller part."""
         graph = self._main
         maker = {tensor: op for op in graph.operators for tensor in op.outputs}
         front: dict[int, Any] = {}
-        waiting = [op for op in graph.operators if op.opcodeIndex in self._logarithms]
+        waiting = [op for op in graph.operators if op.opcodeIndex in self._openers]
         while waiting:
             op = waiting.pop()
             if id(op) not in front:

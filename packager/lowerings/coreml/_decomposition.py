@@ -25,7 +25,7 @@ def decompose(program: Any) -> Any:
         if not unknown:
             break
         definitions = definitions or default_decompositions()
-        chosen = {op: definitions.get(op) or _define(op) for op in unknown}
+        chosen = {op: definitions[op] if op in definitions else _define(op) for op in unknown}
         chosen = {op: definition for op, definition in chosen.items() if definition is not None}
         if not chosen:
             break
