@@ -7,6 +7,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 RECIPE := examples/basic_pitch/testpress.toml
+WHEELS := $(wildcard examples/*/requirements.txt)
 # For example TORCH_INDEX=https://download.pytorch.org/whl/cpu, to take PyTorch's CPU build on Linux.
 TORCH_INDEX ?=
 
@@ -16,11 +17,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt examples/basic_pitch/requirements.txt
+$(READY): pyproject.toml constraints.txt $(WHEELS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	$(BIN)/pip install -q -c constraints.txt -e ".[all,example,dev]"
-	$(BIN)/pip install -q --no-deps -r examples/basic_pitch/requirements.txt
+	$(BIN)/pip install -q --no-deps $(WHEELS:%=-r %)
 	touch $@
 
 # Exit code 3 says that a budget broke. Here it is meant to: the float16 Core ML bundle shows what a report is for.

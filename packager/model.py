@@ -17,6 +17,9 @@ from packager.storage import digest_facts, digest_tree
 
 TORCH_SUFFIXES = (".pt", ".pth", ".pt2", ".jit", ".ts")
 Framework = Literal["torch", "tensorflow"]
+TensorName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
+"""of an input or output: it becomes a file's name, and both formats keep it only if it is made of these signs"""
+
 Name = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 
 
@@ -67,11 +70,11 @@ class ModelSpec(Record):
     """a checkpoint that is read and handed to the factory; a path, or "pkg://installed_package/path\""""
     trust: bool = False
     """whether pickles may be loaded, which can run any code; say true only of files whose maker you trust"""
-    inputs: dict[str, InputSpec] = {}
+    inputs: dict[TensorName, InputSpec] = {}
     """one table an input, where its name, shape or axes must be said"""
-    outputs: dict[str, OutputSpec] = {}
+    outputs: dict[TensorName, OutputSpec] = {}
     """one table an output, bound by name; a PyTorch model that returns a tuple is named in its order"""
-    state: dict[str, Name] = {}
+    state: dict[TensorName, TensorName] = {}
     """state input → the output that it is fed from in the next call; a clip starts with zeros"""
 
     coreml: CoreMLSpec = CoreMLSpec()

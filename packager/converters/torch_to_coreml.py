@@ -67,7 +67,7 @@ def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
     def start(program: Any, compute_precision: Any, target: Any) -> Any:
         return _call(ct, program, inputs, _output_types(ct, source), (compute_precision, target))
 
-    way = find_way(source, context, start, find_target("float32", context.minimum_deployment_target))
+    way = find_way(source, context, start, find_target(context.minimum_deployment_target))
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)

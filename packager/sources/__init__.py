@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -177,6 +177,11 @@ def check_outputs(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], *, whe
                 f"model.outputs.{name}.axes: {len(output.axes)} axes for an output of shape "
                 f"{shapes[name]}: name {rank}, the batch left out"
             )
+
+
+def part_names(outputs: Sequence[str], inputs: Collection[str]) -> tuple[str, ...]:
+    """Output names that no input bears: Core ML has one name for one thing, so `samples` becomes `samples_out`."""
+    return tuple(f"{name}_out" if name in inputs else name for name in outputs)
 
 
 def _check_state(spec: ModelSpec, loaded: LoadedSource) -> None:

@@ -149,7 +149,7 @@ def name_outputs(paths: Sequence[str], wanted: Sequence[str], *, where: str) -> 
     if not paths:
         raise PackagingError(f"{where}: the model returns no tensor")
     if not all(path == "" or path.replace("_", "").isdigit() for path in paths):
-        return tuple(paths)
+        return tuple(path if path[:1].isalpha() else f"output_{path.strip('_')}" for path in paths)
     if not wanted:
         return ("output",) if list(paths) == [""] else tuple(f"output_{path}" for path in paths)
     if len(wanted) != len(paths):

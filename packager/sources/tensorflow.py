@@ -16,7 +16,7 @@ from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
-from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, holds_window
+from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, holds_window, part_names
 from packager.sources.keras import SUFFIXES, is_keras_model, load_keras_file, wrap_keras
 from packager.sources.native_calls import (
     NativeCall,
@@ -237,7 +237,8 @@ def _trace(
             if not tensor.shape.is_compatible_with(native.inputs[name].shape):
                 raise ValueError(f"input {name!r} takes {native.inputs[name].shape}, not {tensor.shape}")
         found = flatten_tensors(native.call(given))
-        names = choose_output_names([path for path, _ in found], native.output_names, wanted, where=where)
+        chosen = choose_output_names([path for path, _ in found], native.output_names, wanted, where=where)
+        names = part_names(chosen, renamed.values())
         return {name: _leave(tensor, name) for name, (_, tensor) in zip(names, found, strict=True)}
 
     specs = [_spec(shapes[name], native.inputs[name].dtype, renamed[name]) for name in shapes]

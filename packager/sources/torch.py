@@ -18,7 +18,7 @@ from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
 from packager.rewrites.torch.recurrent_shapes import describe_stacks
-from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input
+from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
 from packager.sources.exporting import export_program
 from packager.sources.flat_call import Arguments, flatten_outputs, make_flat_module, name_outputs, take_apart
 from packager.sources.torch_files import load_checkpoint, load_module
@@ -91,6 +91,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
         paths = [path for path, _ in flatten_outputs(_call(model, arguments, where))]
     named = [*source.spec.outputs, *(name for name in source.spec.state.values() if name not in source.spec.outputs)]
     names = name_outputs(paths, named if source.spec.outputs else (), where=where)
+    names = part_names(names, arguments.names)
     module = make_flat_module(model, arguments, names)
     tensors = tuple(_real(tensor) for tensor in arguments.tensors)
     with torch.no_grad():
