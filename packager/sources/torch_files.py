@@ -1,4 +1,4 @@
-"""PyTorch's files: exported programs (.pt2), TorchScript, checkpoints. Code in them is refused unless the recipe trusts."""
+"""PyTorch's files: exported programs (.pt2), TorchScript, checkpoints. What can run code is refused without trust."""
 
 from __future__ import annotations
 
@@ -74,8 +74,11 @@ def is_torchscript(path: Path) -> bool:
 def _refusal(path: Path, fault: Exception, *, trust: bool) -> PackagingError:
     import pickle
 
-    if isinstance(fault, HoldsCodeError):
-        return PackagingError(_needs_trust(path, str(fault)))
+    cause: BaseException | None = fault
+    while cause is not None and not isinstance(cause, HoldsCodeError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        return PackagingError(_needs_trust(path, str(cause)))
     if isinstance(fault, pickle.UnpicklingError) and not trust and _is_pickle(path):
         return PackagingError(_needs_trust(path))
     first = (str(fault).strip().splitlines() or ["no message"])[0][:300]
