@@ -13,6 +13,7 @@ import numpy as np
 
 from packager.errors import PackagingError
 from packager.rewrites.tensorflow.complex_values import PART_BY_PART, Complex, as_pair, is_pair, real_dtype
+from packager.rewrites.tensorflow.known_values import FEW_BYTES, compute, is_small_enough, may_compute
 
 if TYPE_CHECKING:
     from packager.rewrites.tensorflow import Replacement
@@ -24,11 +25,8 @@ PASSING = frozenset(
     | {"EnsureShape", "ReadVariableOp"}
 )
 """ops that hand their first input on; in a frozen graph a variable is its value"""
-CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "SymbolicGradient": "f"}
+CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f"}
 IGNORED = frozenset({"NoOp", "Assert", "Print", "PrintV2"})
-UNFOLDED = ("FakeQuant", "Quantize", "Dequantize", "Placeholder")
-"""ops that stay even on known values: converters read them, or they have none"""
-
 _SHAPES: Mapping[str, Callable[[Value, Any], Any]] = {
     "Shape": lambda value, dtype: np.array(value.shape.as_list(), dtype),
     "Size": lambda value, dtype: np.array(np.prod(value.shape.as_list()), dtype),
@@ -37,11 +35,6 @@ _SHAPES: Mapping[str, Callable[[Value, Any], Any]] = {
     "OnesLike": lambda value, dtype: np.ones(value.shape.as_list(), dtype),
 }
 """ops that read no more of a tensor than its shape"""
-
-FEW_BYTES = 2**16
-"""a known value up to this size may be larger than what it was computed from"""
-MOST_GROWTH = 4
-"""how much larger, beyond that"""
 
 
 @dataclass(frozen=True)
@@ -127,6 +120,12 @@ class Interpreter:
                 values.update(zip((tensor.name for tensor in op.outputs), results, strict=True))
         return [values[tensor.name] for tensor in wanted]
 
+    def is_inside_loop(self) -> bool:
+        """Whether what is emitted now goes into a function of the new graph, not into the graph itself."""
+        import tensorflow as tf
+
+        return self._anchor is not None and tf.compat.v1.get_default_graph() is not self._anchor.graph
+
     def function(self, name: str) -> Any:
         """A function of the library as a graph of its own, with `inputs` and `outputs`."""
         from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
@@ -149,9 +148,9 @@ class Interpreter:
             inputs: Real values.
             real: Whether attributes that say "complex" become those of the parts.
         """
-        if all(is_known(value) for value in inputs) and _may_fold(op):
-            folded = _compute(op, inputs, real=real)
-            if folded is not NotImplemented and _is_small_enough(folded, inputs):
+        if all(is_known(value) for value in inputs) and may_compute(op):
+            folded = compute(op, inputs, real=real)
+            if folded is not NotImplemented and is_small_enough(folded, inputs):
                 return list(folded)
         return self._put(op, inputs, real=real)
 
@@ -200,16 +199,18 @@ class Interpreter:
             return []
         if op.type in CALLS:
             return self.run_function(op.get_attr(CALLS[op.type]).name, inputs)
-        if all(is_known(value) for value in inputs) and _may_fold(op):
-            folded = _compute(op, inputs)
-            if folded is not NotImplemented and _is_small_enough(folded, inputs):
+        if all(is_known(value) for value in inputs) and may_compute(op):
+            folded = compute(op, inputs)
+            if folded is not NotImplemented and is_small_enough(folded, inputs):
                 return list(folded)
-        if op.type in _SHAPES and inputs[0].shape.is_fully_defined():
+        if op.type in _SHAPES and not _is_complex(inputs[0]) and inputs[0].shape.is_fully_defined():
+            if op.type == "ZerosLike" and np.prod(inputs[0].shape) * inputs[0].dtype.size > FEW_BYTES:
+                return [self.zeros(inputs[0].shape.as_list(), inputs[0].dtype)]
             return [constant(_SHAPES[op.type](inputs[0], op.outputs[0].dtype.as_numpy_dtype))]
         replaced = self._replace(op, inputs)
         if replaced is not NotImplemented:
             return list(replaced)
-        if any(is_pair(value) or _is_complex(value) for value in inputs) or any(t.dtype.is_complex for t in op.outputs):
+        if any(_is_complex(value) for value in inputs) or any(t.dtype.is_complex for t in op.outputs):
             return self._part_by_part(op, inputs)
         return self.emit(op, inputs)
 
@@ -231,7 +232,7 @@ class Interpreter:
                 f"TensorFlow's {op.type} on complex numbers ({op.name}) has no counterpart on real ones here; compute "
                 "with the real and imaginary parts, or the magnitude"
             )
-        pairs = [as_pair(v) if is_pair(v) or _is_complex(v) else v for v in inputs]
+        pairs = [as_pair(v) if _is_complex(v) else v for v in inputs]
         real = self.emit(op, [v.real if is_pair(v) else v for v in pairs], real=True)
         imag = self.emit(op, [v.imag if is_pair(v) else v for v in pairs], real=True)
         return [Complex(one, other) for one, other in zip(real, imag, strict=True)]
@@ -286,56 +287,8 @@ def _read_constant(op: Any) -> Any:
     return tensor_util.MakeNdarray(op.node_def.attr["value"].tensor)
 
 
-def _may_fold(op: Any) -> bool:
-    import tensorflow as tf
-
-    attributes = op.node_def.attr.values()
-    return not (
-        op.op_def.is_stateful
-        or op.type.startswith(UNFOLDED)
-        or any(attribute.HasField("func") for attribute in attributes)
-        or any(tensor.dtype in {tf.variant, tf.resource} for tensor in op.outputs)
-    )
-
-
-def _compute(op: Any, inputs: Sequence[Value], *, real: bool = False) -> Any:
-    """An op's results on known values, or NotImplemented where TensorFlow refuses."""
-    from tensorflow.python.eager import context, execute
-
-    attributes: list[Any] = []
-    for attribute in op.op_def.attr:
-        value = op.get_attr(attribute.name)
-        if attribute.type == "type" and real:
-            value = real_dtype(value)
-        attributes += [attribute.name, _plain(value)]
-    current = context.context()
-    current.ensure_initialized()
-    try:
-        return execute.quick_execute(op.type, len(op.outputs), list(inputs), tuple(attributes), current)
-    except Exception:  # noqa: BLE001  what TensorFlow cannot compute alone stays in the graph
-        return NotImplemented
-
-
-def _plain(value: Any) -> Any:
-    """An attribute in the form that eager execution takes."""
-    import tensorflow as tf
-
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if isinstance(value, tf.DType):
-        return value.as_datatype_enum
-    if isinstance(value, tf.TensorShape):
-        return None if value.rank is None else value.as_list()
-    return value
-
-
-def _is_small_enough(results: Sequence[Value], inputs: Sequence[Value]) -> bool:
-    made, given = (sum(np.prod(one.shape) * one.dtype.size for one in many) for many in (results, inputs))
-    return bool(made <= max(FEW_BYTES, MOST_GROWTH * given))
-
-
 def _is_complex(value: Value) -> bool:
-    return getattr(getattr(value, "dtype", None), "is_complex", False)
+    return is_pair(value) or getattr(getattr(value, "dtype", None), "is_complex", False)
 
 
 def _single(attribute: Any, *, real: bool) -> Any:

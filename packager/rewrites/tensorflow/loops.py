@@ -203,7 +203,22 @@ def _replace_if(call: Call) -> Any:
         return call.interpreter.run_function(names[0 if np.all(answer) and answer.size else 1], call.values[1:])
     import tensorflow as tf
 
+    if call.interpreter.format == "coreml" and call.interpreter.is_inside_loop():
+        return _both(call, names)
     return _branches(call, names, lambda branches: tf.cond(call.inputs[0], *branches))
+
+
+def _both(call: Call, names: Sequence[str]) -> Any:
+    """Both branches computed and one chosen: coremltools 9.0 finds no condition in a loop ("Branch not found")."""
+    import tensorflow as tf
+
+    results = [call.interpreter.run_function(name, call.values[1:]) for name in names]
+    chosen = []
+    for one, other in zip(*results, strict=True):
+        pairs = zip(flatten(one, one, call.interpreter), flatten(other, other, call.interpreter), strict=True)
+        parts = [tf.where(call.inputs[0], a, b) for a, b in pairs]
+        chosen += unflatten(parts, [one])
+    return chosen
 
 
 def _replace_case(call: Call) -> Any:
