@@ -1,9 +1,10 @@
 """Elementary functions by ops that both formats have, and have right.
 
-Replaces: `reciprocal`, `fmod`, `remainder` by 1, `exp2`, `hypot`, `fmax`, `fmin`, `asinh`, `acosh`, `trunc`, `erfc`,
-    `copysign`, `round` to decimals, logic of truth values by bit operators, and `bucketize` and `searchsorted`.
-Why: coremltools 9.0 makes 1 / (x + 1e-4) of a reciprocal and something else of `x % 1.0`, without a word; it or
-    litert-torch 0.10 has none of the others.
+Replaces: `clamp` of whole numbers, `reciprocal`, `fmod`, `remainder` by 1, `exp2`, `hypot`, `fmax`, `fmin`, `asinh`,
+    `acosh`, `trunc`, `erfc`, `copysign`, `round` to decimals, logic of truth values by bit operators, and `bucketize`
+    and `searchsorted`.
+Why: coremltools 9.0 makes 1 / (x + 1e-4) of a reciprocal and something else of `x % 1.0`, without a word, and floats
+    of clamped whole numbers, by which nothing can be indexed; it or litert-torch 0.10 has none of the others.
 Given: such an op. Result: quotients, floors, logarithms, comparisons and counts.
 Equal because: each is the definition. `asinh` and `acosh` are rounded twice more.
 """
@@ -42,6 +43,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.erfc.default: lambda x: 1 - torch.erf(x),
         aten.copysign.Tensor: lambda x, y: torch.where(y < 0, -x.abs(), x.abs()),
         aten.round.decimals: lambda x, *, decimals: torch.round(x * 10.0**decimals) / 10.0**decimals,
+        aten.clamp.default: _clamp,
         aten.bucketize.Tensor: _bucketize,
         aten.searchsorted.Tensor: _searchsorted,
     }  # fmt: skip
@@ -54,6 +56,8 @@ def wanted(node: Node) -> bool:
 
     value: Any = node.meta.get("val")
     name = str(node.target)
+    if "clamp" in name:
+        return not value.is_floating_point()
     if "remainder" in name:
         return bool(node.args[1] == 1 and value.is_floating_point())
     if any(word in name for word in ("and__", "or__", "bitwise", "logical_xor")):
@@ -100,6 +104,14 @@ def _toward_zero(x: Tensor) -> Tensor:
     if not x.is_floating_point():
         return x
     return torch.sign(x) * torch.floor(x.abs())
+
+
+def _clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002  torch's names
+    import torch
+
+    if min is not None:
+        x = torch.maximum(x, torch.tensor(int(min), dtype=x.dtype))
+    return x if max is None else torch.minimum(x, torch.tensor(int(max), dtype=x.dtype))
 
 
 def _asinh(x: Tensor) -> Tensor:

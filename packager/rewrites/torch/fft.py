@@ -28,11 +28,16 @@ POWERS = {0: 0.0, 1: 0.5, 2: 1.0}
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Those that take and give real tensors."""
+    """Those that take and give real tensors; transforms back to real ones may also be of real tensors."""
     import torch
 
     aten = torch.ops.aten
-    return {aten.fft_fftshift.default: _shift, aten.fft_ifftshift.default: partial(_shift, back=True)}
+    shifts: dict[Any, Callable[..., Any]] = {
+        aten.fft_fftshift.default: _shift,
+        aten.fft_ifftshift.default: partial(_shift, back=True),
+    }
+    back = (aten.fft_irfft, aten.fft_hfft, aten.fft_irfft2, aten.fft_irfftn)
+    return {**shifts, **{op.default: complex_replacements()[op.default] for op in back}}
 
 
 def complex_replacements() -> dict[Any, Callable[..., Any]]:

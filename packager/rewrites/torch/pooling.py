@@ -1,9 +1,9 @@
 """Pooling by sizes, steps and divisors that converters do not know.
 
-Replaces: adaptive maximum pooling, maximum pooling with dilation, average pooling with a divisor of its own, and
-    maximum pooling to values and places.
+Replaces: adaptive maximum pooling, maximum pooling with dilation, average pooling with a divisor of its own,
+    maximum pooling to values and places, and pooling of what has no batch.
 Why: litert-torch 0.10 has no adaptive maximum pooling and gets places wrong; coremltools 9.0 has no dilation, no
-    divisor, and no places.
+    divisor, no places, and counts axes wrong where there is no batch.
 Given: such an op. Result: maxima over slices, one for each output of an axis; over shifted, strided slices for
     dilation and places; average pooling with the divisor multiplied out.
 Equal because: a maximum over a rectangle is the maximum over one axis of the maxima over the other, and rounds nothing.
@@ -34,9 +34,10 @@ def replacements() -> dict[Any, Callable[..., Any]]:
     return {
         aten.adaptive_max_pool1d.default: lambda x, size: _adaptive(x, size, 1),
         aten.adaptive_max_pool2d.default: lambda x, size: _adaptive(x, size, 2),
-        **{op: named(op, _values) for op in pools},
+        **{op: _batched(op, axes, named(op, _values)) for op, axes in zip(pools, (1, 2), strict=True)},
         **{op: named(op, _maximum) for op in with_places},
-        aten.avg_pool2d.default: named(aten.avg_pool2d.default, _average),
+        aten.avg_pool1d.default: _batched(aten.avg_pool1d.default, 1, lambda *_: NotImplemented),
+        aten.avg_pool2d.default: _batched(aten.avg_pool2d.default, 2, named(aten.avg_pool2d.default, _average)),
     }
 
 
@@ -46,9 +47,11 @@ def wanted(node: Node) -> bool:
     call: Any = of_node(node)
     if "adaptive" in name:
         return not any(user.args[1] == 1 and user.users for user in node.users)
-    if "avg" in name:
-        return call.divisor_override is not None
     axes = 1 if "1d" in name else 2
+    if call.self.meta["val"].ndim == axes + 1:
+        return True
+    if "avg" in name:
+        return getattr(call, "divisor_override", None) is not None
     dilated = any(step != 1 for step in _each_axis(call.dilation, axes))
     return dilated or ("indices" in name and any(user.args[1] == 1 and user.users for user in node.users))
 
@@ -56,6 +59,17 @@ def wanted(node: Node) -> bool:
 def _each_axis(value: Any, axes: int) -> list[int]:
     values = [value] if isinstance(value, int) else list(value)
     return values * axes if len(values) == 1 else values
+
+
+def _batched(op: Any, axes: int, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Give what has no batch a batch of one."""
+
+    def run(x: Tensor, *arguments: Any, **keywords: Any) -> Any:
+        if x.ndim == axes + 1:
+            return op(x[None], *arguments, **keywords)[0]
+        return call(x, *arguments, **keywords)
+
+    return run
 
 
 def _adaptive(x: Tensor, size: Any, axes: int) -> tuple[Tensor, None]:

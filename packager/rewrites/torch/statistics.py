@@ -1,8 +1,11 @@
 """Variance, deviation, range and product of a whole tensor or an axis, by ops that both formats have right.
 
-Replaces: `std` and `var` of all elements, `var_mean` and `std_mean`, `aminmax`, `prod` along an axis, `nansum`.
-Why: coremltools 9.0 divides by n where torch divides by n - 1 if no axis is named, without a word, and lacks the rest.
-Given: such an op. Result: the same op along one axis of the flattened tensor; the parts apart; products by halves.
+Replaces: `std` and `var` of all elements, `var_mean` and `std_mean`, `aminmax`, `prod` along an axis, `nansum`, and
+    `sum` of truth values.
+Why: coremltools 9.0 divides by n where torch divides by n - 1 if no axis is named, without a word,
+    counts truth values in floats, by which nothing can be indexed, and lacks the rest.
+Given: such an op. Result: the same op along one axis of the flattened tensor; the parts apart; products by halves; a sum of
+    whole numbers.
 Equal because: flattening moves no value; a product by halves is rounded in another order.
 """
 
@@ -42,12 +45,17 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.prod.dim_int: _prod,
         aten.prod.default: lambda x, **k: _prod(x.reshape(-1), 0, **k),
         aten.nansum.default: _nansum,
+        aten.sum.default: lambda x, **_: x.to(torch.int64).sum(),
+        aten.sum.dim_IntList: lambda x, dim, keepdim=False, **_: x.to(torch.int64).sum(dim, keepdim),
     }
 
 
 def wanted(node: Node) -> bool:
-    """All of them but deviations along named axes."""
+    """All of them but deviations along named axes, and sums of anything but truth values."""
     name = str(node.target)
+    if name.startswith("aten.sum."):
+        x: Any = node.args[0]
+        return str(x.meta["val"].dtype) == "torch.bool" and node.kwargs.get("dtype") is None
     if name in ("aten.std.correction", "aten.var.correction"):
         dim: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
         return dim is None or dim == []
