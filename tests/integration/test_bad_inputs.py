@@ -114,7 +114,7 @@ RECIPE_FAULTS: list[tuple[str, Bend, str]] = [
     (
         "a section is missing",
         _drop("audio"),
-        "{recipe}: audio: missing (the [audio] section: the contract between app and",
+        "{recipe}: has no [audio] section; playing the model on audio needs sample_rate_hz, window_samples and hop_",
     ),
     (
         "a key is missing",

@@ -20,6 +20,9 @@ ROOT = Path(packager.__file__).parent.parent
 PLENTY = Limits(time_s=60)
 Event = tuple[int, dict[str, Any]]
 
+FAILED = r'ValueError: first line (at jobs.py:30 in fail: raise ValueError("first line\nsecond line"))'
+"""the reason of a job that raises: the message's first line, and where the job's own code stood"""
+
 
 @pytest.fixture(autouse=True)
 def _jobs_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +53,8 @@ def test_an_event_larger_than_any_buffer_arrives_whole(tmp_path: Path) -> None:
     ("name", "request_", "limits", "reason"),
     [
         ("refuse", {}, Limits(), "the model has two heads; one is expected\nsecond line, kept"),
-        ("fail", {}, Limits(), "ValueError: first line"),
-        ("fail_silently", {}, Limits(), "KeyError: no message"),
+        ("fail", {}, Limits(), FAILED),
+        ("fail_silently", {}, Limits(), "KeyError: no message (at jobs.py:35 in fail_silently: raise KeyError)"),
         ("crash", {}, Limits(), "the worker was ended by SIGSEGV"),
         ("leave", {"code": 7}, Limits(), "the worker ended with exit code 7"),
         ("hoard", {"bytes": 400 * 2**20}, Limits(memory_bytes=256 * 2**20), "needed more than 0.25 GiB of memory"),
@@ -99,7 +102,7 @@ def test_the_log_holds_the_traceback_that_the_reason_leaves_out(tmp_path: Path) 
     job = _job("fail", tmp_path)
     with pytest.raises(PackagingError) as caught:
         run_job(job)
-    assert str(caught.value) == f"ValueError: first line\n(log: {job.log})"
+    assert str(caught.value) == f"{FAILED}\n(log: {job.log})"
     assert "Traceback" in job.log.read_text()
     assert "second line" in job.log.read_text()
 
