@@ -7,6 +7,7 @@ every bundle is compared with.
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -180,8 +181,19 @@ def check_outputs(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], *, whe
 
 
 def part_names(outputs: Sequence[str], inputs: Collection[str]) -> tuple[str, ...]:
-    """Output names that no input bears: Core ML has one name for one thing, so `samples` becomes `samples_out`."""
-    return tuple(f"{name}_out" if name in inputs else name for name in outputs)
+    """Output names that no input and no other output bears: Core ML has one name for one thing.
+
+    `samples` becomes `samples_out` beside an input `samples`; should that be taken too, `samples_out_2`. Only what must
+    be renamed is.
+    """
+    taken = {*inputs, *outputs}
+    parted: list[str] = []
+    for name in outputs:
+        tries = itertools.chain([f"{name}_out"] * (name in inputs), (f"{name}_out_{n}" for n in itertools.count(2)))
+        clashes = name in inputs or name in parted
+        parted.append(next(each for each in tries if each not in taken) if clashes else name)
+        taken.add(parted[-1])
+    return tuple(parted)
 
 
 def _check_state(spec: ModelSpec, loaded: LoadedSource) -> None:

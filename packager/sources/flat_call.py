@@ -160,11 +160,17 @@ def name_outputs(paths: Sequence[str], wanted: Sequence[str], *, where: str) -> 
     return tuple(wanted)
 
 
-def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str]) -> Any:
+def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str], *, copies: bool = False) -> Any:
     """A module that takes the tensors of `arguments` one by one and returns a dictionary by `names`.
 
-    Complex tensors cross this border as pairs of real numbers in a last dimension, float64 as float32: neither format
-    has another form for them.
+    Across this border go float32 and int32 alone, and complex tensors as pairs of real numbers in a last dimension: no
+    phone's formats have another form that both know. Inside, the model gets the types of `arguments`.
+
+    Args:
+        model: What is called.
+        arguments: An example call.
+        names: Of the outputs, in the order of `flatten_outputs`.
+        copies: Whether the model gets copies of its inputs, because it writes into them.
     """
     import torch
     from torch.utils import _pytree
@@ -175,13 +181,13 @@ def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str]) -> 
             self.model = model
 
         def forward(self, *tensors: Any) -> dict[str, Any]:
-            given = iter(tensors)
+            given = iter(tensor.clone() if copies else tensor for tensor in tensors)
             leaves = [
                 _enter(next(given), leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in arguments.leaves
             ]
             args, kwargs = _pytree.tree_unflatten(leaves, arguments.structure)
             found = [tensor for _, tensor in flatten_outputs(self.model(*args, **kwargs))]
-            return {name: _leave(tensor) for name, tensor in zip(names, found, strict=True)}
+            return {name: leave(tensor) for name, tensor in zip(names, found, strict=True)}
 
     return FlatModule().eval()
 
@@ -189,11 +195,12 @@ def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str]) -> 
 def _enter(tensor: Any, example: Any) -> Any:
     import torch
 
-    return torch.view_as_complex(tensor) if example.is_complex() else tensor.to(example.dtype)
+    return (torch.view_as_complex(tensor) if example.is_complex() else tensor).to(example.dtype)
 
 
-def _leave(tensor: Any) -> Any:
+def leave(tensor: Any) -> Any:
+    """A tensor in the form in which it crosses the border."""
     import torch
 
     real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
-    return real.to(torch.float32) if real.dtype == torch.float64 else real
+    return real.to(torch.float32 if real.is_floating_point() else torch.int32)

@@ -20,7 +20,7 @@ from packager.model import ModelSource, ModelSpec
 from packager.rewrites.torch.recurrent_shapes import describe_stacks
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
 from packager.sources.exporting import export_program
-from packager.sources.flat_call import Arguments, flatten_outputs, make_flat_module, name_outputs, take_apart
+from packager.sources.flat_call import Arguments, flatten_outputs, leave, make_flat_module, name_outputs, take_apart
 from packager.sources.torch_files import load_checkpoint, load_module
 
 _SEED = 20261127
@@ -55,9 +55,11 @@ class TorchSource:
         """Run once, eagerly."""
         import torch
 
+        given = (torch.from_numpy(np.array(inputs[name])) for name in self.inputs)  # a model may write into its inputs,
         with torch.no_grad():
-            found = self.module(*(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in self.inputs))
-        return {name: tensor.numpy() for name, tensor in found.items()}
+            found = self.module(*given)
+        # and return what it will write into in the next call.
+        return {name: np.array(tensor.detach().resolve_neg().numpy()) for name, tensor in found.items()}
 
     @functools.cached_property
     def program(self) -> Any:
@@ -87,13 +89,14 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     where = f"{source.path.name}:{source.factory}" if source.factory else str(source.path)
     arguments = take_apart(getattr(model, "forward", model), example, where=where)
     arguments = _rename(_resize(arguments, source.spec), source.spec, audio, where)
+    tensors = tuple(leave(tensor.detach().clone()).contiguous() for tensor in arguments.tensors)
     with torch.no_grad():
         paths = [path for path, _ in flatten_outputs(_call(model, arguments, where))]
+    writes = not all(map(_same, tensors, arguments.tensors))
     named = [*source.spec.outputs, *(name for name in source.spec.state.values() if name not in source.spec.outputs)]
     names = name_outputs(paths, named if source.spec.outputs else (), where=where)
     names = part_names(names, arguments.names)
-    module = make_flat_module(model, arguments, names)
-    tensors = tuple(_real(tensor) for tensor in arguments.tensors)
+    module = make_flat_module(model, arguments, names, copies=writes)
     with torch.no_grad():
         found = module(*tensors)
     check_outputs(source.spec, {name: tuple(tensor.shape) for name, tensor in found.items()}, where=where)
@@ -108,8 +111,9 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
 
 
 def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, Any]:
-    """The model in evaluation mode, and an example of its inputs."""
+    """The model in evaluation mode, computing in float32, and an example of its inputs."""
     import torch
+    from torch.utils import _pytree
 
     spec, example = source.spec, None
     if source.factory is not None:
@@ -126,12 +130,21 @@ def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, 
         model, example = model.module(), example if example is not None else (tuple(args), dict(kwargs))
     elif isinstance(model, torch.nn.Module):
         model.eval()
+        if not isinstance(model, torch.jit.ScriptModule):
+            model, example = model.float(), _pytree.tree_map(_to_single, example)
     else:
         raise PackagingError(
             f"{source.path}: {source.factory} returned a {type(model).__name__}; a factory returns a torch.nn.Module, "
             "or (module, example_inputs)"
         )
     return model, _make_example(spec, audio, source.path) if example is None else example
+
+
+def _to_single(value: Any) -> Any:
+    """Tensors of other real numbers as float32, in which phones compute."""
+    import torch
+
+    return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
 def _make_example(spec: ModelSpec, audio: AudioContract | None, path: Path) -> tuple[Any, ...]:
@@ -181,7 +194,11 @@ def _rename(arguments: Arguments, spec: ModelSpec, audio: AudioContract | None, 
     names = list(spec.inputs) if unknown else list(arguments.names)  # shapes said without names the model knows
     shapes = dict(zip(names, shapes.values(), strict=True))
     heard = find_audio_input(shapes, spec, audio, where=where)
-    return dataclasses.replace(arguments, names=tuple(AUDIO if name == heard else name for name in names))
+    taken = {name for name in spec.outputs if name not in spec.inputs and name not in spec.state}
+    free = [f"{name}_in" if name in taken else name for name in names]  # the recipe's word is the output's
+    others = part_names(free, () if heard in (None, AUDIO) else (AUDIO,))
+    named = (AUDIO if name == heard else other for name, other in zip(names, others, strict=True))
+    return dataclasses.replace(arguments, names=tuple(named))
 
 
 def _call(model: Any, arguments: Arguments, where: str) -> Any:
@@ -205,11 +222,11 @@ def _export_script(source: TorchSource) -> Any:
     return export_program(module, source.tensors)
 
 
-def _real(tensor: Any) -> Any:
+def _same(before: Any, after: Any) -> bool:
+    """Whether a tensor is as it was when it crossed the border; NaN is as it was."""
     import torch
 
-    plain = tensor.detach().clone().contiguous()
-    return torch.view_as_real(plain) if plain.is_complex() else plain
+    return torch.allclose(before, leave(after), rtol=0, atol=0, equal_nan=before.is_floating_point())
 
 
 def _describe(tensor: Any) -> SourceTensor:
