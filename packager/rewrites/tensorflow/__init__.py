@@ -24,6 +24,8 @@ from packager.errors import PackagingError
 
 _USED_BY_OTHERS = frozenset({"elementary", "arrangement"})
 """rewrites whose ops may come out of other rewrites"""
+_LEAVES_UNUSED = frozenset({"unrolled_frames"})
+"""rewrites that leave much in the graph which nothing uses; freezing takes it out"""
 _MOST_PASSES = 2
 
 
@@ -70,7 +72,7 @@ def rewrite_function(function: Any, format_: str) -> Rewritten:
     for _ in range(_MOST_PASSES):
         rewritten, names_applied = _trace_anew(current, names, replacements, format_)
         applied |= names_applied
-        if not _has_left_over(rewritten.graph, replacements):
+        if not _LEAVES_UNUSED & names_applied and not _has_left_over(rewritten.graph, replacements):
             break
         current = _freeze(rewritten)
     return Rewritten(rewritten, tuple(sorted(applied)))

@@ -100,6 +100,7 @@ class Interpreter:
         self._definitions = {one.signature.name: one for one in graph.as_graph_def().library.function}
         self._functions: dict[str, Any] = {}
         self._anchor: Any = None
+        self._values: dict[str, Value] = {}
         self._constants: dict[tuple[int, int], tuple[Any, Any, Any]] = {}
 
     def run(self, graph: Any, given: Mapping[str, Value], wanted: Sequence[Any]) -> list[Value]:
@@ -114,11 +115,19 @@ class Interpreter:
         if self._anchor is None:
             self._anchor = next((v for v in given.values() if _is_anchor(v)), None)
         needed = _needed(wanted, values)
-        for op in graph.get_operations():
-            if op.name in needed:
-                results = self._evaluate(op, [values[tensor.name] for tensor in op.inputs])
-                values.update(zip((tensor.name for tensor in op.outputs), results, strict=True))
+        outer, self._values = self._values, values
+        try:
+            for op in graph.get_operations():
+                if op.name in needed:
+                    results = self._evaluate(op, [values[tensor.name] for tensor in op.inputs])
+                    values.update(zip((tensor.name for tensor in op.outputs), results, strict=True))
+        finally:
+            self._values = outer
         return [values[tensor.name] for tensor in wanted]
+
+    def value_of(self, tensor: Any) -> Value:
+        """What a tensor of the graph that is being run was found to be; None where that is not known yet."""
+        return self._values.get(tensor.name)
 
     def is_inside_loop(self) -> bool:
         """Whether what is emitted now goes into a function of the new graph, not into the graph itself."""
@@ -247,8 +256,13 @@ class Interpreter:
         for attribute in attributes.values():
             if attribute.HasField("func"):
                 graph._add_function_recursive(self._graph._get_function(attribute.func.name))
-        created = graph._create_op_internal(op.type, tensors, name=op.name, attrs=attributes, op_def=op.op_def)
+        created = graph._create_op_internal(op.type, tensors, name=short_name(op), attrs=attributes, op_def=op.op_def)
         return list(created.outputs)
+
+
+def short_name(op: Any) -> str:
+    """The end of an op's name: whole paths are repeated throughout a Core ML file and make up half of it."""
+    return "/".join(op.name.split("/")[-2:])
 
 
 def bind(tensors: Sequence[Any], values: Sequence[Value]) -> dict[str, Value]:
@@ -259,6 +273,13 @@ def bind(tensors: Sequence[Any], values: Sequence[Value]) -> dict[str, Value]:
 def _is_anchor(value: Value) -> bool:
     dtype = getattr(value, "dtype", None)
     return dtype is not None and not is_known(value) and (dtype.is_floating or dtype.is_integer)
+
+
+def resolve(tensor: Any) -> Any:
+    """Where a tensor comes from, ops that hand it on left out."""
+    while tensor.op.type in PASSING:
+        tensor = tensor.op.inputs[tensor.value_index if tensor.op.type == "IdentityN" else 0]
+    return tensor
 
 
 def constant(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from packager.rewrites.tensorflow.interpreter import PASSING, Call, Interpreter, constant, is_known, known
+from packager.rewrites.tensorflow.interpreter import Call, Interpreter, constant, is_known, known, resolve, short_name
 from packager.rewrites.tensorflow.tensor_lists import TensorList
 
 Values = Mapping[int, Any]
@@ -81,15 +81,8 @@ def read_loop(call: Call) -> Loop:
     start = list(call.values)
     invariant = frozenset(k for k in range(len(start)) if resolve(body.outputs[k]) is body.inputs[k])
     counters = {k: step for k in range(len(start)) if k not in invariant and (step := _step(k, body, start, invariant))}
-    loop = Loop(call.op.name, condition, body, start, invariant, counters, None)
+    loop = Loop(short_name(call.op), condition, body, start, invariant, counters, None)
     return replace(loop, rounds=_count_rounds(loop))
-
-
-def resolve(tensor: Any) -> Any:
-    """Where a tensor comes from, ops that hand it on left out."""
-    while tensor.op.type in PASSING:
-        tensor = tensor.op.inputs[tensor.value_index if tensor.op.type == "IdentityN" else 0]
-    return tensor
 
 
 def _fixed(tensor: Any, graph: Any, start: Sequence[Any], invariant: frozenset[int]) -> Any:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from packager.rewrites.tensorflow.complex_values import Complex, as_pair, is_pair, real_dtype
-from packager.rewrites.tensorflow.interpreter import Call, Interpreter
-from packager.rewrites.tensorflow.loop_reading import Loop, find_kernel, read_loop, resolve
+from packager.rewrites.tensorflow.interpreter import Call, Interpreter, resolve
+from packager.rewrites.tensorflow.loop_reading import Loop, find_kernel, read_loop
 from packager.rewrites.tensorflow.recurrence import run_as_layer
 from packager.rewrites.tensorflow.tensor_lists import TensorList, make_list
 

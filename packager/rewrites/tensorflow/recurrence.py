@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from packager.rewrites.tensorflow.interpreter import Interpreter, is_known, known
-from packager.rewrites.tensorflow.loop_reading import Loop, depends_only_on, find_kernel, resolve
+from packager.rewrites.tensorflow.interpreter import Interpreter, is_known, known, resolve
+from packager.rewrites.tensorflow.loop_reading import Loop, depends_only_on, find_kernel
 from packager.rewrites.tensorflow.tensor_lists import TensorList, make_list
 
 NAME = "recurrence"

@@ -184,6 +184,19 @@ gru_reset_before = _recurrent("GRU", reset_after=False)
 simple_rnn = _recurrent("SimpleRNN")
 
 
+def time_distributed() -> Any:
+    """A convolution and a dense layer that Keras 3 writes out for each frame, of both the shapes of a frame."""
+    import keras
+
+    keras.utils.set_random_seed(7)
+    samples = keras.Input((WINDOW,), name="audio")
+    frames = keras.layers.Reshape((16, 32, 4))(samples)
+    x = keras.layers.TimeDistributed(keras.layers.Conv1D(6, 5, padding="same", activation="relu"))(frames)
+    x = keras.layers.TimeDistributed(keras.layers.MaxPooling1D(2))(x)
+    x = keras.layers.TimeDistributed(keras.layers.Flatten())(x)
+    return keras.Model(samples, {"dense": keras.layers.TimeDistributed(keras.layers.Dense(5, "tanh"))(x)})
+
+
 def two_ways() -> Any:
     """Stacked and in both directions, with masked frames, as Keras 2 makes them."""
     import tf_keras as keras

@@ -47,6 +47,7 @@ FOUND: dict[str, dict[str, set[str]]] = {
     "gru": {"tflite": LISTS, "coreml": LISTS},
     "gru_reset_before": {"tflite": LISTS},
     "simple_rnn": {"tflite": LISTS},
+    "time_distributed": {"tflite": {"unrolled_frames"}},
     "two_ways": {"tflite": LISTS, "coreml": LISTS},
 }
 """by function and format: the rewrites applied; Core ML only where the rewritten graph is another than for TFLite"""
