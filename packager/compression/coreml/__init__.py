@@ -1,8 +1,8 @@
 """Core ML precisions: what coremltools' converter computes in, and what coremltools.optimize makes of the weights.
 
-Programs with compressed weights compute in float16 where float16 holds the model's numbers, else as `mixed_float16`
-does: what they lose is then their weights' precision, not the model's range. Which of the two is measured, where
-something can run them.
+Programs with compressed weights compute in float16 where float16 keeps its promise, else as `mixed_float16` does: what
+they lose is then their weights' precision, not the model's range. Which of the two is measured, where something can run
+them.
 """
 
 from __future__ import annotations
@@ -124,6 +124,9 @@ class Maker:
         return self._convert(compute_precision, self.target)
 
     def _compute_precision(self) -> str:
+        """What programs with compressed weights compute in."""
         if self.context.numerics is None or not self.context.calibration:
             return "float16"
-        return "mixed_float16"
+        from packager.compression.coreml.mixed import holds_in_float16
+
+        return "float16" if holds_in_float16(self, PRECISIONS["float16"].tolerance_db) else "mixed_float16"

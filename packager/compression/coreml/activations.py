@@ -26,6 +26,9 @@ _LARGEST_RANGE = 65504.0
 _SMALLEST_RANGE = 127 * 2.0**-14
 """a range and its 127th part must be normal numbers of float16, in which the passes hold them"""
 
+_LARGEST_FRONT_SHARE = 0.9
+"""of a model's convolutions and linear layers: what is more is no front end, but a model that ends in such an op"""
+
 _BEFORE = "compression::insert_prefix_quantize_dequantize_pair"
 _AFTER = "compression::insert_suffix_quantize_dequantize_pair"
 _MERGE = "common::dequantize_quantize_pair_elimination"
@@ -36,8 +39,8 @@ Ranges = dict[str, tuple[float, float]]
 def quantize_activations(model: Any, context: Context) -> Any:
     """A model whose activations are rounded to 8 bits where coremltools can compute with those.
 
-    What computes in float32 stays: it is there because float16 is too coarse already. So do ops in the blocks of loops,
-    whose values nothing sees, and ops whose range float16 cannot hold.
+    What computes in float32 stays: it is there because float16 is too coarse already. So do front ends,
+    what is in the blocks of loops, whose values nothing sees, and ops whose range float16 cannot hold.
 
     Args:
         model: A converted `MLModel`; stays as it is.
@@ -88,7 +91,7 @@ def _insert_pairs(model: Any, ranges: Ranges) -> Any:
     passes = [PASS_REGISTRY[name] for name in ([_BEFORE] if _has_blocks(model) else [_BEFORE, _AFTER])]
     for one in passes:
         one.set_options([PassOption("config", config), PassOption("activation_stats", statistics)])
-    passes[0].op_selector = lambda op: _may_be_rounded(op, ranges)
+    passes[0].op_selector = _Selection(ranges)
     ios17 = import_coremltools().target.iOS17.value
     return utils._apply_graph_pass(model, [*passes, PASS_REGISTRY[_MERGE]], spec_version=ios17, skip_model_load=True)
 
@@ -100,14 +103,51 @@ def _has_blocks(model: Any) -> bool:
     return any(op.blocks for block in blocks for op in block.operations)
 
 
-def _may_be_rounded(op: Any, ranges: Ranges) -> bool:
-    """Whether all values that the passes look up for an op are float16 and have a range."""
-    read = [var for key in ("x", "y") if (var := op.inputs.get(key)) is not None and var.val is None]
-    after = [
-        var for made in op.outputs for reader in made.child_ops for var in reader.outputs if len(reader.inputs) == 1
+class _Selection:
+    """Which ops may read and give 8 bits."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self._ranges = ranges
+        self._fronts: dict[Any, set[Any]] = {}
+
+    def __call__(self, op: Any) -> bool:
+        """Whether all values that the passes look up for an op are float16 and have a range, outside of a front end."""
+        read = [var for key in ("x", "y") if (var := op.inputs.get(key)) is not None and var.val is None]
+        after = [var for made in op.outputs for one in made.child_ops for var in one.outputs if len(one.inputs) == 1]
+        if not all(var.name in self._ranges for var in (*read, *op.outputs, *after)):
+            return False
+        if not all(_is_half(var) for var in (*read, *op.outputs)):
+            return False
+        block = op.enclosing_block
+        if block not in self._fronts:
+            self._fronts[block] = _find_front(block)
+        return op not in self._fronts[block]
+
+
+def _find_front(block: Any) -> set[Any]:
+    """Ops that lead to a logarithm or a power, where a model comes after these.
+
+    Such an op opens the low end of its input's range, which even steps round to 0.
+    """
+    front: set[Any] = set()
+    waiting = [
+        op for op in block.operations if op.op_type == "log" or (op.op_type == "pow" and not _is_whole(op.y.val))
     ]
-    given = [*op.outputs, *after]
-    return all(var.name in ranges for var in (*read, *given)) and all(_is_half(var) for var in (*read, *op.outputs))
+    while waiting:
+        op = waiting.pop()
+        if op is not None and op not in front:
+            front.add(op)
+            waiting += [var.op for given in op.inputs.values() for var in (given if _is_many(given) else [given])]
+    heavy = [op for op in block.operations if op.op_type in ("conv", "linear")]
+    return front if sum(op in front for op in heavy) <= _LARGEST_FRONT_SHARE * len(heavy) else set()
+
+
+def _is_many(given: Any) -> bool:
+    return isinstance(given, (list, tuple))
+
+
+def _is_whole(exponent: Any) -> bool:
+    return exponent is not None and bool(np.all(np.equal(np.mod(exponent, 1), 0)))
 
 
 def _is_half(var: Any) -> bool:

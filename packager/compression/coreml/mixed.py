@@ -7,6 +7,7 @@ join the rehearsal. Then the model is converted and run on all calls; where that
 from __future__ import annotations
 
 import functools
+import math
 import re
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -72,6 +73,43 @@ def make_mixed(maker: Maker) -> Any:
         raise PackagingError(f"precision 'mixed_float16': {fault}") from fault
 
 
+def holds_in_float16(maker: Maker, least_snr_db: float) -> bool:
+    """Whether every output of the float16 program has this signal-to-noise ratio over the calibration.
+
+    Raises:
+        PackagingError: The program cannot be run.
+    """
+    numerics, calls, references = maker.context.numerics, maker.context.calibration, maker.context.references
+    assert numerics is not None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = numerics.run(_save(maker.make("float16"), Path(folder) / "float16.mlpackage"), calls)
+            if not references:
+                references = numerics.run(_save(maker.make("float32"), Path(folder) / "float32.mlpackage"), calls)
+    except PackagingError:
+        raise
+    except TestpressError as fault:
+        raise PackagingError(f"float16, to see whether it holds: {fault}") from fault
+    names = [name for name, value in references[0].items() if _holds_floats(value) and name in found[0]]
+    return all(
+        _snr_db([(one[name], other[name]) for one, other in zip(references, found, strict=True)]) >= least_snr_db
+        for name in names
+    )
+
+
+def _snr_db(pairs: Sequence[tuple[Any, Any]]) -> float:
+    """Of one output over all calls, reference first; calls on which the reference is not finite do not count."""
+    signal = noise = 0.0
+    for reference, found in pairs:
+        if _is_finite(reference):
+            expected = np.asarray(reference, np.float64).reshape(-1)
+            noise += float(np.sum((np.asarray(found, np.float64).reshape(-1) - expected) ** 2))
+            signal += float(np.sum(expected**2))
+    if noise == 0 or signal == 0:
+        return float("inf")
+    return 10 * math.log10(signal / noise) if math.isfinite(noise) else float("-inf")
+
+
 def with_quiet_calls(calibration: Calibration) -> list[Tensors]:
     """The calls, and some of them once more so that their loudest input is almost silent, and silent."""
     calls = list(calibration)
@@ -111,8 +149,8 @@ def _error_of(tried: _Tried) -> float:
 class _MixedSearch:
     def __init__(self, numerics: Numerics, folder: Path, calls: Sequence[Tensors], maker: Maker) -> None:
         self._numerics, self._folder, self._maker = numerics, folder, maker
-        self._exact = self._save(maker.make("float32"), "float32")
-        self._half = self._save(maker.make("float16"), "float16")
+        self._exact = _save(maker.make("float32"), folder / "float32.mlpackage")
+        self._half = _save(maker.make("float16"), folder / "float16.mlpackage")
         runs = zip(calls, numerics.run(self._exact, calls), strict=True)
         held = [(call, outputs) for call, outputs in runs if all(_is_finite(value) for value in outputs.values())]
         if not held:
@@ -156,7 +194,7 @@ class _MixedSearch:
 
     def _try(self, kept: frozenset[str], name: str) -> _Tried:
         model = self._maker.convert(keeping(kept))
-        return _Tried(model, kept, self._measure(self._save(model, name)))
+        return _Tried(model, kept, self._measure(_save(model, self._folder / f"{name}.mlpackage")))
 
     def _worst_error(self, calls: Sequence[int], kept: Collection[str], bound: float) -> float:
         """The worst of some calls; the last that broke a bound is asked first next time."""
@@ -182,10 +220,10 @@ class _MixedSearch:
         expected = self._expected[index]
         return max(_error(expected[name], found[name], self._scales[name]) for name in expected)
 
-    def _save(self, model: Any, name: str) -> Path:
-        path = self._folder / f"{name}.mlpackage"
-        save_package(model.get_spec(), Path(model.weights_dir), path)
-        return path
+
+def _save(model: Any, path: Path) -> Path:
+    save_package(model.get_spec(), Path(model.weights_dir), path)
+    return path
 
 
 def _worst(errors: Sequence[float]) -> list[int]:

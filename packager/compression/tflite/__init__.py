@@ -78,7 +78,10 @@ def _rules(precision: str) -> list[dict[str, Any]]:
 def _integer_rules(model: bytes, precision: str) -> list[dict[str, Any]]:
     from packager.compression.tflite.graph import QuantizedGraph
 
-    left = "|".join(re.escape(scope) for scope in QuantizedGraph(model).left_scopes())
+    try:
+        left = "|".join(re.escape(scope) for scope in QuantizedGraph(model).left_scopes())
+    except Exception as fault:  # the generated reader raises whatever the bytes lead it to
+        raise PackagingError(f"AI Edge Quantizer: {type(fault).__name__}: {fault}") from fault
     kept = [{"regex": f"^({left})$", "operation": "BATCH_MATMUL", "algorithm_key": "no_quantize"}] if left else []
     return [*_rules(precision), *kept]
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_LARGEST_FRONT_SHARE = 0.5
-"""of the multiply-accumulates: what is more is no front end, but a model that ends in such an op"""
+_LARGEST_FRONT_SHARE = 0.9
+"""of the multiply-accumulates: what is more is no front end, but a model that ends in such an op. A spectrogram made of
+matrix products is often the larger part of a small model."""
 
 _KERNEL_INPUTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "CONV_2D_TRANSPOSE": 1}
 """kind → where its weights stand among its inputs"""
@@ -60,7 +61,7 @@ class QuantizedGraph:
             yield from (self._scope(op, graph.tensors) for op in graph.operators)
 
     def front_scopes(self) -> Iterator[str]:
-        """How the quantizer calls the ops that lead to a logarithm or a power, where they are the model's smaller part."""
+        """How the quantizer calls the ops that lead to a logarithm or a power, where a model comes after these."""
         graph = self._main
         maker = {tensor: op for op in graph.operators for tensor in op.outputs}
         front: dict[int, Any] = {}

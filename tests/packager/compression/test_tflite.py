@@ -11,6 +11,7 @@ import pytest
 from evaluators.emulators import open_model
 from packager.compression import Context, precisions, tolerance
 from packager.compression.tflite import compress
+from packager.compression.tflite.trial import Trial
 from packager.errors import PackagingError
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.tflite]
@@ -147,6 +148,14 @@ def test_activations_before_a_logarithm_and_inside_a_loop_stay_float(flatbuffers
 def test_nothing_to_calibrate_on(flatbuffers: Path, calls: list[Any], message: str) -> None:
     with pytest.raises(PackagingError, match=message):
         compress((flatbuffers / "net.tflite").read_bytes(), "static_wi8_ai8", Context(calibration=calls))
+
+
+def test_a_quantized_model_is_tried_where_it_may_crash(flatbuffers: Path) -> None:
+    calls = make_calls("net", count=1)
+    trial = Trial(calls, [{"scores": np.ones((1, 10), np.float32)}])
+    assert -100 < trial.run((flatbuffers / "net.tflite").read_bytes()) < 3
+    with pytest.raises(PackagingError, match="the runtime refuses the model"):
+        trial.run(b"no model at all, but long enough to be read")
 
 
 def test_what_is_no_model_is_one_error() -> None:
