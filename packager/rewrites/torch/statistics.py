@@ -4,8 +4,8 @@ Replaces: `std` and `var` of all elements, `var_mean` and `std_mean`, `aminmax`,
     `sum` of truth values.
 Why: coremltools 9.0 divides by n where torch divides by n - 1 if no axis is named, without a word,
     counts truth values in floats, by which nothing can be indexed, and lacks the rest.
-Given: such an op. Result: the same op along one axis of the flattened tensor; the parts apart; products by halves; a sum of
-    whole numbers.
+Given: such an op. Result: the same op along one axis of the flattened tensor; the parts apart; products by halves; a
+    sum of whole numbers.
 Equal because: flattening moves no value; a product by halves is rounded in another order.
 """
 

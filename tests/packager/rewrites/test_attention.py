@@ -114,7 +114,7 @@ def test_distances(prove: Any, audio: SimpleNamespace, p: float, points: int) ->
 
     snr_db, applied = prove(formula, audio.noise(1, 10, 8), audio.noise(1, points, 8, seed=1))
     assert snr_db >= LEAST_DB
-    assert applied == ("distances",)
+    assert "distances" in applied
 
 
 @pytest.mark.coreml

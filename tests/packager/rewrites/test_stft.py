@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -93,13 +92,16 @@ INVERSES = [
 ]
 
 
-@pytest.mark.parametrize(("hop", "options"), [*itertools.product([128, 100], INVERSES)], ids=str)
-def test_the_inverse(prove: Any, audio: SimpleNamespace, hop: int, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", INVERSES, ids=_id)
+def test_the_inverse(prove: Any, audio: SimpleNamespace, options: dict[str, Any]) -> None:
     shared = {name: options[name] for name in ("normalized", "onesided", "win_length") if name in options}
 
-    def formula(x: Any, window: Any) -> Any:
+    def there_and_back(x: Any, window: Any, hop: int) -> Any:
         spectrum = torch.stft(x, 512, hop, window=window, return_complex=True, **shared)
         return torch.istft(spectrum * (0.5 + 0.5j), 512, hop, window=window, **options)
+
+    def formula(x: Any, window: Any) -> Any:
+        return there_and_back(x, window, 128), there_and_back(x, window, 100)
 
     snr_db, applied = prove(formula, audio.voice(), window=torch.hamming_window(options.get("win_length", 512)))
     assert snr_db >= LEAST_DB
