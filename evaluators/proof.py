@@ -67,10 +67,13 @@ def _measure(player: Player, calls: Sequence[Tensors], references: Sequence[Tens
     for call, reference in zip(calls, references, strict=True):
         found = player.run(call)
         for name, expected in reference.items():
+            meters.setdefault(name, ParityMeter())
             estimate = get(name, found)
-            if estimate is not None and name not in faults:
+            if estimate is None:
+                faults[name] = "the model file has no such output"
+            elif name not in faults:
                 try:
-                    _compare(meters.setdefault(name, ParityMeter()), name, expected, estimate)
+                    _compare(meters[name], name, expected, estimate)
                 except EvaluationError as fault:
                     faults[name] = str(fault)
     return tuple(_describe(name, meter, faults.get(name)) for name, meter in meters.items())

@@ -83,6 +83,8 @@ def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
 def _trace(program: Any, source: TorchSource) -> Any:
     import torch
 
+    shared = _find_shared(program)
+
     class Outputs(torch.nn.Module):
         """The program's outputs as a tuple: traced modules return no dictionaries."""
 
@@ -91,13 +93,38 @@ def _trace(program: Any, source: TorchSource) -> Any:
             self.inner = program.module()
 
         def forward(self, *tensors: Any) -> Any:
-            return tuple(self.inner(*tensors).values())
+            found = enumerate(self.inner(*tensors).values())
+            return tuple(torch.maximum(value, value) if index in shared else value for index, value in found)
 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.jit.trace(  # type: ignore[no-untyped-call]
             Outputs(), source.tensors, check_trace=False
         )
+
+
+def _find_shared(program: Any) -> frozenset[int]:
+    """Outputs that are an input, or another output, unchanged: coremltools has one name for all of them."""
+    import torch
+
+    aten = torch.ops.aten
+    unchanging = {aten.clone.default, aten.alias.default, aten.detach.default, aten.contiguous.default}
+    shared, seen = set(), set()
+    for index, output in enumerate(program.graph.output_node().args[0]):
+        node = output
+        while node.op == "call_function" and (node.target in unchanging or _keeps_type(node)):
+            node = node.args[0]
+        if node.op == "placeholder" or node in seen:
+            shared.add(index)
+        seen.add(node)
+    return frozenset(shared)
+
+
+def _keeps_type(node: Any) -> bool:
+    import torch
+
+    casts = node.target in {torch.ops.aten.to.dtype, torch.ops.aten._to_copy.default}
+    return casts and bool(node.meta["val"].dtype == node.args[0].meta["val"].dtype)
 
 
 def _convert(
