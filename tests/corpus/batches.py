@@ -17,7 +17,8 @@ def package_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         request: `{"models": [name …], "format": …, "precisions": […], "out": folder}`.
 
     Yields:
-        `{"model", "variant", "reason", "proof"}` for each bundle; `proof` as the manifest has it, or None.
+        `{"model", "variant", "reason", "seconds", "proof", "size_bytes", "rewrites"}` for each bundle; `reason` is None
+        where it was made, and `proof` as its manifest has it.
     """
     from catalog import CATALOG
 
@@ -47,13 +48,20 @@ def _package(entry: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         for event in convert_bundles(make_job(variants, order).request):
             variant = waiting.pop(event["variant"])
-            proof = None if event["reason"] else read_bundle(folder(order, variant)).manifest.proof
-            yield {
-                "model": entry.name,
-                "variant": variant.name,
-                "reason": event["reason"],
-                "proof": proof and proof.model_dump(mode="json"),
-            }
+            facts = {} if event["reason"] else _facts(read_bundle(folder(order, variant)).manifest)
+            yield {"model": entry.name, "variant": variant.name, **_FAILED, **event, **facts}
     except Exception as fault:  # noqa: BLE001  one model that fails leaves the others their turn
         for name in waiting:
-            yield {"model": entry.name, "variant": name, "reason": f"{type(fault).__name__}: {fault}", "proof": None}
+            yield {"model": entry.name, "variant": name, **_FAILED, "reason": f"{type(fault).__name__}: {fault}"}
+
+
+_FAILED: dict[str, Any] = {"reason": None, "proof": None, "seconds": None, "size_bytes": None, "rewrites": []}
+
+
+def _facts(manifest: Any) -> dict[str, Any]:
+    inside = (one for name, one in manifest.files.items() if name.split("/")[0] == manifest.file)
+    return {
+        "proof": manifest.proof.model_dump(mode="json"),
+        "size_bytes": sum(one.size_bytes for one in inside),
+        "rewrites": list(manifest.rewrites),
+    }
