@@ -47,7 +47,7 @@ class Emulation:
         from evaluators.emulators.coreml import CoreMLModel, observe_ranges
 
         emulator = open_model(path)
-        ranges = observe_ranges(CoreMLModel(path), [as_inputs(emulator, call) for call in inputs])
+        ranges = observe_ranges(CoreMLModel(path, threads=1), [as_inputs(emulator, call) for call in inputs])
         return {
             one.op: (one.minimum, one.maximum) for one in ranges if one.minimum is not None and one.maximum is not None
         }

@@ -24,6 +24,9 @@ _AS_IN_FLOAT32 = "no_quantize"
 _LEAST_SNR_DB = 3.0
 """an output with half as much noise as signal is not coarse but wrong"""
 
+_MOST_TRIED = 8
+"""calls that every choice of ops is tried on; activations of 16 bits run on slow kernels"""
+
 
 def quantize_statically(model: bytes, precision: str, context: Context) -> bytes:
     """A float32 TFLite model with integer weights and activations.
@@ -37,7 +40,8 @@ def quantize_statically(model: bytes, precision: str, context: Context) -> bytes
     runner, signature = open_signature(model)
     check_calibration(context.calibration, runner.get_input_details(), precision=precision)
     calls = _as_inputs(runner, context.calibration)
-    trial = Trial(calls, [runner(**call) for call in calls])
+    tried = [calls[index] for index in _spread(len(calls))]
+    trial = Trial(tried, [runner(**call) for call in tried])
     ranges, graph = _observe(model, signature, calls), QuantizedGraph(model)
     best: tuple[float, bytes] | None = None
     first: PackagingError | None = None
@@ -56,6 +60,10 @@ def quantize_statically(model: bytes, precision: str, context: Context) -> bytes
         assert first is not None
         raise first
     return best[1]
+
+
+def _spread(count: int) -> list[int]:
+    return sorted({round(index) for index in np.linspace(0, count - 1, _MOST_TRIED)})
 
 
 def _as_inputs(runner: Any, calibration: Calibration) -> list[dict[str, Any]]:
