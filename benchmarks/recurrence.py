@@ -125,7 +125,7 @@ def _source(module: Any, x: Any) -> Any:
     from packager.sources.torch import TorchSource
 
     found = {"y": SourceTensor(tuple(module(x)["y"].shape), "float32")}
-    source = TorchSource(module, None, {"x": SourceTensor(tuple(x.shape), "float32")}, found, (x,), "benchmark")
+    source = TorchSource(module, {"x": SourceTensor(tuple(x.shape), "float32")}, found, (x,), "benchmark")
     with describe_stacks():
         _ = source.program
     return source

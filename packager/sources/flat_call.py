@@ -175,10 +175,15 @@ def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str], *, 
     import torch
     from torch.utils import _pytree
 
+    # torch.export refuses TorchScript's weights, which are no nn.Parameter. As tensors from elsewhere it takes them,
+    # and records the ops that TorchScript's interpreter calls, loops unrolled and branches taken.
+    hidden = isinstance(model, torch.jit.ScriptModule)
+
     class FlatModule(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = model
+            self.training = False
+            self.model = [model] if hidden else model
 
         def forward(self, *tensors: Any) -> dict[str, Any]:
             given = iter(tensor.clone() if copies else tensor for tensor in tensors)
@@ -186,10 +191,11 @@ def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str], *, 
                 _enter(next(given), leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in arguments.leaves
             ]
             args, kwargs = _pytree.tree_unflatten(leaves, arguments.structure)
-            found = [tensor for _, tensor in flatten_outputs(self.model(*args, **kwargs))]
+            called: Any = self.model[0] if hidden else self.model
+            found = [tensor for _, tensor in flatten_outputs(called(*args, **kwargs))]
             return {name: leave(tensor) for name, tensor in zip(names, found, strict=True)}
 
-    return FlatModule().eval()
+    return FlatModule()
 
 
 def _enter(tensor: Any, example: Any) -> Any:

@@ -17,7 +17,6 @@ from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
-from packager.rewrites.torch.recurrent_shapes import describe_stacks
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
 from packager.sources.exporting import export_program
 from packager.sources.flat_call import Arguments, flatten_outputs, leave, make_flat_module, name_outputs, take_apart
@@ -32,7 +31,6 @@ class TorchSource:
 
     Attributes:
         module: Takes the input tensors in order and returns a dictionary of outputs.
-        script: The TorchScript module where the source is one, else None.
         inputs: By name, in the order of the call.
         outputs: By name.
         tensors: Example inputs, in order.
@@ -40,7 +38,6 @@ class TorchSource:
     """
 
     module: Any
-    script: Any
     inputs: Mapping[str, SourceTensor]
     outputs: Mapping[str, SourceTensor]
     tensors: tuple[Any, ...]
@@ -68,8 +65,12 @@ class TorchSource:
         Raises:
             PackagingError: torch.export cannot follow the model's code.
         """
+        import torch
+
         try:
-            return _export_script(self) if self.script is not None else export_program(self.module, self.tensors)
+            # What TorchScript optimised for real values knows no others.
+            with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+                return export_program(self.module, self.tensors)
         except Exception as fault:
             raise PackagingError(f"torch.export cannot follow the model: {explain(fault)}") from fault
 
@@ -102,7 +103,6 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     check_outputs(source.spec, {name: tuple(tensor.shape) for name, tensor in found.items()}, where=where)
     return TorchSource(
         module=module,
-        script=model if isinstance(model, torch.jit.ScriptModule) else None,
         inputs={name: _describe(tensor) for name, tensor in zip(arguments.names, tensors, strict=True)},
         outputs={name: _describe(tensor) for name, tensor in found.items()},
         tensors=tensors,
@@ -130,6 +130,8 @@ def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, 
         model, example = model.module(), example if example is not None else (tuple(args), dict(kwargs))
     elif isinstance(model, torch.nn.Module):
         model.eval()
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
         if not isinstance(model, torch.jit.ScriptModule):
             model, example = model.float(), _pytree.tree_map(_to_single, example)
     else:
@@ -209,17 +211,6 @@ def _call(model: Any, arguments: Arguments, where: str) -> Any:
         return model(*args, **kwargs)
     except Exception as fault:
         raise PackagingError(f"{where}: fails on its example inputs: {explain(fault)}") from fault
-
-
-def _export_script(source: TorchSource) -> Any:
-    """A TorchScript module by way of an exported program of its graph, exported again under the outputs' names."""
-    from torch._export.converter import TS2EPConverter
-
-    with describe_stacks():
-        program = TS2EPConverter(source.script, source.tensors).convert()
-    example = take_apart(source.script.forward, source.tensors, where=source.where)
-    module = make_flat_module(program.module(), example, tuple(source.outputs))
-    return export_program(module, source.tensors)
 
 
 def _same(before: Any, after: Any) -> bool:

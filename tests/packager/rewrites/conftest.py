@@ -144,7 +144,7 @@ def _convert(module: Any, tensors: Sequence[Any], format_: str, folder: Path) ->
         return {name: SourceTensor(tuple(v.shape), str(v.dtype).removeprefix("torch.")) for name, v in values.items()}
 
     inputs = {f"x{index}": tensor for index, tensor in enumerate(tensors)}
-    source = TorchSource(named, None, describe(inputs), describe(expected), tuple(tensors), "test")
+    source = TorchSource(named, describe(inputs), describe(expected), tuple(tensors), "test")
     write = importlib.import_module(f"packager.converters.torch_to_{format_}").prepare(source, Context())
     path = folder / ("model.tflite" if format_ == "tflite" else "model.mlpackage")
     write("float32", path)

@@ -125,7 +125,7 @@ def make_source(module: Any, inputs: Mapping[str, Any]) -> TorchSource:
     module.eval()
     with torch.no_grad():
         outputs = module(*inputs.values())
-    return TorchSource(module, None, describe(inputs), describe(outputs), tuple(inputs.values()), "test")
+    return TorchSource(module, describe(inputs), describe(outputs), tuple(inputs.values()), "test")
 
 
 def random_tensors(**shapes: tuple[int, ...]) -> dict[str, Any]:
