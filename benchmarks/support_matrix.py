@@ -128,7 +128,7 @@ def render(models: list[str], events: list[Event], options: argparse.Namespace) 
         "",
         f"Made by `python -m benchmarks.support_matrix{names} --write {options.write}` from every model of",
         "`tests/corpus/`, random weights. Parity is the worst output's SNR beside the source, in the emulator of the",
-        "format on this host; float32 promises 60 dB and float16 30 dB. The first variant of a format holds the seconds",
+        "format on this host; float32 promises 60 dB, float16 30 dB. The first variant of a format holds the seconds",
         "that all of them share: loading, exporting, rewriting, but not the import of the converters.",
         "",
         *(f"- {line}" for line in summarise(events).splitlines()),
