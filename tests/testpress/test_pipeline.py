@@ -72,16 +72,17 @@ def test_a_bundle_of_another_recipe_is_out_of_date(notes_job: Job) -> None:
 
 
 def test_a_source_that_nothing_can_be_made_of_is_said_once(notes_job: Job, saved_models: Path) -> None:
-    notes_job.recipe["model"]["source"] = str(saved_models / "two_inputs")
+    notes_job.recipe["model"]["source"] = str(saved_models / "notes")
+    notes_job.recipe["model"]["signature"] = "other"
     notes_job.recipe["variants"]["tflite"] = ["float32", "float16"]
     notes_job.write()
     told = Told()
     with pytest.raises(PackagingError) as caught:
-        pipeline.package_recipe(read_recipe(notes_job.path), notes_job.out, told)
-    assert str(caught.value) == (
-        f"nothing could be packaged: {saved_models / 'two_inputs'}: signature takes 2 inputs (left, right); "
-        f"testpress binds one audio input\n(log: {notes_job.out / 'logs' / 'package-tflite.log'})"
+        pipeline.run(read_recipe(notes_job.path), notes_job.out, told, command="x")
+    assert str(caught.value).startswith(
+        f"nothing could be packaged: {saved_models / 'notes'}: has no signature 'other'; model.signature can be: "
     )
+    assert str(caught.value).endswith(f"\n(log: {notes_job.out / 'logs' / 'package-tflite.log'})")
     assert told.lines == []
 
 
