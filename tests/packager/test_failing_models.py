@@ -29,8 +29,8 @@ def test_an_op_without_lowering_is_named_with_its_line(tmp_path: Path) -> None:
         + place
     )
     assert coreml.reason == (
-        "coremltools: NotImplementedError: PyTorch convert function for op 'linalg_svdvals' not implemented. "
-        "(op linalg_svdvals, " + place
+        "coremltools: NotImplementedError: PyTorch convert function for op '_linalg_svd' not implemented. "
+        "(op _linalg_svd, " + place
     )
     for outcome in (tflite, coreml):
         assert outcome.bundle is None
