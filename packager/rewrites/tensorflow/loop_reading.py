@@ -114,7 +114,7 @@ def _count_rounds(loop: Loop) -> int | None:
     if not limits:
         return None
     rounds = [-(-(limit - int(known(loop.start[k]))) // loop.counters[k]) for k, limit in limits]
-    return max(0, *rounds) if len(rounds) > 1 else max(0, rounds[0])
+    return max(0, min(rounds))  # a loop ends when the first of its limits is reached
 
 
 def _limits(tensor: Any, loop: Loop) -> list[tuple[int, int]] | None:
