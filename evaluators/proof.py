@@ -76,7 +76,7 @@ def _measure(player: Player, calls: Sequence[Tensors], references: Sequence[Tens
                     _compare(meters[name], name, expected, estimate)
                 except EvaluationError as fault:
                     faults[name] = str(fault)
-    return tuple(_describe(name, meter, faults.get(name)) for name, meter in meters.items())
+    return tuple(_describe(name, meter, faults.get(name)) for name, meter in sorted(meters.items()))
 
 
 def _prove_length(player: Player, trial: LengthTrial, tolerance_db: float) -> LengthProof:
@@ -85,7 +85,8 @@ def _prove_length(player: Player, trial: LengthTrial, tolerance_db: float) -> Le
         outputs = _measure(player, trial.calls, trial.references)
     except EvaluationError as fault:
         outputs = tuple(
-            OutputProof(output=name, snr_db=None, max_abs_error=None, reason=str(fault)) for name in trial.references[0]
+            OutputProof(output=name, snr_db=None, max_abs_error=None, reason=str(fault))
+            for name in sorted(trial.references[0])
         )
     return LengthProof(
         inputs={name: value.shape for name, value in trial.calls[0].items()},
