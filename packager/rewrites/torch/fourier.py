@@ -9,21 +9,22 @@ matrix of n * n, LiteRT's XNNPACK took 0.15 ms in place of 0.37 (n = 400, 100 fr
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from packager.rewrites.fourier_matrices import (
+    Floats,
+    choose_factors,
+    make_first_stage,
+    make_matrix,
+    make_second_stage,
+    mirror_weights,
+)
 from packager.rewrites.torch.complex_numbers import Complex
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Floats = npt.NDArray[np.float32]
-
-WHOLE = 64
-"""up to this length one matrix is as good"""
 
 
 def analyse(frames: Tensor, bins: int, window: Tensor | None = None, *, frequency_first: bool = False) -> Complex:
@@ -40,9 +41,9 @@ def analyse(frames: Tensor, bins: int, window: Tensor | None = None, *, frequenc
     """
     size = frames.shape[-1]
     leading = frames.shape[:-1]
-    factors = _factors(size)
+    factors = choose_factors(size)
     if factors is None:
-        weights = _like(_matrix(size, bins), frames)  # (n, 2 * bins)
+        weights = _like(make_matrix(size, bins), frames)  # (n, 2 * bins)
         both = frames.reshape(-1, size) @ (weights if window is None else weights * window[:, None])
         both = both.reshape(-1, 2, bins).permute((1, 2, 0) if frequency_first else (1, 0, 2))
     else:
@@ -59,12 +60,12 @@ def _analyse_in_stages(
     """Gives (2, frame, at least bins), or (2, at least bins, frame)."""
     rows, columns = factors
     wanted = min(columns, -(-bins // rows))
-    first = _like(_first_stage(rows, columns), frames)
+    first = _like(make_first_stage(rows, columns), frames)
     if window is not None:
         first = first * window.reshape(rows, columns).t()[:, :, None]
     x = frames.reshape(-1, rows, columns).permute(2, 0, 1) @ first  # (columns, frame, 2 * rows)
     x = x.reshape(columns, -1, 2, rows).permute(1, 3, 2, 0).reshape(-1, rows, 2 * columns)
-    x = x @ _like(_second_stage(columns, wanted), frames)  # (frame, rows, 2 * wanted)
+    x = x @ _like(make_second_stage(columns, wanted), frames)  # (frame, rows, 2 * wanted)
     x = x.reshape(-1, rows, 2, wanted)
     if frequency_first:
         return x.permute(2, 3, 1, 0).reshape(2, wanted * rows, -1)
@@ -88,10 +89,10 @@ def synthesise(spectrum: Complex, size: int, scale: float, window: Tensor | None
     bins = size // 2 + 1
     leading = spectrum.real.shape[:-1]
     both = torch.stack([spectrum.real, spectrum.imag], -2).reshape(-1, 2, bins)
-    both = both * _like(_mirrored(size, scale), both)
-    factors = _factors(size)
+    both = both * _like(mirror_weights(size, scale), both)
+    factors = choose_factors(size)
     if factors is None:
-        weights = _like(_matrix(size, bins), both)
+        weights = _like(make_matrix(size, bins), both)
         frames = both.reshape(-1, 2 * bins) @ (weights if window is None else weights * window[:, None]).t()
         return frames.reshape(*leading, size)
     rows, columns = factors
@@ -99,9 +100,9 @@ def synthesise(spectrum: Complex, size: int, scale: float, window: Tensor | None
     if wanted * rows > bins:
         both = torch.nn.functional.pad(both, (0, wanted * rows - bins))
     x = both.reshape(-1, 2, wanted, rows).permute(0, 3, 1, 2).reshape(-1, rows, 2 * wanted)
-    x = x @ _like(np.ascontiguousarray(_second_stage(columns, wanted).T), both)  # (frame, rows, 2 * columns)
+    x = x @ _like(np.ascontiguousarray(make_second_stage(columns, wanted).T), both)  # (frame, rows, 2 * columns)
     x = x.reshape(-1, rows, 2, columns).permute(3, 0, 2, 1).reshape(columns, -1, 2 * rows)
-    first = _like(np.ascontiguousarray(_first_stage(rows, columns).transpose(0, 2, 1)), both)
+    first = _like(np.ascontiguousarray(make_first_stage(rows, columns).transpose(0, 2, 1)), both)
     if window is not None:
         first = first * window.reshape(rows, columns).t()[:, None, :]
     x = x @ first  # (columns, frame, rows)
@@ -130,61 +131,3 @@ def _like(array: Floats, model: Tensor) -> Tensor:
     import torch
 
     return torch.from_numpy(array).to(model.dtype)
-
-
-@cache
-def _factors(size: int) -> tuple[int, int] | None:
-    """Rows and columns that need the fewest products and bytes of weights together, if they need less than a matrix."""
-    pairs = [(rows, size // rows) for rows in range(2, size // 2 + 1) if size % rows == 0]
-    if size <= WHOLE or not pairs:
-        return None
-    best = min(pairs, key=_cost)
-    return best if _cost(best) < 5 * size * size else None
-
-
-def _cost(factors: tuple[int, int]) -> int:
-    rows, columns = factors
-    products = 2 * rows * columns * (rows + columns)
-    return products + 4 * (2 * rows * rows * columns + 2 * columns * columns)
-
-
-def _phases(points: npt.NDArray[np.int_], size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    # Whole turns are taken off before the multiplication, where they are exact.
-    radians = 2 * np.pi * (points % size) / size
-    return np.cos(radians), np.sin(radians)
-
-
-@cache
-def _matrix(size: int, bins: int) -> Floats:
-    """(n, 2 * bins): cosines, then negative sines."""
-    cosines, sines = _phases(np.arange(size)[:, None] * np.arange(bins)[None], size)
-    matrix: Floats = np.concatenate([cosines, -sines], 1).astype(np.float32)
-    return matrix
-
-
-@cache
-def _first_stage(rows: int, columns: int) -> Floats:
-    """(columns, rows, 2 * rows): the transform of a column, turned by its twiddle factors."""
-    column = np.arange(columns)[:, None, None]
-    row, bin_ = np.arange(rows)[None, :, None], np.arange(rows)[None, None]
-    cosines, sines = _phases((row * columns + column) * bin_, rows * columns)
-    matrix: Floats = np.concatenate([cosines, -sines], 2).astype(np.float32)
-    return matrix
-
-
-@cache
-def _second_stage(columns: int, wanted: int) -> Floats:
-    """(2 * columns, 2 * wanted): a complex product with real and imaginary parts side by side."""
-    cosines, sines = _phases(np.arange(columns)[:, None] * np.arange(wanted)[None], columns)
-    matrix: Floats = np.block([[cosines, -sines], [sines, cosines]]).astype(np.float32)
-    return matrix
-
-
-@cache
-def _mirrored(size: int, scale: float) -> Floats:
-    """(bins,): every bin counts twice, for its mirror image, but those that have none."""
-    weights = np.full(size // 2 + 1, 2 * scale, np.float32)
-    weights[0] = scale
-    if size % 2 == 0:
-        weights[-1] = scale
-    return weights
