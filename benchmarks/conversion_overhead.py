@@ -27,6 +27,19 @@ PRECISIONS = {
     "tflite": ["float32", "float16", "dynamic_wi8_afp32", "weight_only_wi8_afp32"],
     "coreml": ["float32", "float16", "linear_w8", "palettized_w6"],
 }
+_FLOAT16 = [
+    {
+        "regex": ".*",
+        "operation": "*",
+        "algorithm_key": "float_casting",
+        "op_config": {
+            "weight_tensor_config": {"num_bits": 16, "granularity": "TENSORWISE", "dtype": "FLOAT"},
+            "compute_precision": "FLOAT",
+            "explicit_dequantize": True,
+        },
+    }
+]
+"""the AI Edge Quantizer has no recipe of that name"""
 _TFLITE = """
     import sys, {module}
     import litert_torch
@@ -90,13 +103,11 @@ def _time_ours(model: str, format_: str, count: int) -> float:
 
 
 def _time_bare(model: str, format_: str, precision: str) -> float:
-    from packager.compression.tflite import FLOAT16_WEIGHTS
-
     module, _, function = model.partition(":")
     folder = Path(tempfile.mkdtemp())
     path = str(folder / ("model.tflite" if format_ == "tflite" else "Model.mlpackage"))
     text = textwrap.dedent(_TFLITE if format_ == "tflite" else _COREML)
-    facts = {"module": module, "function": function, "precision": precision, "path": path, "float16": FLOAT16_WEIGHTS}
+    facts = {"module": module, "function": function, "precision": precision, "path": path, "float16": _FLOAT16}
     try:
         return _time([sys.executable, "-c", text.format(**facts)])
     finally:

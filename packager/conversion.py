@@ -6,7 +6,6 @@ import importlib
 import importlib.metadata
 import tempfile
 import time
-import traceback
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any, get_args
 
 import numpy.typing as npt
 
-from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from packager.bundle import (
     MANIFEST_NAME,
@@ -32,7 +30,7 @@ from packager.compression import Context, model_file, tolerance
 from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
 from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
-from packager.diagnosis import explain
+from packager.diagnosis import report_fault
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.lengths import refuse_lengths
@@ -123,11 +121,8 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
             with stage_folder(Path(bundle.folder)) as stage:
                 _write_bundle(prepared, bundle, stage)
-        except TestpressError as fault:
-            reason = str(fault)
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            traceback.print_exc()
-            reason = explain(fault)
+            reason = report_fault(fault)
         yield {"variant": bundle.variant, "reason": reason, "seconds": round(time.monotonic() - began, 3)}
         began = time.monotonic()
 

@@ -9,6 +9,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from device_profiles.errors import TestpressError
+
 _LONGEST = 300
 _EXECUTING = re.compile(r"While executing %\S+ :.*?target=(?P<op>[\w.:]+)\]")
 _OPS = (
@@ -44,6 +46,17 @@ def explain(fault: BaseException, program: Any = None) -> str:
         parts.append(f"at {place}")
     reason = describe_fault(fault)
     return f"{reason} ({', '.join(parts)})" if parts else reason
+
+
+def report_fault(fault: Exception) -> str:
+    """What ended a worker's job as one line; the whole of it goes to the worker's log.
+
+    Frameworks' faults are explained; the line of a fault of our own is its message, and only what caused it is news.
+    """
+    ours = isinstance(fault, TestpressError)
+    if not ours or fault.__cause__ is not None:
+        traceback.print_exception(fault)
+    return str(fault) if ours else explain(fault)
 
 
 def describe_fault(fault: BaseException) -> str:

@@ -8,11 +8,9 @@ import json
 import os
 import signal
 import sys
-import traceback
 from pathlib import Path
 
-from device_profiles.errors import TestpressError
-from packager.diagnosis import explain
+from packager.diagnosis import report_fault
 
 _PR_SET_PDEATHSIG = 1
 
@@ -28,11 +26,8 @@ def main(arguments: list[str]) -> int:
             for event in getattr(importlib.import_module(module), function)(request):
                 events.write(json.dumps(event, allow_nan=False) + "\n")
                 events.flush()
-        except TestpressError as fault:
-            events.write(json.dumps({"worker_fault": str(fault)}) + "\n")
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            traceback.print_exc()
-            events.write(json.dumps({"worker_fault": explain(fault)}) + "\n")
+            events.write(json.dumps({"worker_fault": report_fault(fault)}) + "\n")
     return 0
 
 

@@ -20,6 +20,8 @@ from packager.sources.tensorflow import TensorFlowSource
 
 def prepare(source: TensorFlowSource, context: Context) -> Write:
     """Convert with coremltools, the first half once for all precisions; the features carry the source's names."""
+    import tensorflow as tf
+
     ct = import_coremltools()
     lengths = context.lengths
     function = source.trace({name: one.axis for name, one in lengths.items()}) if lengths else source.function
@@ -30,7 +32,7 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
         inputs = [_input_type(ct, tensor, source, context) for tensor in rewritten.function.inputs]
         return ct.convert([rewritten.function], source="tensorflow", inputs=inputs, **options)
 
-    shared = share_frontend(start)
+    shared = share_frontend(start, f"tensorflow=={tf.__version__}")
     natives = {name: tensor.name.partition(":")[0] for name, tensor in rewritten.function.structured_outputs.items()}
 
     def convert(compute_precision: Any, target: Any) -> Any:

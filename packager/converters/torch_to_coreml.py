@@ -15,6 +15,7 @@ import numpy as np
 
 from packager.compression import Context
 from packager.compression.coreml import find_target, make_model
+from packager.compression.coreml.programs import share_frontend
 from packager.converters import Write
 from packager.converters._lengths import find_way
 from packager.diagnosis import explain
@@ -38,6 +39,8 @@ def prepare(source: TorchSource, context: Context) -> Write:
     Raises:
         PackagingError: The model can be neither exported nor traced.
     """
+    import torch
+
     ct = import_coremltools()
     register_all("coreml")
     if context.lengths:
@@ -50,8 +53,18 @@ def prepare(source: TorchSource, context: Context) -> Write:
         functools.cache(lambda: program.run_decompositions({})),
     ]
 
+    def start(**options: Any) -> Any:
+        return _start(ct, source, frontends, options)
+
+    shared = share_frontend(start, f"torch=={torch.__version__}")
+
     def convert(compute_precision: Any, target: Any) -> Any:
-        return _convert(source, frontends, program, (compute_precision, target))
+        try:
+            return shared(compute_precision, target)
+        except PackagingError:
+            raise
+        except Exception as fault:
+            raise PackagingError(f"coremltools: {explain(fault, program)}") from fault
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)
@@ -65,7 +78,8 @@ def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
     inputs = _input_types(ct, source, context)
 
     def start(program: Any, compute_precision: Any, target: Any) -> Any:
-        return _call(ct, program, inputs, _output_types(ct, source), (compute_precision, target))
+        options = {"compute_precision": compute_precision, "minimum_deployment_target": target}
+        return _call(ct, program, inputs, _output_types(ct, source), options)
 
     way = find_way(source, context, start, find_target(context.minimum_deployment_target))
 
@@ -127,35 +141,24 @@ def _keeps_type(node: Any) -> bool:
     return casts and bool(node.meta["val"].dtype == node.args[0].meta["val"].dtype)
 
 
-def _convert(
-    source: TorchSource, frontends: Sequence[Callable[[], Any]], program: Any, options: tuple[Any, Any]
-) -> Any:
-    """An MLModel by the first frontend that takes the model; `options` are compute precision and deployment target."""
-    ct = import_coremltools()
+def _start(ct: Any, source: TorchSource, frontends: Sequence[Callable[[], Any]], options: dict[str, Any]) -> Any:
+    """What the first frontend that takes the model makes of it; where none does, the first one's fault."""
     faults = []
     for frontend in frontends:
         try:
             return _call(ct, frontend(), _input_types(ct, source, Context()), _output_types(ct, source), options)
         except PackagingError:
             raise
-        except Exception as fault:  # noqa: BLE001  the next frontend may take it; the first fault is raised below
+        except Exception as fault:  # noqa: BLE001  the next frontend may take it
             faults.append(fault)
-    raise PackagingError(f"coremltools: {explain(faults[0], program)}") from faults[0]
+    raise faults[0]
 
 
-def _call(ct: Any, program: Any, inputs: list[Any], outputs: list[Any], options: tuple[Any, Any]) -> Any:
+def _call(ct: Any, program: Any, inputs: list[Any], outputs: list[Any], options: dict[str, Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ct.convert(
-            program,
-            source="pytorch",
-            convert_to="mlprogram",
-            inputs=inputs,
-            outputs=outputs,
-            skip_model_load=True,
-            compute_precision=options[0],
-            minimum_deployment_target=options[1],
-        )
+        every = {"convert_to": "mlprogram", "skip_model_load": True, **options}
+        return ct.convert(program, source="pytorch", inputs=inputs, outputs=outputs, **every)
 
 
 def _input_types(ct: Any, source: TorchSource, context: Context) -> list[Any]:

@@ -2,8 +2,8 @@
 
 Some models (EnCodec) hold strides in buffers and compute their padding with tensors. Nothing of it depends on the
 audio, only on its length, which is fixed; but torch.export traces with tensors that have no values, and stops where one
-decides how much is padded. Here small integer buffers keep their values, and what is computed of known tensors alone is
-computed, not traced.
+decides how much is padded, or where attention asks whether a mask made in `forward` is the causal one. Here small
+integer buffers keep their values, and what is computed of known tensors alone is computed, not traced.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ def _compute_known() -> Any:
     from torch.utils._python_dispatch import _disable_current_modes
     from torch.utils._pytree import tree_leaves
 
-    makers = {torch.tensor, torch.as_tensor}
+    makers = {
+        *(torch.tensor, torch.as_tensor, torch.arange, torch.linspace, torch.eye),
+        *(torch.full, torch.ones, torch.zeros, torch.tril_indices, torch.triu_indices),
+    }
 
     def is_known(tensor: Any) -> bool:
         plain = type(tensor) in (torch.Tensor, torch.nn.Parameter)

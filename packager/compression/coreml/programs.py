@@ -8,8 +8,12 @@ Source: `_COMMON_PASSES` of coremltools 9.0 (converters/mil/mil/passes/pass_pipe
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from packager.compression.coreml import Convert
@@ -18,15 +22,20 @@ from packager.mlpackage import import_coremltools
 _FIRST_OF_A_PRECISION = "common::add_fp16_cast"
 _CLEANUP = "common::dead_code_elimination"
 """runs in the frontend too, but only where the pipeline given has it"""
+_STACK_BYTES = 512 << 20
+_MOST_FRAMES = 1_000_000
+_SOURCE = "com.github.apple.coremltools.source"
+"""the metadata that Xcode shows; the second half would name the program in between"""
 
 
-def share_frontend(start: Callable[..., Any]) -> Convert:
+def share_frontend(start: Callable[..., Any], source: str) -> Convert:
     """A `convert` for `make_model` whose first half runs once for each deployment target.
 
     Args:
         start: Calls `coremltools.convert` with the model, its inputs and outputs, and the keyword arguments given:
             `convert_to`, `compute_precision`, `minimum_deployment_target` and `pass_pipeline`. Inputs and outputs get
             float32 where they have no type.
+        source: The framework and its version, for the metadata.
     """
     ct = import_coremltools()
     passes = list(ct.PassPipeline.DEFAULT.passes)
@@ -41,8 +50,8 @@ def share_frontend(start: Callable[..., Any]) -> Convert:
                 minimum_deployment_target=target,
                 pass_pipeline=ct.PassPipeline([*passes[:place], _CLEANUP]),
             )
-        return ct.convert(
-            copy.deepcopy(programs[target]),
+        model = ct.convert(
+            _copy(programs[target]),
             source="milinternal",
             convert_to="mlprogram",
             compute_precision=compute_precision,
@@ -50,5 +59,25 @@ def share_frontend(start: Callable[..., Any]) -> Convert:
             pass_pipeline=ct.PassPipeline(passes[place:]),
             skip_model_load=True,
         )
+        model.user_defined_metadata[_SOURCE] = source
+        return model
 
     return convert
+
+
+def _copy(program: Any) -> Any:
+    """A deep copy. It follows ops to what they read, so it is as deep as the program is long."""
+    with _deep_stacks(), ThreadPoolExecutor(1) as pool:
+        return pool.submit(copy.deepcopy, program).result()
+
+
+@contextlib.contextmanager
+def _deep_stacks() -> Iterator[None]:
+    """Room for recursion in threads that start here."""
+    frames, size = sys.getrecursionlimit(), threading.stack_size(_STACK_BYTES)
+    sys.setrecursionlimit(max(frames, _MOST_FRAMES))
+    try:
+        yield
+    finally:
+        threading.stack_size(size)
+        sys.setrecursionlimit(frames)
