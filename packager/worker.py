@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import importlib
 import json
@@ -9,6 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from packager.diagnosis import report_fault
 
@@ -39,5 +41,13 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
+def _end(code: int) -> NoReturn:
+    """Leave without taking the frameworks apart, object by object: seconds, and now and then a crash."""
+    atexit._run_exitfuncs()  # temporary folders are removed there
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _end(main(sys.argv[1:]))
