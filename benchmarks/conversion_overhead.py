@@ -3,8 +3,8 @@
     python -m benchmarks.conversion_overhead --rounds 3
 
 "bare" is a script that imports the converter, makes the model, converts and writes the file, as one would by hand: no
-golden vectors, no proof, no manifest. For four variants it is four such scripts, one a variant. Its palette is a uniform
-one, as coremltools needs another package for its k-means. Ratios are of medians.
+golden vectors, no proof, no manifest. For four variants it is four such scripts, one a variant. Its palette is a
+uniform one, as coremltools needs another package for its k-means. Ratios are of medians.
 """
 
 from __future__ import annotations
