@@ -1,8 +1,9 @@
-"""Exported programs (.pt2), read so that nothing in the file can run code.
+"""Exported programs (.pt2) and TorchScript, read so that nothing in the file can run code.
 
 torch.export.load trusts what it reads: it unpickles tensors, evaluates sizes and guards as Python, calls whatever an
-op's name leads to below `torch`, and loads compiled libraries. Here each of these ways is shut, and a file that would
-go one is refused.
+op's name leads to below `torch`, imports modules that the structure of arguments names, and loads compiled libraries.
+And ops, in TorchScript too, can write files, as a shell's or Python's own. Here each of these ways is shut, and a file
+that would go one is refused.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ _UNREAD = frozenset({"metadata", "guards_code", "as_string"})
 _SPECS = frozenset({"in_spec", "out_spec"})
 """keys that hold JSON as text"""
 
+_IMPORTS = frozenset({"__enum__", "default_factory_module"})
+"""keys within that JSON beside which torch finds the name of a module, and imports it"""
+
+_FILE_OPS = re.compile(r"\b(from_file|save)\b|\bgetattr\b(?!\([\w.() ]+, \"[^\"\\]*\"\))")
+"""ops that open files, in TorchScript; and `getattr` other than TorchScript writes it, as it could spell their names"""
+
 
 class HoldsCodeError(pickle.UnpicklingError):
     """A file would run code of its own; the message says what it holds."""
@@ -61,8 +68,8 @@ def load_program(path: Path, *, trust: bool) -> Any:
 
     Args:
         path: What `torch.export.save` wrote.
-        trust: Whether code in it may run. Without, its guards, which only compare inputs with those of the export, are
-            left out.
+        trust: Whether code in it may run. Without, its module has no guards, which only compare inputs with those of
+            the export: torch writes them as Python, in which text of the file stands.
 
     Raises:
         HoldsCodeError: It holds code, and is not trusted; torch may wrap it in a fault of its own.
@@ -75,8 +82,31 @@ def load_program(path: Path, *, trust: bool) -> Any:
     package = importlib.import_module("torch.export.pt2_archive._package")
     with _shut(package):
         program: Any = package.load_pt2(str(path)).exported_programs["model"]
-    program._guards_code = []  # they are run as Python as soon as the program is made a module
+    program._guards_code = []
+    program.module = functools.partial(program.module, check_guards=False)  # others come of the example inputs
     return program
+
+
+def load_script(path: Path, *, trust: bool) -> Any:
+    """A `torch.jit.ScriptModule` in evaluation mode.
+
+    Args:
+        path: What `torch.jit.save` wrote.
+        trust: Whether it may open files.
+
+    Raises:
+        HoldsCodeError: It opens files, and is not trusted.
+    """
+    import torch
+
+    if not trust:
+        reader = torch._C.PyTorchFileReader(str(path))  # which torch.jit.load reads with: both see the same
+        for name in reader.get_all_records():
+            code = name.lower().endswith(".py")  # it finds x.PY too where it is asked for x.py
+            found = _FILE_OPS.search(reader.get_record(name).decode()) if code else None
+            if found:
+                raise HoldsCodeError(f"TorchScript with {found[0]!r}, which can open files")
+    return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
@@ -95,6 +125,8 @@ def _shut(package: Any) -> Iterator[None]:
 
     def find_op(deserializer: Any, name: str) -> Any:
         found = find(deserializer, name)
+        if isinstance(found, torch._ops.OpOverload) and any(one.name == "filename" for one in found._schema.arguments):
+            raise HoldsCodeError(f"a call of {name}, which opens a file")
         if isinstance(found, str | torch._ops.OpOverload | torch._ops.HigherOrderOperator) or found in serde._SYM_OPS:
             return found
         raise HoldsCodeError(f"a call of {name}, which is no op")
@@ -156,6 +188,8 @@ def _is_text(value: Any) -> bool:
 def _check_spec(value: Any) -> None:
     """The structure of arguments: JSON, and within it the keys of dictionaries as JSON once more."""
     if isinstance(value, dict):
+        if _IMPORTS & value.keys():
+            raise HoldsCodeError("the name of a module to import")
         for name, inner in value.items():
             check_text(name)
             _check_spec(inner)

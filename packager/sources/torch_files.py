@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from packager.errors import PackagingError
-from packager.sources.torch_archives import HoldsCodeError, load_program
+from packager.sources.torch_archives import HoldsCodeError, load_program, load_script
 
 
 def load_checkpoint(path: Path, *, trust: bool) -> Any:
@@ -24,7 +24,7 @@ def load_checkpoint(path: Path, *, trust: bool) -> Any:
 
     try:
         if is_torchscript(path):
-            return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            return load_script(path, trust=trust)
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
@@ -44,7 +44,7 @@ def load_module(path: Path, *, trust: bool) -> Any:
 
     try:
         if is_torchscript(path):
-            return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            return load_script(path, trust=trust)
         if path.suffix == ".pt2":
             return load_program(path, trust=trust)
     except Exception as fault:
