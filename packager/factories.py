@@ -72,7 +72,8 @@ def _module_file(module: str, base: Path, where: str) -> Path:
 def digest_factory(path: Path) -> str:
     """One SHA-256 over a module and all modules beside it (or in its package) that it imports, however indirectly.
 
-    Imports are read, not run: files opened by the code and installed packages are not part of it.
+    Of a package that is every `__init__.py` on the way: they run too. Imports are read, not run: files opened by the
+    code and installed packages are not part of it.
 
     Raises:
         PackagingError: A file is not Python.
@@ -93,7 +94,8 @@ def _imported_files(file: Path, text: bytes) -> list[Path]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as fault:
         raise PackagingError(f"{file}: is not Python: {fault}") from None
-    found = []
+    top = _package_root(file)
+    found = [parent / "__init__.py" for parent in file.parents if parent != top and parent.is_relative_to(top)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [(0, alias.name) for alias in node.names]
@@ -103,7 +105,7 @@ def _imported_files(file: Path, text: bytes) -> list[Path]:
         else:
             continue
         for level, name in names:
-            roots = [file.parents[level - 1]] if level else [file.parent, _package_root(file)]
+            roots = [file.parents[level - 1]] if level else [file.parent, top]
             for inner in (root.joinpath(*name.split(".")) for root in roots):
                 candidates = (inner.with_suffix(".py"), inner / "__init__.py")
                 found += [candidate for candidate in candidates if name and candidate.is_file()]
@@ -138,7 +140,11 @@ def import_file(path: Path) -> ModuleType:
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module  # dataclasses look their module up while it is made
-    specification.loader.exec_module(module)
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # as Python's own import does: half a module is none
+        raise
     return module
 
 
