@@ -1,10 +1,12 @@
-"""Products of matrices with every operand a matrix.
+"""Products of matrices with every operand a matrix, and no axis of 1 too many.
 
-Replaces: `matmul` with a vector, `einsum` with a letter twice in one operand, `bilinear`.
+Replaces: `matmul` with a vector, `einsum` with a letter twice in one operand, `bilinear`; `linear` and `matmul` of
+    `(…, 1, n)` with a matrix.
 Why: coremltools 9.0 fails on a vector from a trace; litert-torch 0.10 makes a comparison of the repeated letter,
-    which TFLite does not have; neither has `bilinear`.
-Given: such an op. Result: the vector gets an axis of 1, which is taken off again; a diagonal is gathered
-    first; `bilinear` is one product of matrices, one of elements, and a sum.
+    which TFLite does not have; neither has `bilinear`; of `(1, m, 1, n)` with a matrix litert-converter makes a product
+    of the wrong rank, and refuses it.
+Given: such an op. Result: the vector gets an axis of 1, which is taken off again, or an axis of 1 is taken off and put
+    back; a diagonal is gathered first; `bilinear` is one product of matrices, one of elements, and a sum.
 Equal because: it is the definition.
 """
 
@@ -25,23 +27,51 @@ def replacements() -> dict[Any, Callable[..., Any]]:
     import torch
 
     aten = torch.ops.aten
-    return {aten.matmul.default: _matmul, aten.einsum.default: _einsum, aten.bilinear.default: _bilinear}
+    return {
+        aten.linear.default: _linear,
+        aten.matmul.default: _matmul,
+        aten.einsum.default: _einsum,
+        aten.bilinear.default: _bilinear,
+    }
 
 
 def wanted(node: Node) -> bool:
-    """Whether a vector takes part, or a letter stands twice."""
+    """Whether a vector takes part, an axis of 1 is in the way, or a letter stands twice."""
+    if "linear.default" in str(node.target) and "bilinear" not in str(node.target):
+        return _is_row(node.args[0].meta["val"])
     if "matmul" in str(node.target):
-        dimensions = [operand.meta["val"].ndim for operand in node.all_input_nodes]
-        return 1 in dimensions and max(dimensions) > 1
+        x, y = (operand.meta["val"] for operand in node.args)
+        return (1 in (x.ndim, y.ndim) and max(x.ndim, y.ndim) > 1) or (y.ndim == 2 and _is_row(x))
     if "bilinear" in str(node.target):
         return True
     inputs = str(node.args[0]).partition("->")[0]
     return "." not in inputs and any(len(set(letters)) < len(letters) for letters in inputs.replace(" ", "").split(","))
 
 
+def _is_row(x: Tensor) -> bool:
+    return x.ndim > 3 and x.shape[-2] == 1
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    import torch
+
+    if bias is None:
+        return _multiply_row(x, weight)
+    return torch.nn.functional.linear(x.squeeze(-2), weight, bias).unsqueeze(-2)
+
+
+def _multiply_row(x: Tensor, weight: Tensor) -> Tensor:
+    """The matrix on the left: with nothing after the product, litert-converter moves the axis of 1 back into it."""
+    import torch
+
+    return torch.matmul(weight, x.squeeze(-2).transpose(-1, -2)).transpose(-1, -2).unsqueeze(-2)
+
+
 def _matmul(x: Tensor, y: Tensor) -> Tensor:
     import torch
 
+    if y.ndim == 2 and _is_row(x):
+        return _multiply_row(x, y.t())
     if y.ndim == 1:
         return torch.matmul(x, y.unsqueeze(-1)).squeeze(-1)
     return torch.matmul(x.unsqueeze(-2), y).squeeze(-2)

@@ -50,7 +50,13 @@ def _products(x: Any) -> Any:
     )  # fmt: skip
 
 
-FORMULAS = [_functions, _activations, _statistics, _products]
+def _rows(x: Any) -> Any:
+    """Matrices times `(1, 8, 1, 32)`, as joint networks of transducers have them."""
+    row, weight = x[:, :, None], torch.linspace(-1, 1, 160).reshape(5, 32)
+    return F.linear(row, weight, torch.arange(5.0)), F.linear(row, weight), row @ weight.t(), F.linear(x[None], weight)
+
+
+FORMULAS = [_functions, _activations, _statistics, _products, _rows]
 
 
 def _id(formula: Any) -> str:
