@@ -37,10 +37,11 @@ def replacements() -> dict[Any, Callable[..., Any]]:
 
 def wanted(node: Node) -> bool:
     """Whether a vector takes part, an axis of 1 is in the way, or a letter stands twice."""
-    if "linear.default" in str(node.target) and "bilinear" not in str(node.target):
-        return _is_row(node.args[0].meta["val"])
+    operands: Any = node.args
+    if str(node.target) == "aten.linear.default":
+        return _is_row(operands[0].meta["val"])
     if "matmul" in str(node.target):
-        x, y = (operand.meta["val"] for operand in node.args)
+        x, y = (operand.meta["val"] for operand in operands)
         return (1 in (x.ndim, y.ndim) and max(x.ndim, y.ndim) > 1) or (y.ndim == 2 and _is_row(x))
     if "bilinear" in str(node.target):
         return True
