@@ -29,6 +29,8 @@ from evaluators.evaluation import Score
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 0
+_FEWEST_BEYOND = 10
+"""resampled means beyond 0 from which on their share is an estimate"""
 _BLOCK = 1 << 21  # resampled values held at once: 16 MB of indices
 
 
@@ -86,6 +88,45 @@ def bootstrap(
 ) -> Interval:
     """The mean of one value a clip, with its interval; otherwise as `paired_bootstrap`."""
     return _interval(_values(values, "values"), "clip", confidence=confidence, resamples=resamples, seed=seed)
+
+
+def paired_p_value(
+    reference: Sequence[float | None] | npt.NDArray[np.floating[Any]],
+    estimate: Sequence[float | None] | npt.NDArray[np.floating[Any]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> float:
+    """How likely a mean difference at least as far from 0 is when nothing changed: the test behind `paired_bootstrap`.
+
+    It is the level at which that function's interval begins to hold 0; 1 where no clip differs or fewer than two have
+    values. Farther out than resamples reach, where many tests at once need it, it is Student's. Arguments and errors as
+    there.
+    """
+    first, second = _values(reference, "reference"), _values(estimate, "estimate")
+    if first.shape != second.shape:
+        raise EvaluationError(f"paired values must be as many on both sides: {len(first)} and {len(second)}")
+    changes = (second - first)[~np.isnan(second - first)]
+    if len(changes) < 2 or not changes.any():
+        return 1.0
+    means = _resampled_means(changes, resamples, seed)
+    beyond = min(np.count_nonzero(means <= 0), np.count_nonzero(means >= 0))
+    found = min(1.0, 2 * _shrunken_tail((beyond + 1) / (resamples + 1), len(changes)))
+    return found if beyond >= _FEWEST_BEYOND else min(found, _students_p_value(changes))
+
+
+def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
+    """P-values of several tests at once, adjusted: calling those below a level true errs no oftener than it says.
+
+    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6
+    (1979), 65-70.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
 
 
 def aggregate(
@@ -166,6 +207,20 @@ def _expanded_tail(tail: float, n: int) -> float:
     from scipy.special import ndtr, stdtrit
 
     return float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, tail)))
+
+
+def _students_p_value(changes: npt.NDArray[np.float64]) -> float:
+    from scipy.special import stdtr
+
+    error = changes.std(ddof=1) / np.sqrt(len(changes))
+    return 0.0 if error == 0 else float(2 * stdtr(len(changes) - 1, -abs(changes.mean()) / error))
+
+
+def _shrunken_tail(tail: float, n: int) -> float:
+    """The inverse of `_expanded_tail`."""
+    from scipy.special import ndtri, stdtr
+
+    return float(stdtr(n - 1, ndtri(tail) / np.sqrt(n / (n - 1))))
 
 
 def _score(interval: Interval, like: Sequence[Score], same: Sequence[Score]) -> Score:

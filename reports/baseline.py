@@ -1,21 +1,30 @@
 """What changed since an earlier evaluation, bundle by bundle and phone by phone.
 
-A difference counts only when the intervals of the two numbers do not overlap; a number without an interval is its own
-interval. Overlap is the cautious test: it takes some true changes for chance, and hardly any chance for a change.
+A difference counts when its interval says so (`reports.differences`): a task's metric by a paired test over the clips,
+adjusted for how many such tests there are, so that an unchanged set of bundles raises a false alarm in one comparison
+of twenty at most; a prediction or an exact number when the change, as far as it is known, goes beyond the tolerance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from device_profiles.record import Record
-from evaluators.evaluation import Evaluation, Score, VariantResult
+from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
+from evaluators.statistics import CONFIDENCE, adjust_by_holm
+from reports.differences import EXACT_DB, Difference, has_clips, is_widened, subtract, subtract_clips
 from reports.errors import ReportError
-from reports.metrics import is_better
-from reports.notation import BASIS_WORDS, format_score
+from reports.metrics import is_better, worst_parity
+from reports.notation import BASIS_WORDS, format_interval, format_number, format_score
 
 State = Literal["better", "same", "worse", "new", "gone", "not comparable"]
-_Key = tuple[str, str | None, str]
+
+_SAME_NUMBER = frozenset({"latency_p90_ms", "real_time_factor"})
+"""of a phone: `latency_ms` in other words"""
+_OF_THE_HOST = frozenset({"peak_memory_bytes"})
+"""numbers that another machine gives otherwise"""
+_RUNTIME = "run by "
 
 
 class Change(Record):
@@ -28,6 +37,8 @@ class Change(Record):
     state: State
     before: Score | None
     after: Score | None
+    difference: Score | None = None
+    """after minus before, with its interval where there is one; none where they cannot be compared"""
     reason: str
 
 
@@ -45,30 +56,32 @@ def find_changes(baseline: Evaluation, evaluation: Evaluation) -> tuple[Change, 
             raise ReportError(
                 f"the baseline's {name} is {before!r}, this evaluation's is {after!r}; compare like with like"
             )
-    same_clips = baseline.dataset.sha256 == evaluation.dataset.sha256
+    changes = list(_compare_all(baseline, evaluation))
+    tests = [index for index, (_, difference) in enumerate(changes) if difference and difference.p_value is not None]
+    adjusted = dict(zip(tests, adjust_by_holm([_p_value(changes[index][1]) for index in tests]), strict=True))
+    return tuple(
+        change if difference is None else _weigh(change, difference, adjusted.get(index))
+        for index, (change, difference) in enumerate(changes)
+    )
+
+
+def _p_value(difference: Difference | None) -> float:
+    assert difference is not None and difference.p_value is not None
+    return difference.p_value
+
+
+def _compare_all(baseline: Evaluation, evaluation: Evaluation) -> Iterator[tuple[Change, Difference | None]]:
     old = {variant.variant: variant for variant in baseline.variants}
     new = {variant.variant: variant for variant in evaluation.variants}
-    changes: list[Change] = []
     for name in dict.fromkeys((*new, *old)):
-        changes += _compare_variants(name, old.get(name), new.get(name), same_clips=same_clips)
-    return tuple(changes)
-
-
-def _compare_variants(
-    name: str, before: VariantResult | None, after: VariantResult | None, *, same_clips: bool
-) -> list[Change]:
-    state, reason = _compare_presence(before, after)
-    if state is not None:
-        return [Change(variant=name, device=None, metric=None, state=state, before=None, after=None, reason=reason)]
-    assert before is not None and after is not None
-    old, new = _scores(before), _scores(after)
-    of_clips = {*before.differences, *after.differences}
-    changes = []
-    for device, metric in dict.fromkeys((key[1], key[2]) for key in (*new, *old)):
-        pair = old.get((name, device, metric)), new.get((name, device, metric))
-        comparable = same_clips or metric not in of_clips
-        changes.append(_compare_scores(name, device, metric, pair=pair, comparable=comparable))
-    return changes
+        before, after = old.get(name), new.get(name)
+        state, reason = _compare_presence(before, after)
+        if state is not None:
+            yield _change(name, None, None, state, reason), None
+            continue
+        assert before is not None and after is not None
+        yield from _compare_bundle(before, after, (baseline, evaluation))
+        yield from _compare_phones(before, after)
 
 
 def _compare_presence(before: VariantResult | None, after: VariantResult | None) -> tuple[State | None, str]:
@@ -85,41 +98,144 @@ def _compare_presence(before: VariantResult | None, after: VariantResult | None)
     return None, ""
 
 
-def _scores(variant: VariantResult) -> dict[_Key, Score]:
-    scores: dict[_Key, Score] = {(variant.variant, None, metric): score for metric, score in variant.scores.items()}
-    for result in variant.devices:
-        scores |= {(variant.variant, result.device, metric): score for metric, score in result.scores.items()}
-    return scores
+def _compare_bundle(
+    before: VariantResult, after: VariantResult, evaluations: tuple[Evaluation, Evaluation]
+) -> Iterator[tuple[Change, Difference | None]]:
+    old, new = _bundle_scores(before), _bundle_scores(after)
+    for metric in dict.fromkeys((*new, *old)):
+        pair = old.get(metric), new.get(metric)
+        of_clips = has_clips(metric, (before, after)) or metric in {*before.differences, *after.differences}
+        state, reason = _find_obstacle(pair)
+        if state is None and (of_clips or metric == "snr_db"):
+            state, reason = _find_other_circumstances(before, after, evaluations)
+        if state is None and metric in _OF_THE_HOST:
+            state, reason = _find_other_host(evaluations)
+        change = _change(after.variant, None, metric, state or "same", reason, pair)
+        if state is not None:
+            yield change, None
+            continue
+        first, second = pair
+        assert first is not None and second is not None
+        yield change, (subtract_clips(metric, before, after) if of_clips else None) or subtract(metric, first, second)
+
+
+def _bundle_scores(variant: VariantResult) -> dict[str, Score]:
+    found = worst_parity(variant, "snr_db")
+    if found.identical:
+        exact = Score(value=EXACT_DB, unit="db", direction="higher", basis="emulated")
+        return {**variant.scores, "snr_db": exact}
+    return variant.scores if found.score is None else {**variant.scores, "snr_db": found.score}
+
+
+def _compare_phones(before: VariantResult, after: VariantResult) -> Iterator[tuple[Change, Difference | None]]:
+    old = {result.device: result for result in before.devices}
+    new = {result.device: result for result in after.devices}
+    for device in dict.fromkeys((*new, *old)):
+        first, second = old.get(device), new.get(device)
+        if first is None or second is None:
+            state: State = "new" if first is None else "gone"
+            where = "the baseline does not have this phone" if first is None else "only the baseline has this phone"
+            yield _change(after.variant, device, None, state, where), None
+            continue
+        if first.runs != second.runs:
+            state = "better" if second.runs else "worse"
+            yield (
+                _change(after.variant, device, None, state, f"the phone {_runs(second)}; before it {_runs(first)}"),
+                None,
+            )
+        yield from _compare_scores(after.variant, first, second)
+
+
+def _runs(result: DeviceResult) -> str:
+    return f"{'runs' if result.runs else 'cannot run'} the bundle ({result.floor_reason})"
 
 
 def _compare_scores(
-    variant: str, device: str | None, metric: str, *, pair: tuple[Score | None, Score | None], comparable: bool
+    variant: str, first: DeviceResult, second: DeviceResult
+) -> Iterator[tuple[Change, Difference | None]]:
+    for metric in dict.fromkeys((*second.scores, *first.scores)):
+        if metric in _SAME_NUMBER:
+            continue
+        before, after = first.scores.get(metric), second.scores.get(metric)
+        state, reason = _find_obstacle((before, after))
+        change = _change(variant, second.device, metric, state or "same", reason, (before, after))
+        known = state is None and before is not None and after is not None
+        moved = f" on the {second.compute_unit}, before on the {first.compute_unit}"
+        if known and first.compute_unit != second.compute_unit:
+            change = change.model_copy(update={"reason": moved})
+        yield change, subtract(metric, before, after) if known and before and after else None
+
+
+def _change(
+    variant: str,
+    device: str | None,
+    metric: str | None,
+    state: State,
+    reason: str,
+    pair: tuple[Score | None, Score | None] = (None, None),
 ) -> Change:
+    return Change(
+        variant=variant, device=device, metric=metric, state=state, before=pair[0], after=pair[1], reason=reason
+    )
+
+
+def _find_obstacle(pair: tuple[Score | None, Score | None]) -> tuple[State | None, str]:
+    """Why two numbers cannot be subtracted; no state where they can."""
     before, after = pair
-    state, reason = _weigh(before, after, comparable=comparable)
-    return Change(variant=variant, device=device, metric=metric, state=state, before=before, after=after, reason=reason)
-
-
-def _weigh(before: Score | None, after: Score | None, *, comparable: bool) -> tuple[State, str]:
     if before is None or after is None:
         return ("new", "the baseline has no such number") if before is None else ("gone", "only the baseline has this")
-    texts = f"{format_score(before)} before, {format_score(after)} now"
     if before.value is None or after.value is None:
+        texts = f"{format_score(before)} before, {format_score(after)} now"
         return ("same", texts) if before.reason == after.reason else ("not comparable", texts)
-    if not comparable:
-        return "not comparable", f"{texts}, but on other clips"
     if before.basis != after.basis:
         return "not comparable", f"{BASIS_WORDS[before.basis]} before, {BASIS_WORDS[after.basis]} now"
     if (before.unit, before.direction) != (after.unit, after.direction):
         return "not comparable", f"in {before.unit} before, in {after.unit} now"
-    old, new = _ends(before), _ends(after)
-    if old[0] <= new[1] and new[0] <= old[1]:
-        return "same", texts if before.value == after.value else f"{texts}; the intervals overlap"
-    return ("better" if is_better(after.direction, after.value, before.value) else "worse"), texts
+    return None, ""
 
 
-def _ends(score: Score) -> tuple[float, float]:
-    assert score.value is not None
-    if score.low is None or score.high is None:
-        return score.value, score.value
-    return score.low, score.high
+def _find_other_circumstances(
+    before: VariantResult, after: VariantResult, evaluations: tuple[Evaluation, Evaluation]
+) -> tuple[State | None, str]:
+    baseline, evaluation = evaluations
+    if baseline.dataset.sha256 != evaluation.dataset.sha256:
+        return "not comparable", "other clips than the baseline's"
+    old, new = _runtime(before), _runtime(after)
+    if old != new:
+        return "not comparable", f"run by {old} before, by {new} now"
+    return None, ""
+
+
+def _runtime(variant: VariantResult) -> str:
+    """The runtime's name; another version of it is what a comparison is for."""
+    noted = next((notice for notice in variant.notices if notice.startswith(_RUNTIME)), "")
+    return noted.removeprefix(_RUNTIME).partition(" ")[0]
+
+
+def _find_other_host(evaluations: tuple[Evaluation, Evaluation]) -> tuple[State | None, str]:
+    before, after = (each.environment for each in evaluations)
+    if (before.platform, before.processor, before.cores) != (after.platform, after.processor, after.cores):
+        return "not comparable", "measured on another machine"
+    return None, ""
+
+
+def _weigh(change: Change, difference: Difference, p_value: float | None) -> Change:
+    before, after, found = change.before, change.after, difference.score
+    assert before is not None and after is not None and found.value is not None
+    counts = abs(difference.least) > difference.tolerance if p_value is None else p_value < 1 - CONFIDENCE
+    state: State = "same"
+    if counts and found.value != 0:
+        state = "better" if is_better(found.direction, found.value, 0.0) else "worse"
+    reason = f"{format_score(before)} before, {format_score(after)} now{change.reason}"
+    if found.value != 0:
+        interval = format_interval(found, signed=True)
+        reason += f": {format_number(found.value, found.unit, signed=True)}{f' ({interval})' if interval else ''}"
+    if state == "same" and found.value != 0:
+        within = format_number(difference.tolerance, found.unit) if difference.tolerance else ""
+        reason += f", within {within}" if within else ", which may be chance"
+    if state == "same" and is_widened(before, after):
+        state, reason = (
+            "worse",
+            f"{reason}; its interval is wider ({format_interval(before)}, now {format_interval(after)})",
+        )
+    return change.model_copy(update={"state": state, "difference": found, "reason": reason})

@@ -1,8 +1,4 @@
-"""Budgets: how good a bundle must be, and the verdict on each.
-
-A budget is judged on the interval where there is one: a number that may be too large fails by the interval's high end,
-a drop fails unless the interval excludes it (non-inferiority). A number that does not exist is an error, never a pass.
-"""
+"""Budgets: how good a bundle must be, as the recipe says it."""
 
 from __future__ import annotations
 
@@ -11,25 +7,20 @@ from typing import Any, Literal
 import pydantic
 
 from device_profiles.record import Record, parse_record
-from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
+from evaluators.evaluation import Evaluation, Score
 from reports.errors import ReportError
-from reports.metrics import Finding, check_metric, find_score, is_per_phone
-from reports.notation import shorten
 from reports.quantities import Quantity, parse_quantity
-from reports.rules import Judgement, judge_bound, judge_change
 
 Limit = Literal["max", "min", "max_drop", "max_rise"]
 Level = Literal["error", "warn"]
-Status = Literal["passed", "warned", "failed", "error"]
-"""error: there is nothing to judge, or the phone cannot run the bundle"""
-
 _LIMITS: tuple[Limit, ...] = ("max", "min", "max_drop", "max_rise")
 _PHRASES: dict[Limit, str] = {
     "max": "at most {}",
     "min": "at least {}",
-    "max_drop": "at most {} below the source model",
-    "max_rise": "at most {} above the source model",
+    "max_drop": "at most {} below the {}",
+    "max_rise": "at most {} above the {}",
 }
+_REFERENCES = {"source": "source model", "baseline": "baseline"}
 
 
 class Budget(Record):
@@ -42,9 +33,11 @@ class Budget(Record):
     min: float | str | None = None
     """the least it may be"""
     max_drop: float | str | None = None
-    """how far it may fall below the source model's, where higher is better: 0.01, "0.5pp", or "2%" of the source's"""
+    """how far it may fall below the reference's, where higher is better: 0.01, "0.5pp", or "2%" of the reference's"""
     max_rise: float | str | None = None
-    """how far it may rise above the source model's, where lower is better"""
+    """how far it may rise above the reference's, where lower is better"""
+    against: Literal["source", "baseline"] = "source"
+    """the reference of a drop or a rise: the source model, or the same bundle in the baseline, where one is given"""
     level: Level = "error"
     """error blocks a release, warn only tells"""
     devices: tuple[str, ...] | None = None
@@ -66,6 +59,8 @@ class Budget(Record):
                 raise ValueError(
                     f"{self.limit} = {self.written!r} is a change, not a bound; use max_drop or max_rise for changes"
                 )
+            if self.against != "source":
+                raise ValueError(f"against = {self.against!r} goes with max_drop or max_rise, not with {self.limit}")
         elif quantity.sign == ("+" if self.limit == "max_drop" else "-"):
             raise ValueError(f"{self.limit} = {self.written!r} points the wrong way; write it without its sign")
         return self
@@ -92,39 +87,7 @@ class Budget(Record):
         """The promise in words, for example "latency_p90_ms at most 25ms"."""
         written = self.written.strip() if isinstance(self.written, str) else f"{self.written:.12g}"
         bare = written.lstrip("+-").strip() if self.limit in ("max_drop", "max_rise") else written
-        return f"{self.metric} {_PHRASES[self.limit].format(bare)}"
-
-
-class Verdict(Record):
-    """What came of one budget for one bundle (and phone), or of a rule that holds without a budget."""
-
-    rule: str
-    """the budget in words; "has a result" and "runs on the phone" hold for every bundle"""
-    metric: str | None
-    variant: str | None
-    """none where the budget met no bundle at all"""
-    device: str | None
-    status: Status
-    level: Level
-    score: Score | None
-    """the number as evaluated; for a drop or a rise, the difference from the source model"""
-    value: float | None
-    """what was held against the limit: an end of the interval where there is one"""
-    limit: float | None
-    """in the score's unit; for a drop, below zero"""
-    margin: float | None
-    """room left in the score's unit; below zero when the limit is broken"""
-    upper: bool = True
-    """whether the limit is the most the value may be"""
-    detail: str = ""
-    """what the number is of, where that is not plain"""
-    reason: str
-    """one sentence, without the bundle's and the phone's name"""
-
-    @property
-    def blocks(self) -> bool:
-        """Whether it stops a release."""
-        return self.level == "error" and self.status in ("failed", "error")
+        return f"{self.metric} {_PHRASES[self.limit].format(bare, _REFERENCES[self.against])}"
 
 
 class _Budgets(Record):
@@ -141,76 +104,12 @@ def recipe_budgets(evaluation: Evaluation) -> tuple[Budget, ...]:
     return parse_record(data, _Budgets, where="the evaluation's recipe", error=ReportError).budgets
 
 
-def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict, ...]:
-    """One verdict for each budget and bundle, and each phone where the metric is a phone's.
-
-    Two rules hold without a budget: each bundle has a result, and each phone meets its floor.
+def allow(budget: Budget, difference: Score, reference: Score | None) -> float | None:
+    """How far a number may be from its reference, in its unit; None where a percentage has nothing to be taken of.
 
     Raises:
-        ReportError: A budget names an unknown metric, or its limit cannot be of that metric.
+        ReportError: The budget's limit is of another direction or unit than the metric.
     """
-    verdicts = [verdict for variant in evaluation.variants for verdict in _judge_existence(variant)]
-    for budget in budgets:
-        check_metric(budget.metric, evaluation)
-        found = [
-            verdict
-            for variant in evaluation.variants
-            if _applies(budget, variant, evaluation)
-            for verdict in _judge_variant(budget, variant, evaluation)
-        ]
-        verdicts += found or [_error(budget, None, None, "the budget met no bundle: check its devices and variants")]
-    return tuple(verdicts)
-
-
-def _judge_existence(variant: VariantResult) -> list[Verdict]:
-    if variant.failure is not None:
-        return [_plain("has a result", variant, None, status="error", reason=_failure_reason(variant))]
-    return [
-        _plain("runs on the phone", variant, result, status="passed", reason=result.floor_reason)
-        if result.runs
-        else _plain("runs on the phone", variant, result, status="error", reason=_floor_reason(result))
-        for result in variant.devices
-    ]
-
-
-def _applies(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> bool:
-    if budget.variants is not None and not {variant.variant, variant.format} & set(budget.variants):
-        return False
-    if budget.precisions is not None and variant.precision not in budget.precisions:
-        return False
-    if budget.devices is None:
-        return True
-    # A bundle that failed lists no phones; those of its format are the ones it was meant for.
-    same = [other for other in evaluation.variants if other.format == variant.format]
-    phones = {result.device for other in (same if variant.failure else [variant]) for result in other.devices}
-    return bool(phones & set(budget.devices)) or (variant.failure is not None and not phones)
-
-
-def _judge_variant(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> list[Verdict]:
-    if variant.failure is not None:
-        return [_error(budget, variant, None, _failure_reason(variant))]
-    if budget.limit in ("max_drop", "max_rise"):
-        return [_judge_against_source(budget, variant, evaluation)]
-    if not is_per_phone(budget.metric, evaluation):
-        return [_conclude(budget, variant, None, find_score(variant, budget.metric))]
-    wanted = [result for result in variant.devices if budget.devices is None or result.device in budget.devices]
-    if not wanted:
-        return [_error(budget, variant, None, f"no phone was evaluated, so there is no {budget.metric}")]
-    return [_judge_phone(budget, variant, result) for result in wanted]
-
-
-def _judge_phone(budget: Budget, variant: VariantResult, result: DeviceResult) -> Verdict:
-    if not result.runs:
-        return _error(budget, variant, result, _floor_reason(result))
-    return _conclude(budget, variant, result, find_score(variant, budget.metric, result))
-
-
-def _judge_against_source(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> Verdict:
-    difference = variant.differences.get(budget.metric)
-    if difference is None:
-        return _error(budget, variant, None, f"{budget.metric} was not compared with the source model's")
-    if difference.value is None:
-        return _error(budget, variant, None, f"the difference has no value: {difference.reason}")
     right = "max_drop" if difference.direction == "higher" else "max_rise"
     if budget.limit != right:
         raise ReportError(
@@ -218,90 +117,8 @@ def _judge_against_source(budget: Budget, variant: VariantResult, evaluation: Ev
             f"use {right}"
         )
     quantity = budget.quantity
-    if quantity.kind == "percent":
-        source = evaluation.source.scores.get(budget.metric)
-        if source is None or source.value is None:
-            return _error(budget, variant, None, f"the source model has no {budget.metric} to take a percentage of")
-        allowed = abs(quantity.value) / 100 * abs(source.value)
-    else:
-        allowed = abs(quantity.to_unit(difference.unit, where=f"budget {budget.text!r}"))
-    if difference.low is None:
-        return _error(budget, variant, None, "the difference has no interval, so a larger change cannot be excluded")
-    return _build(budget, variant, None, judge_change(difference, allowed), score=difference)
-
-
-def _conclude(budget: Budget, variant: VariantResult, result: DeviceResult | None, finding: Finding) -> Verdict:
-    if finding.problem is not None:
-        return _error(budget, variant, result, finding.problem)
-    if finding.score is None:  # identical: as good as can be
-        best_is_low = budget.metric == "max_abs_error"
-        judgement = Judgement((budget.limit == "max") == best_is_low, None, None, None, finding.detail)
-        return _build(budget, variant, result, judgement, score=None)
-    bound = budget.quantity.to_unit(finding.score.unit, where=f"budget {budget.text!r}")
-    judgement = judge_bound(finding.score, bound, upper=budget.limit == "max", detail=finding.detail)
-    return _build(budget, variant, result, judgement, score=finding.score, detail=finding.detail)
-
-
-def _build(
-    budget: Budget,
-    variant: VariantResult,
-    result: DeviceResult | None,
-    judgement: Judgement,
-    *,
-    score: Score | None,
-    detail: str = "",
-) -> Verdict:
-    status: Status = "passed" if judgement.holds else "warned" if budget.level == "warn" else "failed"
-    return Verdict(
-        rule=budget.text,
-        metric=budget.metric,
-        variant=variant.variant,
-        device=result.device if result else None,
-        status=status,
-        level=budget.level,
-        score=score,
-        value=judgement.value,
-        limit=judgement.limit,
-        margin=judgement.margin,
-        upper=budget.limit in ("max", "max_rise"),
-        detail=detail,
-        reason=judgement.reason,
-    )
-
-
-def _error(budget: Budget, variant: VariantResult | None, result: DeviceResult | None, reason: str) -> Verdict:
-    return _plain(budget.text, variant, result, status="error", reason=reason, budget=budget)
-
-
-def _plain(
-    rule: str,
-    variant: VariantResult | None,
-    result: DeviceResult | None,
-    *,
-    status: Status,
-    reason: str,
-    budget: Budget | None = None,
-) -> Verdict:
-    return Verdict(
-        rule=rule,
-        metric=budget.metric if budget else None,
-        variant=variant.variant if variant else None,
-        device=result.device if result else None,
-        status=status,
-        level=budget.level if budget else "error",
-        score=None,
-        value=None,
-        limit=None,
-        margin=None,
-        reason=reason,
-    )
-
-
-def _failure_reason(variant: VariantResult) -> str:
-    assert variant.failure is not None
-    verb = "packaging" if variant.failure.stage == "package" else "evaluating"
-    return f"{verb} it failed: {shorten(variant.failure.reason, 300)}"
-
-
-def _floor_reason(result: DeviceResult) -> str:
-    return f"the phone cannot run the bundle: {shorten(result.floor_reason, 300)}"
+    if quantity.kind != "percent":
+        return abs(quantity.to_unit(difference.unit, where=f"budget {budget.text!r}"))
+    if reference is None or reference.value is None:
+        return None
+    return abs(quantity.value) / 100 * abs(reference.value)

@@ -9,10 +9,12 @@ from typing import Literal
 from device_profiles.record import Record, parse_record
 from evaluators.evaluation import SCHEMA_VERSION, Evaluation
 from reports.baseline import Change, find_changes
-from reports.budgets import Budget, Status, Verdict, judge, recipe_budgets
+from reports.budgets import Budget, recipe_budgets
 from reports.errors import ReportError
 from reports.metrics import PARITY_METRICS
 from reports.notation import shorten
+from reports.regressions import judge_changes
+from reports.verdicts import Status, Verdict, judge
 
 _WEIGHTS: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
 
@@ -87,11 +89,14 @@ def compare(
     """
     if budgets is None:
         budgets = recipe_budgets(evaluation)
-    verdicts = judge(evaluation, budgets)
     changes = find_changes(baseline, evaluation) if baseline is not None else ()
+    verdicts = judge(evaluation, budgets)
+    if baseline is not None:
+        verdicts += judge_changes(changes, budgets, evaluation)
+    unjudged = 0 if baseline is not None else sum(budget.against == "baseline" for budget in budgets)
     return Comparison(
         evaluation=evaluation,
-        outcome=_conclude(evaluation, verdicts, changes, has_budgets=bool(budgets)),
+        outcome=_conclude(evaluation, verdicts, unjudged=unjudged, has_budgets=bool(budgets)),
         verdicts=verdicts,
         rows=_build_rows(evaluation, verdicts),
         baseline_created=baseline.created if baseline is not None else None,
@@ -107,16 +112,12 @@ def describe_subject(evaluation: Evaluation, variant: str | None, device: str | 
     return shorten(variant) + phone
 
 
-def _conclude(
-    evaluation: Evaluation, verdicts: tuple[Verdict, ...], changes: tuple[Change, ...], *, has_budgets: bool
-) -> Outcome:
+def _conclude(evaluation: Evaluation, verdicts: tuple[Verdict, ...], *, unjudged: int, has_budgets: bool) -> Outcome:
     counts = {status: sum(verdict.status == status for verdict in verdicts) for status in _WEIGHTS}
     reasons = _collect_reasons(evaluation, verdicts)
-    worse = [change for change in changes if change.state == "worse"]
-    if worse:
-        subjects = dict.fromkeys(describe_subject(evaluation, change.variant, change.device) for change in worse)
-        count = "1 number is" if len(worse) == 1 else f"{len(worse)} numbers are"
-        reasons.append(f"{count} worse than in the baseline: {', '.join(subjects)}")
+    if unjudged:
+        count = "1 budget is" if unjudged == 1 else f"{unjudged} budgets are"
+        reasons.append(f"{count} against a baseline, and none was given")
     if not has_budgets:
         reasons.append("no budget was set, so nothing says how good the bundles must be")
     if not evaluation.variants:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from reports.budgets import Verdict
 from reports.comparison import Comparison, describe_subject
 from reports.notation import shorten
+from reports.verdicts import Verdict
 
 FILE_NAME = "junit.xml"
 

@@ -46,7 +46,7 @@ def judge_bound(score: Score, bound: float, *, upper: bool, detail: str = "") ->
 
 
 def judge_change(difference: Score, allowed: float) -> Judgement:
-    """Hold a difference from the source model against the change for the worse that is allowed.
+    """Hold a difference, from the source model or from a baseline, against the change for the worse that is allowed.
 
     Non-inferiority: holds when the interval excludes a larger change, so for "higher is better" when its low end is not
     below −`allowed`, and for "lower is better" when its high end is not above `allowed`.
@@ -54,23 +54,31 @@ def judge_change(difference: Score, allowed: float) -> Judgement:
     Source: Piaggio et al., "Reporting of noninferiority and equivalence randomized trials", JAMA 308 (2012), 2594-2604.
 
     Args:
-        difference: Variant minus source model, with an interval.
+        difference: Variant minus reference, with an interval where there is one.
         allowed: Not below zero, in the difference's unit.
     """
-    assert difference.low is not None and difference.high is not None and difference.confidence is not None
+    assert difference.value is not None
     drop = difference.direction == "higher"
-    value, limit = (difference.low, -allowed) if drop else (difference.high, allowed)
+    end = difference.low if drop else difference.high
+    value, limit = difference.value if end is None else end, -allowed if drop else allowed
     margin = value - limit if drop else limit - value
     unit = difference.unit
     worst, allowed_text = format_apart(abs(value), allowed, unit), format_exact(allowed, unit)
-    low, high = (format_number(end, unit, signed=True) for end in (difference.low, difference.high))
-    interval = f"{difference.confidence * 100:g} % interval {low} to {high}, {BASIS_WORDS[difference.basis]}"
+    interval = ", ".join(part for part in (_describe_interval(difference), BASIS_WORDS[difference.basis]) if part)
     word = "drop" if drop else "rise"
     if (value < 0) == drop and value != 0:
-        finding = f"a {word} of up to {worst} cannot be excluded" if margin < 0 else f"at most a {word} of {worst}"
+        reach = f"a {word} of {worst}" if end is None else f"a {word} of up to {worst} cannot be excluded"
+        finding = reach if margin < 0 or end is None else f"at most a {word} of {worst}"
     else:
         finding = f"no {word}"
     return Judgement(margin >= 0, value, limit, margin, f"{finding} ({interval}); {allowed_text} is allowed")
+
+
+def _describe_interval(difference: Score) -> str:
+    if difference.low is None or difference.high is None or difference.confidence is None:
+        return ""
+    low, high = (format_number(end, difference.unit, signed=True) for end in (difference.low, difference.high))
+    return f"{difference.confidence * 100:g} % interval {low} to {high}"
 
 
 def _describe_end(score: Score, *, upper: bool) -> str:

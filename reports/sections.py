@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluators.evaluation import DeviceResult, Drift, Evaluation, Score, VariantResult
-from reports.budgets import Level, Status, Verdict
+from reports.budgets import Level
 from reports.comparison import Comparison, Row
 from reports.figures.budget_bar import BudgetBar, draw_budget_bars
 from reports.figures.call_times import CallTimes, draw_call_times, share_axis
@@ -15,6 +15,7 @@ from reports.figures.scale import Tick
 from reports.metrics import Finding, worst_parity
 from reports.notation import format_exact, shorten
 from reports.summary import find_main_metric
+from reports.verdicts import Status, Verdict
 
 _MOST_PHONES = 6
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reports.budgets import Status
 from reports.comparison import Comparison, Outcome
+from reports.verdicts import Status
 
 STATUS_WORDS: dict[Status | None, str] = {
     "passed": "passed",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.budgets import Verdict
 from reports.figures.scale import Scale, span
+from reports.verdicts import Verdict
 
 WIDTH, HEIGHT = 300, 22
 _EDGE = 4.0

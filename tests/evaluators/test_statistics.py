@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Score
-from evaluators.statistics import Interval, aggregate, bootstrap, difference, paired_bootstrap
+from evaluators.statistics import (
+    Interval,
+    adjust_by_holm,
+    aggregate,
+    bootstrap,
+    difference,
+    paired_bootstrap,
+    paired_p_value,
+)
 
 VALUES = st.lists(st.floats(-5, 5), min_size=2, max_size=30)
 
@@ -185,3 +193,41 @@ def test_aggregate_refuses(scores: list[Score], message: str) -> None:
 def test_difference_refuses_another_unit() -> None:
     with pytest.raises(EvaluationError, match="different unit"):
         difference([_score(1, unit="ms")], [_score(1)])
+
+
+def test_a_p_value_is_the_level_at_which_the_interval_begins_to_hold_0() -> None:
+    random = np.random.default_rng(5)
+    reference = random.normal(0, 1, 24)
+    estimate = reference + random.normal(0.35, 1, 24)
+    p_value = paired_p_value(reference, estimate)
+    for confidence, holds in ((1 - p_value + 0.01, True), (1 - p_value - 0.01, False)):
+        interval = paired_bootstrap(reference, estimate, confidence=confidence)
+        assert (interval.low <= 0 <= interval.high) == holds
+
+
+def test_p_values_of_unchanged_data_are_spread_evenly() -> None:
+    random = np.random.default_rng(6)
+    found = []
+    for _ in range(400):
+        reference = random.normal(0, 1, 20)
+        found.append(paired_p_value(reference, reference + random.normal(0, 0.3, 20), resamples=1000))
+    assert 0.02 < np.mean(np.array(found) < 0.05) < 0.085  # 0.05, give or take three standard errors
+
+
+def test_no_change_and_too_few_clips_are_no_evidence() -> None:
+    assert paired_p_value([0.5, 0.7], [0.5, 0.7]) == 1
+    assert paired_p_value([0.5, None], [0.9, 0.7]) == 1
+    assert paired_p_value([0.5] * 20, [0.4] * 20) < 1e-9
+
+
+def test_holm_by_hand() -> None:
+    assert adjust_by_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert adjust_by_holm([0.5, 0.6]) == [1.0, 1.0]
+    assert adjust_by_holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_keeps_the_order_and_never_lowers(p_values: list[float]) -> None:
+    adjusted = adjust_by_holm(p_values)
+    assert all(after >= before for before, after in zip(p_values, adjusted, strict=True))
+    assert sorted(adjusted) == [adjusted[i] for i in sorted(range(len(p_values)), key=p_values.__getitem__)]

@@ -7,8 +7,9 @@ from example_evaluation import lower, predicted, ratio
 
 from device_profiles.record import parse_record
 from evaluators.evaluation import DeviceResult, Evaluation, OutputParity, Score, VariantResult
-from reports.budgets import Budget, Verdict, judge, recipe_budgets
+from reports.budgets import Budget, recipe_budgets
 from reports.errors import ReportError
+from reports.verdicts import Verdict, judge
 
 
 def budget(**fields: Any) -> Budget:

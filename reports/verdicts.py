@@ -1,0 +1,209 @@
+"""The verdict on each budget, for each bundle and phone.
+
+A budget is judged on the interval where there is one: a number that may be too large fails by the interval's high end,
+a drop fails unless the interval excludes it (non-inferiority). A number that does not exist is an error, never a pass.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from device_profiles.record import Record
+from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
+from reports.budgets import Budget, Level, allow
+from reports.metrics import Finding, check_metric, find_score, is_per_phone
+from reports.notation import shorten
+from reports.rules import Judgement, judge_bound, judge_change
+
+Status = Literal["passed", "warned", "failed", "error"]
+"""error: there is nothing to judge, or the phone cannot run the bundle"""
+
+
+class Verdict(Record):
+    """What came of one budget for one bundle (and phone), or of a rule that holds without a budget."""
+
+    rule: str
+    """the budget in words; "has a result" and "runs on the phone" hold for every bundle"""
+    metric: str | None
+    variant: str | None
+    """none where the budget met no bundle at all"""
+    device: str | None
+    status: Status
+    level: Level
+    score: Score | None
+    """the number as evaluated; for a drop or a rise, the difference from the source model"""
+    value: float | None
+    """what was held against the limit: an end of the interval where there is one"""
+    limit: float | None
+    """in the score's unit; for a drop, below zero"""
+    margin: float | None
+    """room left in the score's unit; below zero when the limit is broken"""
+    upper: bool = True
+    """whether the limit is the most the value may be"""
+    detail: str = ""
+    """what the number is of, where that is not plain"""
+    reason: str
+    """one sentence, without the bundle's and the phone's name"""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it stops a release."""
+        return self.level == "error" and self.status in ("failed", "error")
+
+
+def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict, ...]:
+    """One verdict for each budget and bundle, and each phone where the metric is a phone's.
+
+    Two rules hold without a budget: each bundle has a result, and each phone meets its floor.
+
+    Raises:
+        ReportError: A budget names an unknown metric, or its limit cannot be of that metric.
+    """
+    verdicts = [verdict for variant in evaluation.variants for verdict in _judge_existence(variant)]
+    for budget in budgets:
+        check_metric(budget.metric, evaluation)
+        if budget.against == "baseline":  # see reports.regressions
+            continue
+        found = [
+            verdict
+            for variant in evaluation.variants
+            if _applies(budget, variant, evaluation)
+            for verdict in _judge_variant(budget, variant, evaluation)
+        ]
+        verdicts += found or [_error(budget, None, None, "the budget met no bundle: check its devices and variants")]
+    return tuple(verdicts)
+
+
+def _judge_existence(variant: VariantResult) -> list[Verdict]:
+    if variant.failure is not None:
+        return [_plain("has a result", variant, None, status="error", reason=_failure_reason(variant))]
+    return [
+        _plain("runs on the phone", variant, result, status="passed", reason=result.floor_reason)
+        if result.runs
+        else _plain("runs on the phone", variant, result, status="error", reason=_floor_reason(result))
+        for result in variant.devices
+    ]
+
+
+def _applies(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> bool:
+    if budget.variants is not None and not {variant.variant, variant.format} & set(budget.variants):
+        return False
+    if budget.precisions is not None and variant.precision not in budget.precisions:
+        return False
+    if budget.devices is None:
+        return True
+    # A bundle that failed lists no phones; those of its format are the ones it was meant for.
+    same = [other for other in evaluation.variants if other.format == variant.format]
+    phones = {result.device for other in (same if variant.failure else [variant]) for result in other.devices}
+    return bool(phones & set(budget.devices)) or (variant.failure is not None and not phones)
+
+
+def _judge_variant(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> list[Verdict]:
+    if variant.failure is not None:
+        return [_error(budget, variant, None, _failure_reason(variant))]
+    if budget.limit in ("max_drop", "max_rise"):
+        return [_judge_against_source(budget, variant, evaluation)]
+    if not is_per_phone(budget.metric, evaluation):
+        return [_conclude(budget, variant, None, find_score(variant, budget.metric))]
+    wanted = [result for result in variant.devices if budget.devices is None or result.device in budget.devices]
+    if not wanted:
+        return [_error(budget, variant, None, f"no phone was evaluated, so there is no {budget.metric}")]
+    return [_judge_phone(budget, variant, result) for result in wanted]
+
+
+def _judge_phone(budget: Budget, variant: VariantResult, result: DeviceResult) -> Verdict:
+    if not result.runs:
+        return _error(budget, variant, result, _floor_reason(result))
+    return _conclude(budget, variant, result, find_score(variant, budget.metric, result))
+
+
+def _judge_against_source(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> Verdict:
+    difference = variant.differences.get(budget.metric)
+    if difference is None:
+        return _error(budget, variant, None, f"{budget.metric} was not compared with the source model's")
+    if difference.value is None:
+        return _error(budget, variant, None, f"the difference has no value: {difference.reason}")
+    if difference.low is None:
+        return _error(budget, variant, None, "the difference has no interval, so a larger change cannot be excluded")
+    source = evaluation.source.scores.get(budget.metric)
+    allowed = allow(budget, difference, source)
+    if allowed is None:
+        return _error(budget, variant, None, f"the source model has no {budget.metric} to take a percentage of")
+    return _build(budget, variant, None, judge_change(difference, allowed), score=difference)
+
+
+def _conclude(budget: Budget, variant: VariantResult, result: DeviceResult | None, finding: Finding) -> Verdict:
+    if finding.problem is not None:
+        return _error(budget, variant, result, finding.problem)
+    if finding.score is None:  # identical: as good as can be
+        best_is_low = budget.metric == "max_abs_error"
+        judgement = Judgement((budget.limit == "max") == best_is_low, None, None, None, finding.detail)
+        return _build(budget, variant, result, judgement, score=None)
+    bound = budget.quantity.to_unit(finding.score.unit, where=f"budget {budget.text!r}")
+    judgement = judge_bound(finding.score, bound, upper=budget.limit == "max", detail=finding.detail)
+    return _build(budget, variant, result, judgement, score=finding.score, detail=finding.detail)
+
+
+def _build(
+    budget: Budget,
+    variant: VariantResult,
+    result: DeviceResult | None,
+    judgement: Judgement,
+    *,
+    score: Score | None,
+    detail: str = "",
+) -> Verdict:
+    status: Status = "passed" if judgement.holds else "warned" if budget.level == "warn" else "failed"
+    return Verdict(
+        rule=budget.text,
+        metric=budget.metric,
+        variant=variant.variant,
+        device=result.device if result else None,
+        status=status,
+        level=budget.level,
+        score=score,
+        value=judgement.value,
+        limit=judgement.limit,
+        margin=judgement.margin,
+        upper=budget.limit in ("max", "max_rise"),
+        detail=detail,
+        reason=judgement.reason,
+    )
+
+
+def _error(budget: Budget, variant: VariantResult | None, result: DeviceResult | None, reason: str) -> Verdict:
+    return _plain(budget.text, variant, result, status="error", reason=reason, budget=budget)
+
+
+def _plain(
+    rule: str,
+    variant: VariantResult | None,
+    result: DeviceResult | None,
+    *,
+    status: Status,
+    reason: str,
+    budget: Budget | None = None,
+) -> Verdict:
+    return Verdict(
+        rule=rule,
+        metric=budget.metric if budget else None,
+        variant=variant.variant if variant else None,
+        device=result.device if result else None,
+        status=status,
+        level=budget.level if budget else "error",
+        score=None,
+        value=None,
+        limit=None,
+        margin=None,
+        reason=reason,
+    )
+
+
+def _failure_reason(variant: VariantResult) -> str:
+    assert variant.failure is not None
+    verb = "packaging" if variant.failure.stage == "package" else "evaluating"
+    return f"{verb} it failed: {shorten(variant.failure.reason, 300)}"
+
+
+def _floor_reason(result: DeviceResult) -> str:
+    return f"the phone cannot run the bundle: {shorten(result.floor_reason, 300)}"
