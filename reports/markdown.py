@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Sequence
 
 from evaluators.evaluation import DeviceResult, Score, VariantResult
+from reports.budgets import Verdict
 from reports.comparison import Comparison, Row, describe_subject
+from reports.gfm import bullet, code, escape, fit, note_rest, row, table
 from reports.metrics import find_score
-from reports.notation import BASIS_WORDS, format_interval, format_score, shorten
+from reports.notation import BASIS_WORDS, format_interval, format_score
 from reports.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
@@ -23,7 +23,10 @@ FILE_NAME = "report.md"
 MAX_BYTES = 1024 * 1024
 """what GitHub takes as a job summary; source: GitHub docs, "Workflow commands", adding a job summary"""
 
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+BUDGET_HEAD = ("", "budget", "bundle", "found")
+CHANGE_HEAD = ("", "bundle", "number", "before and now")
+_ORDER = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
+_CHANGE_MARKS = {"worse": "▼ worse", "better": "▲ better"}
 
 
 def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
@@ -31,70 +34,123 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
 
     Args:
         report: What to show.
-        max_bytes: Rows are left out, with a note, until the text fits.
+        max_bytes: Rows are left out, with a note, until the text fits: first of the matrix, last of the reasons.
     """
-    budgets, matrix = _budget_rows(report), _matrix_rows(report)
-    kept = max(len(budgets), len(matrix), len(report.outcome.reasons))
-    text = _assemble(report, budgets, matrix, kept)
-    while len(text.encode()) > max_bytes and kept > 0:
-        kept //= 2
-        text = _assemble(report, budgets, matrix, kept)
-    return text
+    groups = [
+        [bullet(reason) for reason in report.outcome.reasons],
+        budget_rows(report),
+        change_rows(report),
+        matrix_rows(report),
+    ]
+    text = _assemble(report, groups, [len(lines) for lines in groups])
+    if len(text.encode()) <= max_bytes:
+        return text
+    frame = _assemble(report, groups, [0] * len(groups))
+    return _assemble(report, groups, fit(groups, max_bytes - len(frame.encode())))
 
 
-def _assemble(report: Comparison, budgets: list[list[str]], matrix: list[list[str]], kept: int) -> str:
-    evaluation, outcome = report.evaluation, report.outcome
-    main = find_main_metric(report)
-    parts = [
-        f"# {STATUS_MARKS[OUTCOME_STATUS[outcome.status]]} {describe_outcome(outcome)}",
-        f"{_escape(evaluation.model.name)} {_escape(evaluation.model.version)}: {describe_counts(outcome)}.",
-        "\n".join(f"- {_escape(reason, 600)}" for reason in outcome.reasons[:kept])
-        + _note(outcome.reasons, kept, "reasons"),
-        "## Budgets",
-        _table(["", "budget", "bundle", "found"], budgets[:kept]) + _note(budgets, kept, "rows"),
-        "## Bundles and phones",
-        _table(
-            ["", "bundle", "phone", _escape(main or "task"), "size", "latency", "memory", "largest error"],
-            matrix[:kept],
+def title(report: Comparison) -> str:
+    """The verdict in a word or three, with its sign."""
+    outcome = report.outcome
+    return f"{STATUS_MARKS[OUTCOME_STATUS[outcome.status]]} {describe_outcome(outcome)}"
+
+
+def subject(report: Comparison) -> str:
+    """What was judged, and the counts."""
+    model = report.evaluation.model
+    return f"{escape(model.name)} {escape(model.version)}: {describe_counts(report.outcome)}."
+
+
+def origin(report: Comparison) -> str:
+    """When and by which command the evaluation was made."""
+    evaluation = report.evaluation
+    made = f"Made {escape(evaluation.created)} by testpress {escape(evaluation.testpress_version)}:"
+    return f"{made}\n\n{code(evaluation.command)}"
+
+
+def budget_rows(report: Comparison) -> list[str]:
+    """One row a verdict, what speaks against a release first."""
+    verdicts = (v for v in report.verdicts if v.metric is not None or v.status != "passed")
+    return [_budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: _ORDER[v.status])]
+
+
+def failed_rows(report: Comparison) -> list[str]:
+    """As `budget_rows`, of what did not pass."""
+    verdicts = (verdict for verdict in report.verdicts if verdict.status != "passed")
+    return [_budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: (not v.blocks, _ORDER[v.status]))]
+
+
+def change_rows(report: Comparison) -> list[str]:
+    """One row a number that became worse, then better, than in the baseline."""
+    return [
+        row(
+            [
+                mark,
+                escape(describe_subject(report.evaluation, change.variant, change.device)),
+                escape(change.metric or "–"),
+                escape(change.reason, 400),
+            ]
         )
-        + _note(matrix, kept, "rows"),
-        f"Made {_escape(evaluation.created)} by testpress {_escape(evaluation.testpress_version)}:",
-        f"`{_code(evaluation.command)}`",
+        for state, mark in _CHANGE_MARKS.items()
+        for change in report.changes
+        if change.state == state
+    ]
+
+
+def matrix_head(report: Comparison) -> list[str]:
+    """The names of the matrix's columns."""
+    main = escape(find_main_metric(report) or "task")
+    return ["", "bundle", "phone", main, "size", "latency", "memory", "largest error"]
+
+
+def matrix_rows(report: Comparison) -> list[str]:
+    """One row a bundle and phone."""
+    variants = {variant.variant: variant for variant in report.evaluation.variants}
+    main = find_main_metric(report)
+    return [row(_matrix_cells(report, each, variants[each.variant], main)) for each in report.rows]
+
+
+def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequence[int]) -> str:
+    _, budgets, changes, matrix = groups
+    shown = [lines[:count] for lines, count in zip(groups, kept, strict=True)]
+    notes = [
+        note_rest(lines, count, word)
+        for lines, count, word in zip(groups, kept, ("reasons", "rows", "rows", "rows"), strict=True)
+    ]
+    parts = [
+        f"# {title(report)}",
+        subject(report),
+        "\n".join(shown[0]) + notes[0],
+        "## Budgets",
+        (table(BUDGET_HEAD, shown[1]) if budgets else "(none)") + notes[1],
+        f"## Since the baseline\n\n{table(CHANGE_HEAD, shown[2])}{notes[2]}" if changes else "",
+        "## Bundles and phones",
+        (table(matrix_head(report), shown[3]) if matrix else "(none)") + notes[3],
+        origin(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _budget_rows(report: Comparison) -> list[list[str]]:
-    order = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
-    verdicts = sorted(
-        (v for v in report.verdicts if v.metric is not None or v.status != "passed"), key=lambda v: order[v.status]
-    )
-    return [
+def _budget_row(report: Comparison, verdict: Verdict) -> str:
+    return row(
         [
             f"{STATUS_MARKS[verdict.status]} {STATUS_WORDS[verdict.status]}",
-            _escape(verdict.rule),
-            _escape(describe_subject(report.evaluation, verdict.variant, verdict.device)),
-            _escape(verdict.reason, 400),
+            escape(verdict.rule),
+            escape(describe_subject(report.evaluation, verdict.variant, verdict.device)),
+            escape(verdict.reason, 400),
         ]
-        for verdict in verdicts
-    ]
+    )
 
 
-def _matrix_rows(report: Comparison) -> list[list[str]]:
-    variants = {variant.variant: variant for variant in report.evaluation.variants}
-    main = find_main_metric(report)
-    return [_matrix_row(report, row, variants[row.variant], main) for row in report.rows]
-
-
-def _matrix_row(report: Comparison, row: Row, variant: VariantResult, main: str | None) -> list[str]:
-    phone = _escape(report.evaluation.device_names.get(row.device, row.device)) if row.device else "–"
-    mark = f"{STATUS_MARKS[row.status]} {STATUS_WORDS[row.status]}"
+def _matrix_cells(report: Comparison, line: Row, variant: VariantResult, main: str | None) -> list[str]:
+    phone = escape(report.evaluation.device_names.get(line.device, line.device)) if line.device else "–"
+    mark = f"{STATUS_MARKS[line.status]} {STATUS_WORDS[line.status]}"
     if variant.failure is not None:
-        return [mark, _escape(variant.variant), phone, f"no result: {_escape(variant.failure.reason, 200)}", *["–"] * 4]
-    result = next((result for result in variant.devices if result.device == row.device), None)
+        return [mark, escape(variant.variant), phone, f"no result: {escape(variant.failure.reason, 200)}", *["–"] * 4]
+    result = next((result for result in variant.devices if result.device == line.device), None)
     return [
         mark,
-        _escape(variant.variant),
+        escape(variant.variant),
         phone if result is None or result.runs else f"{phone} (cannot run it)",
         _cell(variant.scores.get(main) if main else None),
         _cell(variant.scores.get("size_bytes")),
@@ -112,27 +168,6 @@ def _cell(score: Score | None) -> str:
     if score is None:
         return "–"
     if score.value is None:
-        return _escape(format_score(score))
+        return escape(format_score(score))
     interval = format_interval(score)
-    return _escape(f"{format_score(score)}{f' ({interval})' if interval else ''}, {BASIS_WORDS[score.basis]}", 200)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    if not rows:
-        return "(none)"
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _note(items: Sequence[object], kept: int, word: str) -> str:
-    left = len(items) - kept
-    return f"\n\n{left} more {word}: see report.html." if left > 0 else ""
-
-
-def _escape(text: str, limit: int = 96) -> str:
-    """Text that Markdown, HTML and a table leave as it is."""
-    return _SPECIAL.sub(r"\\\1", html.escape(shorten(text, limit), quote=False))
-
-
-def _code(text: str) -> str:
-    return shorten(text, 1000).replace("`", "'").replace("<", "‹").replace("|", "¦")
+    return escape(f"{format_score(score)}{f' ({interval})' if interval else ''}, {BASIS_WORDS[score.basis]}", 200)
