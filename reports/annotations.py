@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from reports.comparison import Comparison, describe_subject
-from reports.notation import shorten
+from reports.notation import clean_text, shorten
 from reports.summary import describe_counts, describe_outcome
 
 Kind = Literal["error", "warning", "notice"]
@@ -84,4 +84,4 @@ def _escape(text: str) -> str:
 
 
 def _escape_property(text: str) -> str:
-    return _escape(text).replace(":", "%3A").replace(",", "%2C")
+    return _escape(clean_text(text)).replace(":", "%3A").replace(",", "%2C")

@@ -72,7 +72,9 @@ def _add_case(suite: ET.Element, verdict: Verdict, report: Comparison, *, place:
 
 
 def _count(element: ET.Element, *, skipped: bool) -> None:
-    paths = {"tests": "testcase", "failures": "failure", "errors": "error"} | ({"skipped": "skipped"} if skipped else {})
+    paths = {"tests": "testcase", "failures": "failure", "errors": "error"} | (
+        {"skipped": "skipped"} if skipped else {}
+    )
     for attribute, path in paths.items():
         element.set(attribute, str(len(element.findall(f".//{path}"))))
 
@@ -81,9 +83,10 @@ def _timestamp(created: str) -> str | None:
     """The time as Ant and Surefire write it: UTC, seconds, no zone; none where `created` is no time."""
     try:
         time = dt.datetime.fromisoformat(created)
-    except ValueError:
+        utc = time.astimezone(dt.UTC) if time.tzinfo else None
+    except (OverflowError, ValueError):
         return None
-    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S") if time.tzinfo else None
+    return None if utc is None else utc.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _clean(text: str) -> str:

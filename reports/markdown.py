@@ -77,7 +77,9 @@ def budget_rows(report: Comparison) -> list[str]:
 def failed_rows(report: Comparison) -> list[str]:
     """As `budget_rows`, of what did not pass."""
     verdicts = (verdict for verdict in report.verdicts if verdict.status != "passed")
-    return [_budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: (not v.blocks, _ORDER[v.status]))]
+    return [
+        _budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: (not v.blocks, _ORDER[v.status]))
+    ]
 
 
 def change_rows(report: Comparison) -> list[str]:

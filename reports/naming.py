@@ -47,7 +47,7 @@ def number_repeats(names: Iterable[str], *, key: Callable[[str], str] = str) -> 
 
 def _simplify(name: str, unfit: re.Pattern[str], gap: str = "_") -> str:
     simple = unfit.sub(gap, name).strip(".-_")[:_LIMIT]
-    if simple == name:
+    if simple and simple == name:
         return simple
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
     return f"{simple}-{digest}" if simple else digest

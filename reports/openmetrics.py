@@ -51,8 +51,9 @@ def render(report: Comparison) -> str:
             families.setdefault(_family(sample), []).append((bundle, sample))
     lines: list[str] = []
     for (name, unit), members in sorted(families.items()):
-        lines += _describe(name, unit, [sample for _, sample in members])
-        texts = {_labels(bundle, sample): _value(sample.score) for bundle, sample in members}
+        metrics = dict.fromkeys(sample.metric for _, sample in members)
+        lines += _describe(name, unit, f"{', '.join(metrics)}; {members[0][1].score.direction} is better")
+        texts = {_labels(bundle, sample, say=len(metrics) > 1): _value(sample.score) for bundle, sample in members}
         lines += [f"{name}{{{labels}}} {value}" for labels, value in texts.items()]
     return "\n".join([*lines, "# EOF"]) + "\n"
 
@@ -79,21 +80,21 @@ def _family(sample: _Sample) -> tuple[str, str]:
     return f"testpress_{stem}_{unit}" if unit else f"testpress_{stem}", unit
 
 
-def _describe(name: str, unit: str, samples: list[_Sample]) -> list[str]:
-    metrics = ", ".join(dict.fromkeys(sample.metric for sample in samples))
-    text = f"{metrics} of a recipe's budgets; {samples[0].score.direction} is better"
-    return [
-        f"# TYPE {name} gauge",
-        *([f"# UNIT {name} {unit}"] if unit else []),
-        f"# HELP {name} {_escape(clean_text(text))}",
-    ]
+def _describe(name: str, unit: str, text: str) -> list[str]:
+    units = [f"# UNIT {name} {unit}"] if unit else []
+    return [f"# TYPE {name} gauge", *units, f"# HELP {name} {_escape(clean_text(text))}"]
 
 
-def _labels(bundle: str, sample: _Sample) -> str:
-    pairs = [("bundle", bundle), ("precision", _label(sample.variant.precision)), ("basis", sample.score.basis)]
-    if sample.phone is not None:
-        pairs.insert(1, ("phone", _label(sample.phone)))
-    return ",".join(f'{name}="{_escape(value)}"' for name, value in pairs)
+def _labels(bundle: str, sample: _Sample, *, say: bool) -> str:
+    """The labels of a sample; `say` adds the metric, where several have become one family."""
+    pairs = {
+        "bundle": bundle,
+        "phone": None if sample.phone is None else _label(sample.phone),
+        "precision": _label(sample.variant.precision),
+        "basis": sample.score.basis,
+        "metric": _label(sample.metric) if say else None,
+    }
+    return ",".join(f'{name}="{_escape(value)}"' for name, value in pairs.items() if value is not None)
 
 
 def _label(text: str) -> str:

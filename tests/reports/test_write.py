@@ -5,19 +5,34 @@ from pathlib import Path
 import pytest
 
 from evaluators.evaluation import Evaluation
-from reports import html, junit, markdown
+from reports import comment, html, junit, markdown, openmetrics
 from reports.comparison import compare
 from reports.errors import ReportError
 from reports.write import write_report
 
+FILES = ["comment.md", "drift/coreml-float16.json", "junit.xml", "metrics.txt", "report.html", "report.md"]
 
-def test_three_files_are_written_and_nothing_is_left_over(evaluation: Evaluation, tmp_path: Path) -> None:
-    paths = write_report(evaluation, tmp_path / "report")
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["junit.xml", "report.html", "report.md"]
+
+def test_all_files_are_written_and_nothing_is_left_over(evaluation: Evaluation, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    paths = write_report(evaluation, folder)
+    written = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert written == FILES
     report = compare(evaluation)
-    assert paths.html.read_text(encoding="utf-8") == html.render(report)
-    assert paths.markdown.read_text(encoding="utf-8") == markdown.render(report)
-    assert paths.junit.read_text(encoding="utf-8") == junit.render(report)
+    for path, renderer in (
+        (paths.html, html),
+        (paths.markdown, markdown),
+        (paths.comment, comment),
+        (paths.junit, junit),
+        (paths.metrics, openmetrics),
+    ):
+        assert path.read_text(encoding="utf-8") == renderer.render(report)
+    assert paths.drift == (folder / FILES[1],)
+
+
+def test_hostile_text_can_be_written(hostile: object, tmp_path: Path) -> None:
+    paths = write_report(hostile.evaluation, tmp_path)
+    assert all(path.stat().st_size for path in (paths.comment, paths.metrics, *paths.drift))
 
 
 def test_a_folder_that_cannot_be_made_is_a_report_error(evaluation: Evaluation, tmp_path: Path) -> None:
