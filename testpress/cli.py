@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,25 +9,13 @@ from typing import Any
 import click
 
 import testpress
-
-BROKEN = 3
-"""exit code when a budget or regression limit broke"""
-
-_RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
-_DEVICE = click.option("--device", "devices", multiple=True, metavar="ID", help="A phone instead of the recipe's.")
-_OUT = click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where output goes.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to standard output.")
-_QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
-
-
-def _example(command: str) -> str:
-    """What help ends with; the sign keeps click from filling the lines."""
-    return f"\b\nExample:\n  {command}"
+from testpress.cli_parts import BASELINE, DEVICE, JSON, OUT, QUIET, RECIPE, command_line, conclude, example, show
+from testpress.cli_project import diff, init
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_example("testpress run examples/basic_pitch/testpress.toml"),
+    epilog=example("testpress run examples/basic_pitch/testpress.toml"),
 )
 @click.version_option(testpress.__version__, prog_name="testpress")
 def cli() -> None:
@@ -39,34 +25,39 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog=_example("testpress run testpress.toml --device pixel-8"))
-@_RECIPE
-@_DEVICE
-@_OUT
-@_JSON
-@_QUIET
-def run(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
+@cli.command(epilog=example("testpress run testpress.toml --device pixel-8"))
+@RECIPE
+@DEVICE
+@OUT
+@BASELINE
+@JSON
+@QUIET
+def run(
+    recipe: Path, devices: tuple[str, ...], out: Path | None, baseline: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Package, evaluate, report and check: the default job.
 
     What is finished already is not done again, also after a kill.
     """
+    from reports.comparison import load_evaluation
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices)
+    read, old = read_recipe(recipe, devices=devices), load_evaluation(baseline) if baseline else None
+    where = out or pipeline.default_out(read)
     with TerminalProgress(quiet=quiet) as progress:
-        result = pipeline.run(read, out or pipeline.default_out(read), progress, command=_command())
-    _print(summary.run_data(result) if as_json else summary.run_text(result), as_json)
-    sys.exit(BROKEN if result.comparison.outcome.status == "fail" else 0)
+        result = pipeline.run(read, where, progress, command=command_line(), baseline=old)
+    show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
+    conclude(result.comparison, recipe)
 
 
-@cli.command(epilog=_example("testpress package testpress.toml -o build"))
-@_RECIPE
-@_DEVICE
-@_OUT
-@_JSON
-@_QUIET
+@cli.command(epilog=example("testpress package testpress.toml -o build"))
+@RECIPE
+@DEVICE
+@OUT
+@JSON
+@QUIET
 def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
     """Make the recipe's bundles. Exit 1 when one could not be made."""
     from testpress import pipeline, summary
@@ -76,18 +67,18 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
     read = read_recipe(recipe, devices=devices)
     with TerminalProgress(quiet=quiet) as progress:
         outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress)
-    _print(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
+    show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     sys.exit(0 if all(outcome.bundle for outcome in outcomes) else 1)
 
 
 @cli.command(
-    epilog=_example(
+    epilog=example(
         "testpress evaluate testpress.toml old/model.tflite pkg://basic_pitch/saved_models/icassp_2022/nmp.mlpackage"
     )
 )
-@_RECIPE
+@RECIPE
 @click.argument("files", nargs=-1, metavar="[BUNDLE|FILE]...")
-@_DEVICE
+@DEVICE
 @click.option(
     "-o",
     "--out",
@@ -95,8 +86,8 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
     metavar="FILE",
     help="What to write; bundles are looked for beside it.",
 )
-@_JSON
-@_QUIET
+@JSON
+@QUIET
 def evaluate(
     recipe: Path, files: tuple[str, ...], devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool
 ) -> None:
@@ -110,32 +101,32 @@ def evaluate(
     read = read_recipe(recipe, devices=devices)
     path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
     with TerminalProgress(quiet=quiet) as progress:
-        evaluation = pipeline.evaluate_recipe(read, path.parent, files, progress, command=_command())
+        evaluation = pipeline.evaluate_recipe(read, path.parent, files, progress, command=command_line())
     write_text_atomically(path, dump_json(evaluation))
-    _print(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
+    show(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
 
 
-@cli.command(epilog=_example("testpress report testpress-out/evaluation.json --baseline main/evaluation.json"))
+@cli.command(epilog=example("testpress report testpress-out/evaluation.json --baseline main/evaluation.json"))
 @click.argument("evaluation", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="An earlier evaluation.json.")
-@_OUT
-@_JSON
+@BASELINE
+@OUT
+@JSON
 def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: bool) -> None:
-    """Write report.html, report.md and junit.xml of an evaluation."""
+    """Write report.html, report.md, comment.md, junit.xml, metrics.txt and drift/*.json of an evaluation."""
     from reports.comparison import load_evaluation
     from reports.write import write_report
+    from testpress import summary
 
     old = load_evaluation(baseline) if baseline else None
     paths = write_report(load_evaluation(evaluation), out or evaluation.parent / "report", baseline=old)
-    data = {"html": str(paths.html), "markdown": str(paths.markdown), "junit": str(paths.junit)}
-    _print(data if as_json else str(paths.html), as_json)
+    show(summary.report_data(paths) if as_json else str(paths.html), as_json)
 
 
-@cli.command(epilog=_example("testpress check testpress-out/evaluation.json --recipe stricter.toml"))
+@cli.command(epilog=example("testpress check testpress-out/evaluation.json --recipe stricter.toml"))
 @click.argument("evaluation", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="An earlier evaluation.json.")
+@BASELINE
 @click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Budgets instead of those embedded.")
-@_JSON
+@JSON
 def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json: bool) -> None:
     """Hold an evaluation against its budgets; exit 3 when one breaks."""
     from reports.comparison import compare, load_evaluation
@@ -145,16 +136,16 @@ def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json:
     old = load_evaluation(baseline) if baseline else None
     budgets = read_recipe(recipe).written.budgets if recipe else None
     comparison = compare(load_evaluation(evaluation), old, budgets=budgets)
-    _print(summary.check_data(comparison) if as_json else summary.check_text(comparison), as_json)
-    sys.exit(BROKEN if comparison.outcome.status == "fail" else 0)
+    show(summary.check_data(comparison) if as_json else summary.check_text(comparison), as_json)
+    conclude(comparison, recipe)
 
 
 _MODEL = click.argument("file", metavar="FILE")
 
 
-@cli.command(epilog=_example("testpress devices pixel-8"))
+@cli.command(epilog=example("testpress devices pixel-8"))
 @click.argument("device", required=False, metavar="[ID]")
-@_JSON
+@JSON
 def devices(device: str | None, as_json: bool) -> None:
     """List the phones there are, or show one (ID, or a profile's .toml) with the source of each number."""
     from device_profiles.profile import profile_ids, read_profile
@@ -162,13 +153,13 @@ def devices(device: str | None, as_json: bool) -> None:
 
     if device is None:
         profiles = [read_profile(identifier) for identifier in profile_ids()]
-        _print([p.model_dump(mode="json") for p in profiles] if as_json else phones.list_text(profiles), as_json)
+        show([p.model_dump(mode="json") for p in profiles] if as_json else phones.list_text(profiles), as_json)
     else:
         profile = read_profile(device)
-        _print(profile.model_dump(mode="json") if as_json else phones.phone_text(profile), as_json)
+        show(profile.model_dump(mode="json") if as_json else phones.phone_text(profile), as_json)
 
 
-@cli.command(epilog=_example("testpress inspect testpress-out/bundles/coreml-float32 --ranges --audio piano.wav"))
+@cli.command(epilog=example("testpress inspect testpress-out/bundles/coreml-float32 --ranges --audio piano.wav"))
 @_MODEL
 @click.option("--ranges", is_flag=True, help="Run a Core ML model: the range of every op, and if float16 can hold it.")
 @click.option(
@@ -178,8 +169,8 @@ def devices(device: str | None, as_json: bool) -> None:
 @click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Audio contract of a bare model file.")
 @click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at.")
 @click.option("--all", "show_all", is_flag=True, help="List every op that ran, not only the twenty that matter most.")
-@_JSON
-@_QUIET
+@JSON
+@QUIET
 def inspect(file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Show what is in a .tflite, .mlpackage, .mlmodel or bundle: inputs, outputs, ops, precision, floor.
 
@@ -193,19 +184,19 @@ def inspect(file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool,
         _watch(file, show_all, as_json, quiet, **options)
         return
     found = inspection.inspect_model(locate_model(file))
-    _print(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
+    show(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
     if found.hash_faults:
         click.echo(f"testpress: {file}: {len(found.hash_faults)} files are not what the manifest says", err=True)
         sys.exit(1)
 
 
 @cli.command(
-    epilog=_example("testpress latency testpress-out/bundles/tflite-float32 --device pixel-8 --device galaxy-a14")
+    epilog=example("testpress latency testpress-out/bundles/tflite-float32 --device pixel-8 --device galaxy-a14")
 )
 @_MODEL
 @click.option("--device", "devices", multiple=True, required=True, metavar="ID", help="A phone; may be given again.")
 @click.option("--all", "show_all", is_flag=True, help="List every op, not only the ten dearest.")
-@_JSON
+@JSON
 def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool) -> None:
     """Predict latency and memory of a model on phones, with intervals, and which ops cost most. Nothing is run."""
     from device_profiles.profile import read_profile
@@ -214,11 +205,11 @@ def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool) 
 
     predicted = costs.predict_costs(locate_model(file), [read_profile(device) for device in devices])
     text = costs.as_text(predicted, top=None if show_all else costs.TOP_OPS)
-    _print(predicted.model_dump(mode="json") if as_json else text, as_json)
+    show(predicted.model_dump(mode="json") if as_json else text, as_json)
 
 
 @cli.command(
-    epilog=_example("testpress play testpress-out/bundles/coreml-float16 --audio piano.wav --notes -o outputs.npz")
+    epilog=example("testpress play testpress-out/bundles/coreml-float16 --audio piano.wav --notes -o outputs.npz")
 )
 @_MODEL
 @click.option("--audio", required=True, type=click.Path(path_type=Path), metavar="FILE", help="WAV, FLAC, OGG or MP3.")
@@ -226,8 +217,8 @@ def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool) 
 @click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at.")
 @click.option("--notes", is_flag=True, help="Find note events in the outputs note and onset.")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Outputs as .npz.")
-@_JSON
-@_QUIET
+@JSON
+@QUIET
 def play(file: str, out: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Run a bundle, .tflite, .mlpackage or .mlmodel on audio, on this machine."""
     from testpress import playback, playing
@@ -239,11 +230,11 @@ def play(file: str, out: Path | None, as_json: bool, quiet: bool, **options: Any
         played = playing.play(order, lambda done, total: progress.stage("play", done, total))
     if out is not None:
         playing.save_outputs(played, out)
-    _print(played.summary.model_dump(mode="json") if as_json else playback.as_text(played.summary, out), as_json)
+    show(played.summary.model_dump(mode="json") if as_json else playback.as_text(played.summary, out), as_json)
 
 
-@cli.command(epilog=_example("testpress doctor"))
-@_JSON
+@cli.command(epilog=example("testpress doctor"))
+@JSON
 def doctor(as_json: bool) -> None:
     """Say what is installed, what each missing part costs, and how to get it.
 
@@ -252,7 +243,7 @@ def doctor(as_json: bool) -> None:
     from testpress import diagnosis
 
     found = diagnosis.diagnose()
-    _print(found.as_data() if as_json else diagnosis.as_text(found), as_json)
+    show(found.as_data() if as_json else diagnosis.as_text(found), as_json)
     sys.exit(0 if found.ready else 1)
 
 
@@ -277,12 +268,8 @@ def _watch(file: str, show_all: bool, as_json: bool, quiet: bool, **options: Any
     with TerminalProgress(quiet=quiet) as progress:
         found = watching.watch(request, lambda done, total: progress.stage("run", done, total))
     text = observation.as_text(found, top=None if show_all else observation.TOP_OPS)
-    _print(found.model_dump(mode="json") if as_json else text, as_json)
+    show(found.model_dump(mode="json") if as_json else text, as_json)
 
 
-def _command() -> str:
-    return shlex.join(["testpress", *sys.argv[1:]])
-
-
-def _print(result: Any, as_json: bool) -> None:
-    click.echo(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False) if as_json else result)
+for _command in (init, diff):
+    cli.add_command(_command)

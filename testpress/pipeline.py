@@ -24,7 +24,7 @@ from packager.model import ModelSource, find_source, resolve_path
 from packager.package import Order, Packaged, find_finished, folder, key, package
 from packager.storage import lock_folder, write_text_atomically
 from reports.comparison import Comparison, compare
-from reports.write import Paths, write_report
+from reports.write import Paths, write_comparison
 from testpress.recipe import Recipe, need_audio, need_task
 
 NUMERICS = "evaluators.numerics:Emulation"
@@ -58,7 +58,9 @@ def default_out(recipe: Recipe) -> Path:
     return recipe.folder / "testpress-out"
 
 
-def run(recipe: Recipe, out: Path, progress: Progress, *, command: str) -> RunResult:
+def run(
+    recipe: Recipe, out: Path, progress: Progress, *, command: str, baseline: Evaluation | None = None
+) -> RunResult:
     """The default job: package, evaluate, report, check.
 
     Args:
@@ -66,6 +68,7 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, command: str) -> RunRe
         out: The output folder.
         progress: Who is told.
         command: What reproduces this, for the report.
+        baseline: An earlier evaluation to compare with.
 
     Raises:
         TestpressError: The user can mend it.
@@ -81,8 +84,9 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, command: str) -> RunRe
         evaluation = _evaluate(recipe, out, subjects, progress, command=command)
         path = out / EVALUATION_NAME
         write_text_atomically(path, dump_json(evaluation))
-        report = write_report(evaluation, out / "report")
-    return RunResult(packaged, evaluation, path, report, compare(evaluation))
+        comparison = compare(evaluation, baseline)
+        report = write_comparison(comparison, out / "report")
+    return RunResult(packaged, evaluation, path, report, comparison)
 
 
 def package_recipe(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:

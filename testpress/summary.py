@@ -10,6 +10,7 @@ from packager.bundle import Bundle, Proof
 from packager.package import Packaged
 from reports.comparison import Comparison
 from reports.notation import format_number
+from reports.write import Paths
 from testpress.pipeline import RunResult
 from testpress.streams import find_stream_faults, worst_stream
 from testpress.table import align
@@ -132,6 +133,18 @@ def check_data(comparison: Comparison) -> dict[str, Any]:
     return {
         "outcome": comparison.outcome.model_dump(mode="json"),
         "verdicts": [verdict.model_dump(mode="json") for verdict in comparison.verdicts],
+    }
+
+
+def report_data(paths: Paths) -> dict[str, Any]:
+    """What `testpress report --json` writes: where each file is."""
+    return {
+        "html": str(paths.html),
+        "markdown": str(paths.markdown),
+        "comment": str(paths.comment),
+        "junit": str(paths.junit),
+        "metrics": str(paths.metrics),
+        "drift": [str(path) for path in paths.drift],
     }
 
 
