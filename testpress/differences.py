@@ -95,7 +95,7 @@ def _compare_bundles(before: Path, after: Path) -> Differences:
 def _bundles_text(found: Differences) -> str:
     if not found.facts:
         return "the manifests say the same"
-    rows = [("", shorten(found.before, _WIDTH), shorten(found.after, _WIDTH))]
+    rows = [("", "A", "B")]
     rows += [
         (shorten(each.fact, _WIDTH), _write(each.fact, each.before), _write(each.fact, each.after))
         for each in found.facts
@@ -126,7 +126,7 @@ def _evaluations_text(found: Differences, show_all: bool) -> str:
     )
     if not shown:
         return rest or "there is nothing to compare"
-    rows = [("", "bundle", "phone", "number", "before", "after", "")]
+    rows: list[tuple[str, ...]] = [("", "bundle", "phone", "number", "A", "B", "")]
     rows += [_change_row(change, found.names) for change in sorted(shown, key=_rank)]
     return "\n".join([align(rows, right=(4, 5)), *([f"\n{rest}"] if rest else [])])
 

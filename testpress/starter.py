@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ def make_starter(folder: Path, *, source: str | None = None, systems: Sequence[s
 def as_text(starter: Starter) -> str:
     """The files, one a line, and what is to be done next."""
     lines = [str(path) for path in (starter.recipe, *starter.jobs.values())]
-    lines.append(f"next: say in {starter.recipe} what the model hears and what it must keep, then testpress run it")
+    lines.append(f"next: say in {starter.recipe} what the model hears and what it must keep; then")
+    lines.append(f"  {shlex.join(['testpress', 'run', str(starter.recipe)])}")
     if "gitlab" in starter.jobs:
         lines.append(f"GitLab: include {starter.jobs['gitlab'].name} in .gitlab-ci.yml, as its first lines say")
     return "\n".join(lines)
@@ -85,7 +87,7 @@ def _recipe_text(folder: Path, source: str | None) -> str:
 
 def _from_folder(source: str, folder: Path) -> str:
     """A shell's path starts where the shell stands, a recipe's where the recipe is."""
-    if source.startswith(("pkg://", PREFIX)) or not _exists(source) or Path(source).is_absolute():
+    if source.startswith(("pkg://", PREFIX)) or not source or not _exists(source) or Path(source).is_absolute():
         return source
     return Path(os.path.relpath(Path(source).resolve(), folder.resolve())).as_posix()
 

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
+from example_evaluation import make_evaluation
 from specimens import run_command, tone
 
+from device_profiles.record import dump_json
 from testpress.cli import cli
+from testpress.recipe import read_recipe
 from tests.evaluators.emulators.coreml.programs import gain, write_package
 
 sys.path.append(str(Path(__file__).parent / "testpress"))
@@ -22,7 +25,7 @@ from tiny_tflite import GAIN, WINDOW_SAMPLES, write_bundle, write_chain, write_f
 
 pytestmark = pytest.mark.tflite
 
-VERBS = ("devices", "inspect", "latency", "play", "doctor")
+VERBS = ("run", "report", "check", "init", "diff", "devices", "inspect", "latency", "play", "doctor")
 
 
 def invoke(*arguments: object) -> Result:
@@ -201,6 +204,69 @@ def test_what_the_user_can_mend_is_one_message_without_a_traceback(arguments: tu
     assert (code, out) == (1, "")
     assert err.startswith(f"testpress: {message}")
     assert len(err.splitlines()) == 1
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Path:
+    path = tmp_path / "out" / "evaluation.json"
+    path.parent.mkdir()
+    path.write_text(dump_json(make_evaluation()))
+    return path
+
+
+def test_report_says_where_each_file_is(evaluation: Path) -> None:
+    folder = evaluation.parent / "report"
+    assert invoke("report", evaluation).stdout == f"{folder / 'report.html'}\n"
+    found = json.loads(invoke("report", evaluation, "--json", "--baseline", evaluation).stdout)
+    assert found == {
+        "html": str(folder / "report.html"),
+        "markdown": str(folder / "report.md"),
+        "comment": str(folder / "comment.md"),
+        "junit": str(folder / "junit.xml"),
+        "metrics": str(folder / "metrics.txt"),
+        "drift": [str(folder / "drift" / "coreml-float16.json")],
+    }
+
+
+def test_check_annotates_on_github_and_keeps_its_result_clean(
+    evaluation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert (invoke("check", evaluation).exit_code, invoke("check", evaluation).stderr) == (3, "")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = invoke("check", evaluation, "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["outcome"]["status"] == "fail"
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("::error ")
+    assert "title=tflite-dynamic_wi8_afp32::note_f1 at most 0.01 below the source model: " in lines[0]
+    assert lines[-1].startswith("::notice ")
+    assert "title=testpress%3A basic-pitch 0.4.0::Fail: " in lines[-1]
+
+
+def test_init_writes_what_run_reads(tmp_path: Path) -> None:
+    found = json.loads(invoke("init", tmp_path, "--model", "python:net:build", "--ci", "gitlab", "--json").stdout)
+    assert found == {
+        "recipe": str(tmp_path / "testpress.toml"),
+        "gitlab": str(tmp_path / "testpress.gitlab-ci.yml"),
+    }
+    assert read_recipe(tmp_path / "testpress.toml").written.model.name == "net"
+    code, out, err = start("init", tmp_path, "--ci", "none")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"testpress: {tmp_path / 'testpress.toml'}: is there already")
+    assert invoke("init", tmp_path, "--ci", "none", "--ci", "github").exit_code == 2
+
+
+def test_diff_is_no_verdict(tmp_path: Path, evaluation: Path) -> None:
+    first, second = write_bundle(tmp_path / "a"), write_bundle(tmp_path / "b", output="other")
+    result = invoke("diff", first, second)
+    assert result.exit_code == 0
+    assert "output scaled" in result.stdout
+    facts = json.loads(invoke("diff", first, second, "--json").stdout)["facts"]
+    assert {fact["fact"] for fact in facts} >= {"output scaled", "output other"}
+    assert "did not change" in invoke("diff", evaluation, evaluation.parent).stdout
+    code, out, err = start("diff", evaluation, first)
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
 
 
 def test_doctor_exits_by_whether_the_default_job_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
