@@ -53,3 +53,19 @@ def test_an_absent_score_shows_its_reason(evaluation: Evaluation) -> None:
     variant = evaluation.variants[0].model_copy(update={"scores": {"note_f1": absent}})
     report = compare(evaluation.model_copy(update={"variants": (variant,)}), budgets=())
     assert "none: no notes to find" in render(report)
+
+
+def test_what_changed_since_the_baseline_is_a_table(evaluation: Evaluation) -> None:
+    variant = evaluation.variants[0]
+    size = variant.scores["size_bytes"]
+    scores = {**variant.scores, "size_bytes": size.model_copy(update={"value": (size.value or 0) / 2})}
+    smaller = (variant.model_copy(update={"scores": scores}), *evaluation.variants[1:])
+    text = render(compare(evaluation.model_copy(update={"variants": smaller}), evaluation))
+    assert "| ▲ better | tflite-float32 | size\\_bytes | 247 kB before, 123 kB now |" in text
+    assert "Since the baseline" not in render(compare(evaluation, evaluation))
+
+
+def test_reasons_stay_when_rows_must_go(comparison: Comparison) -> None:
+    text = render(comparison, max_bytes=3_000)
+    assert text.count("\n- ") == len(comparison.outcome.reasons)
+    assert "## Bundles and phones" in text

@@ -50,9 +50,13 @@ def test_the_stages_one_by_one_give_what_the_whole_gives(notes_job: Job) -> None
     assert result.evaluation.variants == evaluation.variants
     assert json.loads(result.evaluation_path.read_text())["command"] == "testpress run"
     assert result.comparison.evaluation == result.evaluation
-    for path in (result.report.html, result.report.markdown, result.report.junit):
+    written = result.report
+    for path in (written.html, written.markdown, written.comment, written.junit, written.metrics):
         assert path.parent == out / "report"
         assert path.stat().st_size > 0
+    compared = pipeline.run(recipe, out, told, command="testpress run --baseline", baseline=result.evaluation)
+    assert compared.comparison.baseline_created == result.evaluation.created
+    assert {change.state for change in compared.comparison.changes} == {"same"}
 
 
 def test_a_bundle_of_another_recipe_is_out_of_date(notes_job: Job) -> None:
