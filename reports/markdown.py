@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluators.evaluation import DeviceResult, Score, VariantResult
-from reports.budgets import Verdict
 from reports.comparison import Comparison, Row, describe_subject
 from reports.gfm import bullet, code, escape, fit, note_rest, row, table
 from reports.metrics import find_score
@@ -18,6 +17,7 @@ from reports.summary import (
     describe_outcome,
     find_main_metric,
 )
+from reports.verdicts import Verdict
 
 FILE_NAME = "report.md"
 MAX_BYTES = 1024 * 1024

@@ -62,8 +62,8 @@ def _hold(budget: Budget, change: Change) -> Verdict:
         return _verdict(budget.text, change, "error", "the baseline has nothing to take a percentage of", budget.level)
     judgement = judge_change(change.difference, allowed)
     status: Status = "passed" if judgement.holds else "warned" if budget.level == "warn" else "failed"
-    upper = budget.limit == "max_rise"
-    return _verdict(budget.text, change, status, judgement.reason, budget.level, judgement=judgement, upper=upper)
+    verdict = _verdict(budget.text, change, status, judgement.reason, budget.level, judgement=judgement)
+    return verdict.model_copy(update={"upper": budget.limit == "max_rise"})
 
 
 def _judge_plainly(change: Change) -> list[Verdict]:
@@ -98,7 +98,6 @@ def _verdict(
     level: Level,
     *,
     judgement: Judgement | None = None,
-    upper: bool = True,
 ) -> Verdict:
     return Verdict(
         rule=rule,
@@ -111,6 +110,5 @@ def _verdict(
         value=judgement.value if judgement else None,
         limit=judgement.limit if judgement else None,
         margin=judgement.margin if judgement else None,
-        upper=upper,
         reason=reason,
     )
