@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from device_profiles.profile import DeviceProfile
+from evaluators.curves import keep_curves
 from evaluators.datasets import Dataset, load_dataset
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, VariantResult
 from evaluators.inputs import store_source_outputs, store_windows
+from evaluators.previews import add_previews, choose_clips
 from evaluators.results import Context, Trials, source_result, variant_result
 from evaluators.schedule import DRIFT_REFERENCE, Bench, Outcome, drift_all, play_all, time_all
 from evaluators.subjects import Subject
@@ -98,7 +100,19 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
     reference = source_result(assignment.source, source.result, task)
     context = Context(reference, task, assignment.audio, assignment.devices, assignment.out)
     rows = tuple(variant_result(subject, trials, context) for subject in assignment.subjects)
-    return Findings(dataset=dataset.describe(task), source=reference, variants=rows)
+    return _show_worst(Findings(dataset=dataset.describe(task), source=reference, variants=rows), assignment, dataset)
+
+
+def _show_worst(findings: Findings, assignment: Assignment, dataset: Dataset) -> Findings:
+    """The findings with what a report shows of the clips that lost most, and with no curve of the others."""
+    source, metric = findings.source, next(iter(load_task(assignment.task).metrics), None)
+    played = [row.clips for row in findings.variants if row.clips]
+    shown = frozenset(choose_clips(source.clips, played, metric))
+    return Findings(
+        dataset=add_previews(findings.dataset, dataset, shown, audio=assignment.audio, out=assignment.out),
+        source=source.model_copy(update={"clips": keep_curves(source.clips, shown)}),
+        variants=tuple(row.model_copy(update={"clips": keep_curves(row.clips, shown)}) for row in findings.variants),
+    )
 
 
 def check_inputs(task: Task, spec: ModelSpec, *, audio: AudioContract, manifest: Path) -> Dataset:

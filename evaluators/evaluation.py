@@ -7,6 +7,8 @@ never 0 and never NaN.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -14,7 +16,8 @@ import pydantic
 from device_profiles.record import Record
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
+"""2 added curves, spectrograms and previews of audio, all optional: files of version 1 are read as they are"""
 
 Basis = Literal["measured_host", "emulated", "predicted", "measured_device"]
 """measured_host: timed or weighed on the machine that evaluated · emulated: computed by running the bundle as the phone
@@ -57,14 +60,28 @@ class Note(Record):
     pitch_midi: int
 
 
+class Curve(Record):
+    """An output with one value a frame over one clip, thinned to what can be drawn."""
+
+    output: str
+    start_s: float
+    step_s: float
+    """distance of two values; where frames were thinned, a pair of values is the extremes of those between"""
+    values: tuple[float | None, ...]
+    """none where the output is not a number, for example the pitch of silence"""
+
+
 class ClipScores(Record):
     """One clip under one variant (or under the source model)."""
 
     clip: str
     """the clip's identifier in the dataset"""
     scores: dict[str, Score]
+    """the task's metrics, and for a variant max_abs_error: the largest of all outputs against the source model's"""
     notes: tuple[Note, ...] | None = None
     """what the model heard, for tasks that find notes"""
+    curves: tuple[Curve, ...] = ()
+    """of the clips that a report shows with pictures"""
 
 
 class OutputParity(Record):
@@ -172,12 +189,51 @@ class SourceResult(Record):
     clips: tuple[ClipScores, ...]
 
 
+class Spectrogram(Record):
+    """A clip's energy over time and frequency, as one byte a place."""
+
+    frames: Annotated[int, pydantic.Field(gt=0, le=1024)]
+    """columns, over the whole clip"""
+    bands: Annotated[int, pydantic.Field(gt=0, le=512)]
+    """rows, the highest first, spaced by ratio"""
+    low_hz: float
+    high_hz: float
+    range_db: float
+    """from 0, which is that far or farther below the loudest place, to 255"""
+    levels: str
+    """`bands` rows of `frames` bytes, base64"""
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> Spectrogram:
+        try:
+            size = len(base64.b64decode(self.levels, validate=True))
+        except binascii.Error as fault:
+            raise ValueError(f"levels are not base64: {fault}") from None
+        if size != self.frames * self.bands:
+            raise ValueError(f"levels hold {size} bytes where {self.frames} frames of {self.bands} bands need as many")
+        return self
+
+
+class Preview(Record):
+    """The beginning of a clip as the model heard it, mixed down to mono: a FLAC file beside evaluation.json."""
+
+    path: str
+    """relative to evaluation.json's folder, with forward slashes"""
+    sha256: str
+    duration_s: float
+
+
 class ClipInfo(Record):
+    """One clip of the dataset."""
+
     clip: str
     duration_s: float
     reference_notes: tuple[Note, ...] | None = None
     notices: tuple[str, ...] = ()
     """for example: resampled from 44100 Hz"""
+    spectrogram: Spectrogram | None = None
+    preview: Preview | None = None
+    """of the clips that lost most"""
 
 
 class DatasetInfo(Record):
@@ -199,7 +255,7 @@ class Environment(Record):
 class Evaluation(Record):
     """`evaluation.json`: all that a report, a check or a later comparison needs."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     testpress_version: str
     created: str
     """UTC, ISO 8601"""

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from device_profiles.record import Record
 from evaluators.binding import Listener, bind
+from evaluators.curves import draw_curves
 from evaluators.datasets import Clip, load_dataset
 from evaluators.emulators import open_model
-from evaluators.evaluation import Basis, ClipScores, OutputParity
+from evaluators.evaluation import Basis, ClipScores, OutputParity, Score
 from evaluators.parity import ParityMeter
 from evaluators.task import Task, load_task
 from evaluators.windows import stitch
@@ -34,6 +35,7 @@ Play = Callable[[int, Window, bool], Mapping[str, npt.NDArray[Any]]]
 WARMUP_CALLS = 5
 MAX_CALLS = 100
 MAX_TIMING_S = 10.0
+MAX_ABS_ERROR = "max_abs_error"
 
 
 class TrialRequest(Record):
@@ -92,10 +94,11 @@ class _WorstWindow:
         self.index = 0
         self._error = -1.0
 
-    def add(self, index: int, reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> None:
+    def add(self, index: int, reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
         error = float(np.abs(reference - estimate).max())
         if error > self._error:
             self.index, self._error = index, error
+        return error
 
 
 def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -109,11 +112,13 @@ def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     meter, worst, clips = ParityMeter(), _WorstWindow(), []
     for clip, span in zip(dataset.clips, parsed.spans, strict=True):
         outputs = _play_clip(call, windows, span)
+        errors = [0.0]
         for index in range(span[1]) if parsed.model else ():
             for name, values in outputs.items():
                 meter.add(name, reference[name][span[0] + index], values[index], clip=clip.id)
-                worst.add(span[0] + index, reference[name][span[0] + index], values[index])
-        clips.append(_score(clip, outputs, parsed, task, span[2]))
+                errors.append(worst.add(span[0] + index, reference[name][span[0] + index], values[index]))
+        scored = _score(clip, outputs, parsed, task, span[2])
+        clips.append(_add_error(scored, max(errors)) if parsed.model else scored)
         yield {"clip": clip.id}
     result = TrialResult(
         runtime=runtime, parity=meter.results(), clips=tuple(clips), worst_window=worst.index, notices=notices
@@ -148,7 +153,20 @@ def _score(
     stitched = {name: stitch(values, parsed.audio, n_samples) for name, values in outputs.items()}
     estimate = task.decode(stitched)
     basis: Basis = "emulated" if parsed.model else "measured_host"  # the source runs here as it does anywhere
-    return ClipScores(clip=clip.id, scores=task.score(clip.labels, estimate, basis=basis), notes=task.notes(estimate))
+    return ClipScores(
+        clip=clip.id,
+        scores=task.score(clip.labels, estimate, basis=basis),
+        notes=task.notes(estimate),
+        curves=draw_curves(stitched, parsed.outputs),
+    )
+
+
+def _add_error(clip: ClipScores, error: float) -> ClipScores:
+    """The clip with how far its outputs lie from the source model's: what ranks clips where a task has no metric."""
+    if not np.isfinite(error):  # told once, by the parity of the whole dataset
+        return clip
+    score = Score(value=error, unit="dimensionless", direction="lower", basis="emulated")
+    return clip.model_copy(update={"scores": {**clip.scores, MAX_ABS_ERROR: score}})
 
 
 def time_calls(request: dict[str, Any]) -> Iterator[dict[str, Any]]:

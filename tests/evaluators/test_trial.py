@@ -111,3 +111,12 @@ def test_a_request_is_json_and_back(bench: Bench, tmp_path: Path) -> None:
     request = _trial_request(tmp_path / "m.tflite", bench)
     assert type(request).model_validate_json(request.model_dump_json()) == request
     assert OutputSpec(axes=("frame", "pitch")) == request.outputs["note"]  # type: ignore[attr-defined]
+
+
+def test_every_clip_of_a_model_says_its_own_largest_error(bench: Bench, tmp_path: Path) -> None:
+    _, source = _play(bench, None)
+    _, result = _play(bench, write_model(tmp_path / "m.tflite", note=(0.5, 0.75)))
+    errors = [clip.scores["max_abs_error"].value or 0.0 for clip in result.clips]
+    assert max(errors) == _errors(result)["note"]
+    assert len(set(errors)) == 2
+    assert not any("max_abs_error" in clip.scores for clip in source.clips)
