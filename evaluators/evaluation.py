@@ -192,9 +192,9 @@ class SourceResult(Record):
 class Spectrogram(Record):
     """A clip's energy over time and frequency, as one byte a place."""
 
-    frames: Annotated[int, pydantic.Field(gt=0, le=1024)]
+    frames: Annotated[int, pydantic.Field(gt=0, le=512)]
     """columns, over the whole clip"""
-    bands: Annotated[int, pydantic.Field(gt=0, le=512)]
+    bands: Annotated[int, pydantic.Field(gt=0, le=128)]
     """rows, the highest first, spaced by ratio"""
     low_hz: float
     high_hz: float

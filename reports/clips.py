@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from evaluators.evaluation import ClipInfo, ClipScores, Note, Score
+from evaluators.evaluation import ClipInfo, ClipScores, Direction, Score
+from reports.audio import Player, make_players
+from reports.clip_pictures import NO_PICTURES, ClipPictures, draw_pictures
 from reports.comparison import Comparison
-from reports.figures.piano_roll import PianoRoll, draw_piano_roll
 from reports.summary import find_main_metric
 
 _MOST_CLIPS = 40
+_MOST_PICTURES = 12
+_MOST_BUNDLES = 8
+_ERROR = "max_abs_error"
+"""what ranks clips of a task without a metric"""
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,15 @@ class ClipCell:
 
 @dataclass(frozen=True)
 class ClipLine:
-    """A clip under every bundle; the roll is that of the bundle that did worst."""
+    """A clip under every bundle; the pictures are those of the bundle that did worst."""
 
     info: ClipInfo
     source: Score | None
     cells: tuple[ClipCell, ...]
     worst: str | None
     """key of that bundle"""
-    roll: PianoRoll | None
-    fall: float
-    """largest loss against the source model, in the metric's good direction"""
+    pictures: ClipPictures
+    player: Player | None
 
 
 @dataclass(frozen=True)
@@ -40,47 +45,118 @@ class ClipSection:
     """The clips that are shown, worst first."""
 
     metric: str | None
-    keys: tuple[str, ...]
+    direction: Direction
+    keys: dict[str, str]
+    """key → bundle, of those that are shown"""
     lines: tuple[ClipLine, ...]
+    has_source: bool
+    """whether the source model has scores to be compared with"""
+    pictured: int
+    """how many lines, from the first, have room for pictures"""
     left_out: int
-
-
-def list_clips(report: Comparison, keys: dict[str, str]) -> ClipSection:
-    """Every clip under every bundle: the largest loss against the source model first, then the lowest score."""
-    evaluation, main = report.evaluation, find_main_metric(report)
-    scored = [variant for variant in evaluation.variants if variant.clips]
-    if main is None or not scored:
-        return ClipSection(main, (), (), 0)
-    tables = [{clip.clip: clip for clip in variant.clips} for variant in scored]
-    source = {clip.clip: clip.scores.get(main) for clip in evaluation.source.clips}
-    letters = tuple(keys[variant.variant] for variant in scored)
-    entries = [
-        _rank_clip(info, source.get(info.clip), [table.get(info.clip) for table in tables], main)
-        for info in evaluation.dataset.clips
-    ]
-    entries.sort(key=lambda entry: entry[:2])
-    lines = tuple(_draw_clip(entry[2], letters) for entry in entries[:_MOST_CLIPS])
-    return ClipSection(main, letters, lines, max(0, len(entries) - _MOST_CLIPS))
+    bundles_left_out: int
 
 
 @dataclass(frozen=True)
 class _Ranked:
     info: ClipInfo
-    source: Score | None
+    source: ClipScores | None
     clips: tuple[ClipScores | None, ...]
+    """under each bundle"""
     scores: tuple[Score | None, ...]
     gains: tuple[float | None, ...]
     """change against the source model, above zero where better"""
+    reference: Score | None
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """The largest loss first, then the worst score."""
+        fall = min((gain for gain in self.gains if gain is not None), default=0.0)
+        known = [
+            _good(score) for score in (*self.scores, self.reference) if score is not None and score.value is not None
+        ]
+        return min(fall, 0.0), min(known, default=float("inf"))
 
 
-def _rank_clip(
-    info: ClipInfo, source: Score | None, clips: list[ClipScores | None], main: str
-) -> tuple[float, float, _Ranked]:
-    scores = tuple(clip.scores.get(main) if clip is not None else None for clip in clips)
-    gains = tuple(_gain(source, score) for score in scores)
-    goodness = [_good(score) for score in (*scores, source) if score is not None and score.value is not None]
-    fall = min((gain for gain in gains if gain is not None), default=0.0)
-    return min(fall, 0.0), min(goodness, default=float("inf")), _Ranked(info, source, tuple(clips), scores, gains)
+def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = None) -> ClipSection:
+    """Every clip under every bundle: the largest loss against the source model first, then the worst score.
+
+    Args:
+        report: What to show.
+        keys: The bundles' letters.
+        folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
+    """
+    evaluation = report.evaluation
+    scored = [variant for variant in evaluation.variants if variant.clips]
+    metric = find_main_metric(report) or _ERROR
+    ranked = sorted(_rank_clips(report, metric), key=lambda clip: clip.order)
+    present = [score for clip in ranked for score in clip.scores if score is not None]
+    if not present:
+        return ClipSection(metric, "higher", {}, (), False, 0, 0, 0)
+    columns = _choose_columns(ranked, len(scored))
+    letters = [keys[variant.variant] for variant in scored]
+    shown = ranked[:_MOST_CLIPS]
+    players = make_players([clip.info for clip in shown[:_MOST_PICTURES]], folder)
+    return ClipSection(
+        metric=metric,
+        direction=present[0].direction,
+        keys={letters[column]: scored[column].variant for column in columns},
+        lines=tuple(
+            _make_line(clip, letters, columns, players, pictured=number < _MOST_PICTURES)
+            for number, clip in enumerate(shown)
+        ),
+        has_source=any(clip.reference is not None for clip in shown),
+        pictured=min(_MOST_PICTURES, len(shown)),
+        left_out=len(ranked) - len(shown),
+        bundles_left_out=len(scored) - len(columns),
+    )
+
+
+def _rank_clips(report: Comparison, metric: str) -> list[_Ranked]:
+    evaluation = report.evaluation
+    tables = [{clip.clip: clip for clip in variant.clips} for variant in evaluation.variants if variant.clips]
+    source = {clip.clip: clip for clip in evaluation.source.clips}
+    ranked = []
+    for info in evaluation.dataset.clips:
+        own = source.get(info.clip)
+        reference = own.scores.get(metric) if own is not None else None
+        clips = tuple(table.get(info.clip) for table in tables)
+        scores = tuple(clip.scores.get(metric) if clip is not None else None for clip in clips)
+        gains = tuple(_gain(reference, score) for score in scores)
+        ranked.append(_Ranked(info, own, clips, scores, gains, reference))
+    return ranked
+
+
+def _choose_columns(ranked: list[_Ranked], count: int) -> list[int]:
+    """The bundles that have a column of their own: where there are too many, those that lost most on any clip."""
+    losses = [
+        min((clip.gains[column] or 0.0 for clip in ranked if clip.gains[column] is not None), default=0.0)
+        for column in range(count)
+    ]
+    return sorted(sorted(range(count), key=lambda column: losses[column])[:_MOST_BUNDLES])
+
+
+def _make_line(
+    ranked: _Ranked, letters: list[str], columns: list[int], players: dict[str, Player], *, pictured: bool
+) -> ClipLine:
+    present = [number for number, score in enumerate(ranked.scores) if score is not None and score.value is not None]
+    worst = min(present, key=lambda number: _good_at(ranked.scores, number), default=None)
+    if worst is None:
+        worst = next((number for number, clip in enumerate(ranked.clips) if clip is not None), None)
+    shown = ranked.clips[worst] if worst is not None else None
+    return ClipLine(
+        info=ranked.info,
+        source=ranked.reference,
+        cells=tuple(_make_cell(ranked, number, worst) for number in columns),
+        worst=letters[worst] if worst is not None else None,
+        pictures=draw_pictures(ranked.info, ranked.source, shown) if pictured else NO_PICTURES,
+        player=players.get(ranked.info.clip),
+    )
+
+
+def _make_cell(ranked: _Ranked, number: int, worst: int | None) -> ClipCell:
+    score, gain = ranked.scores[number], ranked.gains[number]
+    return ClipCell(score, _difference(score, gain), number == worst and (gain is None or gain < 0))
 
 
 def _gain(source: Score | None, score: Score | None) -> float | None:
@@ -92,28 +168,6 @@ def _gain(source: Score | None, score: Score | None) -> float | None:
 def _good(score: Score) -> float:
     assert score.value is not None
     return score.value if score.direction == "higher" else -score.value
-
-
-def _draw_clip(ranked: _Ranked, letters: tuple[str, ...]) -> ClipLine:
-    present = [number for number, score in enumerate(ranked.scores) if score is not None and score.value is not None]
-    worst = min(present, key=lambda number: _good_at(ranked.scores, number), default=None)
-    cells = tuple(
-        ClipCell(score, _difference(score, gain), number == worst and (gain is None or gain < 0))
-        for number, (score, gain) in enumerate(zip(ranked.scores, ranked.gains, strict=True))
-    )
-    shown = ranked.clips[worst] if worst is not None else next((clip for clip in ranked.clips if clip), None)
-    reference: tuple[Note, ...] | None = ranked.info.reference_notes
-    roll = None
-    if shown is not None and shown.notes is not None and reference is not None:
-        roll = draw_piano_roll(reference, shown.notes, ranked.info.duration_s)
-    return ClipLine(
-        info=ranked.info,
-        source=ranked.source,
-        cells=cells,
-        worst=letters[ranked.clips.index(shown)] if shown is not None else None,
-        roll=roll,
-        fall=min((gain for gain in ranked.gains if gain is not None), default=0.0),
-    )
 
 
 def _good_at(scores: tuple[Score | None, ...], number: int) -> float:

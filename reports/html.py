@@ -2,7 +2,8 @@
 
 It asks nothing of the network, reads well without its script and even without its style, and forbids by its own
 Content-Security-Policy every script but the one it brings, by hash. Every text from outside is escaped by Jinja's
-autoescape; nothing is marked safe but the style and the script of this package.
+autoescape; nothing is marked safe but the style and the script of this package. Lists that could grow without bound are
+cut, with a note, so that the page stays below 1.5 MB besides what can be heard.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import hashlib
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -19,7 +21,8 @@ from markupsafe import Markup
 
 from reports.clips import list_clips
 from reports.comparison import Comparison, describe_subject
-from reports.figures import budget_bar, call_times, drift_curve, frontier, piano_roll
+from reports.figures import budget_bar, call_times, drift_curve, frontier, output_curve, piano_roll, spectrogram
+from reports.matrix import list_bundles, list_matrix, list_placements
 from reports.metrics import worst_parity
 from reports.notation import (
     BASIS_MARKS,
@@ -36,7 +39,6 @@ from reports.notation import (
 from reports.sections import (
     draw_frontiers,
     group_budgets,
-    list_bundles,
     list_drifts,
     list_long_names,
     list_scores,
@@ -59,37 +61,30 @@ _MOST_RECIPE = 20_000
 _MOST_NAME = 4_096
 
 
-def render(report: Comparison) -> str:
-    """The comparison as one self-contained page."""
+def render(report: Comparison, *, folder: Path | None = None) -> str:
+    """The comparison as one self-contained page.
+
+    Args:
+        report: What to show.
+        folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
+    """
     evaluation = report.evaluation
-    keys = make_keys(evaluation)
-    timings, timing_ticks = list_timings(evaluation, keys)
-    metrics, score_lines = list_scores(evaluation)
     style, script = _read("report.css"), _read("report.js")
     page = (
         _environment()
         .get_template("report.html")
         .render(
+            **_collect(report, folder),
             report=report,
             evaluation=evaluation,
+            main=find_main_metric(report),
             outcome=report.outcome,
             outcome_status=OUTCOME_STATUS[report.outcome.status],
             outcome_words=describe_outcome(report.outcome),
             counts=describe_counts(report.outcome),
             reasons=report.outcome.reasons[:_MOST_REASONS],
             reasons_left=report.outcome.reasons[_MOST_REASONS:],
-            keys=keys,
-            main=find_main_metric(report),
-            budgets=group_budgets(report),
-            bundles=list_bundles(report, keys),
-            score_metrics=metrics,
-            score_lines=score_lines,
             failed=[variant for variant in evaluation.variants if variant.failure is not None],
-            frontiers=draw_frontiers(report, keys),
-            drifts=list_drifts(report, keys),
-            timings=timings,
-            timing_ticks=timing_ticks,
-            clips=list_clips(report, keys),
             changes=[change for change in report.changes if change.state != "same"],
             recipe=json.dumps(evaluation.recipe, indent=2, ensure_ascii=False)[:_MOST_RECIPE],
             long_names=[name[:_MOST_NAME] for name in list_long_names(evaluation)],
@@ -99,6 +94,33 @@ def render(report: Comparison) -> str:
         )
     )
     return clean_text(page)
+
+
+def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
+    """What each section shows."""
+    evaluation = report.evaluation
+    keys = make_keys(evaluation)
+    bundles = list_bundles(report, keys)
+    matrix, matrix_left = list_matrix(report, bundles)
+    drifts, drifts_left = list_drifts(report, keys)
+    timings, timing_ticks = list_timings(evaluation, keys)
+    metrics, score_lines = list_scores(evaluation)
+    return {
+        "keys": keys,
+        "budgets": group_budgets(report),
+        "bundles": bundles,
+        "matrix": matrix,
+        "matrix_left": matrix_left,
+        "score_metrics": metrics,
+        "score_lines": score_lines,
+        "placements": list_placements(evaluation, keys),
+        "frontiers": draw_frontiers(report, keys),
+        "drifts": drifts,
+        "drifts_left": drifts_left,
+        "timings": timings,
+        "timing_ticks": timing_ticks,
+        "clips": list_clips(report, keys, folder),
+    }
 
 
 def hash_source(text: str) -> str:
@@ -128,6 +150,7 @@ def _environment() -> jinja2.Environment:
         "number": format_number,
         "score": format_score,
         "short": shorten,
+        "sortable": "{:.6g}".format,
     }
     shared: dict[str, Any] = {
         "BASIS_MARKS": BASIS_MARKS,
@@ -140,9 +163,11 @@ def _environment() -> jinja2.Environment:
         "figures": {
             "bar": budget_bar,
             "calls": call_times,
+            "curve": output_curve,
             "drift": drift_curve,
             "frontier": frontier,
             "roll": piano_roll,
+            "spectrogram": spectrogram,
         },
         "worst_parity": worst_parity,
     }

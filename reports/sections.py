@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluators.evaluation import DeviceResult, Drift, Evaluation, Score, VariantResult
+from evaluators.evaluation import Drift, Evaluation, Score, VariantResult
 from reports.budgets import Level
-from reports.comparison import Comparison, Row
+from reports.comparison import Comparison
 from reports.figures.budget_bar import BudgetBar, draw_budget_bars
 from reports.figures.call_times import CallTimes, draw_call_times, share_axis
 from reports.figures.drift_curve import DriftCurve, draw_drift_curve
 from reports.figures.frontier import Candidate, Frontier, draw_frontier
 from reports.figures.scale import Tick
-from reports.metrics import Finding, worst_parity
+from reports.matrix import SEVERITY
 from reports.notation import format_exact, shorten
 from reports.summary import find_main_metric
 from reports.verdicts import Status, Verdict
 
 _MOST_PHONES = 6
+_MOST_BARS = 200
+"""of all budgets together; a bar with its words is 1 kB"""
+_LEAST_BUDGET_LINES, _MOST_BUDGET_LINES = 4, 40
+_MOST_DRIFTS = 12
 
 
 @dataclass(frozen=True)
@@ -30,34 +34,16 @@ class BudgetLine:
 
 @dataclass(frozen=True)
 class BudgetGroup:
-    """One promise and what came of it, broken ones first."""
+    """One promise and what came of it, on every bundle and phone."""
 
     rule: str
     level: Level
     lines: tuple[BudgetLine, ...]
+    """the least margin first"""
+    left_out: int
     worst: Status
     judged: bool
     """whether there is a number to show"""
-
-
-@dataclass(frozen=True)
-class PhoneLine:
-    """A phone of a bundle; a bundle without phones has one line without a result."""
-
-    row: Row
-    result: DeviceResult | None
-
-
-@dataclass(frozen=True)
-class BundleBlock:
-    """A bundle in the matrix."""
-
-    key: str
-    variant: VariantResult
-    main: Score | None
-    difference: Score | None
-    parity: Finding
-    phones: tuple[PhoneLine, ...]
 
 
 @dataclass(frozen=True)
@@ -119,42 +105,26 @@ def make_keys(evaluation: Evaluation) -> dict[str, str]:
 
 def group_budgets(report: Comparison) -> tuple[BudgetGroup, ...]:
     """Verdicts by rule. Rules without a budget show only what broke them."""
-    weight: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
     groups: dict[tuple[str, Level], list[Verdict]] = {}
     for verdict in report.verdicts:
         if verdict.metric is not None or verdict.status != "passed":
             groups.setdefault((verdict.rule, verdict.level), []).append(verdict)
+    most = max(_LEAST_BUDGET_LINES, min(_MOST_BUDGET_LINES, _MOST_BARS // max(len(groups), 1)))
     made = []
     for (rule, level), verdicts in groups.items():
-        ordered = sorted(verdicts, key=lambda verdict: weight[verdict.status])
-        lines = tuple(map(BudgetLine, ordered, draw_budget_bars(ordered)))
-        made.append(BudgetGroup(rule, level, lines, ordered[0].status, any(line.bar for line in lines)))
-    return tuple(sorted(made, key=lambda group: (group.level != "error", weight[group.worst])))
+        ordered = sorted(verdicts, key=_urgency)
+        shown = ordered[:most]
+        lines = tuple(map(BudgetLine, shown, draw_budget_bars(shown)))
+        judged = any(line.bar for line in lines)
+        made.append(BudgetGroup(rule, level, lines, len(ordered) - len(shown), ordered[0].status, judged))
+    return tuple(sorted(made, key=lambda group: (group.level != "error", SEVERITY[group.worst])))
 
 
-def list_bundles(report: Comparison, keys: dict[str, str]) -> tuple[BundleBlock, ...]:
-    """The matrix: every bundle that has a result, each with its phones."""
-    main = find_main_metric(report)
-    blocks = []
-    for variant in report.evaluation.variants:
-        if variant.failure is not None:
-            continue
-        results = {result.device: result for result in variant.devices}
-        blocks.append(
-            BundleBlock(
-                key=keys[variant.variant],
-                variant=variant,
-                main=variant.scores.get(main) if main else None,
-                difference=variant.differences.get(main) if main else None,
-                parity=worst_parity(variant, "max_abs_error"),
-                phones=tuple(
-                    PhoneLine(row, results.get(row.device) if row.device else None)
-                    for row in report.rows
-                    if row.variant == variant.variant
-                ),
-            )
-        )
-    return tuple(blocks)
+def _urgency(verdict: Verdict) -> tuple[int, float]:
+    """Broken ones first, then those with the least margin for their limit."""
+    if verdict.margin is None or verdict.limit is None:
+        return SEVERITY[verdict.status], 0.0
+    return SEVERITY[verdict.status], verdict.margin / (abs(verdict.limit) or 1.0)
 
 
 def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, ...]:
@@ -183,11 +153,13 @@ def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, 
     return tuple(figure for figure in figures if figure is not None)
 
 
-def list_drifts(report: Comparison, keys: dict[str, str]) -> tuple[DriftView, ...]:
-    """Every drift that was located, with the budget on max_abs_error for that bundle."""
+def list_drifts(report: Comparison, keys: dict[str, str]) -> tuple[tuple[DriftView, ...], int]:
+    """Drifts that were located, with the bundle's budget on max_abs_error; how many smaller ones are left out."""
     views = []
-    for variant in report.evaluation.variants:
-        if variant.drift is None:
+    located = [variant for variant in report.evaluation.variants if variant.drift is not None]
+    kept = {variant.variant for variant in sorted(located, key=_drift_error, reverse=True)[:_MOST_DRIFTS]}
+    for variant in located:
+        if variant.drift is None or variant.variant not in kept:
             continue
         limits = [
             verdict.limit
@@ -195,7 +167,12 @@ def list_drifts(report: Comparison, keys: dict[str, str]) -> tuple[DriftView, ..
             if verdict.variant == variant.variant and verdict.metric == "max_abs_error" and verdict.limit is not None
         ]
         views.append(_view_drift(variant, variant.drift, keys[variant.variant], min(limits, default=None)))
-    return tuple(views)
+    return tuple(views), len(located) - len(kept)
+
+
+def _drift_error(variant: VariantResult) -> float:
+    assert variant.drift is not None
+    return variant.drift.output_error
 
 
 def list_timings(evaluation: Evaluation, keys: dict[str, str]) -> tuple[tuple[TimingLine, ...], tuple[Tick, ...]]:

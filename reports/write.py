@@ -13,7 +13,7 @@ from reports.budgets import Budget
 from reports.comparison import Comparison, compare
 from reports.errors import ReportError
 
-_RENDERERS = (html, markdown, comment, junit, openmetrics)
+_RENDERERS = (markdown, comment, junit, openmetrics)
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def write_report(
     *,
     baseline: Evaluation | None = None,
     budgets: tuple[Budget, ...] | None = None,
+    folder: Path | None = None,
 ) -> Paths:
     """Judge an evaluation and write the report's files, each whole or not at all.
 
@@ -51,16 +52,18 @@ def write_report(
         out_dir: The folder; made where it is missing. Node data of an earlier report that this one has not is removed.
         baseline: An earlier evaluation to compare with.
         budgets: Default: those of the recipe the evaluation was made from.
+        folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
 
     Raises:
         ReportError: A budget cannot be applied, the baseline is of another model, or the folder cannot be written.
     """
-    return write_comparison(compare(evaluation, baseline, budgets=budgets), out_dir)
+    return write_comparison(compare(evaluation, baseline, budgets=budgets), out_dir, folder=folder)
 
 
-def write_comparison(report: Comparison, out_dir: Path) -> Paths:
+def write_comparison(report: Comparison, out_dir: Path, *, folder: Path | None = None) -> Paths:
     """As `write_report`, of what was judged already."""
     texts = {renderer.FILE_NAME: renderer.render(report) for renderer in _RENDERERS}
+    texts[html.FILE_NAME] = html.render(report, folder=folder)
     drifts = {f"{node_data.FOLDER}/{name}": text for name, text in node_data.render(report).items()}
     try:
         for name, text in {**texts, **drifts}.items():

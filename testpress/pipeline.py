@@ -85,7 +85,7 @@ def run(
         path = out / EVALUATION_NAME
         write_text_atomically(path, dump_json(evaluation))
         comparison = compare(evaluation, baseline)
-        report = write_comparison(comparison, out / "report")
+        report = write_comparison(comparison, out / "report", folder=out)
     return RunResult(packaged, evaluation, path, report, comparison)
 
 

@@ -1,21 +1,101 @@
 "use strict";
+// Comforts only: everything is on the page without them.
 (function () {
-  var budgets = document.getElementById("budgets");
-  var open = budgets ? Array.prototype.slice.call(budgets.querySelectorAll("tr[data-status='passed']")) : [];
-  if (open.length) {
-    var button = document.createElement("button");
-    button.type = "button";
-    button.className = "toggle";
-    button.setAttribute("aria-pressed", "false");
-    button.textContent = "Hide what passed (" + open.length + ")";
+  function make(tag, attributes, text) {
+    var element = document.createElement(tag);
+    Object.keys(attributes).forEach(function (name) { element.setAttribute(name, attributes[name]); });
+    if (text) { element.textContent = text; }
+    return element;
+  }
+
+  function hidePassed(section) {
+    var passed = section.querySelectorAll("tr[data-status='passed']").length;
+    if (!passed) { return; }
+    var button = make("button", { type: "button", class: "toggle", "aria-pressed": "false" }, "Hide what passed (" + passed + ")");
     button.addEventListener("click", function () {
       var hide = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(hide));
-      button.textContent = (hide ? "Show what passed (" : "Hide what passed (") + open.length + ")";
-      budgets.classList.toggle("brief", hide);
+      section.classList.toggle("brief", hide);
     });
-    budgets.querySelector("h2").insertAdjacentElement("afterend", button);
+    section.querySelector("h2").insertAdjacentElement("afterend", button);
   }
+
+  function makeSortable(table) {
+    var body = table.tBodies[0], original = Array.from(body.rows);
+    var heads = Array.from(table.tHead.rows[0].cells);
+    function value(row, column) {
+      var cell = row.cells[column];
+      return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+    }
+    function compare(column, numbers) {
+      return function (a, b) {
+        if (!numbers) { return a.cells[column].textContent.localeCompare(b.cells[column].textContent, undefined, { numeric: true }); }
+        return value(a, column) - value(b, column);
+      };
+    }
+    function sort(column, order) {
+      var numbers = original.some(function (row) { return value(row, column) !== null; });
+      var missing = numbers ? original.filter(function (row) { return value(row, column) === null; }) : [];
+      var rows = original.filter(function (row) { return missing.indexOf(row) < 0; });
+      if (order !== "none") { rows.sort(compare(column, numbers)); }
+      if (order === "descending") { rows.reverse(); }
+      body.append.apply(body, order === "none" ? original : rows.concat(missing));
+      heads.forEach(function (head, other) { head.setAttribute("aria-sort", other === column ? order : "none"); });
+    }
+    heads.forEach(function (head, column) {
+      var label = head.firstChild;
+      var button = make("button", { type: "button", class: "sort" }, label.textContent.trim());
+      head.replaceChild(button, label);
+      head.setAttribute("aria-sort", "none");
+      button.addEventListener("click", function () {
+        var next = { none: "ascending", ascending: "descending", descending: "none" };
+        sort(column, next[head.getAttribute("aria-sort")]);
+      });
+    });
+  }
+
+  function makeSelect(label, attribute, rows) {
+    var values = Array.from(new Set(rows.map(function (row) { return row.dataset[attribute]; })));
+    var select = make("select", { "data-filter": attribute });
+    select.append(make("option", { value: "" }, "all"));
+    values.forEach(function (each) { select.append(make("option", { value: each }, each === "none" ? "not judged" : each)); });
+    var field = make("label", {}, label + " ");
+    field.append(select);
+    return field;
+  }
+
+  function makeFilterable(table) {
+    var rows = Array.from(table.tBodies[0].rows);
+    var texts = rows.map(function (row) { return row.textContent.replace(/\s+/g, " ").toLowerCase(); });
+    var bar = make("div", { class: "filters", role: "search", "aria-label": "Filter " + table.dataset.rows });
+    var field = make("label", {}, "Text ");
+    var input = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
+    field.append(input);
+    bar.append(field, makeSelect("Format", "format", rows), makeSelect("Verdict", "status", rows));
+    var count = make("p", { class: "count", role: "status" });
+    bar.append(count);
+    function apply() {
+      var words = input.value.toLowerCase().split(/\s+/).filter(Boolean), shown = 0;
+      var selects = Array.from(bar.querySelectorAll("select"));
+      rows.forEach(function (row, number) {
+        var fits = words.every(function (word) { return texts[number].indexOf(word) >= 0; }) &&
+          selects.every(function (select) { return !select.value || row.dataset[select.dataset.filter] === select.value; });
+        row.hidden = !fits;
+        shown += fits;
+      });
+      count.textContent = shown === rows.length ? "All " + rows.length + " lines" : shown + " of " + rows.length + " lines";
+    }
+    bar.addEventListener("input", apply);
+    apply();
+    table.closest(".scroll").before(bar);
+  }
+
+  var budgets = document.getElementById("budgets");
+  if (budgets) { hidePassed(budgets); }
+  document.querySelectorAll("table[data-sortable]").forEach(function (table) {
+    makeSortable(table);
+    makeFilterable(table);
+  });
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details").forEach(function (element) { element.open = true; });
   });

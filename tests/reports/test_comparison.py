@@ -77,7 +77,7 @@ def test_an_evaluation_is_read_back_as_it_was(evaluation: Evaluation, tmp_path: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"schema_version": 7}', "schema_version 7 is newer than this testpress reads (1)"),
+        ('{"schema_version": 7}', "schema_version 7 is newer than this testpress reads (2)"),
         ('{"schema_version": true}', "there is no whole number under schema_version"),
         ("[]", "not an evaluation"),
         ("{", "not valid JSON"),

@@ -1,0 +1,87 @@
+"""The report in a real browser: the system's Chromium, headless, with a fresh profile, driven by playwright.
+
+Nothing is installed here; where Chromium or playwright is missing, each test is skipped and says which.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from example_evaluation import make_evaluation
+from example_pictures import add_pictures, without_a_metric
+from hostile_evaluation import make_hostile
+from visiting import Open, Visit, watch
+
+from reports.comparison import compare
+from reports.html import render
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_WIDE = {"width": 1400, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        pytest.skip(f"there is no Chromium ({', '.join(_NAMES)})")
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Open]:
+    """Open a file: `visit(path, javascript=…, color_scheme=…, viewport=…)`, each in a context of its own."""
+    contexts = []
+
+    def open_page(path: Path, *, javascript: bool = True, **options: Any) -> Visit:
+        context = chromium.new_context(java_script_enabled=javascript, **{"viewport": _WIDE, **options})
+        contexts.append(context)
+        visit = Visit(context.new_page())
+        watch(visit)
+        visit.page.goto(path.as_uri())
+        visit.page.wait_for_load_state("load")
+        return visit
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example evaluation, with pictures and sound."""
+    folder = tmp_path_factory.mktemp("report")
+    path = folder / "report.html"
+    path.write_text(render(compare(add_pictures(make_evaluation(), folder)), folder=folder), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def parity_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for the task `parity`, which knows neither notes nor a score."""
+    folder = tmp_path_factory.mktemp("parity")
+    path = folder / "report.html"
+    evaluation = without_a_metric(add_pictures(make_evaluation(), folder))
+    path.write_text(render(compare(evaluation), folder=folder), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every text from outside is an attack."""
+    folder = tmp_path_factory.mktemp("hostile")
+    path = folder / "report.html"
+    evaluation = make_hostile(add_pictures(make_evaluation(), folder))
+    path.write_text(render(compare(evaluation), folder=folder), encoding="utf-8")
+    return path
