@@ -8,7 +8,7 @@ from evaluators.evaluation import ClipInfo, ClipScores
 from reports.figures.output_curve import OutputCurve, draw_output_curve
 from reports.figures.piano_roll import PianoRoll, draw_piano_roll
 from reports.figures.spectrogram import draw_spectrogram
-from reports.notation import format_number
+from reports.notation import format_exact
 
 _MOST_CURVES = 3
 
@@ -62,9 +62,6 @@ def _view_spectrogram(info: ClipInfo) -> SpectrogramView | None:
     found = info.spectrogram
     if found is None:
         return None
-    low, high = format_number(found.low_hz, "Hz"), format_number(found.high_hz, "Hz")
-    depth = format_number(found.range_db, "db")
-    words = (
-        f"{low} to {high} from the bottom up, 0 to {format_number(info.duration_s, 's')}; dark is loud, over {depth}"
-    )
+    low, high = format_exact(found.low_hz, "Hz"), format_exact(found.high_hz, "Hz")
+    words = f"the clip, {low} to {high} from the bottom up, over {format_exact(found.range_db, 'db')}"
     return SpectrogramView(draw_spectrogram(found), words)

@@ -70,7 +70,7 @@ def test_a_click_sorts_a_second_turns_it_round_and_a_third_puts_it_back(
     visited.page.get_by_role("button", name="Phone").click()
     assert head.get_attribute("aria-sort") == "none"
     phones = _column(visited, 2)
-    assert phones == sorted(phones)
+    assert phones == sorted(phones, key=str.lower)
     visited.page.locator("#matrix").screenshot(path=tmp_path / "sorted.png")
 
 
@@ -80,7 +80,7 @@ def test_text_and_choices_filter_together_and_the_count_says_so(visit: Open, rep
     count = bar.get_by_role("status")
     assert count.inner_text() == "All 14 lines"
     bar.get_by_label("Text").fill("pixel FLOAT")
-    assert count.inner_text() == "3 of 14 lines"
+    assert count.inner_text() == "2 of 14 lines"
     assert all("Pixel 8" in phone for phone in _column(visited, 2))
     bar.get_by_label("Text").fill("")
     bar.get_by_label("Format").select_option("coreml")

@@ -6,11 +6,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from example_evaluation import CLIPS
 
 from evaluators.datasets import Clip, Dataset
 from evaluators.evaluation import ClipScores, Curve, Evaluation, VariantResult
-from evaluators.previews import add_previews
+from evaluators.previews import add_previews, choose_clips
 from evaluators.windows import Samples
 from packager.bundle import AudioContract
 
@@ -26,37 +25,41 @@ class ToneClip(Clip):
         return (0.2 * np.asarray(tones) * (np.sin(3 * times_s) > -0.3) + noise)[None].astype(np.float32)
 
 
-def make_curve(shift: float) -> Curve:
+def make_curve(duration_s: float, shift: float) -> Curve:
     values = [440 + 60 * math.sin(n / 20) + shift * math.cos(n / 3) for n in range(240)]
     return Curve(
         output="pitch",
         start_s=0.0,
-        step_s=0.01,
+        step_s=duration_s / 240,
         values=tuple(None if 100 <= n < 120 else round(value, 3) for n, value in enumerate(values)),
     )
 
 
-def add_pictures(evaluation: Evaluation, folder: Path, *, clips: int = 8) -> Evaluation:
-    """Pictures on every third clip; the files go to `folder`."""
+def add_pictures(evaluation: Evaluation, folder: Path) -> Evaluation:
+    """Pictures of the clips that lost most; the files go to `folder`."""
     infos = evaluation.dataset.clips
     dataset = Dataset(
         name="tones", sha256="0" * 64, clips=tuple(ToneClip(i.clip, folder, i.duration_s, None) for i in infos)
     )
-    shown = [info.clip for info in infos[:: max(1, CLIPS // clips)]]
+    played = [variant.clips for variant in evaluation.variants if variant.clips]
+    shown = choose_clips(evaluation.source.clips, played, "note_f1")
+    lengths_s = {info.clip: info.duration_s for info in infos}
     return evaluation.model_copy(
         update={
             "dataset": add_previews(evaluation.dataset, dataset, shown, audio=evaluation.audio, out=folder),
-            "source": evaluation.source.model_copy(update={"clips": _add_curves(evaluation.source.clips, 0.0)}),
+            "source": evaluation.source.model_copy(
+                update={"clips": _add_curves(evaluation.source.clips, lengths_s, 0.0)}
+            ),
             "variants": tuple(
-                variant.model_copy(update={"clips": _add_curves(variant.clips, 12.0)})
+                variant.model_copy(update={"clips": _add_curves(variant.clips, lengths_s, 12.0)})
                 for variant in evaluation.variants
             ),
         }
     )
 
 
-def _add_curves(clips: tuple[ClipScores, ...], shift: float) -> tuple[ClipScores, ...]:
-    return tuple(clip.model_copy(update={"curves": (make_curve(shift),)}) for clip in clips)
+def _add_curves(clips: tuple[ClipScores, ...], lengths_s: dict[str, float], shift: float) -> tuple[ClipScores, ...]:
+    return tuple(clip.model_copy(update={"curves": (make_curve(lengths_s[clip.clip], shift),)}) for clip in clips)
 
 
 def without_a_metric(evaluation: Evaluation) -> Evaluation:
