@@ -44,12 +44,19 @@ def parse_record(data: Any, type_: type[R], *, where: str, error: type[Testpress
     """
     try:
         # By way of JSON: in strict mode only there may an array fill a tuple.
-        return type_.model_validate_json(json.dumps(data))
+        text = json.dumps(data)
     except (TypeError, ValueError) as fault:
-        if isinstance(fault, pydantic.ValidationError):
-            lines = [f"{where}: {_describe(item, type_)}" for item in fault.errors(include_url=False)]
-            raise error("\n".join(dict.fromkeys(lines))) from None
         raise error(f"{where}: holds what is neither text, number, truth value, list nor table: {fault}") from None
+    return parse_json(text, type_, where=where, error=error)
+
+
+def parse_json(text: str, type_: type[R], *, where: str, error: type[TestpressError]) -> R:
+    """Validate JSON text as a record; as `parse_record`, without the data in between, which may be larger than both."""
+    try:
+        return type_.model_validate_json(text)
+    except pydantic.ValidationError as fault:
+        lines = [f"{where}: {_describe(item, type_)}" for item in fault.errors(include_url=False)]
+        raise error("\n".join(dict.fromkeys(lines))) from None
 
 
 def read_toml(path: Path, type_: type[R], *, error: type[TestpressError]) -> R:

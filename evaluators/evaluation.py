@@ -12,6 +12,7 @@ import binascii
 from typing import Annotated, Any, Literal
 
 import pydantic
+import pydantic.dataclasses
 
 from device_profiles.record import Record
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
@@ -52,8 +53,15 @@ class Score(Record):
         return self
 
 
-class Note(Record):
-    """A note event; times in seconds from the clip's start, pitch as a MIDI number."""
+_NOTE_CONFIG = pydantic.ConfigDict(**{key: value for key, value in Record.model_config.items() if key != "frozen"})
+
+
+@pydantic.dataclasses.dataclass(frozen=True, slots=True, kw_only=True, config=_NOTE_CONFIG)
+class Note:
+    """A note event; times in seconds from the clip's start, pitch as a MIDI number.
+
+    A record in all but its base: an evaluation may hold a million, and a model takes ten times a slotted class's memory.
+    """
 
     onset_s: float
     offset_s: float

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from device_profiles.record import Record, parse_record
+from device_profiles.record import Record, parse_json
 from evaluators.evaluation import SCHEMA_VERSION, Evaluation
 from reports.baseline import Change, find_changes
 from reports.budgets import Budget, recipe_budgets
@@ -59,7 +59,8 @@ def load_evaluation(path: Path) -> Evaluation:
         ReportError: It cannot be read, is malformed, or was written by a newer testpress.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
     except FileNotFoundError:
         raise ReportError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as fault:
@@ -67,11 +68,12 @@ def load_evaluation(path: Path) -> Evaluation:
     except (json.JSONDecodeError, RecursionError) as fault:
         raise ReportError(f"{path}: not valid JSON: {fault}") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
+    del data  # the record made of the same text needs its room
     if not isinstance(version, int) or isinstance(version, bool):
         raise ReportError(f"{path}: not an evaluation: there is no whole number under schema_version")
     if version > SCHEMA_VERSION:
         raise ReportError(f"{path}: schema_version {version} is newer than this testpress reads ({SCHEMA_VERSION})")
-    return parse_record(data, Evaluation, where=str(path), error=ReportError)
+    return parse_json(text, Evaluation, where=str(path), error=ReportError)
 
 
 def compare(
