@@ -59,6 +59,7 @@ FILE_NAME = "report.html"
 _MOST_REASONS = 12
 _MOST_RECIPE = 20_000
 _MOST_NAME = 4_096
+_MOST_OUTPUTS = 12
 
 
 def render(report: Comparison, *, folder: Path | None = None) -> str:
@@ -101,7 +102,6 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
     evaluation = report.evaluation
     keys = make_keys(evaluation)
     bundles = list_bundles(report, keys)
-    matrix, matrix_left = list_matrix(report, bundles)
     drifts, drifts_left = list_drifts(report, keys)
     timings, timing_ticks = list_timings(evaluation, keys)
     metrics, score_lines = list_scores(evaluation)
@@ -109,8 +109,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "keys": keys,
         "budgets": group_budgets(report),
         "bundles": bundles,
-        "matrix": matrix,
-        "matrix_left": matrix_left,
+        "matrix": list_matrix(report, bundles),
         "score_metrics": metrics,
         "score_lines": score_lines,
         "placements": list_placements(evaluation, keys),
@@ -154,6 +153,7 @@ def _environment() -> jinja2.Environment:
     }
     shared: dict[str, Any] = {
         "BASIS_MARKS": BASIS_MARKS,
+        "MOST_OUTPUTS": _MOST_OUTPUTS,
         "BASIS_MEANINGS": BASIS_MEANINGS,
         "BASIS_WORDS": BASIS_WORDS,
         "DIRECTION_WORDS": DIRECTION_WORDS,

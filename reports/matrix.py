@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
-from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
+from evaluators.evaluation import Basis, DeviceResult, Evaluation, Score, VariantResult
 from reports.comparison import Comparison, Row
 from reports.metrics import Finding, worst_parity
 from reports.summary import find_main_metric
 from reports.verdicts import Status
 
-MOST_LINES = 1500
+_MOST_LINES = 1200
+"""of 550 bytes each, where they are brief"""
+_MOST_WORDY_LINES = 300
 SEVERITY: dict[Status | None, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3, None: 4}
 
 _UNIT_WORDS = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
@@ -37,6 +40,19 @@ class MatrixLine:
     unit: str
     severity: int
     """for sorting by verdict: 0 for what failed"""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The table's lines, in the evaluation's order."""
+
+    lines: tuple[MatrixLine, ...]
+    left_out: int
+    """where there are too many, some of the best"""
+    bases: dict[str, Basis]
+    """column → what nearly all of its numbers rest on, said once in its head"""
+    brief: bool
+    """so many lines that a cell's mark must do for the words in the column's head"""
 
 
 @dataclass(frozen=True)
@@ -70,18 +86,36 @@ def list_bundles(report: Comparison, keys: dict[str, str]) -> tuple[BundleBlock,
     )
 
 
-def list_matrix(report: Comparison, bundles: tuple[BundleBlock, ...]) -> tuple[tuple[MatrixLine, ...], int]:
-    """The lines in the evaluation's order, and how many of the best are left out where there are too many."""
+def list_matrix(report: Comparison, bundles: tuple[BundleBlock, ...]) -> Matrix:
+    """A line for each bundle on each of its phones."""
     blocks = {block.variant.variant: block for block in bundles}
-    results = {(block.variant.variant, result.device): result for block in bundles for result in block.variant.devices}
+    results = {(name, result.device): result for name, block in blocks.items() for result in block.variant.devices}
     lines = []
     for row in report.rows:
         if row.variant in blocks:
             result = results.get((row.variant, row.device)) if row.device else None
             unit = name_unit(result.compute_unit) if result else ""
             lines.append(MatrixLine(blocks[row.variant], row, result, unit, SEVERITY[row.status]))
-    kept = sorted(range(len(lines)), key=lambda number: lines[number].severity)[:MOST_LINES]
-    return tuple(lines[number] for number in sorted(kept)), len(lines) - len(kept)
+    kept = sorted(range(len(lines)), key=lambda number: lines[number].severity)[:_MOST_LINES]
+    shown = tuple(lines[number] for number in sorted(kept))
+    return Matrix(shown, len(lines) - len(shown), _find_bases(shown), len(shown) > _MOST_WORDY_LINES)
+
+
+def _find_bases(lines: tuple[MatrixLine, ...]) -> dict[str, Basis]:
+    columns: dict[str, Counter[Basis]] = {}
+    for line in lines:
+        scores = line.result.scores if line.result else {}
+        cells = {
+            "main": line.block.main,
+            "error": line.block.parity.score,
+            "latency": scores.get("latency_ms"),
+            "memory": scores.get("memory_bytes"),
+            "size": line.block.variant.scores.get("size_bytes"),
+        }
+        for column, score in cells.items():
+            if score is not None:
+                columns.setdefault(column, Counter())[score.basis] += 1
+    return {column: count.most_common(1)[0][0] for column, count in columns.items()}
 
 
 def list_placements(evaluation: Evaluation, keys: dict[str, str]) -> tuple[PlacementLine, ...]:

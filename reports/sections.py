@@ -18,7 +18,7 @@ from reports.summary import find_main_metric
 from reports.verdicts import Status, Verdict
 
 _MOST_PHONES = 6
-_MOST_BARS = 200
+_MOST_BARS = 150
 """of all budgets together; a bar with its words is 1 kB"""
 _LEAST_BUDGET_LINES, _MOST_BUDGET_LINES = 4, 40
 _MOST_DRIFTS = 12

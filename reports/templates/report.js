@@ -54,12 +54,12 @@
     });
   }
 
-  function makeSelect(label, attribute, rows) {
-    var values = Array.from(new Set(rows.map(function (row) { return row.dataset[attribute]; })));
-    var select = make("select", { "data-filter": attribute });
+  function makeSelect(head, column, rows) {
+    var values = Array.from(new Set(rows.map(function (row) { return row.cells[column].textContent; })));
+    var select = make("select", { "data-column": column });
     select.append(make("option", { value: "" }, "all"));
-    values.forEach(function (each) { select.append(make("option", { value: each }, each === "none" ? "not judged" : each)); });
-    var field = make("label", {}, label + " ");
+    values.sort().forEach(function (each) { select.append(make("option", { value: each }, each)); });
+    var field = make("label", {}, head.textContent.trim() + " ");
     field.append(select);
     return field;
   }
@@ -71,7 +71,10 @@
     var field = make("label", {}, "Text ");
     var input = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
     field.append(input);
-    bar.append(field, makeSelect("Format", "format", rows), makeSelect("Verdict", "status", rows));
+    bar.append(field);
+    Array.from(table.tHead.rows[0].cells).forEach(function (head, column) {
+      if (head.dataset.choice !== undefined) { bar.append(makeSelect(head, column, rows)); }
+    });
     var count = make("p", { class: "count", role: "status" });
     bar.append(count);
     function apply() {
@@ -79,7 +82,7 @@
       var selects = Array.from(bar.querySelectorAll("select"));
       rows.forEach(function (row, number) {
         var fits = words.every(function (word) { return texts[number].indexOf(word) >= 0; }) &&
-          selects.every(function (select) { return !select.value || row.dataset[select.dataset.filter] === select.value; });
+          selects.every(function (select) { return !select.value || row.cells[select.dataset.column].textContent === select.value; });
         row.hidden = !fits;
         shown += fits;
       });
