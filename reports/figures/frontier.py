@@ -13,6 +13,7 @@ from reports.notation import format_exact
 WIDTH, HEIGHT = 400, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 384, 14, 226
 _NEAR = 13.0
+_MOST_LETTERS = 16
 _PLACES = ((12, 4), (-12, 4), (0, -10), (0, 18), (11, -6), (-11, 14), (11, 14), (-11, -6))
 
 
@@ -59,6 +60,11 @@ class Frontier:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
 
+    @property
+    def crowded(self) -> bool:
+        """Whether letters of all marks would lie upon one another."""
+        return len(self.marks) > _MOST_LETTERS
+
 
 def draw_frontier(title: str, candidates: list[Candidate], *, cost_label: str, accuracy_label: str) -> Frontier | None:
     """The figure, or none where fewer than two bundles have both numbers."""
@@ -71,7 +77,8 @@ def draw_frontier(title: str, candidates: list[Candidate], *, cost_label: str, a
     marks = []
     for item in shown:
         marks.append(_mark(item, shown, x, y, labels))
-        labels.append((marks[-1].label_x, marks[-1].label_y))
+        if marks[-1].best or len(shown) <= _MOST_LETTERS:
+            labels.append((marks[-1].label_x, marks[-1].label_y))
     return Frontier(
         title=title,
         cost_label=cost_label,

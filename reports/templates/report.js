@@ -66,7 +66,7 @@
 
   function makeFilterable(table) {
     var rows = Array.from(table.tBodies[0].rows);
-    var texts = rows.map(function (row) { return row.textContent.replace(/\s+/g, " ").toLowerCase(); });
+    var texts = [];
     var bar = make("div", { class: "filters", role: "search", "aria-label": "Filter " + table.dataset.rows });
     var field = make("label", {}, "Text ");
     var input = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
@@ -77,11 +77,15 @@
     });
     var count = make("p", { class: "count", role: "status" });
     bar.append(count);
+    function text(number) {
+      if (!(number in texts)) { texts[number] = rows[number].textContent.replace(/\s+/g, " ").toLowerCase(); }
+      return texts[number];
+    }
     function apply() {
       var words = input.value.toLowerCase().split(/\s+/).filter(Boolean), shown = 0;
       var selects = Array.from(bar.querySelectorAll("select"));
       rows.forEach(function (row, number) {
-        var fits = words.every(function (word) { return texts[number].indexOf(word) >= 0; }) &&
+        var fits = words.every(function (word) { return text(number).indexOf(word) >= 0; }) &&
           selects.every(function (select) { return !select.value || row.cells[select.dataset.column].textContent === select.value; });
         row.hidden = !fits;
         shown += fits;
