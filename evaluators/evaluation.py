@@ -60,7 +60,7 @@ _NOTE_CONFIG = pydantic.ConfigDict(**{key: value for key, value in Record.model_
 class Note:
     """A note event; times in seconds from the clip's start, pitch as a MIDI number.
 
-    A record in all but its base: an evaluation may hold a million, and a model takes ten times a slotted class's memory.
+    A record in all but its base: an evaluation may hold a million, and a slotted class takes a fifth of the memory.
     """
 
     onset_s: float

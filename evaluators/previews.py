@@ -17,7 +17,7 @@ from evaluators.trial import MAX_ABS_ERROR
 from packager.bundle import AudioContract
 from packager.storage import write_bytes_atomically
 
-MAX_CLIPS = 8
+MAX_CLIPS = 12
 FOLDER = "previews"
 
 _MAX_SAMPLES = 160_000

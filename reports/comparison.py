@@ -56,7 +56,7 @@ def load_evaluation(path: Path) -> Evaluation:
     """Read an `evaluation.json`.
 
     Raises:
-        ReportError: It cannot be read, is malformed, or was written by a newer testpress.
+        ReportError: It cannot be read, is malformed, or of a version that is not known.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -73,6 +73,8 @@ def load_evaluation(path: Path) -> Evaluation:
         raise ReportError(f"{path}: not an evaluation: there is no whole number under schema_version")
     if version > SCHEMA_VERSION:
         raise ReportError(f"{path}: schema_version {version} is newer than this testpress reads ({SCHEMA_VERSION})")
+    if version < 1:
+        raise ReportError(f"{path}: schema_version {version} is none that there ever was")
     return parse_json(text, Evaluation, where=str(path), error=ReportError)
 
 

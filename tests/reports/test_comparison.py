@@ -82,7 +82,7 @@ def test_an_evaluation_is_read_back_as_it_was(evaluation: Evaluation, tmp_path: 
         ("[]", "not an evaluation"),
         ("{", "not valid JSON"),
         ('{"schema_version": 1}', "task: missing"),
-        ('{"schema_version": 0}', "schema_version: "),
+        ('{"schema_version": 0}', "schema_version 0 is none that there ever was"),
         ("[" * 100_000, "not valid JSON"),
     ],
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import io
 import re
 
 import pytest
@@ -7,14 +9,17 @@ from example_evaluation import lower, make_drift, ratio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.evaluation import Evaluation, Note
+from evaluators.evaluation import Curve, Evaluation, Note, Spectrogram
 from reports.comparison import Comparison
+from reports.figures import output_curve
 from reports.figures.budget_bar import draw_budget_bars
 from reports.figures.call_times import draw_call_times, share_axis
 from reports.figures.drift_curve import draw_drift_curve
-from reports.figures.frontier import Candidate, draw_frontier
+from reports.figures.frontier import Candidate, Frontier, draw_frontier
+from reports.figures.output_curve import draw_output_curve
 from reports.figures.piano_roll import draw_piano_roll
 from reports.figures.scale import Scale, span, span_log
+from reports.figures.spectrogram import draw_spectrogram
 
 
 def test_scales_map_their_ends() -> None:
@@ -114,3 +119,47 @@ def test_the_piano_roll_puts_time_right_and_pitch_up() -> None:
     assert x == [1.0, 170.0]
     assert y[1] < y[0]
     assert draw_piano_roll((), (), 2.0) is None
+
+
+def test_curves_put_the_source_and_the_bundle_on_one_scale() -> None:
+    reference = Curve(output="speech", start_s=0.0, step_s=1.0, values=(0.0, 1.0, None, 0.5))
+    estimate = Curve(output="speech", start_s=0.0, step_s=1.0, values=(0.0, 2.0, 2.0, 2.0))
+    drawn = draw_output_curve(reference, estimate, 3.0)
+    assert drawn is not None
+    assert re.findall("[ML]", drawn.reference) == ["M", "L", "M"]  # a gap where there is no number
+    assert re.findall("[ML]", drawn.estimate) == ["M", "L", "L", "L"]
+    assert drawn.reference.split("L")[0] == drawn.estimate.split("L")[0]
+    assert drawn.estimate.endswith(f"L{output_curve.WIDTH - 1} {drawn.estimate.split()[-1]}")
+    assert (drawn.low, drawn.high) == ("0", "2.00")
+
+
+def test_a_curve_without_a_number_is_no_figure() -> None:
+    nothing = Curve(output="speech", start_s=0.0, step_s=1.0, values=(None, None))
+    assert draw_output_curve(nothing, nothing, 2.0) is None
+
+
+def test_a_spectrogram_is_a_png_that_others_read_with_loud_places_dark() -> None:
+    levels = bytes([0, 128, 255, 10, 20, 30])
+    found = Spectrogram(
+        frames=3, bands=2, low_hz=40, high_hz=8000, range_db=80, levels=base64.b64encode(levels).decode()
+    )
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    source = draw_spectrogram(found)
+    picture = image.open(io.BytesIO(base64.b64decode(source.removeprefix("data:image/png;base64,"))))
+    picture.load()
+    assert (picture.size, picture.mode) == ((3, 2), "L")
+    assert picture.tobytes() == bytes(255 - level for level in levels)
+
+
+def test_a_crowded_frontier_says_so() -> None:
+    def draw(count: int) -> Frontier:
+        found = draw_frontier(
+            "Size",
+            [Candidate(str(n), str(n), "tflite", lower(100 + n, "bytes"), ratio(0.5)) for n in range(count)],
+            cost_label="size",
+            accuracy_label="f1",
+        )
+        assert found is not None
+        return found
+
+    assert (draw(16).crowded, draw(17).crowded) == (False, True)
