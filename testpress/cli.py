@@ -118,7 +118,8 @@ def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: b
     from testpress import summary
 
     old = load_evaluation(baseline) if baseline else None
-    paths = write_report(load_evaluation(evaluation), out or evaluation.parent / "report", baseline=old)
+    out = out or evaluation.parent / "report"
+    paths = write_report(load_evaluation(evaluation), out, baseline=old, folder=evaluation.parent)
     show(summary.report_data(paths) if as_json else str(paths.html), as_json)
 
 
