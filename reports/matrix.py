@@ -12,7 +12,7 @@ from reports.summary import find_main_metric
 from reports.verdicts import Status
 
 _MOST_LINES = 1200
-"""of 550 bytes each, where they are brief"""
+"""of 500 bytes each, where they are brief"""
 _MOST_WORDY_LINES = 300
 SEVERITY: dict[Status | None, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3, None: 4}
 
@@ -50,9 +50,9 @@ class Matrix:
     left_out: int
     """where there are too many, some of the best"""
     bases: dict[str, Basis]
-    """column → what nearly all of its numbers rest on, said once in its head"""
+    """column → what nearly all of its numbers rest on: its head says so in words, its cells by the mark"""
     brief: bool
-    """so many lines that a cell's mark must do for the words in the column's head"""
+    """so many lines that a floor is told only where the phone does not meet it"""
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,8 @@ def test_verdict_numbers_and_their_basis_are_in_words(page: Page) -> None:
     text = page.visible()
     assert "✗ Fail" in text
     assert "7 failed, 9 errors, 53 passed." in text
-    assert "24.8 ms ◇ predicted 80 %: 15.5 to 39.7 ms" in text
+    assert "Latency of a window ↓ lower is better ◇ predicted" in text
+    assert "24.8 ms ◇ 80 %: 15.5 to 39.7 ms" in text
     assert "247 kB ● measured on this host" in text
     assert "↓ lower is better" in text
     assert "These are not phone times." in text
