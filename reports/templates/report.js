@@ -46,6 +46,8 @@
       var label = head.firstChild;
       var button = make("button", { type: "button", class: "sort" }, label.textContent.trim());
       head.replaceChild(button, label);
+      // On paper a head is repeated on every page, and browsers leave buttons out of it.
+      button.after(make("span", { class: "printed" }, button.textContent));
       head.setAttribute("aria-sort", "none");
       button.addEventListener("click", function () {
         var next = { none: "ascending", ascending: "descending", descending: "none" };
@@ -59,7 +61,7 @@
     var select = make("select", { "data-column": column });
     select.append(make("option", { value: "" }, "all"));
     values.sort().forEach(function (each) { select.append(make("option", { value: each }, each)); });
-    var field = make("label", {}, head.textContent.trim() + " ");
+    var field = make("label", {}, head.querySelector(".sort").textContent + " ");
     field.append(select);
     return field;
   }
