@@ -53,10 +53,9 @@ class Score(Record):
         return self
 
 
-_NOTE_CONFIG = pydantic.ConfigDict(**{key: value for key, value in Record.model_config.items() if key != "frozen"})
-
-
-@pydantic.dataclasses.dataclass(frozen=True, slots=True, kw_only=True, config=_NOTE_CONFIG)
+@pydantic.dataclasses.dataclass(
+    frozen=True, slots=True, kw_only=True, config={"extra": "forbid", "strict": True, "allow_inf_nan": False}
+)
 class Note:
     """A note event; times in seconds from the clip's start, pitch as a MIDI number.
 
