@@ -59,8 +59,7 @@ def load_evaluation(path: Path) -> Evaluation:
         ReportError: It cannot be read, is malformed, or of a version that is not known.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        data = json.loads(text)
+        data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReportError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as fault:
@@ -68,7 +67,8 @@ def load_evaluation(path: Path) -> Evaluation:
     except (json.JSONDecodeError, RecursionError) as fault:
         raise ReportError(f"{path}: not valid JSON: {fault}") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
-    del data  # the record made of the same text needs its room
+    text = json.dumps(data)  # without its white space half as long, and with `data` gone all that is held
+    del data
     if not isinstance(version, int) or isinstance(version, bool):
         raise ReportError(f"{path}: not an evaluation: there is no whole number under schema_version")
     if version > SCHEMA_VERSION:

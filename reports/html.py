@@ -19,6 +19,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from reports.baseline import State
 from reports.clips import list_clips
 from reports.comparison import Comparison, describe_subject
 from reports.figures import budget_bar, call_times, drift_curve, frontier, output_curve, piano_roll, spectrogram
@@ -60,6 +61,7 @@ _MOST_REASONS = 12
 _MOST_RECIPE = 20_000
 _MOST_NAME = 4_096
 _MOST_OUTPUTS = 12
+_CHANGE_ORDER: tuple[State, ...] = ("worse", "gone", "not comparable", "new", "better", "same")
 
 
 def render(report: Comparison, *, folder: Path | None = None) -> str:
@@ -86,7 +88,10 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
             reasons=report.outcome.reasons[:_MOST_REASONS],
             reasons_left=report.outcome.reasons[_MOST_REASONS:],
             failed=[variant for variant in evaluation.variants if variant.failure is not None],
-            changes=[change for change in report.changes if change.state != "same"],
+            changes=sorted(
+                (change for change in report.changes if change.state != "same"),
+                key=lambda change: _CHANGE_ORDER.index(change.state),
+            ),
             recipe=json.dumps(evaluation.recipe, indent=2, ensure_ascii=False)[:_MOST_RECIPE],
             long_names=[name[:_MOST_NAME] for name in list_long_names(evaluation)],
             style=Markup(style),  # noqa: S704  a file of this package

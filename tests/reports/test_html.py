@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from example_evaluation import make_drift
+from example_evaluation import lower, make_drift
 
 from evaluators.evaluation import Evaluation, VariantResult
 from reports.comparison import Comparison, compare
@@ -234,3 +234,12 @@ def test_the_baseline_is_told(evaluation: Evaluation) -> None:
     text = Page(render(compare(evaluation, old))).visible()
     assert "Since the baseline" in text
     assert "the baseline has no such bundle" in text
+
+
+def test_what_became_worse_stands_first(evaluation: Evaluation) -> None:
+    first, *others = evaluation.variants
+    smaller = {**first.scores, "size_bytes": lower(200_000, "bytes", "measured_host")}
+    old = evaluation.model_copy(update={"variants": (first.model_copy(update={"scores": smaller}), *others[:-2])})
+    text = Page(render(compare(evaluation, old))).visible()
+    text = text[text.index("Since the baseline") :]
+    assert text.index("200 kB before, 247 kB now") < text.index("the baseline has no such bundle")
