@@ -68,7 +68,7 @@ def _is_alarm(now: Evaluation, before: Evaluation) -> bool:
 
 def _plant(evaluation: Evaluation) -> Iterator[tuple[str, Evaluation]]:
     bends: dict[str, Bend] = {
-        "accuracy": lambda variant: _map_clips(variant, lambda score: _shift(score, -DROP)),
+        "accuracy": lambda variant: _map_clips(variant, _worsen),
         "size": lambda variant: _map_scores(variant, "size_bytes", SIZE),
         "latency": _slow_down,
         "a bundle is missing": lambda _: None,
@@ -79,6 +79,10 @@ def _plant(evaluation: Evaluation) -> Iterator[tuple[str, Evaluation]]:
             bent = (bend(one) if one is variant else one for one in evaluation.variants)
             variants = tuple(one for one in bent if one is not None)
             yield f"{name}: {variant.variant}", evaluation.model_copy(update={"variants": variants})
+
+
+def _worsen(score: Score) -> Score:
+    return _shift(score, -DROP if score.direction == "higher" else DROP)
 
 
 def _shift(score: Score, by: float) -> Score:
@@ -94,7 +98,7 @@ def _map_clips(variant: VariantResult, change: Callable[[Score], Score]) -> Vari
 
 
 def _aggregate(variant: VariantResult, clips: tuple[ClipScores, ...]) -> VariantResult:
-    means = {metric: aggregate([clip.scores[metric] for clip in clips]) for metric in clips[0].scores}
+    means = {m: aggregate([clip.scores[m] for clip in clips]) for m in clips[0].scores if m in variant.scores}
     return variant.model_copy(update={"clips": clips, "scores": {**variant.scores, **means}})
 
 
@@ -141,8 +145,8 @@ def _redraw_variant(
         reference, own = evaluation.source.clips[index], variant.clips[index]
         for side in sides:
             scores = {}
-            for metric, score in own.scores.items():
-                base = reference.scores[metric]
+            for metric, base in reference.scores.items():
+                score = own.scores[metric]
                 departure = 0.0 if score.value is None or base.value is None else score.value - base.value
                 scores[metric] = _shift(base, source.choice((-1, 1)) * departure)
             side.append(own.model_copy(update={"clip": f"{place}", "scores": scores}))
