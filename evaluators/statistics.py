@@ -16,6 +16,7 @@ Source: T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The A
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ SEED = 0
 _FEWEST_BEYOND = 10
 """resampled means beyond 0 from which on their share is an estimate"""
 _BLOCK = 1 << 21  # resampled values held at once: 16 MB of indices
+_MOST_COUNTS = 1 << 22  # 16 MB of them are kept
 
 
 @dataclass(frozen=True)
@@ -194,13 +196,25 @@ def _interval(values: npt.NDArray[np.float64], what: str, *, confidence: float, 
 
 
 def _resampled_means(values: npt.NDArray[np.float64], resamples: int, seed: int) -> npt.NDArray[np.float64]:
-    random = np.random.default_rng(seed)
+    n = len(values)
+    if n * resamples <= _MOST_COUNTS:
+        means = _draw_counts(n, resamples, seed) @ values / n
+        return np.clip(means, values.min(), values.max())  # rounding moves a mean of equal values off them
     means = np.empty(resamples)
-    rows = max(1, _BLOCK // len(values))
+    rows = max(1, _BLOCK // n)
+    random = np.random.default_rng(seed)
     for start in range(0, resamples, rows):
         block = means[start : start + rows]
-        block[:] = values[random.integers(0, len(values), (len(block), len(values)))].mean(axis=1)
+        block[:] = values[random.integers(0, n, (len(block), n))].mean(axis=1)
     return means
+
+
+@functools.lru_cache(maxsize=4)
+def _draw_counts(n: int, resamples: int, seed: int) -> npt.NDArray[np.float32]:
+    """How often each of `n` values is drawn, a row a resample: the same draws serve every metric of the same clips."""
+    rows = np.arange(resamples)[:, None] * n
+    drawn = np.random.default_rng(seed).integers(0, n, (resamples, n)) + rows
+    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float32)
 
 
 def _expanded_tail(tail: float, n: int) -> float:
