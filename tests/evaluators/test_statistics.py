@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators import statistics
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Score
 from evaluators.statistics import (
@@ -103,6 +104,14 @@ def test_many_values_are_resampled_in_blocks() -> None:
     interval = bootstrap(values, resamples=300)
     # Student's t: 1.96 / sqrt(30,000) = 0.0113; 300 resamples leave its ends to within a fifth.
     assert interval.high - interval.low == pytest.approx(2 * 0.0113, rel=0.2)
+
+
+def test_counting_draws_is_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(8).normal(size=25)
+    counted = bootstrap(values)
+    monkeypatch.setattr(statistics, "_MOST_COUNTS", 0)
+    drawn = bootstrap(values)
+    assert (counted.low, counted.high) == pytest.approx((drawn.low, drawn.high), abs=1e-12)
 
 
 def test_pairs_lacking_a_side_are_left_out_and_counted() -> None:
