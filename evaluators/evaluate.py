@@ -100,12 +100,13 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
     reference = source_result(assignment.source, source.result, task)
     context = Context(reference, task, assignment.audio, assignment.devices, assignment.out)
     rows = tuple(variant_result(subject, trials, context) for subject in assignment.subjects)
-    return _show_worst(Findings(dataset=dataset.describe(task), source=reference, variants=rows), assignment, dataset)
+    findings = Findings(dataset=dataset.describe(task), source=reference, variants=rows)
+    return _show_worst(findings, assignment, dataset, task)
 
 
-def _show_worst(findings: Findings, assignment: Assignment, dataset: Dataset) -> Findings:
+def _show_worst(findings: Findings, assignment: Assignment, dataset: Dataset, task: Task) -> Findings:
     """The findings with what a report shows of the clips that lost most, and with no curve of the others."""
-    source, metric = findings.source, next(iter(load_task(assignment.task).metrics), None)
+    source, metric = findings.source, next(iter(task.metrics), None)
     played = [row.clips for row in findings.variants if row.clips]
     shown = frozenset(choose_clips(source.clips, played, metric))
     return Findings(

@@ -52,6 +52,11 @@ class Score(Record):
             raise ValueError("an interval has low, high and confidence, or none of them")
         return self
 
+    @property
+    def goodness(self) -> float | None:
+        """The value with its sign turned where lower is better, so that more is better."""
+        return self.value if self.value is None or self.direction == "higher" else -self.value
+
 
 @pydantic.dataclasses.dataclass(
     frozen=True, slots=True, kw_only=True, config={"extra": "forbid", "strict": True, "allow_inf_nan": False}

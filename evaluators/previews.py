@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.datasets import Clip, Dataset
-from evaluators.evaluation import ClipInfo, ClipScores, DatasetInfo, Preview, Score, Spectrogram
+from evaluators.evaluation import ClipInfo, ClipScores, DatasetInfo, Preview, Spectrogram
+from evaluators.ranking import order_by_loss
 from evaluators.trial import MAX_ABS_ERROR
 from packager.bundle import AudioContract
 from packager.storage import write_bytes_atomically
@@ -43,8 +44,12 @@ def choose_clips(
         metric: The task's leading metric; none ranks by `max_abs_error`.
     """
     name = metric or MAX_ABS_ERROR
-    rows = zip(source, *bundles, strict=True)
-    ranked = sorted(rows, key=lambda row: _rank([clip.scores.get(name) for clip in row]))
+
+    def place(row: tuple[ClipScores, ...]) -> tuple[float, float]:
+        reference, *estimates = (clip.scores.get(name) for clip in row)
+        return order_by_loss(reference, estimates)
+
+    ranked = sorted(zip(source, *bundles, strict=True), key=place)
     return [row[0].clip for row in ranked[:MAX_CLIPS]] if bundles else []
 
 
@@ -72,19 +77,6 @@ def _add(info: ClipInfo, clip: Clip | None, audio: AudioContract, out: Path) -> 
     spectrogram = draw_spectrogram(samples, audio.sample_rate_hz)
     preview = _store(samples[:_MAX_SAMPLES], audio.sample_rate_hz, out)
     return info.model_copy(update={"spectrogram": spectrogram, "preview": preview})
-
-
-def _rank(scores: list[Score | None]) -> tuple[float, float]:
-    reference, *estimates = [_goodness(score) for score in scores]
-    known = [goodness for goodness in estimates if goodness is not None]
-    fall = min(known) - reference if known and reference is not None else 0.0
-    return min(fall, 0.0), min([*known, *([] if reference is None else [reference])], default=float("inf"))
-
-
-def _goodness(score: Score | None) -> float | None:
-    if score is None or score.value is None:
-        return None
-    return score.value if score.direction == "higher" else -score.value
 
 
 def _store(samples: Mono, rate_hz: int, out: Path) -> Preview:

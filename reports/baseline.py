@@ -159,11 +159,13 @@ def _compare_scores(
         before, after = first.scores.get(metric), second.scores.get(metric)
         state, reason = _find_obstacle((before, after))
         change = _change(variant, second.device, metric, state or "same", reason, (before, after))
-        known = state is None and before is not None and after is not None
-        moved = f" on the {second.compute_unit}, before on the {first.compute_unit}"
-        if known and first.compute_unit != second.compute_unit:
+        if state is not None or before is None or after is None:
+            yield change, None
+            continue
+        if first.compute_unit != second.compute_unit:
+            moved = f" on the {second.compute_unit}, before on the {first.compute_unit}"
             change = change.model_copy(update={"reason": moved})
-        yield change, subtract(metric, before, after) if known and before and after else None
+        yield change, subtract(metric, before, after)
 
 
 def _change(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pydantic
 
 from device_profiles.record import Record, parse_record
-from evaluators.evaluation import Evaluation, Score
+from evaluators.evaluation import Evaluation, Score, VariantResult
 from reports.errors import ReportError
 from reports.quantities import Quantity, parse_quantity
 
@@ -64,6 +64,12 @@ class Budget(Record):
         elif quantity.sign == ("+" if self.limit == "max_drop" else "-"):
             raise ValueError(f"{self.limit} = {self.written!r} points the wrong way; write it without its sign")
         return self
+
+    def covers(self, variant: VariantResult) -> bool:
+        """Whether it holds for a bundle, as far as `variants` and `precisions` say."""
+        if self.variants is not None and not {variant.variant, variant.format} & set(self.variants):
+            return False
+        return self.precisions is None or variant.precision in self.precisions
 
     @property
     def limit(self) -> Limit:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.evaluation import ClipInfo, ClipScores, Direction, Score
+from evaluators.ranking import order_by_loss
 from reports.audio import Player, make_players
 from reports.clip_pictures import NO_PICTURES, ClipPictures, draw_pictures
 from reports.comparison import Comparison
@@ -71,11 +72,7 @@ class _Ranked:
     @property
     def order(self) -> tuple[float, float]:
         """The largest loss first, then the worst score."""
-        fall = min((gain for gain in self.gains if gain is not None), default=0.0)
-        known = [
-            _good(score) for score in (*self.scores, self.reference) if score is not None and score.value is not None
-        ]
-        return min(fall, 0.0), min(known, default=float("inf"))
+        return order_by_loss(self.reference, self.scores)
 
 
 def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = None) -> ClipSection:
@@ -139,8 +136,9 @@ def _choose_columns(ranked: list[_Ranked], count: int) -> list[int]:
 def _make_line(
     ranked: _Ranked, letters: list[str], columns: list[int], players: dict[str, Player], *, pictured: bool
 ) -> ClipLine:
-    present = [number for number, score in enumerate(ranked.scores) if score is not None and score.value is not None]
-    worst = min(present, key=lambda number: _good_at(ranked.scores, number), default=None)
+    found = [None if score is None else score.goodness for score in ranked.scores]
+    present = [(goodness, number) for number, goodness in enumerate(found) if goodness is not None]
+    worst = min(present)[1] if present else None
     if worst is None:
         worst = next((number for number, clip in enumerate(ranked.clips) if clip is not None), None)
     shown = ranked.clips[worst] if worst is not None else None
@@ -160,20 +158,9 @@ def _make_cell(ranked: _Ranked, number: int, worst: int | None) -> ClipCell:
 
 
 def _gain(source: Score | None, score: Score | None) -> float | None:
-    if source is None or score is None or source.value is None or score.value is None:
-        return None
-    return _good(score) - _good(source)
-
-
-def _good(score: Score) -> float:
-    assert score.value is not None
-    return score.value if score.direction == "higher" else -score.value
-
-
-def _good_at(scores: tuple[Score | None, ...], number: int) -> float:
-    score = scores[number]
-    assert score is not None
-    return _good(score)
+    before = None if source is None else source.goodness
+    after = None if score is None else score.goodness
+    return None if before is None or after is None else after - before
 
 
 def _difference(score: Score | None, gain: float | None) -> float | None:

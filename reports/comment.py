@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.comparison import Comparison
-from reports.gfm import bullet, escape, fit, note_rest, table
+from reports.gfm import bullet, cut, escape, fit, table
 from reports.markdown import (
     BUDGET_HEAD,
     CHANGE_HEAD,
@@ -51,11 +51,7 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
 
 
 def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequence[int]) -> str:
-    reasons, failed, changes, matrix = (lines[:count] for lines, count in zip(groups, kept, strict=True))
-    notes = [
-        note_rest(lines, count, word)
-        for lines, count, word in zip(groups, kept, ("reasons", "rows", "rows", "rows"), strict=True)
-    ]
+    (reasons, failed, changes, matrix), notes = cut(groups, kept)
     parts = [
         f"{marker(report.evaluation.model.name)}\n## {title(report)}",
         subject(report),

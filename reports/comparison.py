@@ -14,9 +14,7 @@ from reports.errors import ReportError
 from reports.metrics import PARITY_METRICS
 from reports.notation import shorten
 from reports.regressions import judge_changes
-from reports.verdicts import Status, Verdict, judge
-
-_WEIGHTS: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
+from reports.verdicts import SEVERITY, Status, Verdict, judge
 
 
 class Outcome(Record):
@@ -117,7 +115,7 @@ def describe_subject(evaluation: Evaluation, variant: str | None, device: str | 
 
 
 def _conclude(evaluation: Evaluation, verdicts: tuple[Verdict, ...], *, unjudged: int, has_budgets: bool) -> Outcome:
-    counts = {status: sum(verdict.status == status for verdict in verdicts) for status in _WEIGHTS}
+    counts = {status: sum(verdict.status == status for verdict in verdicts) for status in SEVERITY}
     reasons = _collect_reasons(evaluation, verdicts)
     if unjudged:
         count = "1 budget is" if unjudged == 1 else f"{unjudged} budgets are"
@@ -161,10 +159,7 @@ def _describe_start(evaluation: Evaluation, verdict: Verdict) -> str:
 
 def _weigh(verdict: Verdict) -> tuple[bool, int, float]:
     """Blocking ones first, broken limits before what could not be judged, the widest miss first."""
-    relative = 0.0
-    if verdict.margin is not None and verdict.limit is not None:
-        relative = verdict.margin / (abs(verdict.limit) or 1.0)
-    return not verdict.blocks, _WEIGHTS[verdict.status], relative
+    return not verdict.blocks, *verdict.urgency
 
 
 def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
@@ -184,4 +179,4 @@ def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[
 
 
 def _worse(first: Status | None, second: Status) -> Status:
-    return second if first is None or _WEIGHTS[second] < _WEIGHTS[first] else first
+    return second if first is None or SEVERITY[second] < SEVERITY[first] else first

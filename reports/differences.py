@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluators.evaluation import ClipScores, Score, VariantResult
+from evaluators.evaluation import Score, VariantResult
 from evaluators.statistics import CONFIDENCE, difference, paired_p_value
 
 RELATIVE_TOLERANCES = {"size_bytes": 0.01, "compressed_bytes": 0.01, "peak_memory_bytes": 0.1}
@@ -104,11 +104,7 @@ def is_widened(before: Score, after: Score) -> bool:
 
 def has_clips(metric: str, variants: Sequence[VariantResult]) -> bool:
     """Whether a metric is a task's, scored clip by clip."""
-    return any(metric in clip.scores for variant in variants for clip in _first(variant.clips))
-
-
-def _first(clips: tuple[ClipScores, ...]) -> tuple[ClipScores, ...]:
-    return clips[:1]
+    return any(metric in clip.scores for variant in variants for clip in variant.clips[:1])
 
 
 def _factor(score: Score) -> float:

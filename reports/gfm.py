@@ -44,6 +44,13 @@ def note_rest(lines: Sequence[str], kept: int, word: str) -> str:
     return f"\n\n{left} more {word}: see report.html." if left > 0 else ""
 
 
+def cut(groups: Sequence[Sequence[str]], kept: Sequence[int]) -> tuple[list[Sequence[str]], list[str]]:
+    """The first `kept` lines of each group, and the note on the others; the first group's are reasons."""
+    shown = [lines[:count] for lines, count in zip(groups, kept, strict=True)]
+    words = ("reasons", *["rows"] * (len(groups) - 1))
+    return shown, [note_rest(*each) for each in zip(groups, kept, words, strict=True)]
+
+
 def fit(groups: Sequence[Sequence[str]], room: int) -> list[int]:
     """How many lines of each group fit into `room` bytes, all of a group before any of the next."""
     kept = []

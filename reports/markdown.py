@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evaluators.evaluation import DeviceResult, Score, VariantResult
 from reports.comparison import Comparison, Row, describe_subject
-from reports.gfm import bullet, code, escape, fit, note_rest, row, table
+from reports.gfm import bullet, code, cut, escape, fit, row, table
 from reports.metrics import find_score
 from reports.notation import BASIS_WORDS, format_interval, format_score
 from reports.summary import (
@@ -17,7 +17,7 @@ from reports.summary import (
     describe_outcome,
     find_main_metric,
 )
-from reports.verdicts import Verdict
+from reports.verdicts import SEVERITY, Verdict
 
 FILE_NAME = "report.md"
 MAX_BYTES = 1024 * 1024
@@ -25,7 +25,6 @@ MAX_BYTES = 1024 * 1024
 
 BUDGET_HEAD = ("", "budget", "bundle", "found")
 CHANGE_HEAD = ("", "bundle", "number", "before and now")
-_ORDER = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
 _CHANGE_MARKS = {"worse": "▼ worse", "better": "▲ better"}
 
 
@@ -71,14 +70,14 @@ def origin(report: Comparison) -> str:
 def budget_rows(report: Comparison) -> list[str]:
     """One row a verdict, what speaks against a release first."""
     verdicts = (v for v in report.verdicts if v.metric is not None or v.status != "passed")
-    return [_budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: _ORDER[v.status])]
+    return [_budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: SEVERITY[v.status])]
 
 
 def failed_rows(report: Comparison) -> list[str]:
     """As `budget_rows`, of what did not pass."""
     verdicts = (verdict for verdict in report.verdicts if verdict.status != "passed")
     return [
-        _budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: (not v.blocks, _ORDER[v.status]))
+        _budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: (not v.blocks, SEVERITY[v.status]))
     ]
 
 
@@ -114,11 +113,7 @@ def matrix_rows(report: Comparison) -> list[str]:
 
 def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequence[int]) -> str:
     _, budgets, changes, matrix = groups
-    shown = [lines[:count] for lines, count in zip(groups, kept, strict=True)]
-    notes = [
-        note_rest(lines, count, word)
-        for lines, count, word in zip(groups, kept, ("reasons", "rows", "rows", "rows"), strict=True)
-    ]
+    shown, notes = cut(groups, kept)
     parts = [
         f"# {title(report)}",
         subject(report),

@@ -9,12 +9,13 @@ from evaluators.evaluation import Basis, DeviceResult, Evaluation, Score, Varian
 from reports.comparison import Comparison, Row
 from reports.metrics import Finding, worst_parity
 from reports.summary import find_main_metric
-from reports.verdicts import Status
+from reports.verdicts import SEVERITY
 
 _MOST_LINES = 1200
 """of 500 bytes each, where they are brief"""
 _MOST_WORDY_LINES = 300
-SEVERITY: dict[Status | None, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3, None: 4}
+_UNJUDGED = len(SEVERITY)
+"""after all that have a verdict"""
 
 _UNIT_WORDS = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 
@@ -95,7 +96,8 @@ def list_matrix(report: Comparison, bundles: tuple[BundleBlock, ...]) -> Matrix:
         if row.variant in blocks:
             result = results.get((row.variant, row.device)) if row.device else None
             unit = name_unit(result.compute_unit) if result else ""
-            lines.append(MatrixLine(blocks[row.variant], row, result, unit, SEVERITY[row.status]))
+            severity = SEVERITY[row.status] if row.status else _UNJUDGED
+            lines.append(MatrixLine(blocks[row.variant], row, result, unit, severity))
     kept = sorted(range(len(lines)), key=lambda number: lines[number].severity)[:_MOST_LINES]
     shown = tuple(lines[number] for number in sorted(kept))
     return Matrix(shown, len(lines) - len(shown), _find_bases(shown), len(shown) > _MOST_WORDY_LINES)

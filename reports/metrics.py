@@ -6,7 +6,6 @@ the host's stopwatch, or of the bundle itself (the task's metrics, sizes).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from device_profiles.record import suggest
@@ -86,21 +85,16 @@ def worst_parity(variant: VariantResult, metric: str) -> Finding:
     if absent:
         name, score = absent[0]
         return Finding(None, problem=f"output {shorten(name)} has no {metric}: {score.reason}")
-    present = [(name, score) for name, score in scores if score.value is not None]
+    present = [(goodness, name, score) for name, score in scores if (goodness := score.goodness) is not None]
     if not present:
         return Finding(None, detail="every output is identical to the source model's", identical=True)
-    name, score = min(present, key=lambda item: (_goodness(item[1]), item[0]))
+    _, name, score = min(present, key=lambda item: item[:2])
     return Finding(score, detail=f"output {shorten(name)}")
 
 
 def is_better(direction: Direction, first: float, second: float) -> bool:
     """Whether `first` is better than `second`."""
     return first > second if direction == "higher" else first < second
-
-
-def _goodness(score: Score) -> float:
-    value = math.inf if score.value is None else score.value
-    return value if score.direction == "higher" else -value
 
 
 def _find_timing(variant: VariantResult, metric: str) -> Finding:

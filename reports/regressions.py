@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluators.evaluation import Evaluation
+from evaluators.evaluation import Evaluation, VariantResult
 from reports.baseline import Change
 from reports.budgets import Budget, Level, allow
 from reports.rules import Judgement, judge_change
-from reports.verdicts import Status, Verdict
+from reports.verdicts import Status, Verdict, conclude
 
 RULE = "no worse than the baseline"
 _ONLY_TOLD = frozenset({"peak_memory_bytes"})
@@ -28,9 +28,10 @@ def judge_changes(changes: Sequence[Change], budgets: Sequence[Budget], evaluati
         ReportError: A budget's limit cannot be of its metric.
     """
     own = [budget for budget in budgets if budget.against == "baseline"]
+    variants = {variant.variant: variant for variant in evaluation.variants}
     verdicts: list[Verdict] = []
     for change in changes:
-        meant = [budget for budget in own if _applies(budget, change, evaluation)]
+        meant = [budget for budget in own if _applies(budget, change, variants.get(change.variant))]
         verdicts += [_hold(budget, change) for budget in meant] if meant else _judge_plainly(change)
     named = {verdict.rule for verdict in verdicts}
     verdicts += [
@@ -41,17 +42,10 @@ def judge_changes(changes: Sequence[Change], budgets: Sequence[Budget], evaluati
     return (*verdicts, *_list_unharmed(changes, verdicts))
 
 
-def _applies(budget: Budget, change: Change, evaluation: Evaluation) -> bool:
-    if change.metric != budget.metric:
+def _applies(budget: Budget, change: Change, variant: VariantResult | None) -> bool:
+    if change.metric != budget.metric or variant is None or not budget.covers(variant):
         return False
-    variant = next((one for one in evaluation.variants if one.variant == change.variant), None)
-    if variant is None:
-        return False
-    return (
-        (budget.variants is None or bool({variant.variant, variant.format} & set(budget.variants)))
-        and (budget.precisions is None or variant.precision in budget.precisions)
-        and (budget.devices is None or change.device is None or change.device in budget.devices)
-    )
+    return budget.devices is None or change.device is None or change.device in budget.devices
 
 
 def _hold(budget: Budget, change: Change) -> Verdict:
@@ -61,7 +55,7 @@ def _hold(budget: Budget, change: Change) -> Verdict:
     if allowed is None:
         return _verdict(budget.text, change, "error", "the baseline has nothing to take a percentage of", budget.level)
     judgement = judge_change(change.difference, allowed)
-    status: Status = "passed" if judgement.holds else "warned" if budget.level == "warn" else "failed"
+    status = conclude(judgement, budget.level)
     verdict = _verdict(budget.text, change, status, judgement.reason, budget.level, judgement=judgement)
     return verdict.model_copy(update={"upper": budget.limit == "max_rise"})
 

@@ -12,10 +12,9 @@ from reports.figures.call_times import CallTimes, draw_call_times, share_axis
 from reports.figures.drift_curve import DriftCurve, draw_drift_curve
 from reports.figures.frontier import Candidate, Frontier, draw_frontier
 from reports.figures.scale import Tick
-from reports.matrix import SEVERITY
 from reports.notation import format_exact, shorten
 from reports.summary import find_main_metric
-from reports.verdicts import Status, Verdict
+from reports.verdicts import SEVERITY, Status, Verdict
 
 _MOST_PHONES = 6
 _MOST_BARS = 150
@@ -112,19 +111,12 @@ def group_budgets(report: Comparison) -> tuple[BudgetGroup, ...]:
     most = max(_LEAST_BUDGET_LINES, min(_MOST_BUDGET_LINES, _MOST_BARS // max(len(groups), 1)))
     made = []
     for (rule, level), verdicts in groups.items():
-        ordered = sorted(verdicts, key=_urgency)
+        ordered = sorted(verdicts, key=lambda verdict: verdict.urgency)
         shown = ordered[:most]
         lines = tuple(map(BudgetLine, shown, draw_budget_bars(shown)))
         judged = any(line.bar for line in lines)
         made.append(BudgetGroup(rule, level, lines, len(ordered) - len(shown), ordered[0].status, judged))
     return tuple(sorted(made, key=lambda group: (group.level != "error", SEVERITY[group.worst])))
-
-
-def _urgency(verdict: Verdict) -> tuple[int, float]:
-    """Broken ones first, then those with the least margin for their limit."""
-    if verdict.margin is None or verdict.limit is None:
-        return SEVERITY[verdict.status], 0.0
-    return SEVERITY[verdict.status], verdict.margin / (abs(verdict.limit) or 1.0)
 
 
 def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, ...]:

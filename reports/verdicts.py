@@ -18,6 +18,9 @@ from reports.rules import Judgement, judge_bound, judge_change
 Status = Literal["passed", "warned", "failed", "error"]
 """error: there is nothing to judge, or the phone cannot run the bundle"""
 
+SEVERITY: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
+"""for sorting, the worst first"""
+
 
 class Verdict(Record):
     """What came of one budget for one bundle (and phone), or of a rule that holds without a budget."""
@@ -30,13 +33,13 @@ class Verdict(Record):
     device: str | None
     status: Status
     level: Level
-    score: Score | None
-    """the number as evaluated; for a drop or a rise, the difference from the source model"""
-    value: float | None
+    score: Score | None = None
+    """the number as evaluated; for a drop or a rise, the difference from its reference"""
+    value: float | None = None
     """what was held against the limit: an end of the interval where there is one"""
-    limit: float | None
+    limit: float | None = None
     """in the score's unit; for a drop, below zero"""
-    margin: float | None
+    margin: float | None = None
     """room left in the score's unit; below zero when the limit is broken"""
     upper: bool = True
     """whether the limit is the most the value may be"""
@@ -49,6 +52,18 @@ class Verdict(Record):
     def blocks(self) -> bool:
         """Whether it stops a release."""
         return self.level == "error" and self.status in ("failed", "error")
+
+    @property
+    def urgency(self) -> tuple[int, float]:
+        """For sorting: broken ones first, then those with the least margin for their limit."""
+        if self.margin is None or self.limit is None:
+            return SEVERITY[self.status], 0.0
+        return SEVERITY[self.status], self.margin / (abs(self.limit) or 1.0)
+
+
+def conclude(judgement: Judgement, level: Level) -> Status:
+    """What a budget's level makes of a judgement."""
+    return "passed" if judgement.holds else "warned" if level == "warn" else "failed"
 
 
 def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict, ...]:
@@ -86,9 +101,7 @@ def _judge_existence(variant: VariantResult) -> list[Verdict]:
 
 
 def _applies(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> bool:
-    if budget.variants is not None and not {variant.variant, variant.format} & set(budget.variants):
-        return False
-    if budget.precisions is not None and variant.precision not in budget.precisions:
+    if not budget.covers(variant):
         return False
     if budget.devices is None:
         return True
@@ -153,13 +166,12 @@ def _build(
     score: Score | None,
     detail: str = "",
 ) -> Verdict:
-    status: Status = "passed" if judgement.holds else "warned" if budget.level == "warn" else "failed"
     return Verdict(
         rule=budget.text,
         metric=budget.metric,
         variant=variant.variant,
         device=result.device if result else None,
-        status=status,
+        status=conclude(judgement, budget.level),
         level=budget.level,
         score=score,
         value=judgement.value,
@@ -191,10 +203,6 @@ def _plain(
         device=result.device if result else None,
         status=status,
         level=budget.level if budget else "error",
-        score=None,
-        value=None,
-        limit=None,
-        margin=None,
         reason=reason,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from example_pictures import add_pictures, without_a_metric
 from hostile_evaluation import make_hostile
 from visiting import Open, Visit, watch
 
+from evaluators.evaluation import Evaluation
 from reports.comparison import compare
 from reports.html import render
 
@@ -58,30 +59,27 @@ def visit(chromium: Any) -> Iterator[Open]:
         context.close()
 
 
+def _write_page(folder: Path, change: Callable[[Evaluation], Evaluation] = lambda evaluation: evaluation) -> Path:
+    """The report of the example evaluation, bent by `change`, with pictures and sound."""
+    path = folder / "report.html"
+    evaluation = change(add_pictures(make_evaluation(), folder))
+    path.write_text(render(compare(evaluation), folder=folder), encoding="utf-8")
+    return path
+
+
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example evaluation, with pictures and sound."""
-    folder = tmp_path_factory.mktemp("report")
-    path = folder / "report.html"
-    path.write_text(render(compare(add_pictures(make_evaluation(), folder)), folder=folder), encoding="utf-8")
-    return path
+    return _write_page(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")
 def parity_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for the task `parity`, which knows neither notes nor a score."""
-    folder = tmp_path_factory.mktemp("parity")
-    path = folder / "report.html"
-    evaluation = without_a_metric(add_pictures(make_evaluation(), folder))
-    path.write_text(render(compare(evaluation), folder=folder), encoding="utf-8")
-    return path
+    return _write_page(tmp_path_factory.mktemp("parity"), without_a_metric)
 
 
 @pytest.fixture(scope="session")
 def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every text from outside is an attack."""
-    folder = tmp_path_factory.mktemp("hostile")
-    path = folder / "report.html"
-    evaluation = make_hostile(add_pictures(make_evaluation(), folder))
-    path.write_text(render(compare(evaluation), folder=folder), encoding="utf-8")
-    return path
+    return _write_page(tmp_path_factory.mktemp("hostile"), make_hostile)
