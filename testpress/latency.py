@@ -14,8 +14,8 @@ from evaluators.floors import read_floor
 from evaluators.predictions import name_precision, predict_device
 from packager.bundle import AudioContract, Floor, Format
 from packager.floors import meets
+from packager.verification import check_files
 from reports.notation import format_interval, format_number
-from testpress.inspection import check_hashes
 from testpress.model_file import ModelFile
 from testpress.table import align
 
@@ -82,7 +82,7 @@ def predict_costs(model: ModelFile, profiles: Sequence[DeviceProfile]) -> CostPr
     precision = model.bundle.manifest.precision if model.bundle else name_precision(graph)
     audio = model.bundle.manifest.audio if model.bundle else None
     open_ops = sum(op.dynamic for op in graph.ops)
-    notices = list(check_hashes(model.bundle)) if model.bundle else []
+    notices = list(check_files(model.bundle)) if model.bundle else []
     if open_ops:
         counted = f"{open_ops} of {len(graph.ops)} ops have open dimensions, counted as 1"
         notices.append(f"{counted}: real inputs cost more than predicted")
