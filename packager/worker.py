@@ -14,10 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from device_profiles.errors import TestpressError
 from packager.diagnosis import report_fault
 
-EVENT, FAULT, DONE = b"event", b"fault", b"done"
-"""first words of the lines of `FOLDER/events`; behind the first two stands JSON"""
+EVENT, REFUSAL, FAULT, DONE = b"event", b"refusal", b"fault", b"done"
+"""first words of the lines of `FOLDER/events`; behind the first three stands JSON"""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
             for event in getattr(importlib.import_module(module), function)(request):
                 _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
         except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            _say(events, FAULT, report_fault(fault))
+            _say(events, REFUSAL if isinstance(fault, TestpressError) else FAULT, report_fault(fault))
         else:
             events.write(DONE + b"\n")
     return 0
