@@ -173,8 +173,13 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
-    kept = {"bundles/one/file", "cache/play/a.json", "notes.partial", ".hidden"}
-    left = {"bundles/.one.ab12.partial/deep/file", "cache/play/.a.json.cd34.partial", ".evaluation.json.x.partial"}
+    kept = {"bundles/one/file", "cache/play/a.json", "notes.partial", ".hidden", ".film.mkv.partial", ".x.AB.partial"}
+    left = {
+        "bundles/.one.ab12_x9z.partial/deep/file",
+        "cache/play/.a.json.cd34cd34.partial",
+        ".evaluation.json.________.partial",
+        "previews/deep/.x.flac.00000000.partial",
+    }
     for name in kept | left:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
