@@ -54,12 +54,12 @@ def explain_no_space(folders: Sequence[Path], fault: BaseException | None = None
     full = next((folder for folder in (*folders, temporary) if _is_full(folder)), None)
     if number is None and (full is None or isinstance(fault, TestpressError)):
         return None
-    where = path or full or folders[0]
-    inside = next((folder for folder in (*folders, temporary) if where.is_relative_to(folder)), None)
-    way = _OTHER_TMPDIR if inside == temporary else _ELSEWHERE
+    holding = [folder for folder in (*folders, temporary) if path is not None and path.is_relative_to(folder)]
+    where = next(iter(holding), path or full or folders[0])
+    way = _OTHER_TMPDIR if where == temporary else _ELSEWHERE
     if number in _BROKEN:
-        return f"{inside or where}: cannot be written: {_BROKEN[number]}; {way}"
-    return f"{inside or where.parent}: {_FULL[number or errno.ENOSPC]}: {_name(fault)}; free some or {way}"
+        return f"{where}: cannot be written: {_BROKEN[number]}; {way}"
+    return f"{where}: {_FULL[number or errno.ENOSPC]}: {_name(fault)}; free some or {way}"
 
 
 def tells_of_disk(reason: str) -> bool:

@@ -30,13 +30,19 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(path: Path, size_bytes: int) -> Iterator[SmallDisk]:
-    """Mount one for as long as the block runs; where this machine lets nobody mount, the test is skipped."""
+def small_disk(path: Path, size_bytes: int, *, n_files: int = 0) -> Iterator[SmallDisk]:
+    """Mount one for as long as the block runs; where this machine lets nobody mount, the test is skipped.
+
+    Args:
+        path: Where; the folder is made.
+        size_bytes: Its size, in whole pages.
+        n_files: How many files and folders it holds, itself too; 0 is any number.
+    """
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root on Linux can mount a small file system")
     path.mkdir(parents=True, exist_ok=True)
     try:
-        _mount("", size_bytes, path)
+        _mount(f"nr_inodes={n_files},", size_bytes, path)
     except subprocess.CalledProcessError as fault:
         pytest.skip(f"this machine lets not even root mount: {fault.stderr.strip()}")
     try:
