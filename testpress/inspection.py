@@ -9,6 +9,7 @@ import numpy as np
 
 from device_profiles.errors import TestpressError
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.costs.graph import Graph, Op, read_graph
 from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
@@ -18,7 +19,7 @@ from evaluators.signatures import Port, Signature, read_signatures
 from packager.bundle import AudioContract, Floor, Format, Manifest, Proof
 from packager.storage import digest_files
 from packager.verification import check_files
-from reports.notation import format_number, shorten
+from reports.notation import format_number
 from testpress.model_file import ModelFile
 from testpress.streams import lengths_text, reset_text, streaming_text
 from testpress.table import align

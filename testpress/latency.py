@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from device_profiles.profile import ComputeUnitKind, DeviceProfile
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.costs import Graph, place, predict_latency, read_graph
 from evaluators.costs.memory import predict_memory
 from evaluators.evaluation import Score
@@ -14,7 +15,7 @@ from evaluators.predictions import name_precision, predict_device
 from packager.bundle import AudioContract, Floor, Format
 from packager.floors import meets
 from packager.verification import check_files
-from reports.notation import format_interval, format_number, shorten
+from reports.notation import format_interval, format_number
 from testpress.model_file import ModelFile
 from testpress.table import align
 
