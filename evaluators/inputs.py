@@ -10,11 +10,13 @@ from pathlib import Path
 from evaluators.datasets import Dataset
 from evaluators.errors import EvaluationError
 from evaluators.windows import count_windows, cut
+from packager.arrays import ArrayWriter
 from packager.bundle import AudioContract
 from packager.model import ModelSource
 from packager.package import source_facts
 from packager.reference import ReferenceRequest, store_reference
-from packager.storage import create_array, digest_facts, stage_folder
+from packager.seals import is_whole, seal_folder
+from packager.storage import digest_facts, stage_folder
 from packager.workers import Limits
 
 Span = tuple[int, int, int]
@@ -40,7 +42,7 @@ class Windows:
 
 
 def store_windows(dataset: Dataset, audio: AudioContract, cache: Path) -> Windows:
-    """Read, resample and cut every clip, unless that is done already.
+    """Read, resample and cut every clip, unless that is done already and what was stored is whole.
 
     Args:
         dataset: The clips.
@@ -49,9 +51,10 @@ def store_windows(dataset: Dataset, audio: AudioContract, cache: Path) -> Window
     """
     key = digest_facts({"dataset": dataset.sha256, "audio": audio.model_dump(mode="json")})
     folder = cache / "windows" / key[:32]
-    if not folder.is_dir():
+    if not is_whole(folder):
         with stage_folder(folder) as stage:
             _cut_clips(dataset, audio, stage)
+            seal_folder(stage)
     spans = tuple((first, count, samples) for first, count, samples in json.loads((folder / "spans.json").read_text()))
     return Windows(folder / "windows.npy", spans)
 
@@ -66,9 +69,9 @@ def _cut_clips(dataset: Dataset, audio: AudioContract, folder: Path) -> None:
         spans.append((first, count, n_samples))
         first += count
     shape = (first, audio.channels, audio.window_samples)
-    windows = create_array(folder / "windows.npy", shape)
-    for clip, (start, count, _) in zip(dataset.clips, spans, strict=True):
-        windows[start : start + count] = cut(clip.read(audio), audio)
+    with ArrayWriter(folder / "windows.npy", shape) as windows:
+        for clip in dataset.clips:
+            windows.append(cut(clip.read(audio), audio))
     (folder / "spans.json").write_text(json.dumps(spans))
 
 

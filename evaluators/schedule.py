@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import evaluators
 import packager
-from device_profiles.record import Record, dump_json, read_json
+from device_profiles.record import Record, dump_json, parse_json
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Drift
@@ -21,7 +21,8 @@ from evaluators.inputs import Windows
 from evaluators.trial import DriftRequest, TimingResult, TrialRequest, TrialResult
 from packager.bundle import AudioContract
 from packager.model import OutputSpec
-from packager.storage import digest_code, digest_facts, digest_tree, write_text_atomically
+from packager.seals import read_sealed_text, write_sealed_text
+from packager.storage import digest_code, digest_facts, digest_tree
 from packager.workers import Job, Limits, run_jobs
 
 R = TypeVar("R", bound=Record)
@@ -145,7 +146,7 @@ def _run(
         name = names[index]
         if "result" in event:
             result = type_.model_validate(event["result"], strict=False)
-            write_text_atomically(stored[name], dump_json(result))
+            write_sealed_text(stored[name], dump_json(result))
             outcomes[name] = Outcome(result)
         on_event(name, event)
 
@@ -178,7 +179,8 @@ def _address(path: Path, out: Path) -> str:
 
 
 def _read_stored(path: Path, type_: type[R]) -> R | None:
+    text = read_sealed_text(path)
     try:
-        return read_json(path, type_, error=EvaluationError)
-    except EvaluationError:  # absent, or written by other code: it is run again
+        return None if text is None else parse_json(text, type_, where=str(path), error=EvaluationError)
+    except EvaluationError:  # written by other code: it is run again
         return None

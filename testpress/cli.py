@@ -111,6 +111,7 @@ def evaluate(
 ) -> None:
     """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them."""
     from device_profiles.record import dump_json
+    from evaluators.errors import EvaluationError
     from packager.storage import write_text_atomically
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
@@ -122,6 +123,8 @@ def evaluate(
         evaluation = pipeline.evaluate_recipe(read, path.parent, files, progress, command=command_line())
     write_text_atomically(path, dump_json(evaluation))
     show(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
+    if (nothing := summary.describe_nothing(evaluation)) is not None:
+        raise EvaluationError(nothing)
 
 
 @cli.command(epilog=example("testpress report testpress-out/evaluation.json --baseline main/evaluation.json"))

@@ -19,9 +19,10 @@ from evaluators.evaluation import Evaluation
 from evaluators.inputs import store_windows
 from evaluators.subjects import Subject, from_packaged, from_path
 from evaluators.task import load_task
+from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
 from packager.model import ModelSource, find_source, resolve_path
-from packager.package import Order, Packaged, find_finished, folder, key, package
+from packager.package import Order, Packaged, folder, is_outdated, key, package
 from packager.storage import lock_folder, write_text_atomically
 from reports.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
@@ -115,14 +116,15 @@ def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: P
 
 
 def _packaged_subjects(recipe: Recipe, out: Path, progress: Progress) -> list[Subject]:
-    """The recipe's bundles that are there and up to date; says which are not."""
+    """The recipe's bundles that are there and up to date, damaged ones too; says which are not."""
     order, subjects = _order(recipe, out, progress), []
     for variant in recipe.variants:
-        bundle = find_finished(folder(order, variant), key(order, variant))
-        if bundle is not None:
-            subjects.append(from_path(bundle.path))
+        path = folder(order, variant)
+        packaged = (path / MANIFEST_NAME).is_file()
+        if packaged and not is_outdated(path, key(order, variant)):
+            subjects.append(from_path(path))
         else:
-            state = "is out of date" if folder(order, variant).is_dir() else "is not packaged"
+            state = "is out of date" if packaged else "is not packaged"
             progress.say(f"{variant.name} {state} and left out; testpress package {recipe.path} makes it")
     return subjects
 
