@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 import testpress
-from testpress.cli_parts import BASELINE, DEVICE, JSON, OUT, QUIET, RECIPE, command_line, conclude, example, show
+from testpress.cli_bundle import verify
+from testpress.cli_parts import BASELINE, DEVICE, JSON, OUT, QUIET, RECIPE, SIGN, command_line, conclude, example, show
 from testpress.cli_project import diff, init
 
 
@@ -30,10 +31,17 @@ def cli() -> None:
 @DEVICE
 @OUT
 @BASELINE
+@SIGN
 @JSON
 @QUIET
 def run(
-    recipe: Path, devices: tuple[str, ...], out: Path | None, baseline: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    baseline: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Package, evaluate, report and check: the default job.
 
@@ -47,7 +55,7 @@ def run(
     read, old = read_recipe(recipe, devices=devices), load_evaluation(baseline) if baseline else None
     where = out or pipeline.default_out(read)
     with TerminalProgress(quiet=quiet) as progress:
-        result = pipeline.run(read, where, progress, command=command_line(), baseline=old)
+        result = pipeline.run(read, where, progress, command=command_line(), baseline=old, sign=sign)
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipe)
 
@@ -56,9 +64,12 @@ def run(
 @RECIPE
 @DEVICE
 @OUT
+@SIGN
 @JSON
 @QUIET
-def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
+def package(
+    recipe: Path, devices: tuple[str, ...], out: Path | None, sign: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Make the recipe's bundles. Exit 1 when one could not be made."""
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
@@ -66,7 +77,7 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 
     read = read_recipe(recipe, devices=devices)
     with TerminalProgress(quiet=quiet) as progress:
-        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress)
+        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress, sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     sys.exit(0 if all(outcome.bundle for outcome in outcomes) else 1)
 
@@ -272,5 +283,5 @@ def _watch(file: str, show_all: bool, as_json: bool, quiet: bool, **options: Any
     show(found.model_dump(mode="json") if as_json else text, as_json)
 
 
-for _command in (init, diff):
+for _command in (init, diff, verify):
     cli.add_command(_command)
