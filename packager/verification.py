@@ -28,7 +28,7 @@ def find_faults(bundle: Bundle) -> tuple[str, ...]:
     stated, found = bundle.manifest.files, dict(_digest_each(bundle.path))
     faults = []
     for name in sorted({*found, *stated, MANIFEST_NAME}):
-        path, seen, said = bundle.path / name, found.get(name), stated.get(name)
+        path, seen, said = f"{bundle.path}/{to_line(name)}", found.get(name), stated.get(name)
         if isinstance(seen, str):
             faults.append(f"{path}: {seen}")
         elif seen is None:
@@ -41,6 +41,11 @@ def find_faults(bundle: Bundle) -> tuple[str, ...]:
                 f"the manifest says {said.sha256[:12]}… ({said.size_bytes} bytes)"
             )
     return tuple(faults)
+
+
+def to_line(name: str) -> str:
+    """A file's name on one line: what is not seen, a line end too, is written as an escape."""
+    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def _digest_each(root: Path) -> Iterator[tuple[str, FileDigest | str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from testpress.cli_parts import DEVICE, JSON, QUIET, example, show
+from testpress.cli_parts import DEVICE, JSON, QUIET, example, show, tell
 
 
 @click.command(
@@ -39,5 +39,5 @@ def verify(
     data = {**found.model_dump(mode="json"), "holds": not found.reasons}
     show(data if as_json else verification.as_text(found), as_json)
     if found.reasons:
-        click.echo(f"testpress: {bundle}: does not hold: {'; '.join(found.reasons)}", err=True)
+        tell(f"testpress: {bundle}: does not hold: {'; '.join(found.reasons)}")
         sys.exit(1)

@@ -6,11 +6,12 @@ import tempfile
 from pathlib import Path
 
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from packager.bundle import Bundle, read_bundle
 from packager.errors import PackagingError
 from packager.signatures import check_signature, signature_path
 from packager.storage import digest_files
-from packager.verification import find_faults
+from packager.verification import find_faults, to_line
 from testpress.pipeline import Progress, remake_bundle
 from testpress.recipe import Recipe
 from testpress.table import align
@@ -122,19 +123,19 @@ def _compare_files(bundle: Bundle, remade: Bundle) -> tuple[str, ...]:
     lines = []
     for name in sorted({*ours, *theirs}):
         if name not in theirs:
-            lines.append(f"{name}: is not made any more")
+            lines.append(f"{to_line(name)}: is not made any more")
         elif name not in ours:
-            lines.append(f"{name}: is made in addition")
+            lines.append(f"{to_line(name)}: is made in addition")
         elif ours[name] != theirs[name]:
             was, now = (f"SHA-256 {one[name].sha256[:12]}…, {one[name].size_bytes} bytes" for one in (ours, theirs))
-            lines.append(f"{name}: is made differently: {was}; now {now}")
+            lines.append(f"{to_line(name)}: is made differently: {was}; now {now}")
     return tuple(lines)
 
 
 def _explain(bundle: Bundle, remade: Bundle) -> str:
     before, after = bundle.manifest.tools, remade.manifest.tools
     tools = [
-        f"{name} {before.get(name, 'not used')}, here {after.get(name, 'not used')}"
+        shorten(f"{name} {before.get(name, 'not used')}, here {after.get(name, 'not used')}")
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
@@ -154,7 +155,8 @@ def as_text(found: Verification) -> str:
         rows.append(("signature", good if found.signature.fault is None else f"BROKEN: {found.signature.fault}"))
     if found.rebuild is not None:
         rows += _rebuild_rows(found.rebuild)
-    return f"{found.bundle}: {found.variant} of {found.model}\n{align(rows, indent='  ')}"
+    title = f"{found.bundle}: {shorten(found.variant)} of {shorten(found.model)}"
+    return f"{title}\n{align(rows, indent='  ')}"
 
 
 def _rebuild_rows(found: RebuildCheck) -> list[tuple[str, str]]:

@@ -46,6 +46,7 @@ def link_outside(path: Path) -> None:
         ("golden/in.f32", link, "golden/in.f32: is a symbolic link; only regular files belong into a bundle"),
         ("extra", link_outside, "extra: is a symbolic link; only regular files belong into a bundle"),
         ("pipe", os.mkfifo, "pipe: is no regular file"),
+        ("x\n  signature  holds\u202e", Path.touch, r"x\n  signature  holds\u202e: not in the manifest"),
     ],
 )
 def test_what_does_not_hold_is_one_line(tmp_path: Path, file: str, spoil: Callable[[Path], None], message: str) -> None:
@@ -54,6 +55,7 @@ def test_what_does_not_hold_is_one_line(tmp_path: Path, file: str, spoil: Callab
     spoil(bundle.path / file)
     (fault,) = find_faults(bundle)
     assert fault.startswith(f"{bundle.path}/{message}")
+    assert len(fault.splitlines()) == 1
 
 
 def test_each_fault_has_its_own_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from specimens import Job
 from tiny_tflite import write_bundle
 
-from packager.bundle import Bundle, dump_manifest, read_bundle
+from packager.bundle import Bundle, ModelIdentity, dump_manifest, read_bundle
 from testpress.cli import cli
 from testpress.verification import compare_remade
 
@@ -50,6 +50,15 @@ def test_each_file_that_does_not_hold_is_a_line_and_the_exit_code_is_1(bundle: B
     assert result.stderr == f"testpress: {bundle.path}: does not hold: 2 files are not what the manifest says\n"
     found = invoke("verify", bundle.path, "--json")
     assert (found.exit_code, json.loads(found.stdout)["holds"]) == (1, False)
+
+
+def test_what_a_manifest_says_adds_no_line(bundle: Bundle) -> None:
+    model = ModelIdentity(name="x\n  signature  holds for all files", version="1\x1b[2J", license="MIT")
+    forged = bundle.manifest.model_copy(update={"model": model, "variant": "v\n  made anew  the same bytes"})
+    (bundle.path / "manifest.json").write_text(dump_manifest(forged))
+    result = invoke("verify", bundle.path)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 2)
+    assert "\x1b" not in result.stdout
 
 
 @pytest.mark.parametrize("verb", ["verify", "package"])
