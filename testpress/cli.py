@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import testpress
+from testpress.cli_bundle import verify
 from testpress.cli_parts import (
     BASELINE,
     DEVICE,
@@ -17,6 +18,7 @@ from testpress.cli_parts import (
     OUT,
     QUIET,
     RECIPE,
+    SIGN,
     command_line,
     conclude,
     example,
@@ -48,10 +50,17 @@ def cli() -> None:
 @DEVICE
 @OUT
 @BASELINE
+@SIGN
 @JSON
 @QUIET
 def run(
-    recipe: Path, devices: tuple[str, ...], out: Path | None, baseline: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    baseline: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Package, evaluate, report and check: the default job.
 
@@ -65,7 +74,7 @@ def run(
     read, old = read_recipe(recipe, devices=devices), load_evaluation(baseline) if baseline else None
     where = out or pipeline.default_out(read)
     with TerminalProgress(quiet=quiet) as progress:
-        result = pipeline.run(read, where, progress, command=command_line(), baseline=old)
+        result = pipeline.run(read, where, progress, command=command_line(), baseline=old, sign=sign)
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipe)
 
@@ -74,9 +83,12 @@ def run(
 @RECIPE
 @DEVICE
 @OUT
+@SIGN
 @JSON
 @QUIET
-def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
+def package(
+    recipe: Path, devices: tuple[str, ...], out: Path | None, sign: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Make the recipe's bundles. Exit 1 when one could not be made."""
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
@@ -84,7 +96,7 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 
     read = read_recipe(recipe, devices=devices)
     with TerminalProgress(quiet=quiet) as progress:
-        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress)
+        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress, sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     sys.exit(0 if all(outcome.bundle for outcome in outcomes) else 1)
 
@@ -293,5 +305,5 @@ def _present(found: Found, as_json: bool) -> None:
         sys.exit(1)
 
 
-for _command in (init, diff):
+for _command in (init, diff, verify):
     cli.add_command(_command)

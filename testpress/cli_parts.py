@@ -25,6 +25,9 @@ OUT = click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR"
 BASELINE = click.option(
     "--baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="An earlier evaluation.json."
 )
+SIGN = click.option(
+    "--sign", type=click.Path(path_type=Path), metavar="KEY", help="Sign bundles with an elliptic-curve private key."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to standard output.")
 _LIMIT_TIME = click.option(
     "--limit-time", type=click.FloatRange(0.1, 30 * 86400), metavar="SECONDS", help="What one worker may take."
