@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from specimens import gain_spec
 
+from device_profiles.record import parse_record
 from packager.errors import PackagingError
-from packager.model import ModelSource, find_source, resolve_path
+from packager.model import InputSpec, ModelSource, find_source, resolve_path
 from packager.storage import digest_tree
 
 
@@ -79,3 +80,9 @@ def test_what_is_not_there_says_what_would_be_right(source: str, message: str, t
     with pytest.raises(PackagingError) as caught:
         _find(source, tmp_path)
     assert str(caught.value) == message.format(base=tmp_path.resolve(), json=Path(json.__file__).parent)
+
+
+@pytest.mark.parametrize("shape", [[1] * 33, [2**31], [0], [2**20, 2**21]])
+def test_a_shape_that_nothing_holds_is_refused(shape: list[int]) -> None:
+    with pytest.raises(PackagingError, match=r"^m: shape"):
+        parse_record({"shape": shape}, InputSpec, where="m", error=PackagingError)
