@@ -11,7 +11,7 @@ import stat
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from packager.diagnosis import describe_fault
 from packager.errors import PackagingError
@@ -81,8 +81,7 @@ def _check_directory(path: Path) -> int:
             raise zipfile.BadZipFile("File is not a zip file")
         length, start = _END.unpack(tail)[5:7]
         end = size - _END.size
-        if 0xFFFFFFFF in (length, start):
-            length, start, end = _read_zip64(file, end, path)
+        length, start, end = _read_zip64(file, end) or (length, start, end)
     if start + length != end:
         raise _unreadable(path, "has something beside its members, so that it could be read as another format too")
     if length > _MOST_MEMBERS * _DIRECTORY_BYTES_A_MEMBER:
@@ -90,17 +89,19 @@ def _check_directory(path: Path) -> int:
     return int(start)
 
 
-def _read_zip64(file: Any, end: int, path: Path) -> tuple[int, int, int]:
+def _read_zip64(file: BinaryIO, end: int) -> tuple[int, int, int] | None:
+    """Length, beginning and end of the directory as the record for long archives has it, where there is one."""
     file.seek(max(0, end - _LOCATOR64.size))
     locator = file.read(_LOCATOR64.size)
-    if len(locator) == _LOCATOR64.size and locator[:4] == b"PK\6\7":
-        place = end - _LOCATOR64.size - _END64.size
-        file.seek(max(0, place))
-        record = file.read(_END64.size)
-        if len(record) == _END64.size and record[:4] == b"PK\6\6" and _LOCATOR64.unpack(locator)[2] == place:
-            *_, length, start = _END64.unpack(record)
-            return length, start, place
-    raise _unreadable(path, "has a directory whose end is not where it says")
+    if len(locator) < _LOCATOR64.size or locator[:4] != b"PK\6\7":
+        return None
+    place = end - _LOCATOR64.size - _END64.size
+    file.seek(max(0, place))
+    record = file.read(_END64.size)
+    if len(record) < _END64.size or record[:4] != b"PK\6\6" or _LOCATOR64.unpack(locator)[2] != place:
+        raise zipfile.BadZipFile("its directory is not where it says")
+    length, start = _END64.unpack(record)[8:10]
+    return length, start, place
 
 
 def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
