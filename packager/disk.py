@@ -55,7 +55,7 @@ def explain_no_space(folders: Sequence[Path], fault: BaseException | None = None
     if number is None and (full is None or isinstance(fault, TestpressError)):
         return None
     holding = [folder for folder in (*folders, temporary) if path is not None and path.is_relative_to(folder)]
-    where = next(iter(holding), path or full or folders[0])
+    where = next(iter(holding), path or full or next(iter(folders), temporary))
     way = _OTHER_TMPDIR if where == temporary else _ELSEWHERE
     if number in _BROKEN:
         return f"{where}: cannot be written: {_BROKEN[number]}; {way}"

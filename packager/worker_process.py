@@ -18,6 +18,7 @@ import psutil
 
 from device_profiles.record import Record, parse_json, parse_record
 from device_profiles.text import clean_text
+from packager.disk import explain_no_space
 from packager.errors import PackagingError
 from packager.scratch import MARK, Scratch
 from packager.worker import DONE, EVENT, FAULT, REFUSAL
@@ -51,6 +52,7 @@ class Job:
         log: Where the worker's output goes; None drops it.
         limits: Time and memory.
         event: What each event must be; None takes any dictionary.
+        out: Where it writes, to tell a full disk from another fault.
     """
 
     target: str
@@ -58,6 +60,12 @@ class Job:
     log: Path | None
     limits: Limits = Limits()
     event: type[Record] | None = None
+    out: Path | None = None
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where it writes."""
+        return [] if self.out is None else [self.out]
 
 
 @dataclass(frozen=True)
@@ -93,13 +101,15 @@ class WorkerProcess:
         self._buffer, self._n_read = b"", 0
         self._is_done = self._is_distrusted = self._is_refusal = False
         self._reason: str | None = None
+        self._full_disk: str | None = None
         self._deadline = time.monotonic() + job.limits.time_s
         self._next_look = 0.0
         self._tree: list[psutil.Process] = []
 
     def _start(self) -> subprocess.Popen[bytes]:
         folder = self._scratch.path
-        (folder / "request.json").write_text(json.dumps(self._job.request))
+        written = [str(each.absolute()) for each in self._job.folders]
+        (folder / "request.json").write_text(json.dumps({"request": self._job.request, "folders": written}))
         (folder / "events").touch()
         self._events: BinaryIO = (folder / "events").open("rb")
         return subprocess.Popen(
@@ -148,12 +158,14 @@ class WorkerProcess:
         """End it and all that it started, remove its folder, and say how it ended."""
         self._kill()
         code = self._process.wait()
+        if code != 0 and self._reason is None:
+            self._full_disk = explain_no_space([*self._job.folders, self._scratch.path])  # before it is cleaned up
         self._events.close()
         self._scratch.remove()
         self._cap_log()
         self._log.close()
         if self._reason is None and not (code == 0 and self._is_done):
-            self._reason = _describe_end(code)
+            self._reason = self._full_disk or _describe_end(code)
         reason = self._reason
         return Ended(None if reason is None else clean_text(reason)[:_MOST_REASON], self._is_refusal)
 

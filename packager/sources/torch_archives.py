@@ -58,7 +58,9 @@ _IMPORTS = frozenset({"__enum__", "default_factory_module"})
 _FILE_OPS = re.compile(r"\b(from_file|save)\b|\bgetattr\b(?!\([\w.() ]+, \"[^\"\\]*\"\))")
 """ops that open files, in TorchScript; and `getattr` other than TorchScript writes it, as it could spell their names"""
 
-_NAMESPACES = "aten|prims?|_?quantized|quantized_decomposed|sparse|mkl(dnn(_prepacked)?)?|onednn|prepacked|torch(audio|vision)"
+_NAMESPACES = (
+    "aten|prims?|_?quantized|quantized_decomposed|sparse|mkl(dnn(_prepacked)?)?|onednn|prepacked|torch(audio|vision)"
+)
 """whose ops compute; others talk to processes, read what a debugger left, or are whatever somebody registered"""
 
 _HIGHER_ORDER = re.compile(
