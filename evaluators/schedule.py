@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import evaluators
 import packager
-from device_profiles.record import Record, dump_json, parse_json
+from device_profiles.record import Record, dump_json, validate_json
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Drift
@@ -181,6 +181,6 @@ def _address(path: Path, out: Path) -> str:
 def _read_stored(path: Path, type_: type[R]) -> R | None:
     text = read_sealed_text(path)
     try:
-        return None if text is None else parse_json(text, type_, where=str(path), error=EvaluationError)
+        return None if text is None else validate_json(text, type_, where=str(path), error=EvaluationError)
     except EvaluationError:  # written by other code: it is run again
         return None

@@ -18,8 +18,8 @@ from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Format, read_b
 from packager.compression import check_precision
 from packager.conversion import BundleRequest, ConversionRequest, tool_versions
 from packager.converters import check_pair
-from packager.disk import tells_of_disk
-from packager.errors import DiskError, PackagingError
+from packager.disk import refuse_full_disk
+from packager.errors import PackagingError
 from packager.model import ModelSource
 from packager.storage import digest_code, digest_facts
 from packager.verification import check_files
@@ -195,7 +195,7 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
 
     def on_event(_: int, event: dict[str, Any]) -> None:
         variant, log = pending.pop(event["variant"])
-        _refuse_full_disk(event["reason"], log)
+        refuse_full_disk(event["reason"], log)
         bundle = None if event["reason"] else read_bundle(folder(order, variant))
         settle(Packaged(variant, bundle, reason=event["reason"], log=log, seconds=event["seconds"]))
 
@@ -204,14 +204,7 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
         for variant in group:
             if variant.name in pending:
                 _, log = pending.pop(variant.name)
-                _refuse_full_disk(end.reason, log)
                 settle(Packaged(variant, None, reason=end.reason or "the worker said nothing of it", log=log))
-
-
-def _refuse_full_disk(reason: str | None, log: Path) -> None:
-    """End all of it where the disk is full: no model is to blame, and the next one would not fit either."""
-    if reason is not None and tells_of_disk(reason):
-        raise DiskError(f"{reason}\n(log: {log})")
 
 
 def make_job(variants: list[Variant], order: Order) -> Job:

@@ -1,4 +1,4 @@
-"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT`. Started by `packager.workers` only."""
+"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT OUT`, started by `packager.workers`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from packager.diagnosis import report_fault
+from packager.disk import explain_no_space
 
 EVENT, FAULT, DONE = b"event", b"fault", b"done"
 """first words of the lines of `FOLDER/events`; behind the first two stands JSON"""
@@ -24,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: list[str]) -> int:
     """Run one job; every dictionary or record it yields becomes a line of `FOLDER/events`."""
-    target, folder, parent = arguments
+    target, folder, parent, out = arguments
     _die_with(int(parent))
     _be_expendable()
     module, _, function = target.partition(":")
@@ -34,7 +35,8 @@ def main(arguments: list[str]) -> int:
             for event in getattr(importlib.import_module(module), function)(request):
                 _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
         except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            _say(events, FAULT, report_fault(fault))
+            reason = report_fault(fault)
+            _say(events, FAULT, explain_no_space([Path(out)], fault) or reason)
         else:
             events.write(DONE + b"\n")
     return 0
