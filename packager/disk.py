@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from device_profiles.errors import TestpressError
-from packager.diagnosis import describe_fault
+from packager.diagnosis import describe_fault, read_message
 from packager.errors import DiskError, PackagingError
 
 _FULL = {errno.ENOSPC: "no space left on the device", errno.EDQUOT: "the disk quota is used up"}
@@ -49,6 +49,9 @@ def explain_no_space(folders: Sequence[Path], fault: BaseException | None = None
         folders: Where output goes, as -o decides it; the temporary folder is looked at as well.
         fault: What was raised, where it is at hand; what caused it counts too.
     """
+    told = next((str(each) for each in _causes(fault) if isinstance(each, DiskError)), None)
+    if told is not None:
+        return told
     temporary = Path(tempfile.gettempdir())
     number, path = _find_number(fault)
     full = next((folder for folder in (*folders, temporary) if _is_full(folder)), None)
@@ -68,6 +71,16 @@ def tells_of_disk(reason: str) -> bool:
     return any(sign in reason for sign in (*(f": {words}: " for words in _FULL.values()), *broken))
 
 
+def refuse_full_disk(reason: str | None, log: Path | None) -> None:
+    """End all work where a worker met a full disk: no model is to blame, and the next one would not fit either.
+
+    Raises:
+        DiskError: The reason tells of one.
+    """
+    if reason is not None and tells_of_disk(reason):
+        raise DiskError(reason if log is None else f"{reason}\n(log: {log})")
+
+
 def _find_number(fault: BaseException | None) -> tuple[int | None, Path | None]:
     """The operating system's number in a fault or what caused it, and the file it was about where that is told."""
     for each in _causes(fault):
@@ -75,7 +88,7 @@ def _find_number(fault: BaseException | None) -> tuple[int | None, Path | None]:
             name = each.filename
             return each.errno, Path(os.fsdecode(name)) if isinstance(name, str | bytes) else None
     for number in (*_FULL, errno.EFBIG, errno.EROFS):  # what C++ code quotes; its "I/O error" may be anything
-        if any(os.strerror(number).lower() in str(each).lower() for each in _causes(fault)):
+        if any(os.strerror(number).lower() in read_message(each).lower() for each in _causes(fault)):
             return number, None
     return None, None
 
