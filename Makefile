@@ -23,7 +23,7 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt $(WHEELS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
-	$(BIN)/pip install -q -c constraints.txt -e ".[all,example,dev]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[all,sign,example,dev]"
 	$(BIN)/pip install -q --no-deps $(WHEELS:%=-r %)
 	touch $@
 

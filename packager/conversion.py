@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy.typing as npt
 
 from device_profiles.record import Record
+from packager.bill import WRITERS, Origin, add_bill, read_origin
 from packager.bundle import (
     MANIFEST_NAME,
     AudioContract,
@@ -86,6 +87,7 @@ class _Prepared:
     """What all bundles of one request share."""
 
     request: ConversionRequest
+    origin: Origin
     loaded: LoadedSource
     trials: Trials
     numerics: Numerics | None
@@ -115,7 +117,7 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         other_lengths=trials.lengths,
     )
     write = prepare(parsed.framework, parsed.format, loaded, context)
-    prepared = _Prepared(parsed, loaded, trials, numerics, write)
+    prepared = _Prepared(parsed, read_origin(parsed.source), loaded, trials, numerics, write)
     for bundle in parsed.bundles:
         reason = None
         try:
@@ -181,6 +183,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         rewrites=rewrites,
         proof=proof,
     )
+    manifest = add_bill(folder, manifest, prepared.origin)
     (folder / MANIFEST_NAME).write_text(dump_manifest(manifest), encoding="utf-8")
 
 
@@ -295,10 +298,10 @@ _PAIR_PACKAGES = {("torch", "tflite"): ("litert-torch", "litert-converter")}
 
 
 def tool_versions(framework: Framework, format_: Format | None = None) -> dict[str, str]:
-    """Versions of the packages that load a source and, with a format, convert it; none of them is imported."""
+    """Versions of the packages that load a source and, with a format, make a bundle of it; none of them is imported."""
     packages = {"numpy", *_FRAMEWORK_PACKAGES[framework]}
     if format_ is not None:
-        packages |= {*_FORMAT_PACKAGES[format_], *_PAIR_PACKAGES.get((framework, format_), ())}
+        packages |= {*WRITERS, *_FORMAT_PACKAGES[format_], *_PAIR_PACKAGES.get((framework, format_), ())}
     versions = {}
     for package in sorted(packages):
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import testpress
-from testpress.cli_parts import BASELINE, DEVICE, JSON, OUT, QUIET, RECIPE, command_line, conclude, example, show
+from testpress.cli_parts import BASELINE, DEVICE, JSON, OUT, QUIET, RECIPE, command_line, conclude, example, show, tell
 from testpress.cli_project import diff, init
 
 
@@ -187,7 +187,7 @@ def inspect(file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool,
     found = inspection.inspect_model(locate_model(file))
     show(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
     if found.hash_faults:
-        click.echo(f"testpress: {file}: {len(found.hash_faults)} files are not what the manifest says", err=True)
+        tell(f"testpress: {file}: {len(found.hash_faults)} files are not what the manifest says")
         sys.exit(1)
 
 

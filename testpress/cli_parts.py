@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from device_profiles.text import defuse, to_json
 
 if TYPE_CHECKING:
     from reports.comparison import Comparison
@@ -38,8 +39,13 @@ def command_line() -> str:
 
 
 def show(result: Any, as_json: bool) -> None:
-    """Write a result to standard output."""
-    click.echo(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False) if as_json else result)
+    """Write a result to standard output; nothing in it acts on a terminal or a CI runner."""
+    click.echo(to_json(result) if as_json else defuse(result))
+
+
+def tell(text: str) -> None:
+    """Write a message to standard error; nothing in it acts on a terminal or a CI runner."""
+    click.echo(defuse(text), err=True)
 
 
 def conclude(comparison: Comparison, recipe: Path | None) -> NoReturn:

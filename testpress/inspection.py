@@ -9,15 +9,17 @@ import numpy as np
 
 from device_profiles.errors import TestpressError
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.costs.graph import Graph, Op, read_graph
 from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor
 from evaluators.predictions import name_precision
 from evaluators.signatures import Port, Signature, read_signatures
-from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Floor, Format, Manifest, Proof
+from packager.bundle import AudioContract, Floor, Format, Manifest, Proof
 from packager.storage import digest_files
-from reports.notation import format_number, shorten
+from packager.verification import check_files
+from reports.notation import format_number
 from testpress.model_file import ModelFile
 from testpress.streams import lengths_text, reset_text, streaming_text
 from testpress.table import align
@@ -76,7 +78,7 @@ def inspect_model(model: ModelFile) -> Inspection:
     Raises:
         TestpressError: The file is damaged.
     """
-    faults = check_hashes(model.bundle) if model.bundle else ()
+    faults = check_files(model.bundle) if model.bundle else ()
     try:
         graph = read_graph(model.path)
         signatures, floor = read_signatures(model.path), read_floor(model.path)
@@ -104,29 +106,6 @@ def inspect_model(model: ModelFile) -> Inspection:
         manifest=manifest,
         hash_faults=faults,
     )
-
-
-def check_hashes(bundle: Bundle) -> tuple[str, ...]:
-    """The files of a bundle that are not what its manifest says, one line each; none when all hold.
-
-    Raises:
-        PackagingError: The bundle holds a symbolic link.
-    """
-    found = {name: digest for name, digest in digest_files(bundle.path).items() if name != MANIFEST_NAME}
-    stated = bundle.manifest.files
-    faults = []
-    for name in sorted({*found, *stated}):
-        if name not in found:
-            faults.append(f"{bundle.path / name}: missing, but in the manifest")
-        elif name not in stated:
-            faults.append(f"{bundle.path / name}: not in the manifest")
-        elif found[name] != stated[name]:
-            faults.append(
-                f"{bundle.path / name}: changed since it was packaged: SHA-256 {found[name].sha256[:12]}… "
-                f"({found[name].size_bytes} bytes), the manifest says {stated[name].sha256[:12]}… "
-                f"({stated[name].size_bytes} bytes)"
-            )
-    return tuple(faults)
 
 
 def _try_to_play(model: ModelFile) -> tuple[str | None, str | None]:

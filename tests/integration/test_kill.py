@@ -147,7 +147,7 @@ def test_an_interrupt_ends_the_workers(job: Job) -> None:
         assert time.monotonic() < end
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 1
+    assert process.wait(20) == 130
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []
     check_whole(job.out)
