@@ -38,6 +38,8 @@ PRELOADED = (
     *("packager.compression.coreml", "ai_edge_litert.schema_py_generated"),
 )
 """what is imported before a fork: nothing that starts threads, and no framework"""
+DEAR_S = 0.5
+"""of one core; an input that takes longer is dear"""
 HEAVY = ("torch", "tensorflow", "ai_edge_litert.interpreter", "coremltools")
 
 
@@ -70,11 +72,18 @@ class Result:
     """the beginning of standard error"""
 
 
-def plan(inputs: int, kinds: Sequence[str] = ()) -> dict[str, int]:
-    """How many inputs of each kind: as their shares say, among those that are asked for."""
-    shares = {name: load_kind(name).SHARE for name in kinds or kind_names()}
+def plan(inputs: int, kinds: Sequence[str] = (), *, quick: bool = False) -> dict[str, int]:
+    """How many inputs of each kind: as their shares say, among those that are asked for.
+
+    Args:
+        inputs: Of all kinds together.
+        kinds: Which; none means all.
+        quick: Kinds of which an input takes long count for a third.
+    """
+    loaded = {name: load_kind(name) for name in kinds or kind_names()}
+    shares = {name: kind.SHARE / (3 if quick and kind.SECONDS > DEAR_S else 1) for name, kind in loaded.items()}
     total = sum(shares.values())
-    counts = {name: inputs * share // total for name, share in shares.items()}
+    counts = {name: int(inputs * share / total) for name, share in shares.items()}
     for name in sorted(shares, key=lambda name: -shares[name])[: inputs - sum(counts.values())]:
         counts[name] += 1
     return counts
@@ -94,8 +103,13 @@ def run(selection: Selection, on_result: Callable[[Result], None] = lambda _: No
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         corpus = Path(folder) / "corpus"
         make_corpus(corpus)
+        for kind in selection.counts:
+            if hasattr(load_kind(kind), "prepare"):
+                load_kind(kind).prepare()
         context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(selection.processes, mp_context=context, initializer=adopt_orphans) as pool:
+        with ProcessPoolExecutor(
+            selection.processes, mp_context=context, initializer=adopt_orphans, initargs=(os.getpid(),)
+        ) as pool:
             waiting: list[Future[Result]] = [
                 pool.submit(_run_one, selection, Path(folder), kind, index) for kind, index in _order(selection)
             ]

@@ -62,10 +62,12 @@ class Case:
 
 
 class Kind(Protocol):
-    """A module of `tests.fuzz.kinds`."""
+    """A module of `tests.fuzz.kinds`; with a function `prepare`, where something must be made before any fork."""
 
     SHARE: int
     """how many of 1,000 inputs are of this kind"""
+    SECONDS: float
+    """of one core that an input takes, about"""
 
     def make_case(self, chance: random.Random, place: Place) -> Case:
         """Fill the place's folder; all that is random comes from `chance`."""

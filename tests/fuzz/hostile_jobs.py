@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +19,8 @@ class _Unprintable(Exception):
 def run(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield an event, write given bytes beside it, and end in the way that is asked for."""
     yield {"event": "begun"}
-    events = Path(sys.argv[2]) / "events.jsonl" if len(sys.argv) > 2 else Path("events.jsonl")
-    if events.exists():
-        with events.open("ab") as file:
-            file.write(bytes.fromhex(request["events"]))
+    with (Path(os.environ["TESTPRESS_WORKER"]) / "events").open("ab") as file:
+        file.write(bytes.fromhex(request["events"]))
     ENDS[request["end"]]()
     yield {"event": "ended"}
 

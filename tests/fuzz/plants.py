@@ -107,7 +107,7 @@ def try_plant(plant: Plant, case: Case, folder: Path, *, hang_s: float = _PATIEN
 
 
 def main() -> None:
-    adopt_orphans()
+    adopt_orphans(os.getppid())
     found: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for name, (plant, check) in PLANTS.items():

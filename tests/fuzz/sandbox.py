@@ -13,6 +13,7 @@ from tests.fuzz.cases import Case, Place
 SECRET = "canary-4f1c-do-not-tell"
 PLANTED = Path("/testpress-fuzz-canary")
 """a place outside everything that odd names lead to; nothing may ever be there"""
+
 _DEPTH = ("a", "b", "c", "d")
 """between the top and the command's folder, so that `../../x` stays within what is watched"""
 _SMALL = 4 << 20
@@ -50,6 +51,9 @@ class Sandbox:
         shutil.rmtree(self.top, ignore_errors=True)
         for folder in (self.folder, self.top / "home", self.temporary):
             folder.mkdir(parents=True)
+        keras = self.top / "home" / ".keras" / "keras.json"  # Keras makes its settings where there are none
+        keras.parent.mkdir()
+        keras.write_text("{}")
         self.place.secret.write_text(SECRET)
         self.place.victim.write_text("must stay")
         self.out.touch()
@@ -88,8 +92,7 @@ class Sandbox:
         work = os.path.relpath(self.folder, self.top)
         allowed = (*(f"{work}/{name}".rstrip("/") for name in case.writes), "stdout", "stderr", "tmp")
         outside = [n for n in changed if not any(n == one or n.startswith(f"{one}/") for one in allowed)]
-        planted = [str(PLANTED)] if PLANTED.exists() else []
-        return sorted(outside) + planted
+        return sorted(outside) + _take_planted()
 
     def find_temporary(self) -> list[str]:
         return sorted(path.name for path in self.temporary.iterdir())
@@ -102,3 +105,11 @@ class Sandbox:
             if small and SECRET.encode() in path.read_bytes():
                 found.append(str(path.relative_to(self.folder)))
         return found
+
+
+def _take_planted() -> list[str]:
+    """The canary place, where something was put there; it is cleared for the next input."""
+    if not os.path.lexists(PLANTED):
+        return []
+    shutil.rmtree(PLANTED) if PLANTED.is_dir() and not PLANTED.is_symlink() else PLANTED.unlink()
+    return [str(PLANTED)]

@@ -16,8 +16,9 @@ _AGAIN = "@again@"
 
 
 def damage_tree(chance: random.Random, tree: Any, *, toml: bool = False, bends: int | None = None) -> Any:
-    """A copy of a tree with one or some of its places bent."""
-    tree = copy.deepcopy(tree)
+    """A copy of a tree with one or some of its places bent; half of the time each keeps its type."""
+    tree, tokens = copy.deepcopy(tree), TOML_TOKENS if toml else JSON_TOKENS
+    bend = chance.choice((_bend, _bend_gently))
     for _ in range(chance.choice((1, 1, 1, 1, 2, 2, 4)) if bends is None else bends):
         places = [*_places(tree)]
         if not places:
@@ -25,7 +26,7 @@ def damage_tree(chance: random.Random, tree: Any, *, toml: bool = False, bends: 
         # Deep places are many; a place is chosen by its depth first, so that the outer ones are not left alone.
         depth = chance.choice(sorted({depth for depth, _, _ in places}))
         _, container, key = chance.choice([place for place in places if place[0] == depth])
-        _bend(chance, container, key, TOML_TOKENS if toml else JSON_TOKENS)
+        bend(chance, container, key, tokens)
     return tree
 
 
@@ -55,6 +56,26 @@ def _bend(chance: random.Random, container: Any, key: Any, tokens: tuple[str, ..
         container[key] = chance.choice((-container[key], container[key] * 2, container[key] * 1e6, str(container[key])))
     else:
         container[key] = odd_value(chance, tokens)
+
+
+def _bend_gently(chance: random.Random, container: Any, key: Any, tokens: tuple[str, ...]) -> None:
+    """What a reader that looks only at types lets through."""
+    value = container[key]
+    if isinstance(value, bool):
+        container[key] = not value
+    elif isinstance(value, str):
+        at = chance.choice((0, len(value), chance.randrange(len(value) + 1)))
+        text = odd_text(chance)
+        container[key] = chance.choice((text, f"{value[:at]}{text}{value[at:]}"))
+    elif isinstance(value, int):
+        container[key] = Raw(chance.choice([token for token in tokens if token.lstrip("-").isdigit()]))
+    elif isinstance(value, float):
+        container[key] = Raw(chance.choice([token for token in tokens if token.strip("-.e+0123456789") == ""]))
+    elif isinstance(value, list):
+        container[key] = chance.choice((value[1:], value[::-1], value * 2, value[:1] * chance.choice((2, 20)), []))
+    elif isinstance(value, dict) and value:
+        name = chance.choice(list(value))
+        value[chance.choice((odd_text(chance), f"{name} ", f"{name}{odd_text(chance)}"))] = value.pop(name)
 
 
 def write_json(tree: Any, place: Place, *, indent: int | None = None, ascii_only: bool = True) -> bytes:

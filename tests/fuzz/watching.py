@@ -21,6 +21,7 @@ _GRACE_S = 3.0
 _ENOUGH_BYTES = 6 * 2**30
 """more is not waited for: the machine has other work"""
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,28 @@ class Ended:
     left: tuple[str, ...] = ()
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of those that lose theirs, so that what a case leaves behind is seen."""
+def adopt_orphans(parent: int) -> None:
+    """Make this process the parent of those that lose theirs, so that what a case leaves behind is seen.
+
+    It ends when its own parent ends, however that ends.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    die_with(parent)
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def watch(child: Callable[[], NoReturn], *, hang_s: float = HANG_S) -> Ended:
     """Fork, run `child` there, and wait for its end. Only one at a time in a process."""
-    begun_s = time.monotonic()
+    begun_s, own = time.monotonic(), os.getpid()
     pid = os.fork()
     if pid == 0:
+        die_with(own)
         child()
     hung, seen_bytes, pidfd = False, 0, os.pidfd_open(pid)
     try:

@@ -11,6 +11,7 @@ from tests.fuzz.sandbox import PLANTED
 from tests.fuzz.staging import SPECIAL, place_job, place_specials
 
 SHARE = 160
+SECONDS = 0.1
 
 _GOOD: tuple[tuple[str, ...], ...] = (
     ("devices",),

@@ -10,6 +10,7 @@ from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import files_of, maybe, pick, place_job, read, read_tree
 
 SHARE = 130
+SECONDS = 0.1
 _HEAD = 64
 """bytes; where the headers of most formats lie"""
 

@@ -12,6 +12,7 @@ from tests.fuzz.staging import CLIPS, maybe, place_job, place_specials, read_tre
 from tests.fuzz.tree_damage import damage_tree, write_json
 
 SHARE = 130
+SECONDS = 0.1
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

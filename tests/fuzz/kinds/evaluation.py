@@ -11,6 +11,7 @@ from tests.fuzz.staging import files_of, maybe, pick, read, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_json
 
 SHARE = 130
+SECONDS = 0.1
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

@@ -12,6 +12,7 @@ from tests.fuzz.staging import maybe, place_job, place_specials, read, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_json
 
 SHARE = 120
+SECONDS = 0.2
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

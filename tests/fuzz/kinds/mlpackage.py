@@ -13,6 +13,7 @@ from tests.fuzz.staging import maybe, pick
 from tests.fuzz.tree_damage import damage_tree, write_json
 
 SHARE = 60
+SECONDS = 2.0
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

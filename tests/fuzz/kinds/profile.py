@@ -12,6 +12,7 @@ from tests.fuzz.staging import files_of, maybe, pick, place_job, read, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_toml
 
 SHARE = 120
+SECONDS = 0.05
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

@@ -11,6 +11,7 @@ from tests.fuzz.staging import maybe, pick, place_job, place_specials, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_toml
 
 SHARE = 140
+SECONDS = 0.1
 _VERBS = ("run", "package", "evaluate", "evaluate", "check")
 
 

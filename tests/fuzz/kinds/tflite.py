@@ -10,6 +10,7 @@ from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import files_of, maybe, pick, read
 
 SHARE = 120
+SECONDS = 0.7
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

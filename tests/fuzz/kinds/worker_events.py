@@ -15,11 +15,16 @@ from tests.fuzz.oddities import odd_value
 from tests.fuzz.tree_damage import damage_tree, write_json
 
 SHARE = 20
+SECONDS = 1.5
 MOST_LOG_BYTES = 100 << 20
 _EVENTS = (
     {"variant": "tflite-float32", "reason": None, "seconds": 1.5},
     {"done": 3, "total": 7},
-    {"worker_fault": "x"},
+    {"path": "a/b", "scores": {"x": [1.0, 2.0]}},
+)
+_LINES = (
+    *(b"\n", b"\xff\xfe\n", b"x" * 30_000_000 + b"\n", b"[" * 100_000 + b"\n", b'{"a": 1, "a": 2}\n'),
+    b"done\n" * 1000,
 )
 
 
@@ -59,14 +64,13 @@ def run_hostile(events: bytes, end: str, folder: Path) -> int:
 
 def _events(chance: random.Random, place: Place) -> bytes:
     way, event = chance.randrange(6), dict(chance.choice(_EVENTS))
+    word = chance.choice((b"event ", b"event ", b"event ", b"fault ", b"fault", b"done ", b"", b"\xff "))
     if way == 0:
         return b""
     if way == 1:
-        return damage_bytes(chance, json.dumps(event).encode() + b"\n")
+        return damage_bytes(chance, word + json.dumps(event).encode() + b"\n")
     if way == 2:
-        return write_json(odd_value(chance, ("9" * 5000, "1e400", "NaN", "1")), place) + b"\n"
+        return word + write_json(odd_value(chance, ("9" * 5000, "1e400", "NaN", "1")), place) + b"\n"
     if way == 3:
-        return chance.choice(
-            (b"\n", b"\xff\xfe\n", b"x" * 30_000_000 + b"\n", b"[" * 100_000 + b"\n", b'{"worker_fault":1}\n')
-        )
-    return write_json(damage_tree(chance, event), place) + chance.choice((b"\n", b"\n", b""))
+        return word + chance.choice(_LINES)
+    return word + write_json(damage_tree(chance, event), place) + chance.choice((b"\n", b"\n", b""))
