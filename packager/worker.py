@@ -14,10 +14,12 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from device_profiles.errors import TestpressError
 from packager.diagnosis import report_fault
+from packager.disk import explain_no_space
 
-EVENT, FAULT, DONE = b"event", b"fault", b"done"
-"""first words of the lines of `FOLDER/events`; behind the first two stands JSON"""
+EVENT, REFUSAL, FAULT, DONE = b"event", b"refusal", b"fault", b"done"
+"""first words of the lines of `FOLDER/events`; behind the first three stands JSON"""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -28,13 +30,15 @@ def main(arguments: list[str]) -> int:
     _die_with(int(parent))
     _be_expendable()
     module, _, function = target.partition(":")
-    request = json.loads((Path(folder) / "request.json").read_text())
+    order = json.loads((Path(folder) / "request.json").read_text())
     with (Path(folder) / "events").open("ab") as events:
         try:
-            for event in getattr(importlib.import_module(module), function)(request):
+            for event in getattr(importlib.import_module(module), function)(order["request"]):
                 _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
         except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            _say(events, FAULT, report_fault(fault))
+            full = explain_no_space([Path(each) for each in order["folders"]], fault)
+            reason = report_fault(fault)
+            _say(events, REFUSAL if full or isinstance(fault, TestpressError) else FAULT, full or reason)
         else:
             events.write(DONE + b"\n")
     return 0

@@ -18,9 +18,10 @@ import psutil
 
 from device_profiles.record import Record, parse_json, parse_record
 from device_profiles.text import clean_text
+from packager.disk import explain_no_space
 from packager.errors import PackagingError
 from packager.scratch import MARK, Scratch
-from packager.worker import DONE, EVENT, FAULT
+from packager.worker import DONE, EVENT, FAULT, REFUSAL
 
 MOST_EVENT_BYTES = 256 * 2**20
 """of all events of one worker: the scores of a million notes take 60 MB"""
@@ -51,6 +52,7 @@ class Job:
         log: Where the worker's output goes; None drops it.
         limits: Time and memory.
         event: What each event must be; None takes any dictionary.
+        out: Where it writes, to tell a full disk from another fault.
     """
 
     target: str
@@ -58,13 +60,25 @@ class Job:
     log: Path | None
     limits: Limits = Limits()
     event: type[Record] | None = None
+    out: Path | None = None
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where it writes."""
+        return [] if self.out is None else [self.out]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker ended: `reason` is None when all went well, else one sentence."""
+    """How a worker ended.
+
+    Attributes:
+        reason: None when all went well, else one sentence.
+        is_refusal: Whether the reason is a message of our own, which says what would be right; else the job broke.
+    """
 
     reason: str | None
+    is_refusal: bool = False
 
 
 class WorkerProcess:
@@ -85,15 +99,17 @@ class WorkerProcess:
             self._scratch.remove()
             raise
         self._buffer, self._n_read = b"", 0
-        self._is_done = self._is_distrusted = False
+        self._is_done = self._is_distrusted = self._is_refusal = False
         self._reason: str | None = None
+        self._full_disk: str | None = None
         self._deadline = time.monotonic() + job.limits.time_s
         self._next_look = 0.0
         self._tree: list[psutil.Process] = []
 
     def _start(self) -> subprocess.Popen[bytes]:
         folder = self._scratch.path
-        (folder / "request.json").write_text(json.dumps(self._job.request))
+        written = [str(each.absolute()) for each in self._job.folders]
+        (folder / "request.json").write_text(json.dumps({"request": self._job.request, "folders": written}))
         (folder / "events").touch()
         self._events: BinaryIO = (folder / "events").open("rb")
         return subprocess.Popen(
@@ -142,14 +158,16 @@ class WorkerProcess:
         """End it and all that it started, remove its folder, and say how it ended."""
         self._kill()
         code = self._process.wait()
+        if code != 0 and self._reason is None:
+            self._full_disk = explain_no_space([*self._job.folders, self._scratch.path])  # before it is cleaned up
         self._events.close()
         self._scratch.remove()
         self._cap_log()
         self._log.close()
         if self._reason is None and not (code == 0 and self._is_done):
-            self._reason = _describe_end(code)
+            self._reason = self._full_disk or _describe_end(code)
         reason = self._reason
-        return Ended(None if reason is None else clean_text(reason)[:_MOST_REASON])
+        return Ended(None if reason is None else clean_text(reason)[:_MOST_REASON], self._is_refusal)
 
     def _read_line(self, line: bytes) -> Any:
         word, _, text = line.partition(b" ")
@@ -157,16 +175,17 @@ class WorkerProcess:
         if word == DONE and not text:
             self._is_done = True
             return None
-        if word not in (EVENT, FAULT):
+        if word not in (EVENT, FAULT, REFUSAL):
             raise PackagingError(f"{where}: {line[:80]!r}")
         try:
             value = parse_json(text.decode(), where=where, error=PackagingError)
         except UnicodeDecodeError as fault:
             raise PackagingError(f"{where}: {fault}") from None
-        if word == FAULT:
+        if word in (FAULT, REFUSAL):
             if not isinstance(value, str):
                 raise PackagingError(f"{where}: a fault that is no text")
-            self._reason = self._reason or value
+            if self._reason is None:
+                self._reason, self._is_refusal = value, word == REFUSAL
             return None
         if not isinstance(value, dict):
             raise PackagingError(f"{where}: an event that is no object")
