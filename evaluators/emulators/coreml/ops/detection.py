@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_size
 
 
 @op("non_maximum_suppression", exact=True)
@@ -78,7 +79,9 @@ def overlaps(boxes: Tensor, box: Tensor) -> Tensor:
 
 def _stacked(rows: list[Tensor], length: int, filler: int) -> Tensor:
     """The rows in one tensor, each filled up to `length`."""
-    result = rows[0].new_full((len(rows), length, *rows[0].shape[1:]), filler)
+    shape = (len(rows), length, *rows[0].shape[1:])
+    check_size(shape)
+    result = rows[0].new_full(shape, filler)
     for place, row in zip(result, rows, strict=True):
         place[: len(row)] = row
     return result
