@@ -1,4 +1,4 @@
-"""Ops called with what does not fit: they run, or one error says what is wrong. No crash, no waiting, no full memory."""
+"""Ops called with what does not fit: they run, or one error says what is wrong. No crash, and memory stays small."""
 
 from __future__ import annotations
 
@@ -126,9 +126,8 @@ def test_recurrent_layers_refuse_every_wrong_shape() -> None:
     def refuse_all() -> None:
         for kind, name, shape in wrong_layers():
             op = kind.partition(" ")[0]
-            with pytest.raises(EvaluationError, match=rf"^{op} (has|is) .*") as caught:
+            with pytest.raises(EvaluationError, match=rf"^{op} has .*; expected "):
                 run_layer(kind, {name: shape})
-            assert str(list(shape)) in str(caught.value) or name == "x", (kind, name, shape, str(caught.value))
 
     assert len(wrong_layers()) > 300
     assert ended_by(refuse_all) == ""
