@@ -20,6 +20,23 @@ MAX_ELEMENTS = 1 << 27
 between. Eight fit in the 4 GiB that a process of a machine with little memory has, and no app on a phone gets more"""
 
 
+MAX_RANK = 32
+"""of one value: Core ML has 5 dimensions, numpy stops at 32 or 64, and torch, which walks over them, at its stack's end"""
+
+MAX_LISTED = 1 << 20
+"""elements of one value as Python numbers, which take tens of bytes each: shapes, axes, indices into lists"""
+
+
+def check_rank(rank: int) -> None:
+    """Refuse a value with so many dimensions.
+
+    Raises:
+        EvaluationError: They are more than `MAX_RANK`.
+    """
+    if rank > MAX_RANK:
+        raise EvaluationError(f"would need a value of {rank:,} dimensions; at most {MAX_RANK} are possible")
+
+
 def check_size(shape: Iterable[int], times: int = 1) -> None:
     """Refuse a value of this shape if it is too large.
 
@@ -28,9 +45,10 @@ def check_size(shape: Iterable[int], times: int = 1) -> None:
         times: How many values as large the op needs on its way; what it can make is smaller by as much.
 
     Raises:
-        EvaluationError: It would have more than `MAX_ELEMENTS` elements.
+        EvaluationError: It would have more than `MAX_ELEMENTS` elements, or more than `MAX_RANK` dimensions.
     """
     sizes = tuple(shape)
+    check_rank(len(sizes))
     if math.prod(sizes) * times > MAX_ELEMENTS:
         raise EvaluationError(
             f"would need a value of shape {list(sizes)}, {math.prod(sizes):,} elements; at most"

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evaluators.emulators.coreml.constants import HELD_AS
+from evaluators.emulators.coreml.constants import HELD_AS, python_of
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
@@ -107,7 +107,7 @@ def list_write(ls: TensorList, index: int, value: Tensor, owned: bool = False) -
 @op("list_gather", exact=True)
 def list_gather(ls: TensorList, indices: Tensor) -> Tensor:
     """The elements at `indices`, stacked (iOS15)."""
-    numbers = indices.reshape(-1).tolist()
+    numbers = python_of(indices.reshape(-1))
     check_size((len(numbers), *ls.read(numbers[0]).shape) if numbers else ())
     chosen = [ls.read(index) for index in numbers]
     return torch.stack(chosen) if chosen else ls.blank()[None][:0]
@@ -119,7 +119,7 @@ def list_scatter(ls: TensorList, indices: Tensor, value: Tensor, owned: bool = F
     if not value.ndim or value.shape[0] != indices.numel():
         rows = value.shape[0] if value.ndim else 1
         raise EvaluationError(f"writes {rows} elements to {indices.numel()} indices")
-    return ls.written(indices.reshape(-1).tolist(), value.unbind(0), owned=owned)
+    return ls.written(python_of(indices.reshape(-1)), value.unbind(0), owned=owned)
 
 
 def _check_length(length: int) -> None:

@@ -43,7 +43,8 @@ def dequantize(scale: Tensor, zero_point: Tensor | None = None, axis: int | None
     offsets = None if zero_point is None else _along(zero_point, axis)
 
     def compute(input: Tensor) -> Tensor:  # noqa: A002  # MIL's name for it
-        values = input.float()  # a copy, which what follows overwrites
+        check_broadcast(input, scales(input.ndim))
+        values = input.to(torch.float32, copy=True)  # what follows overwrites it
         if offsets is not None:
             values -= offsets(input.ndim)
         return values.mul_(scales(input.ndim))

@@ -12,7 +12,7 @@ from evaluators.emulators.coreml.constants import HELD_AS
 from evaluators.emulators.coreml.ops.padding import padded
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.program import ValueType
-from evaluators.emulators.coreml.sizes import check_size, check_total
+from evaluators.emulators.coreml.sizes import check_rank, check_size, check_total
 from evaluators.errors import EvaluationError
 
 
@@ -36,6 +36,7 @@ def concat(values: list[Tensor], axis: int, interleave: bool = False) -> Tensor:
 def stack(values: list[Tensor], axis: int) -> Tensor:
     """Joined along a new dimension (iOS15)."""
     check_total(values)
+    check_rank(values[0].ndim + 1)
     return torch.stack(values, axis)
 
 

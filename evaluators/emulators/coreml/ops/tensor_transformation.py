@@ -11,18 +11,20 @@ from torch import Tensor
 from evaluators.emulators.coreml.ops.padding import padded
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.ops.scatter_gather import scattered
-from evaluators.emulators.coreml.sizes import check_size
+from evaluators.emulators.coreml.sizes import check_rank, check_size
 
 
 @op("reshape", exact=True)
 def reshape(x: Tensor, shape: list[int]) -> Tensor:
     """The elements in a new shape (iOS15): 0 keeps the size of the same dimension of `x`, -1 is what remains."""
+    check_rank(len(shape))
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(shape)])
 
 
 @op("reshape", since=17, exact=True)
 def reshape_from_right(x: Tensor, shape: list[int]) -> Tensor:
     """As before, but each 0 is matched with the dimensions of `x` from the right; beyond them it is 1 (iOS17)."""
+    check_rank(len(shape))
     offset = x.ndim - len(shape)
     sizes = [(x.shape[i + offset] if i + offset >= 0 else 1) if size == 0 else size for i, size in enumerate(shape)]
     return x.reshape(sizes)
@@ -36,6 +38,7 @@ def reshape_like(
     shape: list[int] = []
     for reference, begin, end, to_end in zip(ref_tensors, begins, ends, end_masks, strict=True):
         shape += reference.shape[begin:] if to_end else reference.shape[begin:end]
+    check_rank(len(shape))
     return x.reshape(shape)
 
 
@@ -44,15 +47,21 @@ def expand_dims(axes: list[int]) -> Callable[[Tensor], Tensor]:
     """A dimension of size 1 at each of `axes`, which count in the result (iOS15)."""
     if len(axes) == 1:
         (only,) = axes
-        return lambda x: x.unsqueeze(only)
+        return lambda x: _unsqueezed(x, only)
 
     def compute(x: Tensor) -> Tensor:
         rank = x.ndim + len(axes)
+        check_rank(rank)
         for axis in sorted(axis % rank for axis in axes):
             x = x.unsqueeze(axis)
         return x
 
     return compute
+
+
+def _unsqueezed(x: Tensor, axis: int) -> Tensor:
+    check_rank(x.ndim + 1)
+    return x.unsqueeze(axis)
 
 
 @op("squeeze", operands=("x",), exact=True)

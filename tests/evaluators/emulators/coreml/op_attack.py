@@ -37,7 +37,7 @@ POLL_S = 0.01
 Case = tuple[int, str, int]
 """seed, name of the call, number"""
 _BEAT = struct.Struct("=d")
-"""since when a case runs"""
+"""how much of the processor's time was used when a case began; what else the machine does counts for nothing"""
 
 
 def run_case(case: Case) -> str:
@@ -67,7 +67,7 @@ def _notes(case: Case) -> list[str]:
 def _outcome(message: object, given: dict[str, object]) -> str:
     import numpy as np
 
-    from evaluators.emulators.coreml import CoreMLModel
+    from evaluators.emulators.coreml import CoreMLModel, compare, observe_ranges
     from evaluators.errors import EvaluationError
 
     from .programs import write_package
@@ -83,6 +83,8 @@ def _outcome(message: object, given: dict[str, object]) -> str:
                     return f"escaped: loads with an input of shape {feature.shape}"
                 inputs[name] = given[name] if name in given else np.zeros(feature.shape, feature.dtype.stored)
             model.predict(inputs, state)
+            observe_ranges(model, [inputs])
+            compare(model, model, [inputs])
         except EvaluationError as fault:
             return f"refused: {fault}"
     return "ran"
@@ -126,7 +128,7 @@ def _run_in_fork(cases: Sequence[Case]) -> tuple[list[str], str]:
 
         def run_all() -> None:
             for case in cases:
-                beat[:] = _BEAT.pack(time.monotonic())
+                beat[:] = _BEAT.pack(time.process_time())
                 os.write(answers.fileno(), (json.dumps(run_case(case)) + "\n").encode())
 
         ended = ended_by(run_all, beat)
@@ -139,10 +141,10 @@ def ended_by(function: Callable[[], None], beat: mmap.mmap | None = None) -> str
 
     Args:
         function: Run in a fork of this process.
-        beat: Where the function writes when it begins something new; the time counts from there.
+        beat: Where the function writes the time it has used when it begins something new; it counts from there.
     """
     beat = beat or mmap.mmap(-1, _BEAT.size)
-    beat[:] = _BEAT.pack(time.monotonic())
+    beat[:] = _BEAT.pack(0.0)
     sys.stdout.flush()
     with tempfile.TemporaryFile() as complaint:
         child = os.fork()
@@ -172,11 +174,17 @@ def _watch(child: int, beat: mmap.mmap) -> str:
         if found:
             code = os.waitstatus_to_exitcode(status)
             return "" if code == 0 else f"signal: {signal.Signals(-code).name}" if code < 0 else f"exit: {code}"
-        if time.monotonic() - _BEAT.unpack(beat[:])[0] > MOST_S:
+        if _used_s(child) - _BEAT.unpack(beat[:])[0] > MOST_S:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return f"time: more than {MOST_S:g} s"
         time.sleep(POLL_S)
+
+
+def _used_s(process: int) -> float:
+    """The processor's time a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def cases_of(names: Sequence[str], count: int, seed: int) -> list[Case]:
