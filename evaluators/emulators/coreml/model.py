@@ -56,7 +56,8 @@ class CoreMLModel:
             threads: How many threads a run may use; default: as torch is set.
 
         Raises:
-            EvaluationError: The file is missing or malformed, is not an ML Program, or uses what the emulator lacks.
+            EvaluationError: The file is missing or malformed, is not an ML Program, uses what the emulator lacks, or
+                its description and its program disagree.
         """
         if compute_units not in COMPUTE_UNITS:
             raise EvaluationError(f"compute units {compute_units!r} are unknown; one of {', '.join(COMPUTE_UNITS)}")
@@ -99,6 +100,12 @@ class CoreMLModel:
     def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
         """Run the model.
 
+        May be called from several threads at once, on one model or on several: each call gives, bit by bit, what it
+        gives alone. A call keeps all it computes to itself and writes neither to inputs nor to constants. A state
+        belongs to one stream of calls, and to one thread at a time. How many threads an op uses is set by torch for the
+        thread that calls; sums of other lengths round otherwise, so models that are to agree are loaded with the same
+        `threads`. A KeyboardInterrupt ends a call between two ops, also in a loop, and leaves the model as it was.
+
         Args:
             inputs: Array by input name, shape and dtype as `self.inputs` says; a PIL image where the input is one.
             state: What `make_state` returned, for models with state.
@@ -109,7 +116,7 @@ class CoreMLModel:
 
         Raises:
             EvaluationError: An input is missing, unknown, or of the wrong shape or dtype.
-            PredictionError: An op cannot compute what it is given.
+            PredictionError: An op cannot compute what it is given, or would need a value larger than `sizes` allows.
         """
         with _settings(self._threads):
             prepared = self.prepare(inputs, state)

@@ -21,7 +21,7 @@ between. Eight fit in the 4 GiB that a process of a machine with little memory h
 
 
 MAX_RANK = 32
-"""of one value: Core ML has 5 dimensions, numpy stops at 32 or 64, and torch, which walks over them, at its stack's end"""
+"""dimensions of one value: Core ML has 5, numpy stops at 32 or 64, torch, which walks over them, at its stack's end"""
 
 MAX_LISTED = 1 << 20
 """elements of one value as Python numbers, which take tens of bytes each: shapes, axes, indices into lists"""

@@ -51,9 +51,6 @@ def run_case(case: Case) -> str:
         outcome = _outcome(changing.message, changing.given)
     except Exception as fault:  # noqa: BLE001  what is looked for
         outcome = "escaped: " + "".join(traceback.format_exception(fault))[-900:]
-    peak = peak_bytes()
-    if peak > MOST_BYTES:
-        outcome = f"memory: {peak >> 20} MiB; {outcome}"
     return outcome if outcome.startswith(("ran", "refused")) else f"{outcome} {changing.notes}"
 
 
@@ -83,10 +80,12 @@ def _outcome(message: object, given: dict[str, object]) -> str:
                     return f"escaped: loads with an input of shape {feature.shape}"
                 inputs[name] = given[name] if name in given else np.zeros(feature.shape, feature.dtype.stored)
             model.predict(inputs, state)
+            if peak_bytes() > MOST_BYTES:
+                return f"memory: {peak_bytes() >> 20} MiB"
             observe_ranges(model, [inputs])
             compare(model, model, [inputs])
         except EvaluationError as fault:
-            return f"refused: {fault}"
+            return f"refused: {fault}" if peak_bytes() < MOST_BYTES else f"memory: {peak_bytes() >> 20} MiB: {fault}"
     return "ran"
 
 
