@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def link_outside(path: Path) -> None:
         ("golden/in.f32", link, "golden/in.f32: is a symbolic link; only regular files belong into a bundle"),
         ("extra", link_outside, "extra: is a symbolic link; only regular files belong into a bundle"),
         ("pipe", os.mkfifo, "pipe: is no regular file"),
+        ("empty", Path.mkdir, "empty: is a folder without a file that the manifest names"),
         ("x\n  signature  holds\u202e", Path.touch, r"x\n  signature  holds\u202e: not in the manifest"),
     ],
 )
@@ -65,6 +67,20 @@ def test_each_fault_has_its_own_line(tmp_path: Path) -> None:
     link_outside(bundle.path / "root")
     (bundle.path / "new").touch()
     assert len(find_faults(bundle)) == 4
+
+
+def test_folders_within_folders_end_no_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, depth = read_bundle(write_bundle(tmp_path / "b")), 1500
+    with monkeypatch.context() as inside:
+        inside.chdir(bundle.path)
+        for _ in range(depth):
+            Path("d").mkdir()
+            inside.chdir("d")
+    try:
+        assert len(find_faults(bundle)) == depth
+        assert len(check_files(bundle)) == depth
+    finally:
+        subprocess.run(["rm", "-rf", bundle.path / "d"], check=True)  # Python's own removal goes down by recursion
 
 
 def test_a_manifest_that_is_a_link_is_told(tmp_path: Path) -> None:
