@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from packager.disk import refuse_full_disk
 from packager.errors import PackagingError
 from packager.scratch import sweep
 from packager.worker_process import Ended, Job, Limits, WorkerProcess
@@ -43,7 +44,7 @@ def run_jobs(jobs: list[Job], on_event: Callable[[int, Any], None], *, parallel:
         How each job ended, in the order of `jobs`. A failing job never raises.
 
     Raises:
-        PackagingError: A log or the system's temporary folder cannot be written.
+        PackagingError: A log or the system's temporary folder cannot be written, or a disk is full.
     """
     _sweep_once()
     ended: list[Ended] = [Ended("was not started")] * len(jobs)
@@ -61,6 +62,7 @@ def run_jobs(jobs: list[Job], on_event: Callable[[int, Any], None], *, parallel:
                 _hear(index, worker, on_event)
                 if over:
                     ended[index] = running.pop(index).close()
+                    refuse_full_disk(ended[index].reason, jobs[index].log)
             if running:
                 time.sleep(poll_s)
                 poll_s = min(POLL_S, poll_s * 1.05)
