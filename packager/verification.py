@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from packager.bundle import MANIFEST_NAME, Bundle, FileDigest
 from packager.errors import PackagingError
@@ -27,11 +27,10 @@ def check_files(bundle: Bundle) -> tuple[str, ...]:
 
 
 def find_faults(bundle: Bundle) -> tuple[str, ...]:
-    """As `check_files`, with a line for each symbolic link, pipe, device and needless folder as well."""
+    """As `check_files`, with a line for each symbolic link, pipe and device as well."""
     stated, found = bundle.manifest.files, digest_each(bundle.path)
-    folders = {str(parent) for name in stated for parent in PurePosixPath(name).parents}
     faults = []
-    for name in sorted({*found, *stated, MANIFEST_NAME} - folders):
+    for name in sorted({*found, *stated, MANIFEST_NAME}):
         path, seen, said = f"{bundle.path}/{to_line(name)}", found.get(name), stated.get(name)
         if isinstance(seen, str):
             faults.append(f"{path}: {seen}")
@@ -53,25 +52,24 @@ def to_line(name: str) -> str:
 
 
 def digest_each(root: Path) -> dict[str, FileDigest | str]:
-    """What lies below a folder, by relative POSIX path: a file's digest, or what anything else is."""
+    """What lies below a folder but folders, by relative POSIX path: a file's digest, or what anything else is."""
     found: dict[str, FileDigest | str] = {}
     for path in _walk(root):
         name, mode = path.relative_to(root).as_posix(), path.lstat().st_mode
         if stat.S_ISREG(mode):
             found[name] = next(iter(digest_files(path).values()))
-        elif stat.S_ISDIR(mode):
-            found[name] = "is a folder without a file that the manifest names"
         else:
             found[name] = LINK if stat.S_ISLNK(mode) else "is no regular file"
     return found
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """All below a folder, however deep: Python's own walks go down by recursion."""
+    """All below a folder but folders, however deep: Python's own walks go down by recursion."""
     folders = [str(root)]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
-                yield Path(entry.path)
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
+                else:
+                    yield Path(entry.path)
