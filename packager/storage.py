@@ -203,7 +203,7 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
         PackagingError: There is nothing, too much, a link, pipe, socket or device, or what cannot be read.
     """
     digests = {}
-    for path in _list_files(root, bounded):
+    for path in list_files(root, bounded=bounded):
         name = path.name if path == root else path.relative_to(root).as_posix()
         try:
             # A pipe put here since would otherwise wait for a writer, and a link lead outside.
@@ -216,7 +216,8 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
     return digests
 
 
-def _list_files(root: Path, bounded: bool) -> list[Path]:
+def list_files(root: Path, *, bounded: bool = True) -> list[Path]:
+    """Every file below `root` (or `root` itself), none of them opened; arguments and errors as `digest_files`'s."""
     files: list[Path] = []
     waiting, n_entries, size_bytes = [root], 0, 0
     while waiting:
