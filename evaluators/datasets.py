@@ -21,11 +21,10 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluation import ClipInfo, DatasetInfo
 from evaluators.task import Task
 from evaluators.windows import Samples
+from packager.bounds import MAX_DURATION_S
 from packager.bundle import AudioContract
 
 MAX_FAULTS = 20
-MAX_DURATION_S = 30 * 60
-"""a clip is read as a whole: half an hour of mono at 48 kHz is 350 MB"""
 
 
 @dataclass(frozen=True)

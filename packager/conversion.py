@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import tempfile
 import time
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ from packager.mlpackage import import_coremltools, specification_version
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
 from packager.names import native_name
 from packager.sources import AUDIO, LoadedSource, SourceTensor, load_source, name_audio_axes
-from packager.storage import digest_files, stage_folder
+from packager.storage import digest_files, stage_folder, temporary_folder
 from packager.trials import Trials, make_trials
 
 
@@ -194,11 +193,11 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
     proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
     if proof.holds or bundle.precision == "float32":
         return proof
-    with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
-        exact = Path(folder) / path.name
+    with temporary_folder() as folder:
+        exact = folder / path.name
         prepared.write("float32", exact)
         if request.internal_state:  # programs that keep nothing are easier to lay side by side
-            path = Path(folder) / bundle.precision / path.name
+            path = folder / bundle.precision / path.name
             prepared.write(bundle.precision, path)
         return proof.model_copy(update={"breaks_at": prepared.numerics.find_break(exact, path, trials.calls)})
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from device_profiles.record import Record
+from packager.bounds import MAX_RANK, WrittenShape
 from packager.bundle import FlexibleAxis, ModelIdentity
 from packager.errors import PackagingError
 from packager.factories import digest_factory, is_python, locate_factory
@@ -26,9 +27,9 @@ Name = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 class InputSpec(Record):
     """What the recipe says of one input."""
 
-    axes: tuple[str, ...] = ()
+    axes: Annotated[tuple[str, ...], pydantic.Field(max_length=MAX_RANK)] = ()
     """one word a dimension, the batch too, for example ["batch", "mel", "frame"]; default: told from the shape"""
-    shape: tuple[Annotated[int, pydantic.Field(gt=0)], ...] | None = None
+    shape: WrittenShape | None = None
     """sizes to fix a model's open dimensions to; default: the audio contract's window, or the example input's"""
     flexible: FlexibleAxis | None = None
     """an axis of which a Core ML bundle takes several sizes; default: none, since delegates refuse open dimensions"""
@@ -37,7 +38,7 @@ class InputSpec(Record):
 class OutputSpec(Record):
     """What the recipe says of one output."""
 
-    axes: tuple[str, ...] = ()
+    axes: Annotated[tuple[str, ...], pydantic.Field(max_length=MAX_RANK)] = ()
     """one word a dimension without the batch, for example ["frame", "pitch"]; default: `axis_1`, `axis_2` …"""
     aliases: tuple[str, ...] = ()
     """other names of it in ready-made files, for example ["Identity_1"]"""

@@ -116,6 +116,21 @@ def name_full_disk(path: Path) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for as long as the block runs, in which frameworks may write; a full disk there is told by its name.
+
+    Raises:
+        PackagingError: It cannot be made, or the disk takes no more of what the block writes.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="testpress-")
+    except OSError as fault:
+        raise DiskError(explain_no_space([], fault) or str(fault)) from None
+    with folder as name, name_full_disk(Path(name)):
+        yield Path(name)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder, where there is one, at a stroke: half of one is never seen under its name.
 
@@ -203,7 +218,7 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
         PackagingError: There is nothing, too much, a link, pipe, socket or device, or what cannot be read.
     """
     digests = {}
-    for path in _list_files(root, bounded):
+    for path in list_files(root, bounded=bounded):
         name = path.name if path == root else path.relative_to(root).as_posix()
         try:
             # A pipe put here since would otherwise wait for a writer, and a link lead outside.
@@ -216,7 +231,8 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
     return digests
 
 
-def _list_files(root: Path, bounded: bool) -> list[Path]:
+def list_files(root: Path, *, bounded: bool = True) -> list[Path]:
+    """Every file below `root` (or `root` itself), sorted; refuses what `digest_files` does, and reads nothing."""
     files: list[Path] = []
     waiting, n_entries, size_bytes = [root], 0, 0
     while waiting:

@@ -14,11 +14,12 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from device_profiles.errors import TestpressError
 from packager.diagnosis import report_fault
 from packager.disk import explain_no_space
 
-EVENT, FAULT, DONE = b"event", b"fault", b"done"
-"""first words of the lines of `FOLDER/events`; behind the first two stands JSON"""
+EVENT, REFUSAL, FAULT, DONE = b"event", b"refusal", b"fault", b"done"
+"""first words of the lines of `FOLDER/events`; behind the first three stands JSON"""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
                 _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
         except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
             reason = report_fault(fault)
-            _say(events, FAULT, explain_no_space([Path(out)], fault) or reason)
+            word = REFUSAL if isinstance(fault, TestpressError) else FAULT
+            _say(events, word, explain_no_space([Path(out)], fault) or reason)
         else:
             events.write(DONE + b"\n")
     return 0

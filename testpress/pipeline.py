@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
 from packager.model import ModelSource, find_source, resolve_path
 from packager.package import Order, Packaged, folder, is_outdated, key, package
+from packager.signatures import check_private_key, sign_bundle
 from packager.storage import lock_folder, write_text_atomically
 from reports.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
@@ -60,7 +61,13 @@ def default_out(recipe: Recipe) -> Path:
 
 
 def run(
-    recipe: Recipe, out: Path, progress: Progress, *, command: str, baseline: Evaluation | None = None
+    recipe: Recipe,
+    out: Path,
+    progress: Progress,
+    *,
+    command: str,
+    baseline: Evaluation | None = None,
+    sign: Path | None = None,
 ) -> RunResult:
     """The default job: package, evaluate, report, check.
 
@@ -70,6 +77,7 @@ def run(
         progress: Who is told.
         command: What reproduces this, for the report.
         baseline: An earlier evaluation to compare with.
+        sign: A private key to sign the bundles with.
 
     Raises:
         TestpressError: The user can mend it.
@@ -77,7 +85,7 @@ def run(
     with lock_folder(out):
         need_audio(recipe)
         need_task(recipe)
-        packaged = _package(recipe, out, progress)
+        packaged = _package(recipe, out, progress, sign)
         _refuse_nothing(packaged)
         for failed in (outcome for outcome in packaged if outcome.bundle is None):
             progress.say(f"{failed.variant.name} failed: {failed.reason} (log: {failed.log})")
@@ -90,10 +98,33 @@ def run(
     return RunResult(packaged, evaluation, path, report, comparison)
 
 
-def package_recipe(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
-    """Make the recipe's bundles; one that fails is an outcome, not an exception."""
+def package_recipe(recipe: Recipe, out: Path, progress: Progress, *, sign: Path | None = None) -> list[Packaged]:
+    """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
     with lock_folder(out):
-        return _package(recipe, out, progress)
+        return _package(recipe, out, progress, sign)
+
+
+def remake_bundle(recipe: Recipe, variant: str, out: Path, progress: Progress) -> Packaged:
+    """Make one of the recipe's bundles anew.
+
+    Args:
+        recipe: What the bundle is said to be made of.
+        variant: Its name.
+        out: An empty folder.
+        progress: Who is told.
+
+    Raises:
+        TestpressError: The recipe makes no such bundle, or the user can mend something else.
+    """
+    wanted = tuple(one for one in recipe.variants if one.name == variant)
+    if not wanted:
+        names = ", ".join(one.name for one in recipe.variants)
+        raise PackagingError(f"{recipe.path}: makes no bundle {variant!r}, only {names}; name its own recipe")
+    order = replace(_order(recipe, out, progress), variants=wanted)
+    progress.stage("remake", 0, 1)
+    (outcome,) = package(order)
+    progress.stage("remake", 1, 1)
+    return outcome
 
 
 def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: Progress, *, command: str) -> Evaluation:
@@ -159,7 +190,9 @@ def _source(recipe: Recipe) -> ModelSource:
     return find_source(recipe.written.model, recipe.folder)
 
 
-def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
+def _package(recipe: Recipe, out: Path, progress: Progress, sign: Path | None) -> list[Packaged]:
+    if sign is not None:
+        check_private_key(sign)  # told before minutes of conversion, not after
     order, done, total = _order(recipe, out, progress), 0, len(recipe.variants)
     progress.stage("package", 0, total)
 
@@ -168,7 +201,11 @@ def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
         done += 1
         progress.stage("package", done, total)
 
-    return package(order, on_done=on_done)
+    outcomes = package(order, on_done=on_done)
+    if sign is not None:
+        for bundle in (outcome.bundle for outcome in outcomes if outcome.bundle is not None):
+            progress.say(f"{bundle.manifest.variant} is signed: {sign_bundle(bundle, sign)}")
+    return outcomes
 
 
 def _refuse_nothing(outcomes: Sequence[Packaged]) -> None:

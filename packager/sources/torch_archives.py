@@ -58,6 +58,20 @@ _IMPORTS = frozenset({"__enum__", "default_factory_module"})
 _FILE_OPS = re.compile(r"\b(from_file|save)\b|\bgetattr\b(?!\([\w.() ]+, \"[^\"\\]*\"\))")
 """ops that open files, in TorchScript; and `getattr` other than TorchScript writes it, as it could spell their names"""
 
+_NAMESPACES = (
+    "aten|prims?|_?quantized|quantized_decomposed|sparse|mkl(dnn(_prepacked)?)?|onednn|prepacked|torch(audio|vision)"
+)
+"""whose ops compute; others talk to processes, read what a debugger left, or are whatever somebody registered"""
+
+_HIGHER_ORDER = re.compile(
+    "associative_scan|cond|flex_attention|hints_wrapper|invoke_subgraph|map_impl|out_dtype|scan|strict_mode|"
+    "tag_activation_checkpoint|while_loop|wrap|wrap_activation_checkpoint|wrap_with_autocast|wrap_with_set_grad_enabled"
+)
+"""ops on functions of the same program; others call compiled libraries and objects"""
+
+_FOREIGN = re.compile(rf"\bops\.(?!(?:{_NAMESPACES})\.)\w+|\btorch\.classes\.(?!(?:quantized|rnn|sparse|mkldnn)\b)\w+")
+"""in TorchScript: ops of other namespaces, and objects of C++ other than packed weights"""
+
 
 class HoldsCodeError(pickle.UnpicklingError):
     """A file would run code of its own; the message says what it holds."""
@@ -103,9 +117,11 @@ def load_script(path: Path, *, trust: bool) -> Any:
         reader = torch._C.PyTorchFileReader(str(path))  # which torch.jit.load reads with: both see the same
         for name in reader.get_all_records():
             code = name.lower().endswith(".py")  # it finds x.PY too where it is asked for x.py
-            found = _FILE_OPS.search(reader.get_record(name).decode()) if code else None
-            if found:
+            text = reader.get_record(name).decode() if code else ""
+            if found := _FILE_OPS.search(text):
                 raise HoldsCodeError(f"TorchScript with {found[0]!r}, which can open files")
+            if found := _FOREIGN.search(text):
+                raise HoldsCodeError(f"TorchScript with {found[0]!r}, which is no op that only computes")
     return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
 
 
@@ -127,6 +143,10 @@ def _shut(package: Any) -> Iterator[None]:
         found = find(deserializer, name)
         if isinstance(found, torch._ops.OpOverload) and any(one.name == "filename" for one in found._schema.arguments):
             raise HoldsCodeError(f"a call of {name}, which opens a file")
+        if isinstance(found, torch._ops.OpOverload) and not re.fullmatch(_NAMESPACES, found.namespace):
+            raise HoldsCodeError(f"a call of {name}, which is no op that only computes")
+        if isinstance(found, torch._ops.HigherOrderOperator) and not _HIGHER_ORDER.fullmatch(str(found)):
+            raise HoldsCodeError(f"a call of {name}, which runs more than this program")
         if isinstance(found, str | torch._ops.OpOverload | torch._ops.HigherOrderOperator) or found in serde._SYM_OPS:
             return found
         raise HoldsCodeError(f"a call of {name}, which is no op")

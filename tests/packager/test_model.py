@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from specimens import gain_spec
 
+from device_profiles.record import parse_record
 from packager.errors import PackagingError
-from packager.model import ModelSource, find_source, resolve_path
+from packager.model import InputSpec, ModelSource, find_source, resolve_path
 from packager.storage import digest_tree
 
 
@@ -122,3 +123,9 @@ def test_what_is_no_model_is_one_message_at_once(
         find_source(spec, tmp_path)
     assert time.monotonic() - began < 2
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [[1] * 33, [2**31], [0], [2**20, 2**21]])
+def test_a_shape_that_nothing_holds_is_refused(shape: list[int]) -> None:
+    with pytest.raises(PackagingError, match=r"^m: shape"):
+        parse_record({"shape": shape}, InputSpec, where="m", error=PackagingError)
