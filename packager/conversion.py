@@ -31,6 +31,7 @@ from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
 from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
 from packager.diagnosis import report_fault
+from packager.disk import explain_no_space
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.lengths import refuse_lengths
@@ -81,6 +82,16 @@ class ConversionRequest(Record):
         return ModelSource(self.spec, Path(self.path), self.framework, self.sha256, self.factory, weights)
 
 
+class Converted(Record):
+    """What the worker says of one bundle."""
+
+    variant: str
+    reason: str | None
+    """none when the bundle is there"""
+    seconds: float
+    """how long it took; the first one's hold what all bundles share"""
+
+
 @dataclass(frozen=True)
 class _Prepared:
     """What all bundles of one request share."""
@@ -93,12 +104,8 @@ class _Prepared:
     write: Write
 
 
-def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Make bundles; yields one event each as it is in place.
-
-    An event is `{"variant", "reason", "seconds"}`: reason is None when the bundle is there, and the first one's seconds
-    hold what all share. A bundle that fails leaves the others their turn.
-    """
+def convert_bundles(request: dict[str, Any]) -> Iterator[Converted]:
+    """Make bundles; yields one event each as it is in place. A bundle that fails leaves the others their turn."""
     began = time.monotonic()
     parsed = ConversionRequest.model_validate(request, strict=False)
     refuse_lengths(parsed.spec, parsed.format)
@@ -123,8 +130,9 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             with stage_folder(Path(bundle.folder)) as stage:
                 _write_bundle(prepared, bundle, stage)
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            reason = report_fault(fault)
-        yield {"variant": bundle.variant, "reason": reason, "seconds": round(time.monotonic() - began, 3)}
+            full = explain_no_space([Path(bundle.folder).parent], fault)  # before the log may need room as well
+            reason = full or report_fault(fault)
+        yield Converted(variant=bundle.variant, reason=reason, seconds=round(time.monotonic() - began, 3))
         began = time.monotonic()
 
 

@@ -43,7 +43,13 @@ class ReferenceRequest(Record):
     """where the outputs go"""
 
 
-def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+class WindowsDone(Record):
+    """How far the worker is."""
+
+    windows: int
+
+
+def run_reference(request: dict[str, Any]) -> Iterator[WindowsDone]:
     """Inside the worker: run all windows; yields how many are done."""
     parsed = ReferenceRequest.model_validate(request, strict=False)
     weights = None if parsed.weights is None else Path(parsed.weights)
@@ -65,9 +71,9 @@ def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 for name, file in files.items():
                     file.append(outputs[name][:1])
                 if index % _EVENT_EVERY == 0:
-                    yield {"windows": index}
+                    yield WindowsDone(windows=index)
         seal_folder(stage)
-    yield {"windows": len(windows)}
+    yield WindowsDone(windows=len(windows))
 
 
 def store_reference(
@@ -86,6 +92,6 @@ def store_reference(
     """
     if is_whole(Path(request.folder)):
         return None
-    job = Job("packager.reference:run_reference", request.model_dump(mode="json"), log, limits)
-    (ended,) = run_jobs([job], lambda _, event: on_windows(event["windows"]))
+    job = Job("packager.reference:run_reference", request.model_dump(mode="json"), log, limits, WindowsDone)
+    (ended,) = run_jobs([job], lambda _, event: on_windows(event.windows))
     return ended.reason

@@ -10,10 +10,14 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from device_profiles.record import Record, dump_json, validate_json
 from packager.bundle import FileDigest
 from packager.errors import PackagingError
 from packager.storage import digest_bytes, digest_files, write_text_atomically
+
+R = TypeVar("R", bound=Record)
 
 SEAL_NAME = ".seal"
 """lines as `sha256sum --check` reads them"""
@@ -72,6 +76,20 @@ def read_sealed_text(path: Path) -> str | None:
         return None
     text = whole[: -len(_last_line(""))]
     return text if whole == text + _last_line(text) else None
+
+
+def write_sealed_record(path: Path, record: Record) -> None:
+    """As `write_sealed_text`, a record as JSON."""
+    write_sealed_text(path, dump_json(record))
+
+
+def read_sealed_record(path: Path, type_: type[R]) -> R | None:
+    """What `write_sealed_record` wrote; None also where it is a record of other code."""
+    text = read_sealed_text(path)
+    try:
+        return None if text is None else validate_json(text, type_, where=str(path), error=PackagingError)
+    except PackagingError:
+        return None
 
 
 def _last_line(text: str) -> str:

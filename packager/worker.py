@@ -37,8 +37,8 @@ def main(arguments: list[str]) -> int:
                 _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
         except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
             reason = report_fault(fault)
-            word = REFUSAL if isinstance(fault, TestpressError) else FAULT
-            _say(events, word, explain_no_space([Path(out)], fault) or reason)
+            full = explain_no_space([Path(out)], fault)
+            _say(events, REFUSAL if full or isinstance(fault, TestpressError) else FAULT, full or reason)
         else:
             events.write(DONE + b"\n")
     return 0

@@ -53,6 +53,7 @@ def cli() -> None:
 @SIGN
 @JSON
 @QUIET
+@limited
 def run(
     recipe: Path,
     devices: tuple[str, ...],
@@ -61,6 +62,7 @@ def run(
     sign: Path | None,
     as_json: bool,
     quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Package, evaluate, report and check: the default job.
 
@@ -71,7 +73,7 @@ def run(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read, old = read_recipe(recipe, devices=devices), load_evaluation(baseline) if baseline else None
+    read, old = read_recipe(recipe, devices=devices, limits=limits), load_evaluation(baseline) if baseline else None
     where = out or pipeline.default_out(read)
     with TerminalProgress(quiet=quiet) as progress:
         result = pipeline.run(read, where, progress, command=command_line(), baseline=old, sign=sign)
@@ -86,15 +88,22 @@ def run(
 @SIGN
 @JSON
 @QUIET
+@limited
 def package(
-    recipe: Path, devices: tuple[str, ...], out: Path | None, sign: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Make the recipe's bundles. Exit 1 when one could not be made."""
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices)
+    read = read_recipe(recipe, devices=devices, limits=limits)
     with TerminalProgress(quiet=quiet) as progress:
         outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress, sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
@@ -118,8 +127,15 @@ def package(
 )
 @JSON
 @QUIET
+@limited
 def evaluate(
-    recipe: Path, files: tuple[str, ...], devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    files: tuple[str, ...],
+    devices: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them."""
     from device_profiles.record import dump_json
@@ -129,7 +145,7 @@ def evaluate(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices)
+    read = read_recipe(recipe, devices=devices, limits=limits)
     path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
     with TerminalProgress(quiet=quiet) as progress:
         evaluation = pipeline.evaluate_recipe(read, path.parent, files, progress, command=command_line())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from testpress.cli_parts import DEVICE, JSON, QUIET, example, show, tell
+from testpress.cli_parts import DEVICE, JSON, QUIET, example, limited, show, tell
+
+if TYPE_CHECKING:
+    from testpress.limits import LimitsSpec
 
 
 @click.command(
@@ -19,8 +23,15 @@ from testpress.cli_parts import DEVICE, JSON, QUIET, example, show, tell
 @DEVICE
 @JSON
 @QUIET
+@limited
 def verify(
-    bundle: Path, key: Path | None, rebuild: Path | None, devices: tuple[str, ...], as_json: bool, quiet: bool
+    bundle: Path,
+    key: Path | None,
+    rebuild: Path | None,
+    devices: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Hold every file of a bundle against its manifest; asked, its signature and its recipe too.
 
@@ -33,7 +44,7 @@ def verify(
 
     if devices and rebuild is None:
         raise click.UsageError("--device says what --rebuild makes the bundle for; give --rebuild")
-    recipe = None if rebuild is None else read_recipe(rebuild, devices=devices)
+    recipe = None if rebuild is None else read_recipe(rebuild, devices=devices, limits=limits)
     with TerminalProgress(quiet=quiet) as progress:
         found = verification.verify_bundle(bundle, progress, key=key, recipe=recipe)
     data = {**found.model_dump(mode="json"), "holds": not found.reasons}

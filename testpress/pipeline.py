@@ -11,12 +11,12 @@ from typing import Protocol
 import testpress
 from device_profiles.record import dump_json
 from evaluators.dataset_factory import locate_dataset
-from evaluators.datasets import Dataset
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
-from evaluators.evaluate import Assignment, check_inputs, evaluate
+from evaluators.evaluate import Assignment, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
-from evaluators.inputs import store_windows
+from evaluators.inputs import LONG
+from evaluators.preparation import Prepared, prepare_dataset
 from evaluators.subjects import Subject, from_packaged, from_path
 from evaluators.task import load_task
 from packager.bundle import MANIFEST_NAME
@@ -25,6 +25,7 @@ from packager.model import ModelSource, find_source, resolve_path
 from packager.package import Order, Packaged, folder, is_outdated, key, package
 from packager.signatures import check_private_key, sign_bundle
 from packager.storage import lock_folder, write_text_atomically
+from packager.workers import DEFAULT_LIMITS
 from reports.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
 from testpress.recipe import Recipe, need_audio, need_task
@@ -160,20 +161,22 @@ def _packaged_subjects(recipe: Recipe, out: Path, progress: Progress) -> list[Su
     return subjects
 
 
-def _read_dataset(recipe: Recipe, out: Path, progress: Progress) -> Dataset:
-    task, audio = need_task(recipe), need_audio(recipe)
+def _read_dataset(recipe: Recipe, out: Path, progress: Progress) -> Prepared:
+    said, audio = need_task(recipe), need_audio(recipe)
+    task = load_task(said.kind)
+    check_outputs(task, recipe.written.model)
     progress.stage("read the dataset", 0, 1)
-    manifest = locate_dataset(task.dataset, recipe.folder, out)
-    dataset = check_inputs(load_task(task.kind), recipe.written.model, audio=audio, manifest=manifest)
+    manifest = locate_dataset(said.dataset, recipe.folder, out)
+    prepared = prepare_dataset(manifest, task=task, audio=audio, out=out, limits=recipe.limits.over(LONG))
     progress.stage("read the dataset", 1, 1)
-    return dataset
+    return prepared
 
 
 def _order(recipe: Recipe, out: Path, progress: Progress) -> Order:
     windows = None
     if recipe.written.task is not None and recipe.written.audio is not None:
-        dataset = _read_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
-        windows = store_windows(dataset, recipe.written.audio, out / "cache").path
+        prepared = _read_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
+        windows = prepared.find_windows(out).path
     return Order(
         source=_source(recipe),
         audio=recipe.written.audio,
@@ -183,6 +186,7 @@ def _order(recipe: Recipe, out: Path, progress: Progress) -> Order:
         windows=windows,
         windows_key=None if windows is None else windows.parent.name,
         numerics=NUMERICS,
+        limits=recipe.limits.over(DEFAULT_LIMITS),
     )
 
 
@@ -231,6 +235,7 @@ def _evaluate(
         subjects=subjects,
         devices=recipe.profiles,
         out=out,
+        limits=recipe.limits.over(LONG),
     )
     findings = evaluate(assignment, progress.stage)
     return Evaluation(

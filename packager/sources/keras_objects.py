@@ -204,7 +204,7 @@ def _explain_object(table: Mapping[str, Any]) -> str | None:
         return f"names the class {shown}, which is no name"
     if name in REFUSED_LAYERS:
         kind = "Lambda" if name == "__lambda__" else name
-        return f"holds a {kind} layer, which {REFUSED_LAYERS[name]}"
+        return f"holds the layer {kind}, which {REFUSED_LAYERS[name]}"
     if module is not None and (not isinstance(module, str) or not _MODULES.fullmatch(module)):
         return (
             f"names {shown} of the module {str(module)[:80]!r}, which Keras 2 would import and which can run any code"
@@ -217,7 +217,7 @@ def _explain_object(table: Mapping[str, Any]) -> str | None:
     if name in _OP_LAYERS:
         called = inner.get("function") if isinstance(inner, dict) else None
         known = isinstance(called, str) and _FUNCTIONS.fullmatch(called) is not None
-        return None if known else f"holds a {name} layer, which calls {str(called)[:80]!r} and not only arithmetic"
+        return None if known else f"holds the layer {name}, which calls {str(called)[:80]!r} and not only arithmetic"
     if isinstance(module, str) and _OP_MODULES.fullmatch(module) and name not in _CALLING_OPS:
         return None
     if name in CLASSES:
