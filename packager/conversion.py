@@ -31,7 +31,7 @@ from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
 from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
 from packager.diagnosis import report_fault
-from packager.disk import explain_no_space
+from packager.disk import explain_no_space, hint_at_space
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.lengths import refuse_lengths
@@ -130,8 +130,9 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[Converted]:
             with stage_folder(Path(bundle.folder)) as stage:
                 _write_bundle(prepared, bundle, stage)
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            full = explain_no_space([Path(bundle.folder).parent], fault)  # before the log may need room as well
-            reason = full or report_fault(fault)
+            folders = [Path(bundle.folder).parent]
+            full = explain_no_space(folders, fault)  # before the log may need room as well
+            reason = full or report_fault(fault) + hint_at_space(folders)
         yield Converted(variant=bundle.variant, reason=reason, seconds=round(time.monotonic() - began, 3))
         began = time.monotonic()
 

@@ -253,7 +253,7 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
 
 
 def list_files(root: Path, *, bounded: bool = True) -> list[Path]:
-    """Every file below `root` (or `root` itself), sorted; refuses what `digest_files` does, and reads nothing."""
+    """Every file below `root` (or `root` itself), none of them opened; arguments and errors as `digest_files`'s."""
     files: list[Path] = []
     waiting, n_entries, size_bytes = [root], 0, 0
     while waiting:

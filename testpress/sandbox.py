@@ -6,6 +6,7 @@ what it learned before. The worker writes the text as well: this process imports
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _LEAST_MEMORY = 3 * 2**30
 _MEMORY_PER_BYTE = 6
 """a model's weights are held as the file has them, as the runtime lays them out, and expanded to float32"""
 _MOST_MEMORY = 12 * 2**30
+_MOST_FILES = 1000
+"""a bundle has a dozen; the folder named may be that of the whole disk"""
 
 OnStep = Callable[[int, int], None]
 
@@ -140,5 +143,6 @@ def _memory(file: str) -> int:
     path = Path(file)
     size = path.stat().st_size if is_file(path) else 0
     if is_folder(path):
-        size = sum(inner.lstat().st_size for inner in path.glob("**/*") if is_file(inner))
+        files = itertools.islice(path.rglob("*"), _MOST_FILES)
+        size = sum(inner.stat().st_size for inner in files if is_file(inner))
     return min(_MOST_MEMORY, _LEAST_MEMORY + _MEMORY_PER_BYTE * size)
