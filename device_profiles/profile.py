@@ -72,7 +72,8 @@ Source: coremltools 9.0 op sets: `constexpr_affine_dequantize` and `constexpr_lu
 ANDROID_API_LEVELS: dict[int, int] = {8: 26, 9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34, 15: 35, 16: 36}
 """Android release → API level at that release. Source: Android's "SDK platform release notes"."""
 
-Text = Annotated[str, pydantic.Field(min_length=1, pattern=r"\S")]
+Text = Annotated[str, pydantic.Field(min_length=1, max_length=4000, pattern=r"\S")]
+"""a name or a source: some sentences at most"""
 
 
 class Fact(Record):
@@ -88,7 +89,7 @@ class Fact(Record):
 class VersionFact(Record):
     """One version number and where it was read."""
 
-    value: Annotated[str, pydantic.Field(pattern=r"^\d+(\.\d+){0,3}$")]
+    value: Annotated[str, pydantic.Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9}){0,3}$")]
     """numbers and dots, for example 17.0"""
     source: Text
     """where the version was read, or why it was chosen"""
@@ -141,10 +142,14 @@ class CpuCluster(Record):
         return None if one is None else one * self.cores.value
 
 
+MAX_CLUSTERS = 8
+"""twice as many kinds of core as any phone's chip has had"""
+
+
 class Cpu(Record):
     """All cores of the phone."""
 
-    clusters: tuple[CpuCluster, ...]
+    clusters: Annotated[tuple[CpuCluster, ...], pydantic.Field(max_length=MAX_CLUSTERS)]
     """fastest first"""
     shared_cache_bytes: Annotated[Fact, _between(5e4, 5e8, "bytes")] | None = None
     """the last cache level the big cores share"""
@@ -191,7 +196,7 @@ class Runtime(Record):
 class DeviceProfile(Record):
     """One phone, as a packaged app meets it."""
 
-    id: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    id: Annotated[str, pydantic.Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     """the file's name without .toml: small letters, digits and hyphens"""
     name: Text
     """as the maker writes it"""
@@ -203,7 +208,7 @@ class DeviceProfile(Record):
     chip: Text
     os: VersionFact
     """the release of Android or iOS the profile stands for"""
-    minimum_deployment_target: Annotated[str, pydantic.Field(pattern=r"^(iOS|API)[1-9]\d$")]
+    minimum_deployment_target: Annotated[str, pydantic.Field(pattern=r"^(iOS|API)[1-9][0-9]$")]
     """the oldest system the packaged app is to run on: "iOS15" and later for Core ML, "API21" and later for Android"""
     precisions: tuple[str, ...]
     """what to package for this phone, preferred first"""

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 import types
 import typing
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
 
 from device_profiles.errors import TestpressError
+from device_profiles.files import MOST_TEXT_BYTES, read_text
+
+MOST_FAULTS = 40
+"""of one file are listed"""
+_SHOWN = 80
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Record(pydantic.BaseModel):
@@ -40,42 +48,68 @@ def parse_record(data: Any, type_: type[R], *, where: str, error: type[Testpress
         error: The error class to raise.
 
     Raises:
-        TestpressError: As `error`; one line a fault.
+        TestpressError: As `error`; one line a fault, at most `MOST_FAULTS`.
     """
     try:
         # By way of JSON: in strict mode only there may an array fill a tuple.
         text = json.dumps(data)
     except (TypeError, ValueError) as fault:
         raise error(f"{where}: holds what is neither text, number, truth value, list nor table: {fault}") from None
-    return parse_json(text, type_, where=where, error=error)
+    except RecursionError:
+        raise error(f"{where}: {_TOO_DEEP}") from None
+    return validate_json(text, type_, where=where, error=error)
 
 
-def parse_json(text: str, type_: type[R], *, where: str, error: type[TestpressError]) -> R:
-    """Validate JSON text as a record; as `parse_record`, without the data in between, which may be larger than both."""
+def validate_json(text: str, type_: type[R], *, where: str, error: type[TestpressError]) -> R:
+    """As `parse_record`, for JSON text that `parse_json` has read: the data in between may be larger than both."""
     try:
         return type_.model_validate_json(text)
     except pydantic.ValidationError as fault:
-        lines = [f"{where}: {_describe(item, type_)}" for item in fault.errors(include_url=False)]
-        raise error("\n".join(dict.fromkeys(lines))) from None
+        data = json.loads(text)
+        items = fault.errors(include_url=False)
+        lines = list(dict.fromkeys(f"{where}: {_describe(item, type_, data)}" for item in items[:MOST_FAULTS]))
+        lines += [f"{where}: and {len(items) - MOST_FAULTS} more"] if len(items) > MOST_FAULTS else []
+        raise error("\n".join(lines)) from None
+
+
+def parse_json(text: str, *, where: str, error: type[TestpressError]) -> Any:
+    """What JSON text holds. Two keys of one name in an object are refused: other readers would take the other one.
+
+    Raises:
+        TestpressError: As `error`; the text is not JSON, with line and column, or nothing that can be handled.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_make_object)
+    except json.JSONDecodeError as fault:
+        raise error(f"{where}: not valid JSON: line {fault.lineno}, column {fault.colno}: {fault.msg}") from None
+    except ValueError as fault:  # a number of thousands of digits, or a key that is there twice
+        raise error(f"{where}: not valid JSON: {fault}") from None
+    except RecursionError:
+        raise error(f"{where}: not valid JSON: {_TOO_DEEP}") from None
 
 
 def read_toml(path: Path, type_: type[R], *, error: type[TestpressError]) -> R:
     """Read a TOML file as a record; faults as in `parse_record`, syntax errors with their line."""
-    text = _read_text(path, error)
+    text = read_text(path, error=error)
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
+    except ValueError as fault:  # TOMLDecodeError, or a number of thousands of digits
         raise error(f"{path}: not valid TOML: {fault}") from None
+    except RecursionError:
+        raise error(f"{path}: not valid TOML: {_TOO_DEEP}") from None
     return parse_record(data, type_, where=str(path), error=error)
 
 
-def read_json(path: Path, type_: type[R], *, error: type[TestpressError]) -> R:
-    """Read a JSON file as a record; faults as in `parse_record`, syntax errors with their line."""
-    text = _read_text(path, error)
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as fault:
-        raise error(f"{path}: not valid JSON: line {fault.lineno}, column {fault.colno}: {fault.msg}") from None
+def read_json(path: Path, type_: type[R], *, error: type[TestpressError], most: int = MOST_TEXT_BYTES) -> R:
+    """Read a JSON file as a record; faults as in `parse_record`, syntax errors with their line.
+
+    Args:
+        path: The file.
+        type_: The record type.
+        error: The error class to raise.
+        most: How many bytes it may hold.
+    """
+    data = parse_json(read_text(path, error=error, most=most), where=str(path), error=error)
     return parse_record(data, type_, where=str(path), error=error)
 
 
@@ -91,17 +125,20 @@ def suggest(found: str, known: typing.Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def _read_text(path: Path, error: type[TestpressError]) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise error(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise error(f"{path}: cannot be read: {fault}") from None
+_TOO_DEEP = "nested too deeply to be read; right is a handful of levels"
 
 
-def _describe(item: Any, type_: type[Record]) -> str:
-    location = tuple(part for part in item["loc"] if not (isinstance(part, str) and "[" in part))
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {_show(twice)} is there twice in one object; right is once")
+    return made
+
+
+def _describe(item: Any, type_: type[Record], data: Any) -> str:
+    location = _find_location(item["loc"], data)
     field = _path(location)
     owner = _owner(type_, location[:-1])
     name = str(location[-1]) if location else ""
@@ -113,15 +150,41 @@ def _describe(item: Any, type_: type[Record]) -> str:
     right = f" ({info.description})" if info is not None and info.description else ""
     if item["type"] == "missing":
         return f"{field}: missing{right}"
-    found = json.dumps(item["input"], ensure_ascii=False, default=str)
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{field}: {message}; found {found[:80]}{'…' if len(found) > 80 else ''}{right}"
+    return f"{field}: {item['msg'].removeprefix('Value error, ')}; found {_show(item['input'])}{right}"
+
+
+def _find_location(location: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
+    """The parts of a fault's place that are in the data: pydantic names members of unions and validators as well."""
+    found: list[Any] = []
+    for part in location:
+        if (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        ):
+            data = data[part]
+        elif part != location[-1] or not isinstance(data, dict) or str(part).startswith("["):
+            continue
+        found.append(part)
+    return tuple(found)
+
+
+def _keys(data: Any) -> Collection[Any]:
+    return data.keys() if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+
+
+def _show(value: Any) -> str:
+    """The beginning of a value as JSON, in which nothing acts on a terminal."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # a number of thousands of digits; a table within itself
+        text = f"a {type(value).__name__}"
+    return text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
 
 
 def _path(location: tuple[Any, ...]) -> str:
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        word = str(part) if _BARE_KEY.fullmatch(str(part)) else _show(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{word}" if text else word
     return text or "(the whole file)"
 
 

@@ -15,6 +15,7 @@ import pydantic
 import pydantic.dataclasses
 
 from device_profiles.record import Record
+from packager.bounds import MAX_SAMPLE_RATE_HZ, Count, check_unique
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -26,6 +27,9 @@ would · predicted: from a cost model · measured_device: on a physical phone"""
 
 Direction = Literal["higher", "lower"]
 """which way is better"""
+
+NotNegative = Annotated[float, pydantic.Field(ge=0)]
+Frequency = Annotated[float, pydantic.Field(ge=0, le=MAX_SAMPLE_RATE_HZ)]
 
 
 class Score(Record):
@@ -50,6 +54,8 @@ class Score(Record):
             raise ValueError("a score has either a value or the reason why it has none")
         if len({self.low is None, self.high is None, self.confidence is None}) != 1:
             raise ValueError("an interval has low, high and confidence, or none of them")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"an interval's low end {self.low:g} is above its high end {self.high:g}")
         return self
 
     @property
@@ -62,14 +68,18 @@ class Score(Record):
     frozen=True, slots=True, kw_only=True, config={"extra": "forbid", "strict": True, "allow_inf_nan": False}
 )
 class Note:
-    """A note event; times in seconds from the clip's start, pitch as a MIDI number.
+    """A note event; times in seconds from the clip's start, pitch as a MIDI number, 0 to 127.
 
     A record in all but its base: an evaluation may hold a million, and a slotted class takes a fifth of the memory.
     """
 
     onset_s: float
     offset_s: float
-    pitch_midi: int
+    pitch_midi: Annotated[int, pydantic.Field(ge=0, le=127)]
+
+
+MAX_CURVE_VALUES = 4096
+"""more than any figure has pixels"""
 
 
 class Curve(Record):
@@ -77,9 +87,9 @@ class Curve(Record):
 
     output: str
     start_s: float
-    step_s: float
+    step_s: NotNegative
     """distance of two values; where frames were thinned, a pair of values is the extremes of those between"""
-    values: tuple[float | None, ...]
+    values: Annotated[tuple[float | None, ...], pydantic.Field(max_length=MAX_CURVE_VALUES)]
     """none where the output is not a number, for example the pitch of silence"""
 
 
@@ -94,6 +104,11 @@ class ClipScores(Record):
     """what the model heard, for tasks that find notes"""
     curves: tuple[Curve, ...] = ()
     """of the clips that a report shows with pictures"""
+
+    @pydantic.model_validator(mode="after")
+    def _outputs_named_once(self) -> ClipScores:
+        check_unique((curve.output for curve in self.curves), "curve of output")
+        return self
 
 
 class OutputParity(Record):
@@ -111,7 +126,7 @@ class DriftStep(Record):
     op: str
     kind: str
     """the op's type, for example conv or log"""
-    error_after: float
+    error_after: NotNegative
     """largest absolute error left in the outputs when this op and all before it are put right"""
 
 
@@ -120,7 +135,7 @@ class Drift(Record):
 
     reference: str
     """the variant it was compared with"""
-    output_error: float
+    output_error: NotNegative
     """largest absolute error of the outputs with nothing put right"""
     first_op: str
     """the earliest op at which the departure starts: putting right all up to it removes a tenth of the error"""
@@ -134,9 +149,9 @@ class Drift(Record):
 class Timing(Record):
     """Calls of the model, one window each, timed on the evaluating machine."""
 
-    threads: int
-    warmup_calls: int
-    samples_ns: tuple[int, ...]
+    threads: Count
+    warmup_calls: Count
+    samples_ns: tuple[Count, ...]
     """one entry a call, in order"""
     p50_ms: Score
     p90_ms: Score
@@ -191,6 +206,13 @@ class VariantResult(Record):
     notices: tuple[str, ...] = ()
     """what a reader should know: runtime used, inputs bound by alias …"""
 
+    @pydantic.model_validator(mode="after")
+    def _named_once(self) -> VariantResult:
+        check_unique((result.device for result in self.devices), "phone")
+        check_unique((parity.output for parity in self.parity), "output")
+        check_unique((clip.clip for clip in self.clips), "clip")
+        return self
+
 
 class SourceResult(Record):
     """The source model on the same clips: the reference of every difference and parity."""
@@ -200,6 +222,11 @@ class SourceResult(Record):
     scores: dict[str, Score]
     clips: tuple[ClipScores, ...]
 
+    @pydantic.model_validator(mode="after")
+    def _named_once(self) -> SourceResult:
+        check_unique((clip.clip for clip in self.clips), "clip")
+        return self
+
 
 class Spectrogram(Record):
     """A clip's energy over time and frequency, as one byte a place."""
@@ -208,9 +235,9 @@ class Spectrogram(Record):
     """columns, over the whole clip"""
     bands: Annotated[int, pydantic.Field(gt=0, le=128)]
     """rows, the highest first, spaced by ratio"""
-    low_hz: float
-    high_hz: float
-    range_db: float
+    low_hz: Frequency
+    high_hz: Frequency
+    range_db: NotNegative
     """from 0, which is that far or farther below the loudest place, to 255"""
     levels: str
     """`bands` rows of `frames` bytes, base64"""
@@ -232,14 +259,14 @@ class Preview(Record):
     path: str
     """relative to evaluation.json's folder, with forward slashes"""
     sha256: str
-    duration_s: float
+    duration_s: NotNegative
 
 
 class ClipInfo(Record):
     """One clip of the dataset."""
 
     clip: str
-    duration_s: float
+    duration_s: NotNegative
     reference_notes: tuple[Note, ...] | None = None
     notices: tuple[str, ...] = ()
     """for example: resampled from 44100 Hz"""
@@ -253,13 +280,18 @@ class DatasetInfo(Record):
     sha256: str
     clips: tuple[ClipInfo, ...]
 
+    @pydantic.model_validator(mode="after")
+    def _named_once(self) -> DatasetInfo:
+        check_unique((clip.clip for clip in self.clips), "clip")
+        return self
+
 
 class Environment(Record):
     """The machine that evaluated."""
 
     platform: str
     processor: str
-    cores: int
+    cores: Count
     python: str
     packages: dict[str, str]
 
@@ -284,3 +316,13 @@ class Evaluation(Record):
     variants: tuple[VariantResult, ...]
     device_names: dict[str, str]
     """profile identifier → the phone's name"""
+
+    @pydantic.model_validator(mode="after")
+    def _coherent(self) -> Evaluation:
+        check_unique((variant.variant for variant in self.variants), "variant")
+        known = {clip.clip for clip in self.dataset.clips}
+        for owner, clips in (("the source model", self.source.clips), *((v.variant, v.clips) for v in self.variants)):
+            strange = next((clip.clip for clip in clips if clip.clip not in known), None)
+            if strange is not None:
+                raise ValueError(f"{owner[:100]!r} has a clip {strange[:100]!r} that the dataset has not")
+        return self

@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 import pydantic
 
 from device_profiles.record import Record, dump_json, read_json
+from packager.bounds import (
+    MAX_CHANNELS,
+    MAX_DURATION_S,
+    MAX_FLEXIBLE_SIZES,
+    MAX_RANK,
+    MAX_SAMPLE_RATE_HZ,
+    AxisSize,
+    Count,
+    PositiveCount,
+    Shape,
+    check_unique,
+)
 from packager.errors import PackagingError
 
 MANIFEST_NAME = "manifest.json"
 
 Format = Literal["tflite", "coreml"]
-PositiveInt = Annotated[int, pydantic.Field(gt=0)]
 Digest = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class AudioContract(Record):
     """What audio the app must hand to the model, and how long audio is cut and put together again."""
 
-    sample_rate_hz: PositiveInt
+    sample_rate_hz: Annotated[int, pydantic.Field(gt=0, le=MAX_SAMPLE_RATE_HZ)]
     """samples per second the model expects, for example 22050"""
-    channels: PositiveInt = 1
+    channels: Annotated[int, pydantic.Field(gt=0, le=MAX_CHANNELS)] = 1
     """channels the model expects, for example 1"""
-    window_samples: PositiveInt
+    window_samples: PositiveCount
     """samples in one call of the model, for example 43844"""
-    hop_samples: PositiveInt
+    hop_samples: PositiveCount
     """samples between the starts of two windows; smaller than window_samples when windows overlap"""
-    frame_rate_hz: Annotated[float, pydantic.Field(gt=0)] | None = None
+    frame_rate_hz: Annotated[float, pydantic.Field(ge=1 / MAX_DURATION_S, le=MAX_SAMPLE_RATE_HZ)] | None = None
     """frames per second that stitched outputs are trimmed by; default: by each frame's own time"""
 
     @pydantic.model_validator(mode="after")
-    def _hop_within_window(self) -> AudioContract:
+    def _coherent(self) -> AudioContract:
         if self.hop_samples > self.window_samples:
             raise ValueError(f"hop_samples {self.hop_samples} is larger than window_samples {self.window_samples}")
+        most = MAX_DURATION_S * self.sample_rate_hz
+        if self.window_samples > most:
+            raise ValueError(
+                f"window_samples {self.window_samples} is longer than {MAX_DURATION_S} s, the longest clip that is "
+                f"read; right is {most} at most"
+            )
         return self
 
 
@@ -43,10 +60,10 @@ class FlexibleAxis(Record):
 
     axis: str
     """its name among the input's axes, for example "sample\""""
-    sizes: tuple[PositiveInt, ...] = ()
+    sizes: Annotated[tuple[AxisSize, ...], pydantic.Field(max_length=MAX_FLEXIBLE_SIZES)] = ()
     """all sizes there are"""
-    min: PositiveInt | None = None
-    max: PositiveInt | None = None
+    min: AxisSize | None = None
+    max: AxisSize | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> FlexibleAxis:
@@ -66,9 +83,9 @@ class TensorContract(Record):
     """the name the recipe and the app use"""
     native_name: str
     """the name inside the model file"""
-    shape: tuple[int, ...]
+    shape: Shape
     dtype: Literal["float32", "float16", "int32", "int64", "int16", "int8", "uint8", "bool"]
-    axes: tuple[str, ...]
+    axes: Annotated[tuple[str, ...], pydantic.Field(max_length=MAX_RANK)]
     """one word a dimension: batch, sample, channel, frame, pitch …"""
     flexible: FlexibleAxis | None = None
     """what other shapes the input may have; `shape` is the one it has by default"""
@@ -76,7 +93,7 @@ class TensorContract(Record):
 
 class FileDigest(Record):
     sha256: Digest
-    size_bytes: Annotated[int, pydantic.Field(ge=0)]
+    size_bytes: Count
 
 
 class SourceIdentity(Record):
@@ -158,7 +175,7 @@ class WholeProof(Record):
 class StreamingProof(Record):
     """A long clip heard call by call, states carried: do errors grow, and is it the same as at once?"""
 
-    calls: int
+    calls: Count
     inputs: str
     """what was heard"""
     rolling: tuple[RollingProof, ...]
@@ -174,9 +191,9 @@ class StreamingProof(Record):
 class LengthProof(Record):
     """How far the outputs lie from the source model's for inputs of another length than by default."""
 
-    inputs: dict[str, tuple[int, ...]]
+    inputs: dict[str, Shape]
     """input → its shape"""
-    output_shapes: dict[str, tuple[int, ...]]
+    output_shapes: dict[str, Shape]
     """output → the shape that the source gives it"""
     outputs: tuple[OutputProof, ...]
     holds: bool
@@ -185,7 +202,7 @@ class LengthProof(Record):
 class ResetProof(Record):
     """Two clips in either order: a model that keeps nothing it was not told to keep gives the same, bit for bit."""
 
-    calls: int
+    calls: Count
     holds: bool
     reason: str | None = None
     """what differed"""
@@ -196,7 +213,7 @@ class Proof(Record):
 
     runtime: str
     """what ran it"""
-    calls: int
+    calls: Count
     """how many calls were compared"""
     inputs: str
     """what they heard, for example "chirp, noise, 6 windows of the recipe's audio\""""
@@ -247,6 +264,16 @@ class Manifest(Record):
     proof: Proof | None = None
     """none where the bundle was made without an emulator at hand"""
 
+    @pydantic.model_validator(mode="after")
+    def _named_once(self) -> Manifest:
+        for what, tensors in (("input", self.inputs), ("output", self.outputs), ("state", self.internal_states)):
+            check_unique((tensor.name for tensor in tensors), what)
+            check_unique((tensor.native_name for tensor in tensors), f"native name of {what}")
+        check_unique((vector.name for vector in self.golden), "golden vector")
+        if self.proof is not None:
+            check_unique((output.output for output in self.proof.outputs), "output of the proof")
+        return self
+
 
 class Bundle(Record):
     """A bundle folder and its manifest, read."""
@@ -267,10 +294,18 @@ def read_bundle(path: Path) -> Bundle:
     """
     manifest = read_json(path / MANIFEST_NAME, Manifest, error=PackagingError)
     golden = [name for vector in manifest.golden for name in (*vector.inputs.values(), *vector.outputs.values())]
-    for name in (manifest.file, *manifest.files, *golden):
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise PackagingError(f"{path / MANIFEST_NAME}: file {name!r} lies outside the bundle")
+    names = dict.fromkeys((manifest.file, *manifest.files, *golden))
+    outside = [name for name in names if not _lies_inside(name)]
+    if outside:
+        where = path / MANIFEST_NAME
+        raise PackagingError("\n".join(f"{where}: file {name!r} lies outside the bundle" for name in outside))
     return Bundle(path=path, manifest=manifest)
+
+
+def _lies_inside(name: str) -> bool:
+    """Whether a name leads to something below the folder on every system, as far as the name itself tells."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not {"\0", "\\"} & set(name)
 
 
 def dump_manifest(manifest: Manifest) -> str:

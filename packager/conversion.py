@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy.typing as npt
 
 from device_profiles.record import Record
+from packager.bill import WRITERS, Origin, add_bill, read_origin
 from packager.bundle import (
     MANIFEST_NAME,
     AudioContract,
@@ -31,6 +32,7 @@ from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
 from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
 from packager.diagnosis import report_fault
+from packager.disk import explain_no_space
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.lengths import refuse_lengths
@@ -81,23 +83,30 @@ class ConversionRequest(Record):
         return ModelSource(self.spec, Path(self.path), self.framework, self.sha256, self.factory, weights)
 
 
+class Converted(Record):
+    """What the worker says of one bundle."""
+
+    variant: str
+    reason: str | None
+    """none when the bundle is there"""
+    seconds: float
+    """how long it took; the first one's hold what all bundles share"""
+
+
 @dataclass(frozen=True)
 class _Prepared:
     """What all bundles of one request share."""
 
     request: ConversionRequest
+    origin: Origin
     loaded: LoadedSource
     trials: Trials
     numerics: Numerics | None
     write: Write
 
 
-def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Make bundles; yields one event each as it is in place.
-
-    An event is `{"variant", "reason", "seconds"}`: reason is None when the bundle is there, and the first one's seconds
-    hold what all share. A bundle that fails leaves the others their turn.
-    """
+def convert_bundles(request: dict[str, Any]) -> Iterator[Converted]:
+    """Make bundles; yields one event each as it is in place. A bundle that fails leaves the others their turn."""
     began = time.monotonic()
     parsed = ConversionRequest.model_validate(request, strict=False)
     refuse_lengths(parsed.spec, parsed.format)
@@ -115,15 +124,16 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         other_lengths=trials.lengths,
     )
     write = prepare(parsed.framework, parsed.format, loaded, context)
-    prepared = _Prepared(parsed, loaded, trials, numerics, write)
+    prepared = _Prepared(parsed, read_origin(parsed.source), loaded, trials, numerics, write)
     for bundle in parsed.bundles:
         reason = None
         try:
             with stage_folder(Path(bundle.folder)) as stage:
                 _write_bundle(prepared, bundle, stage)
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            reason = report_fault(fault)
-        yield {"variant": bundle.variant, "reason": reason, "seconds": round(time.monotonic() - began, 3)}
+            full = explain_no_space([Path(bundle.folder).parent], fault)  # before the log may need room as well
+            reason = full or report_fault(fault)
+        yield Converted(variant=bundle.variant, reason=reason, seconds=round(time.monotonic() - began, 3))
         began = time.monotonic()
 
 
@@ -181,6 +191,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         rewrites=rewrites,
         proof=proof,
     )
+    manifest = add_bill(folder, manifest, prepared.origin)
     (folder / MANIFEST_NAME).write_text(dump_manifest(manifest), encoding="utf-8")
 
 
@@ -295,10 +306,10 @@ _PAIR_PACKAGES = {("torch", "tflite"): ("litert-torch", "litert-converter")}
 
 
 def tool_versions(framework: Framework, format_: Format | None = None) -> dict[str, str]:
-    """Versions of the packages that load a source and, with a format, convert it; none of them is imported."""
+    """Versions of the packages that load a source and, with a format, make a bundle of it; none of them is imported."""
     packages = {"numpy", *_FRAMEWORK_PACKAGES[framework]}
     if format_ is not None:
-        packages |= {*_FORMAT_PACKAGES[format_], *_PAIR_PACKAGES.get((framework, format_), ())}
+        packages |= {*WRITERS, *_FORMAT_PACKAGES[format_], *_PAIR_PACKAGES.get((framework, format_), ())}
     versions = {}
     for package in sorted(packages):
         try:

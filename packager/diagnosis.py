@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import site
 import sysconfig
@@ -36,7 +37,7 @@ def explain(fault: BaseException, program: Any = None) -> str:
         The class and the first telling line of the message, then, as far as they can be told, the op and the user's
         file, line, function and text.
     """
-    text = str(fault)
+    text = read_message(fault)
     parts = []
     op = _find_op(text)
     if op is not None:
@@ -48,20 +49,29 @@ def explain(fault: BaseException, program: Any = None) -> str:
     return f"{reason} ({', '.join(parts)})" if parts else reason
 
 
-def report_fault(fault: Exception) -> str:
+def report_fault(fault: BaseException) -> str:
     """What ended a worker's job as one line; the whole of it goes to the worker's log.
 
     Frameworks' faults are explained; the line of a fault of our own is its message, and only what caused it is news.
     """
     ours = isinstance(fault, TestpressError)
     if not ours or fault.__cause__ is not None:
-        traceback.print_exception(fault)
-    return str(fault) if ours else explain(fault)
+        with contextlib.suppress(OSError, ValueError):  # a full disk; a log that the job closed
+            traceback.print_exception(fault)
+    return read_message(fault) if ours else explain(fault)
+
+
+def read_message(fault: BaseException) -> str:
+    """An exception's text, whatever its class makes of being asked."""
+    try:
+        return str(fault)
+    except Exception:  # noqa: BLE001  a stranger's class may raise anything there
+        return "its message cannot be printed"
 
 
 def describe_fault(fault: BaseException) -> str:
     """An exception's class and the first line of its message that says anything."""
-    lines = [line.strip() for line in str(fault).splitlines() if not _EMPTY.match(line)]
+    lines = [line.strip() for line in read_message(fault).splitlines() if not _EMPTY.match(line)]
     return f"{type(fault).__name__}: {(lines or ['no message'])[0][:_LONGEST]}"
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from device_profiles.record import Record
+from packager.bounds import MAX_RANK, WrittenShape
 from packager.bundle import FlexibleAxis, ModelIdentity
 from packager.errors import PackagingError
 from packager.factories import digest_factory, is_python, locate_factory
@@ -26,9 +27,9 @@ Name = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 class InputSpec(Record):
     """What the recipe says of one input."""
 
-    axes: tuple[str, ...] = ()
+    axes: Annotated[tuple[str, ...], pydantic.Field(max_length=MAX_RANK)] = ()
     """one word a dimension, the batch too, for example ["batch", "mel", "frame"]; default: told from the shape"""
-    shape: tuple[Annotated[int, pydantic.Field(gt=0)], ...] | None = None
+    shape: WrittenShape | None = None
     """sizes to fix a model's open dimensions to; default: the audio contract's window, or the example input's"""
     flexible: FlexibleAxis | None = None
     """an axis of which a Core ML bundle takes several sizes; default: none, since delegates refuse open dimensions"""
@@ -37,7 +38,7 @@ class InputSpec(Record):
 class OutputSpec(Record):
     """What the recipe says of one output."""
 
-    axes: tuple[str, ...] = ()
+    axes: Annotated[tuple[str, ...], pydantic.Field(max_length=MAX_RANK)] = ()
     """one word a dimension without the batch, for example ["frame", "pitch"]; default: `axis_1`, `axis_2` …"""
     aliases: tuple[str, ...] = ()
     """other names of it in ready-made files, for example ["Identity_1"]"""
@@ -114,7 +115,7 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
         base: The folder that relative paths and Python modules start from: the recipe's.
 
     Raises:
-        PackagingError: Nothing is there, or its framework cannot be told.
+        PackagingError: Nothing is there, it is no model's file or folder, or its framework cannot be told.
     """
     weights = None if spec.weights is None else resolve_path(spec.weights, base)
     if weights is not None and not weights.is_file():
@@ -126,17 +127,30 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
         )
         return ModelSource(spec, path, spec.framework or "torch", digest, factory=factory, weights=weights)
     path = resolve_path(spec.source, base)
-    if not path.exists():
+    if not _exists(path):
         raise PackagingError(f"model.source: {spec.source!r}: no such file or folder ({path})")
     if weights is not None:
         raise PackagingError("model.weights: only a Python factory takes weights; leave it out")
-    return ModelSource(spec, path, spec.framework or _derive_framework(path), digest_tree(path))
+    framework = spec.framework or _derive_framework(path)
+    if path.is_dir() and not (path / "saved_model.pb").is_file():  # told before all that lies below it is read
+        raise PackagingError(f"model.source: {path}: is a folder, but no SavedModel: there is no saved_model.pb in it")
+    return ModelSource(spec, path, framework, digest_tree(path))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than a name may be
+        return False
 
 
 def resolve_path(uri: str, base: Path) -> Path:
     """A path, or `pkg://package/path` inside an installed package (which is not imported), as a path."""
     if not uri.startswith("pkg://"):
-        return (base / uri).resolve()
+        try:
+            return (base / uri).resolve()
+        except (OSError, RuntimeError, ValueError) as fault:  # a loop of links, or a zero in the name
+            raise PackagingError(f"{uri!r}: names no file: {fault}") from None
     package, _, inner = uri.removeprefix("pkg://").partition("/")
     if not package.isidentifier():
         raise PackagingError(f"{uri!r}: {package!r} is not a package name; write pkg://installed_package/path")

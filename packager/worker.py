@@ -1,36 +1,52 @@
-"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT`. Started by `packager.workers` only."""
+"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT OUT`, started by `packager.workers`."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, BinaryIO, NoReturn
 
+from device_profiles.errors import TestpressError
 from packager.diagnosis import report_fault
+from packager.disk import explain_no_space
+
+EVENT, REFUSAL, FAULT, DONE = b"event", b"refusal", b"fault", b"done"
+"""first words of the lines of `FOLDER/events`; behind the first three stands JSON"""
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
-    """Run one job; every dictionary it yields becomes a line of `FOLDER/events.jsonl`."""
-    target, folder, parent = arguments
+    """Run one job; every dictionary or record it yields becomes a line of `FOLDER/events`."""
+    target, folder, parent, out = arguments
     _die_with(int(parent))
+    _be_expendable()
     module, _, function = target.partition(":")
     request = json.loads((Path(folder) / "request.json").read_text())
-    with (Path(folder) / "events.jsonl").open("a") as events:
+    with (Path(folder) / "events").open("ab") as events:
         try:
             for event in getattr(importlib.import_module(module), function)(request):
-                events.write(json.dumps(event, allow_nan=False) + "\n")
-                events.flush()
-        except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            events.write(json.dumps({"worker_fault": report_fault(fault)}) + "\n")
+                _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
+        except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
+            reason = report_fault(fault)
+            full = explain_no_space([Path(out)], fault)
+            _say(events, REFUSAL if full or isinstance(fault, TestpressError) else FAULT, full or reason)
+        else:
+            events.write(DONE + b"\n")
     return 0
+
+
+def _say(events: BinaryIO, word: bytes, value: Any) -> None:
+    events.write(word + b" " + json.dumps(value, allow_nan=False).encode() + b"\n")
+    events.flush()
 
 
 def _die_with(parent: int) -> None:
@@ -41,11 +57,19 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
+def _be_expendable() -> None:
+    """Leave no image of its memory behind, and go first where the system runs out of memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def _end(code: int) -> NoReturn:
     """Leave without taking the frameworks apart, object by object: seconds, and now and then a crash."""
     atexit._run_exitfuncs()  # temporary folders are removed there
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a full disk; a stream that the job closed
+            stream.flush()
     os._exit(code)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from device_profiles.text import clean_text, shorten
 from reports.comparison import Comparison, describe_subject
-from reports.notation import clean_text, shorten
 from reports.summary import describe_counts, describe_outcome
 
 Kind = Literal["error", "warning", "notice"]

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from device_profiles.text import shorten
 from evaluators.evaluation import ClipInfo, Preview
-from reports.notation import shorten
 
 MAX_FILE_BYTES = 500_000
 MAX_EMBEDDED = 2_000_000

@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from device_profiles.record import Record, parse_json
+from device_profiles.files import read_text
+from device_profiles.record import Record, parse_json, validate_json
+from device_profiles.text import shorten
 from evaluators.evaluation import SCHEMA_VERSION, Evaluation
 from reports.baseline import Change, find_changes
 from reports.budgets import Budget, recipe_budgets
 from reports.errors import ReportError
 from reports.metrics import PARITY_METRICS
-from reports.notation import shorten
 from reports.regressions import judge_changes
 from reports.verdicts import SEVERITY, Status, Verdict, judge
+
+MOST_BYTES = 256 * 2**20
+"""of an evaluation.json: 50 bundles on 24 phones and 200 clips take 36 MB"""
 
 
 class Outcome(Record):
@@ -56,14 +60,7 @@ def load_evaluation(path: Path) -> Evaluation:
     Raises:
         ReportError: It cannot be read, is malformed, or of a version that is not known.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ReportError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ReportError(f"{path}: cannot be read: {fault}") from None
-    except (json.JSONDecodeError, RecursionError) as fault:
-        raise ReportError(f"{path}: not valid JSON: {fault}") from None
+    data = parse_json(read_text(path, error=ReportError, most=MOST_BYTES), where=str(path), error=ReportError)
     version = data.get("schema_version") if isinstance(data, dict) else None
     text = json.dumps(data)  # without its white space half as long, and with `data` gone all that is held
     del data
@@ -73,7 +70,7 @@ def load_evaluation(path: Path) -> Evaluation:
         raise ReportError(f"{path}: schema_version {version} is newer than this testpress reads ({SCHEMA_VERSION})")
     if version < 1:
         raise ReportError(f"{path}: schema_version {version} is none that there ever was")
-    return parse_json(text, Evaluation, where=str(path), error=ReportError)
+    return validate_json(text, Evaluation, where=str(path), error=ReportError)
 
 
 def compare(

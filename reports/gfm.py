@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from reports.notation import shorten
+from device_profiles.text import shorten
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 # "@name" would call a person, "#1" would link another issue: a sign without width between the two keeps either a text

@@ -19,6 +19,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from device_profiles.text import clean_text, shorten
 from reports.baseline import State
 from reports.clips import list_clips
 from reports.comparison import Comparison, describe_subject
@@ -30,12 +31,10 @@ from reports.notation import (
     BASIS_MEANINGS,
     BASIS_WORDS,
     DIRECTION_WORDS,
-    clean_text,
     format_exact,
     format_interval,
     format_number,
     format_score,
-    shorten,
 )
 from reports.sections import (
     draw_frontiers,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from device_profiles.record import suggest
+from device_profiles.text import shorten
 from evaluators.evaluation import DeviceResult, Direction, Evaluation, Score, VariantResult
 from reports.errors import ReportError
-from reports.notation import shorten
 
 IDENTICAL = "identical"
 PHONE_METRICS = ("latency_ms", "latency_p90_ms", "real_time_factor", "memory_bytes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 from evaluators.evaluation import Basis, Direction, Score
 
@@ -25,9 +24,6 @@ UNIT_WORDS = {"db": "dB", "ratio": "", "dimensionless": ""}
 
 _BYTE_STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _MAX_DIGITS = 12
-_NAME_LIMIT = 96
-# Unicode categories Cc (but for line end and tab) and Cs, and the bidirectional embeddings, overrides and isolates
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def format_number(value: float, unit: str, *, digits: int = 3, signed: bool = False) -> str:
@@ -86,23 +82,6 @@ def format_score(score: Score, *, signed: bool = False) -> str:
     if score.value is None:
         return f"none: {score.reason}"
     return format_number(score.value, score.unit, signed=signed)
-
-
-def clean_text(text: str) -> str:
-    """Text with U+FFFD for control characters, lone surrogates and signs that override the writing direction.
-
-    Line ends and tabs stay, and so does text that is written from right to left by nature.
-    """
-    return _UNSEEN.sub("\ufffd", text)
-
-
-def shorten(text: str, limit: int = _NAME_LIMIT) -> str:
-    """A name for a table: cleaned, and with its middle left out where it is longer than `limit` characters."""
-    text = " ".join(clean_text(text).split())
-    if len(text) <= limit:
-        return text
-    head = limit * 2 // 3
-    return f"{text[:head]}…{text[-(limit - head - 1) :]}"
 
 
 def _scale_bytes(value: float) -> tuple[float, str]:

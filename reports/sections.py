@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from device_profiles.text import shorten
 from evaluators.evaluation import Drift, Evaluation, Score, VariantResult
 from reports.budgets import Level
 from reports.comparison import Comparison
@@ -12,7 +13,7 @@ from reports.figures.call_times import CallTimes, draw_call_times, share_axis
 from reports.figures.drift_curve import DriftCurve, draw_drift_curve
 from reports.figures.frontier import Candidate, Frontier, draw_frontier
 from reports.figures.scale import Tick
-from reports.notation import format_exact, shorten
+from reports.notation import format_exact
 from reports.summary import find_main_metric
 from reports.verdicts import SEVERITY, Status, Verdict
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Literal
 
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
 from reports.budgets import Budget, Level, allow
 from reports.metrics import Finding, check_metric, find_score, is_per_phone
-from reports.notation import shorten
 from reports.rules import Judgement, judge_bound, judge_change
 
 Status = Literal["passed", "warned", "failed", "error"]

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import testpress
-from testpress.cli_parts import BASELINE, DEVICE, JSON, OUT, QUIET, RECIPE, command_line, conclude, example, show
+from testpress.cli_bundle import verify
+from testpress.cli_parts import (
+    BASELINE,
+    DEVICE,
+    JSON,
+    OUT,
+    QUIET,
+    RECIPE,
+    SIGN,
+    command_line,
+    conclude,
+    example,
+    limited,
+    show,
+    tell,
+)
 from testpress.cli_project import diff, init
+
+if TYPE_CHECKING:
+    from testpress.limits import LimitsSpec
+    from testpress.sandbox import Found
 
 
 @click.group(
@@ -30,10 +50,19 @@ def cli() -> None:
 @DEVICE
 @OUT
 @BASELINE
+@SIGN
 @JSON
 @QUIET
+@limited
 def run(
-    recipe: Path, devices: tuple[str, ...], out: Path | None, baseline: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    baseline: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Package, evaluate, report and check: the default job.
 
@@ -44,10 +73,10 @@ def run(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read, old = read_recipe(recipe, devices=devices), load_evaluation(baseline) if baseline else None
+    read, old = read_recipe(recipe, devices=devices, limits=limits), load_evaluation(baseline) if baseline else None
     where = out or pipeline.default_out(read)
     with TerminalProgress(quiet=quiet) as progress:
-        result = pipeline.run(read, where, progress, command=command_line(), baseline=old)
+        result = pipeline.run(read, where, progress, command=command_line(), baseline=old, sign=sign)
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipe)
 
@@ -56,17 +85,27 @@ def run(
 @RECIPE
 @DEVICE
 @OUT
+@SIGN
 @JSON
 @QUIET
-def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
+@limited
+def package(
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
+) -> None:
     """Make the recipe's bundles. Exit 1 when one could not be made."""
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices)
+    read = read_recipe(recipe, devices=devices, limits=limits)
     with TerminalProgress(quiet=quiet) as progress:
-        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress)
+        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress, sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     sys.exit(0 if all(outcome.bundle for outcome in outcomes) else 1)
 
@@ -88,22 +127,32 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 )
 @JSON
 @QUIET
+@limited
 def evaluate(
-    recipe: Path, files: tuple[str, ...], devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    files: tuple[str, ...],
+    devices: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them."""
     from device_profiles.record import dump_json
+    from evaluators.errors import EvaluationError
     from packager.storage import write_text_atomically
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices)
+    read = read_recipe(recipe, devices=devices, limits=limits)
     path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
     with TerminalProgress(quiet=quiet) as progress:
         evaluation = pipeline.evaluate_recipe(read, path.parent, files, progress, command=command_line())
     write_text_atomically(path, dump_json(evaluation))
     show(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
+    if (nothing := summary.describe_nothing(evaluation)) is not None:
+        raise EvaluationError(nothing)
 
 
 @cli.command(epilog=example("testpress report testpress-out/evaluation.json --baseline main/evaluation.json"))
@@ -172,23 +221,21 @@ def devices(device: str | None, as_json: bool) -> None:
 @click.option("--all", "show_all", is_flag=True, help="List every op that ran, not only the twenty that matter most.")
 @JSON
 @QUIET
-def inspect(file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+@limited
+def inspect(
+    file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool, limits: LimitsSpec, **options: Any
+) -> None:
     """Show what is in a .tflite, .mlpackage, .mlmodel or bundle: inputs, outputs, ops, precision, floor.
 
     With --ranges or --against, show what its ops do at work instead. Exit 1 when a file of a bundle is not what its
     manifest says.
     """
-    from testpress import inspection
-    from testpress.model_file import locate_model
-
     if _watches(ranges, show_all, **options):
-        _watch(file, show_all, as_json, quiet, **options)
+        _watch(file, show_all, as_json, quiet, limits, **options)
         return
-    found = inspection.inspect_model(locate_model(file))
-    show(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
-    if found.hash_faults:
-        click.echo(f"testpress: {file}: {len(found.hash_faults)} files are not what the manifest says", err=True)
-        sys.exit(1)
+    from testpress import sandbox
+
+    _present(sandbox.inspect_file(file, limits), as_json)
 
 
 @cli.command(
@@ -198,15 +245,13 @@ def inspect(file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool,
 @click.option("--device", "devices", multiple=True, required=True, metavar="ID", help="A phone; may be given again.")
 @click.option("--all", "show_all", is_flag=True, help="List every op, not only the ten dearest.")
 @JSON
-def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool) -> None:
+@limited
+def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool, limits: LimitsSpec) -> None:
     """Predict latency and memory of a model on phones, with intervals, and which ops cost most. Nothing is run."""
-    from device_profiles.profile import read_profile
-    from testpress import latency as costs
-    from testpress.model_file import locate_model
+    from testpress import sandbox
 
-    predicted = costs.predict_costs(locate_model(file), [read_profile(device) for device in devices])
-    text = costs.as_text(predicted, top=None if show_all else costs.TOP_OPS)
-    show(predicted.model_dump(mode="json") if as_json else text, as_json)
+    options = {"devices": devices, "show_all": show_all}
+    _present(sandbox.predict_file(file, options, limits), as_json)
 
 
 @cli.command(
@@ -220,18 +265,16 @@ def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool) 
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Outputs as .npz.")
 @JSON
 @QUIET
-def play(file: str, out: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
+@limited
+def play(file: str, out: Path | None, as_json: bool, quiet: bool, limits: LimitsSpec, **options: Any) -> None:
     """Run a bundle, .tflite, .mlpackage or .mlmodel on audio, on this machine."""
-    from testpress import playback, playing
+    from testpress import sandbox
     from testpress.progress import TerminalProgress
-    from testpress.terms import make_order
 
-    order = make_order(file, **options)
     with TerminalProgress(quiet=quiet) as progress:
-        played = playing.play(order, lambda done, total: progress.stage("play", done, total))
-    if out is not None:
-        playing.save_outputs(played, out)
-    show(played.summary.model_dump(mode="json") if as_json else playback.as_text(played.summary, out), as_json)
+        on_step = partial(progress.stage, "play")
+        played = sandbox.play_file(file, {**options, "out": out}, limits, on_step)
+    _present(played, as_json)
 
 
 @cli.command(epilog=example("testpress doctor"))
@@ -261,16 +304,22 @@ def _watches(ranges: bool, show_all: bool, **options: Any) -> bool:
     return False
 
 
-def _watch(file: str, show_all: bool, as_json: bool, quiet: bool, **options: Any) -> None:
-    from testpress import observation, watching
+def _watch(file: str, show_all: bool, as_json: bool, quiet: bool, limits: LimitsSpec, **options: Any) -> None:
+    from testpress import sandbox
     from testpress.progress import TerminalProgress
 
-    request = watching.make_request(file, **options)
     with TerminalProgress(quiet=quiet) as progress:
-        found = watching.watch(request, lambda done, total: progress.stage("run", done, total))
-    text = observation.as_text(found, top=None if show_all else observation.TOP_OPS)
-    show(found.model_dump(mode="json") if as_json else text, as_json)
+        found = sandbox.watch_file(file, {**options, "show_all": show_all}, limits, partial(progress.stage, "run"))
+    _present(found, as_json)
 
 
-for _command in (init, diff):
+def _present(found: Found, as_json: bool) -> None:
+    """Show what a worker found; exit 1 when something is wrong with the file."""
+    show(found.data if as_json else found.text, as_json)
+    if found.fault is not None:
+        tell(f"testpress: {found.fault}")
+        sys.exit(1)
+
+
+for _command in (init, diff, verify):
     cli.add_command(_command)

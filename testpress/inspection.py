@@ -9,15 +9,17 @@ import numpy as np
 
 from device_profiles.errors import TestpressError
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.costs.graph import Graph, Op, read_graph
 from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor
 from evaluators.predictions import name_precision
 from evaluators.signatures import Port, Signature, read_signatures
-from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Floor, Format, Manifest, Proof
+from packager.bundle import AudioContract, Floor, Format, Manifest, Proof
 from packager.storage import digest_files
-from reports.notation import format_number, shorten
+from packager.verification import check_files
+from reports.notation import format_number
 from testpress.model_file import ModelFile
 from testpress.streams import lengths_text, reset_text, streaming_text
 from testpress.table import align
@@ -64,6 +66,8 @@ class Inspection(Record):
     """what plays it on this machine, tried with one call on zeros; none where it cannot be played here"""
     not_playable: str | None
     """why it cannot be played here"""
+    not_known: str | None = None
+    """why it is not known whether it can be played here"""
     manifest: Manifest | None
     """of a bundle"""
     hash_faults: tuple[str, ...]
@@ -71,19 +75,23 @@ class Inspection(Record):
 
 
 def inspect_model(model: ModelFile) -> Inspection:
-    """Read a model file and, for a bundle, hold every file against its hash.
+    """Read a model file and try to play it; errors as `read_facts`'s."""
+    return try_to_play(read_facts(model), model)
+
+
+def read_facts(model: ModelFile) -> Inspection:
+    """Read a model file and, for a bundle, hold every file against its hash. Nothing is run.
 
     Raises:
         TestpressError: The file is damaged.
     """
-    faults = check_hashes(model.bundle) if model.bundle else ()
+    faults = check_files(model.bundle) if model.bundle else ()
     try:
         graph = read_graph(model.path)
         signatures, floor = read_signatures(model.path), read_floor(model.path)
     except TestpressError as fault:
         text = str(fault) if str(model.path) in str(fault) else f"{model.path}: {fault}"
         raise EvaluationError("\n".join([text, *faults])) from fault
-    runtime, reason = _try_to_play(model)
     manifest = model.bundle.manifest if model.bundle else None
     return Inspection(
         file=str(model.path),
@@ -99,38 +107,16 @@ def inspect_model(model: ModelFile) -> Inspection:
         expanded_weight_bytes=graph.expanded_weight_bytes,
         peak_activation_bytes=graph.peak_activation_bytes,
         floor=floor,
-        runtime=runtime,
-        not_playable=reason,
+        runtime=None,
+        not_playable=None,
+        not_known="one call on zeros did not come to its end",
         manifest=manifest,
         hash_faults=faults,
     )
 
 
-def check_hashes(bundle: Bundle) -> tuple[str, ...]:
-    """The files of a bundle that are not what its manifest says, one line each; none when all hold.
-
-    Raises:
-        PackagingError: The bundle holds a symbolic link.
-    """
-    found = {name: digest for name, digest in digest_files(bundle.path).items() if name != MANIFEST_NAME}
-    stated = bundle.manifest.files
-    faults = []
-    for name in sorted({*found, *stated}):
-        if name not in found:
-            faults.append(f"{bundle.path / name}: missing, but in the manifest")
-        elif name not in stated:
-            faults.append(f"{bundle.path / name}: not in the manifest")
-        elif found[name] != stated[name]:
-            faults.append(
-                f"{bundle.path / name}: changed since it was packaged: SHA-256 {found[name].sha256[:12]}… "
-                f"({found[name].size_bytes} bytes), the manifest says {stated[name].sha256[:12]}… "
-                f"({stated[name].size_bytes} bytes)"
-            )
-    return tuple(faults)
-
-
-def _try_to_play(model: ModelFile) -> tuple[str | None, str | None]:
-    """The runtime, or why it does not play the model.
+def try_to_play(facts: Inspection, model: ModelFile) -> Inspection:
+    """The facts with the runtime that plays the model here, or why none does.
 
     One call is made, on zeros: TFLite finds out that a kernel is missing only then.
     """
@@ -138,8 +124,8 @@ def _try_to_play(model: ModelFile) -> tuple[str | None, str | None]:
         emulator = open_model(model.path)
         emulator.run({name: np.zeros(tensor.shape, tensor.dtype) for name, tensor in emulator.inputs.items()})
     except EvaluationError as fault:
-        return None, " ".join(str(fault).split())
-    return emulator.runtime, None
+        return facts.model_copy(update={"not_playable": " ".join(str(fault).split()), "not_known": None})
+    return facts.model_copy(update={"runtime": emulator.runtime, "not_known": None})
 
 
 def _kinds(graph: Graph) -> tuple[OpKind, ...]:
@@ -249,7 +235,7 @@ def _model_rows(found: Inspection) -> list[tuple[str, str]]:
         ("activations", f"{format_number(found.peak_activation_bytes, 'bytes')} alive at most"),
         ("multiply-adds", f"{found.macs / 1e6:.1f} million a call"),
         ("floor", f"{floor}: {found.floor.because}"),
-        ("plays here", f"yes, on {found.runtime}" if found.runtime else f"NO: {found.not_playable}"),
+        ("plays here", _playing_text(found)),
     ]
     if found.dynamic_ops:
         rows.append(
@@ -260,6 +246,12 @@ def _model_rows(found: Inspection) -> list[tuple[str, str]]:
         if names:
             rows.append((f"{origin} ops", f"{', '.join(names)}: {need}"))
     return rows
+
+
+def _playing_text(found: Inspection) -> str:
+    if found.not_known is not None:
+        return f"not known: {found.not_known}"
+    return f"yes, on {found.runtime}" if found.runtime else f"NO: {found.not_playable}"
 
 
 def _ops_text(kinds: Sequence[OpKind]) -> str:

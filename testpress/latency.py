@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from device_profiles.profile import ComputeUnitKind, DeviceProfile
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.costs import Graph, place, predict_latency, read_graph
 from evaluators.costs.memory import predict_memory
 from evaluators.evaluation import Score
@@ -13,8 +14,8 @@ from evaluators.floors import read_floor
 from evaluators.predictions import name_precision, predict_device
 from packager.bundle import AudioContract, Floor, Format
 from packager.floors import meets
-from reports.notation import format_interval, format_number, shorten
-from testpress.inspection import check_hashes
+from packager.verification import check_files
+from reports.notation import format_interval, format_number
 from testpress.model_file import ModelFile
 from testpress.table import align
 
@@ -81,7 +82,7 @@ def predict_costs(model: ModelFile, profiles: Sequence[DeviceProfile]) -> CostPr
     precision = model.bundle.manifest.precision if model.bundle else name_precision(graph)
     audio = model.bundle.manifest.audio if model.bundle else None
     open_ops = sum(op.dynamic for op in graph.ops)
-    notices = list(check_hashes(model.bundle)) if model.bundle else []
+    notices = list(check_files(model.bundle)) if model.bundle else []
     if open_ops:
         counted = f"{open_ops} of {len(graph.ops)} ops have open dimensions, counted as 1"
         notices.append(f"{counted}: real inputs cost more than predicted")

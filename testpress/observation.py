@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from device_profiles.record import Record
+from device_profiles.text import clean_text
 from evaluators.emulators.coreml.observations import Comparison, HalfFit, OpComparison, OpRange
 from evaluators.evaluation import Score
-from reports.notation import clean_text
 from testpress.table import align
 
 TOP_OPS = 20

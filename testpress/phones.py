@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from device_profiles.profile import ComputeUnit, CpuCluster, DeviceProfile, Fact, InstructionSet, VersionFact
 from device_profiles.record import Record
-from reports.notation import format_number, shorten
+from device_profiles.text import shorten
+from reports.notation import format_number
 from testpress.table import align
 
 _UNITS = {"_ghz": "GHz", "_gb_s": "GB/s", "_gmac_s": "10⁹ multiply-adds/s"}

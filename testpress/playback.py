@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.evaluation import Note, Score
 from packager.bundle import AudioContract
-from reports.notation import format_number, shorten
+from reports.notation import format_number
 from testpress.table import align
 
 _PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")

@@ -21,7 +21,7 @@ from evaluators.evaluation import Note, Score
 from evaluators.task import load_task
 from evaluators.windows import Stitched, cut, stitch
 from packager.storage import write_bytes_atomically
-from testpress.inspection import check_hashes
+from packager.verification import check_files
 from testpress.model_file import ModelFile
 from testpress.playback import OutputSummary, PlaySummary
 from testpress.terms import PlayOrder, Terms, find_terms
@@ -65,7 +65,7 @@ def play(order: PlayOrder, on_window: OnWindow = lambda _done, _total: None) -> 
         name: stitch(values, terms.audio, n_samples) if name in framed else _by_window(values, terms)
         for name, values in collected.items()
     }
-    notices = [*recording.notices, *binding.notices, *(check_hashes(order.model.bundle) if order.model.bundle else ())]
+    notices = [*recording.notices, *binding.notices, *(check_files(order.model.bundle) if order.model.bundle else ())]
     if framed and terms.guessed:
         names = ", ".join(name for name in collected if name in framed)
         notices.append(f"first dimension of {names} taken for time; a recipe's axes would say for sure")

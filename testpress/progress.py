@@ -6,7 +6,8 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
-import click
+from device_profiles.text import defuse
+from testpress.cli_parts import tell
 
 
 class TerminalProgress:
@@ -30,16 +31,16 @@ class TerminalProgress:
 
                 self._bar = tqdm(total=total, desc=name, file=sys.stderr, leave=True, dynamic_ncols=True)
             elif not self._quiet:
-                click.echo(f"{name} …", err=True)
+                tell(f"{name} …")
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 
     def say(self, text: str) -> None:
         """A line of its own, above the bar."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(defuse(text), file=sys.stderr)
         elif not self._quiet:
-            click.echo(text, err=True)
+            tell(text)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluators.errors import EvaluationError
-from testpress.inspection import check_hashes
+from packager.verification import check_files
 from testpress.model_file import ModelFile, locate_model
 from testpress.observation import PartingFound, RangesFound
 from testpress.stimuli import OnRun, Stimuli, draw_values, take_windows
@@ -100,7 +100,7 @@ def _notices(request: Request, stimuli: Stimuli, model: CoreMLModel) -> tuple[st
     notices = list(stimuli.notices)
     for file in (request.model, request.against):
         if file is not None and file.bundle is not None:
-            notices += check_hashes(file.bundle)
+            notices += check_files(file.bundle)
     nesting = sum(bool(step.operation.blocks) for step in model.plan.steps)
     if nesting:
         notices.append(f"{nesting} ops hold blocks of ops, as loops and branches do, which are not looked into")

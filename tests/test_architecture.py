@@ -196,7 +196,7 @@ def test_names_say_what_is_inside(module: Path) -> None:
     assert module.stem not in {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 
 
-COMMANDS = {Path("testpress/cli.py"), Path("testpress/cli_project.py")}
+COMMANDS = {Path("testpress/cli.py"), Path("testpress/cli_bundle.py"), Path("testpress/cli_project.py")}
 EDGE = COMMANDS | {Path("testpress/cli_parts.py"), Path("testpress/__main__.py"), Path("testpress/progress.py")}
 
 

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from specimens import Job, make_notes_job, run_command, tone
 
-from testpress.__main__ import main
+from testpress.edge import run_arguments
 
 Bend = Callable[[Job], None]
 
@@ -32,17 +32,16 @@ def job(tmp_path: Path) -> Job:
 
 
 class Command:
-    """The command's own `main`, in this process: what a shell would see, without the start of an interpreter."""
+    """The command's own edge, in this process: what a shell would see, without the start of an interpreter."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch, self._capfd = monkeypatch, capfd
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
         self._monkeypatch.setattr(sys, "argv", ["testpress", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
+        code = run_arguments()
         out, err = self._capfd.readouterr()
-        return int(ended.value.code or 0), out, err
+        return code, out, err
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +81,85 @@ def where_from(_: dict[str, Any]) -> Events:
     import packager
 
     yield {"packager": packager.__file__, "folder": str(Path.cwd())}
+
+
+def say_raw(request: dict[str, Any]) -> Events:
+    """Whatever the request says, as the bytes of the worker's own file of events."""
+    if "quiet" not in request:
+        yield {"before": True}
+    folder = Path(os.environ["TESTPRESS_WORKER"])
+    with (folder / "events").open("ab") as events:
+        events.write(bytes.fromhex(request["bytes"]) * request.get("times", 1))
+
+
+def close_output(_: dict[str, Any]) -> Events:
+    yield {"before": True}
+    sys.stdout.close()
+    sys.stderr.close()
+    os.close(1)
+    os.close(2)
+
+
+def fail_without_output(_: dict[str, Any]) -> Events:
+    yield {"before": True}
+    sys.stdout.close()
+    sys.stderr.close()
+    raise ValueError("told all the same")
+
+
+def leave_by_exception(request: dict[str, Any]) -> Events:
+    yield {"before": True}
+    raise {"exit": SystemExit("enough"), "interrupt": KeyboardInterrupt(), "bare": BaseException("x")}[request["by"]]
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def fail_unprintably(_: dict[str, Any]) -> Events:
+    yield {"before": True}
+    raise Unprintable
+
+
+def fail_oddly(_: dict[str, Any]) -> Events:
+    yield {"before": True}
+    raise PackagingError("\x1b[31mred\ud800\u202e" + "x" * 20_000)
+
+
+_CHILD = """
+import os, sys, time
+held = b"x" * int(sys.argv[1])
+open(sys.argv[2], "a").write(f"{os.getpid()}\\n")
+time.sleep(120)
+"""
+
+
+def leave_children(request: dict[str, Any]) -> Events:
+    """Children that stay: in the group, in a session of their own, and in one with nothing of the environment."""
+    pids = Path(request["pids"])
+    for options in ({}, {"start_new_session": True}, {"start_new_session": True, "env": {}})[: request["count"]]:
+        subprocess.Popen([sys.executable, "-c", _CHILD, str(request.get("bytes", 1)), str(pids)], **options)
+    while not pids.is_file() or len(pids.read_text().split()) < request["count"]:
+        time.sleep(0.01)
+    yield {"before": True}
+    time.sleep(request["stay_s"])
+
+
+def flood(request: dict[str, Any]) -> Events:
+    yield {"before": True}
+    print("the beginning")  # noqa: T201
+    line = b"noise " * 2000 + b"\n"
+    for _ in range(request["bytes"] // len(line)):
+        os.write(1, line)
+        time.sleep(0.0001)
+    print("the end")  # noqa: T201
+
+
+def leave_files(_: dict[str, Any]) -> Events:
+    path = Path(tempfile.mkdtemp())
+    (path / "half").write_bytes(b"x" * 1000)
+    yield {"folder": str(path)}
+    time.sleep(120)

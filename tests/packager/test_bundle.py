@@ -12,6 +12,13 @@ from packager.bundle import MANIFEST_NAME, AudioContract, Manifest, dump_manifes
 from packager.errors import PackagingError
 
 SHA = "0123456789abcdef" * 4
+AUDIO: dict[str, Any] = {
+    "name": "audio",
+    "native_name": "x",
+    "shape": [1, 10],
+    "dtype": "float32",
+    "axes": ["batch", "sample"],
+}
 MANIFEST: dict[str, Any] = {
     "key": SHA,
     "variant": "tflite-float32",
@@ -23,9 +30,7 @@ MANIFEST: dict[str, Any] = {
     "source": {"uri": "model", "framework": "tensorflow", "sha256": SHA},
     "tools": {"numpy": "2.3.0"},
     "audio": {"sample_rate_hz": 8000, "window_samples": 10, "hop_samples": 5},
-    "inputs": [
-        {"name": "audio", "native_name": "x", "shape": [1, 10], "dtype": "float32", "axes": ["batch", "sample"]}
-    ],
+    "inputs": [AUDIO],
     "outputs": [],
     "floor": {"platform": "android", "minimum_os": None, "minimum_runtime": None, "because": "no op"},
     "golden": [{"name": "noise", "inputs": {"audio": "golden/a.f32"}, "outputs": {}}],
@@ -51,11 +56,11 @@ names = st.text(min_size=1, max_size=8)
 @given(
     st.builds(
         AudioContract,
-        sample_rate_hz=st.integers(1, 10**6),
+        sample_rate_hz=st.integers(1000, 768_000),
         channels=st.integers(1, 8),
         window_samples=st.integers(500, 10**6),
         hop_samples=st.integers(1, 500),
-        frame_rate_hz=st.none() | st.floats(1e-3, 1e6),
+        frame_rate_hz=st.none() | st.floats(1e-3, 768_000),
     ),
     st.dictionaries(names, names, max_size=4),
 )
@@ -88,6 +93,24 @@ def test_any_manifest_is_read_as_it_was_written(audio: AudioContract, tools: dic
             {"audio": {"sample_rate_hz": 0, "window_samples": 10, "hop_samples": 5}},
             "m: audio.sample_rate_hz: Input should",
         ),
+        ({"files": {"a": {"sha256": SHA, "size_bytes": 2**63}}}, "m: files.a.size_bytes: Input should be less than"),
+        ({"inputs": [{**AUDIO, "shape": [1] * 33}]}, "m: inputs[0].shape: Tuple should have at most 32 items"),
+        (
+            {"inputs": [{**AUDIO, "shape": [1, -1]}]},
+            "m: inputs[0].shape[1]: Input should be greater than or equal to 0",
+        ),
+        ({"inputs": [{**AUDIO, "shape": [2**31]}]}, "m: inputs[0].shape[0]: Input should be less than"),
+        ({"inputs": [{**AUDIO, "shape": [2**20, 2**21]}]}, "m: inputs[0].shape: a tensor of more than 1099511627776"),
+        (
+            {"inputs": [{**AUDIO, "flexible": {"axis": "sample", "sizes": list(range(1, 130))}}]},
+            "m: inputs[0].flexible.sizes: Tuple should have at most 128 items",
+        ),
+        ({"inputs": [AUDIO, AUDIO]}, "m: (the whole file): input 'audio' is there twice"),
+        (
+            {"inputs": [AUDIO, {**AUDIO, "name": "other"}]},
+            "m: (the whole file): native name of input 'x' is there twice",
+        ),
+        ({"golden": [*MANIFEST["golden"]] * 2}, "m: (the whole file): golden vector 'noise' is there twice"),
     ],
 )
 def test_a_malformed_manifest_names_the_field(changes: dict[str, Any], message: str) -> None:
@@ -103,10 +126,17 @@ def test_no_manifest_is_a_plain_message(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "files", [{"../x": {"sha256": SHA, "size_bytes": 3}}, {"/x": {"sha256": SHA, "size_bytes": 3}}]
+    "changes",
+    [
+        *({"files": {name: {"sha256": SHA, "size_bytes": 3}}} for name in ("../x", "/x", "a/../../x", "..\\x", "a\0b")),
+        {"file": ""},
+        {"file": "."},
+        {"file": "../model.tflite"},
+        {"golden": [{"name": "noise", "inputs": {"audio": "/etc/passwd"}, "outputs": {}}]},
+    ],
 )
-def test_files_outside_are_refused(files: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / MANIFEST_NAME).write_text(dump_manifest(_parse(files=files)))
+def test_files_outside_are_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).write_text(dump_manifest(_parse(**changes)))
     with pytest.raises(PackagingError, match=r"lies outside the bundle$"):
         read_bundle(tmp_path)
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,16 @@ import psutil
 import pytest
 
 import packager
+from device_profiles.record import Record
 from packager.errors import PackagingError
-from packager.workers import Ended, Job, Limits, run_job, run_jobs
+from packager.scratch import Scratch, sweep
+from packager.workers import Ended, Job, Limits, LyingEventError, run_job, run_jobs
 
 ROOT = Path(packager.__file__).parent.parent
 PLENTY = Limits(time_s=60)
 Event = tuple[int, dict[str, Any]]
 
-FAILED = r'ValueError: first line (at jobs.py:30 in fail: raise ValueError("first line\nsecond line"))'
+FAILED = r'ValueError: first line (at jobs.py:32 in fail: raise ValueError("first line\nsecond line"))'
 """the reason of a job that raises: the message's first line, and where the job's own code stood"""
 
 
@@ -54,7 +58,7 @@ def test_an_event_larger_than_any_buffer_arrives_whole(tmp_path: Path) -> None:
     [
         ("refuse", {}, Limits(), "the model has two heads; one is expected\nsecond line, kept"),
         ("fail", {}, Limits(), FAILED),
-        ("fail_silently", {}, Limits(), "KeyError: no message (at jobs.py:35 in fail_silently: raise KeyError)"),
+        ("fail_silently", {}, Limits(), "KeyError: no message (at jobs.py:37 in fail_silently: raise KeyError)"),
         ("crash", {}, Limits(), "the worker was ended by SIGSEGV"),
         ("leave", {"code": 7}, Limits(), "the worker ended with exit code 7"),
         ("hoard", {"bytes": 400 * 2**20}, Limits(memory_bytes=256 * 2**20), "needed more than 0.25 GiB of memory"),
@@ -150,6 +154,144 @@ def test_the_folder_one_stands_in_shadows_nothing(tmp_path: Path, monkeypatch: p
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong module')\n")
     monkeypatch.chdir(tmp_path)
     assert run_job(_job("where_from", tmp_path)) == [{"packager": packager.__file__, "folder": str(tmp_path)}]
+
+
+class Counted(Record):
+    number: int
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"event {\n", "the worker said what it may not: not valid JSON"),
+        (b"event []\n", "an event that is no object"),
+        (b'event {"number": "1"}\n', "number: Input should be a valid integer"),
+        (b'event {"number": 1, "number": 2}\n', 'the key "number" is there twice'),
+        (b'event {"number": 1e400}\n', "number: Input should be"),
+        (b'event {"number": ' + b"9" * 5000 + b"}\n", "not valid JSON"),
+        (b"event " + b"[" * 100_000 + b"\n", "nested too deeply"),
+        (b"event \xff\n", "'utf-8' codec can't decode"),
+        (b"fault {}\n", "a fault that is no text"),
+        (b"\x00\x01\n", r"b'\x00\x01'"),
+        (b"done now\n", "b'done now'"),
+        (b"\n", "b''"),
+    ],
+)
+def test_what_is_no_event_is_the_workers_fault(data: bytes, reason: str, tmp_path: Path) -> None:
+    data = b'event {"number": 5}\n' + data
+    bad = replace(_job("say_raw", tmp_path, bytes=data.hex(), quiet=True), event=Counted)
+    seen: list[tuple[int, Counted]] = []
+    good = replace(_job("count", tmp_path, to=3), event=Counted)
+    ended = run_jobs([bad, good], lambda index, event: seen.append((index, event)), parallel=2)
+    assert reason in str(ended[0].reason)
+    assert ended[1].reason is None
+    assert [event.number for index, event in seen if index == 0] == [5]
+    assert [event.number for index, event in seen if index == 1] == [0, 1, 2]
+
+
+def test_a_line_that_is_not_ended_is_no_event(tmp_path: Path) -> None:
+    ended, seen = _run([_job("say_raw", tmp_path, bytes=b'event {"half": '.hex())])
+    assert ended[0].reason is not None
+    assert [event for _, event in seen] == [{"before": True}]
+
+
+def test_more_events_than_may_be_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packager.worker_process.MOST_EVENT_BYTES", 2**20)
+    ended, _ = _run([_job("say_raw", tmp_path, bytes=(b"x" * 2**16).hex(), times=64)])
+    assert ended[0].reason == f"the worker said more than {2**20} bytes"
+
+
+def test_a_lie_is_the_workers_fault(tmp_path: Path) -> None:
+    def on_event(index: int, event: dict[str, Any]) -> None:
+        if index == 0 and event["number"] == 1:
+            raise LyingEventError("1 was never asked for")
+
+    ended = run_jobs([_job("count", tmp_path, to=3), _job("count", tmp_path, to=3)], on_event, parallel=2)
+    assert [end.reason for end in ended] == ["1 was never asked for", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "reason"),
+    [
+        ("leave", {"code": 0}, "the worker ended with exit code 0 before its work was done"),
+        ("close_output", {}, None),
+        ("fail_without_output", {}, "ValueError: told all the same (at jobs.py:"),
+        ("leave_by_exception", {"by": "exit"}, "SystemExit: enough (at jobs.py:"),
+        ("leave_by_exception", {"by": "interrupt"}, "KeyboardInterrupt: no message (at jobs.py:"),
+        ("leave_by_exception", {"by": "bare"}, "BaseException: x (at jobs.py:"),
+        ("fail_unprintably", {}, "Unprintable: its message cannot be printed (at jobs.py:"),
+        ("fail_oddly", {}, "\ufffd[31mred\ufffd\ufffdxxx"),
+    ],
+)
+def test_every_way_to_end_has_its_reason(
+    name: str, request_: dict[str, Any], reason: str | None, tmp_path: Path
+) -> None:
+    ended, seen = _run([_job(name, tmp_path, **request_)])
+    found = ended[0].reason
+    assert found is None if reason is None else str(found).startswith(reason)
+    assert len(found or "") <= 10_000
+    assert [event for _, event in seen] == [{"before": True}]
+
+
+def _are_gone(pids: Path) -> bool:
+    return not any(psutil.pid_exists(int(pid)) for pid in pids.read_text().split())
+
+
+@pytest.mark.parametrize("stay_s", [0, 60])
+def test_children_that_stay_are_ended(stay_s: int, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    limits = Limits(time_s=20 if stay_s == 0 else 3)
+    _run([_job("leave_children", tmp_path, limits=limits, pids=str(pids), count=3 if stay_s else 2, stay_s=stay_s)])
+    _wait(lambda: _are_gone(pids))
+
+
+def test_memory_of_children_counts(tmp_path: Path) -> None:
+    limits = Limits(time_s=60, memory_bytes=300 * 2**20)
+    job = _job(
+        "leave_children", tmp_path, limits=limits, pids=str(tmp_path / "p"), count=2, bytes=200 * 2**20, stay_s=60
+    )
+    ended, _ = _run([job])
+    assert ended[0].reason == "needed more than 0.293 GiB of memory"
+
+
+def test_a_log_keeps_its_beginning_and_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packager.worker_process.MOST_LOG_BYTES", 2**22)
+    monkeypatch.setattr("packager.worker_process._KEPT_LOG_BYTES", 2**16)
+    job = _job("flood", tmp_path, bytes=2**25)
+    ended, _ = _run([job])
+    assert ended[0].reason is None
+    assert job.log is not None
+    text = job.log.read_text()
+    assert len(text) < 3 * 2**22
+    assert text.startswith("the beginning\n")
+    assert "some are left out here" in text
+    assert text.endswith("the end\n")
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch, pids = tmp_path / "scratch", tmp_path / "pids"
+    scratch.mkdir()
+    environment = {
+        **os.environ,
+        "TMPDIR": str(scratch),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)]),
+    }
+    script = _PARENT.replace("jobs:hang", "jobs:leave_children").replace(
+        '{"pid_file": sys.argv[1]}', '{"pids": sys.argv[1], "count": 2, "stay_s": 60}'
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, pids, tmp_path / "log"], env=environment)
+    _wait(lambda: pids.is_file() and len(pids.read_text().split()) == 2)
+    parent.kill()
+    parent.wait()
+    assert len(list(scratch.iterdir())) == 1
+    (scratch / "testpress-not-ours").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with contextlib.ExitStack() as stack:
+        owned = Scratch()
+        stack.callback(owned.remove)
+        sweep()
+        assert {path.name for path in scratch.iterdir()} == {owned.path.name, "testpress-not-ours"}
+    _wait(lambda: _are_gone(pids))
 
 
 _PARENT = """

@@ -5,11 +5,11 @@ import re
 import pytest
 from example_evaluation import HOSTILE
 
+from device_profiles.text import clean_text
 from evaluators.evaluation import Evaluation
 from reports.annotations import MOST, annotate
 from reports.budgets import Budget
 from reports.comparison import Comparison, compare
-from reports.notation import clean_text
 
 _LINE = re.compile(r"::(?P<kind>error|warning|notice) (?P<properties>[^:\r\n]+)::(?P<message>[^\r\n]*)")
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device_profiles.text import clean_text, shorten
 from evaluators.evaluation import Score
-from reports.notation import clean_text, format_apart, format_exact, format_interval, format_number, shorten
+from reports.notation import format_apart, format_exact, format_interval, format_number
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, 
 
 from device_profiles.errors import TestpressError
 from packager.bundle import Bundle, read_bundle
-from testpress.inspection import Inspection, as_text, check_hashes, inspect_model
+from packager.verification import check_files
+from testpress.inspection import Inspection, as_text, inspect_model
 from testpress.model_file import locate_model
 
 pytestmark = pytest.mark.tflite
@@ -117,7 +118,7 @@ def test_a_file_that_is_not_what_the_manifest_says_is_named(
     made = bundle(tmp_path / "b")
     assert callable(spoil)
     spoil(made.path / file)
-    (fault,) = check_hashes(made)
+    (fault,) = check_files(made)
     assert fault.startswith(f"{made.path}/{message}")
     assert look(made.path).hash_faults == (fault,)
     assert f"hashes          BROKEN\n                  {fault}" in as_text(look(made.path))
