@@ -22,20 +22,20 @@ os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "T
 
 
 def attack(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Make every attack of a table, and load each without trust.
+    """Make every attack of some tables, and load each without trust.
 
-    Where asked, also with trust and, should that be refused for another reason, as its framework loads it.
+    Of tables of real attacks also with trust and, should that be refused for another reason, as the framework loads it.
     """
-    table = getattr(importlib.import_module(request["module"]), request["table"])
-    for number, (name, make) in enumerate(table.items()):
-        traps = _set_traps(Path(request["folder"]) / str(number))
-        path = make(traps)
-        found = {"name": name, **_try(traps, _run, path)}
-        if request["real"]:
-            trusted = _try(traps, _run, path, trust=True)
-            bare = trusted if trusted["wrote"] or trusted["read"] else _try(traps, _load_bare, path)
-            found["real"] = bool(bare["wrote"] or bare["read"])
-        yield found
+    for module, table, real in request["tables"]:
+        for number, (name, make) in enumerate(getattr(importlib.import_module(module), table).items()):
+            traps = _set_traps(Path(request["folder"]) / f"{table}-{number}")
+            path = make(traps)
+            found = {"name": name, "table": table, **_try(traps, _run, path)}
+            if real:
+                trusted = _try(traps, _run, path, trust=True)
+                bare = trusted if trusted["wrote"] or trusted["read"] else _try(traps, _load_bare, path)
+                found["real"] = bool(bare["wrote"] or bare["read"])
+            yield found
 
 
 def _set_traps(folder: Path) -> Traps:

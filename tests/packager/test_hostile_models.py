@@ -17,35 +17,35 @@ pytestmark = [
 
 FOLDER = Path(__file__).parent
 TABLES = {
-    "KERAS": ("hostile_keras", "tf_keras"),
-    "KERAS_QUIET": ("hostile_keras", "tf_keras"),
-    "GRAPHS": ("hostile_graphs", "tensorflow"),
-    "GRAPHS_QUIET": ("hostile_graphs", "tensorflow"),
-    "TORCH": ("hostile_torch", "torch"),
-    "TORCH_QUIET": ("hostile_torch", "torch"),
+    "KERAS": ("hostile_keras", 18),
+    "KERAS_QUIET": ("hostile_keras", 28),
+    "GRAPHS": ("hostile_graphs", 20),
+    "GRAPHS_QUIET": ("hostile_graphs", 8),
+    "TORCH": ("hostile_torch", 11),
+    "TORCH_QUIET": ("hostile_torch", 20),
 }
-FEWEST = {"KERAS": 18, "KERAS_QUIET": 28, "GRAPHS": 20, "GRAPHS_QUIET": 8, "TORCH": 11, "TORCH_QUIET": 20}
-"""so that a table that was emptied is seen"""
+"""where attacks stand, and at least how many"""
+NEEDED = {"tf_keras": ["KERAS", "KERAS_QUIET", "GRAPHS", "GRAPHS_QUIET"], "torch": ["TORCH", "TORCH_QUIET"]}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("package", NEEDED)
 def test_nothing_is_run_written_or_read_without_trust(
-    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what stands in a table of real attacks does run, write or read, once it is trusted or not looked at."""
-    module, needs = TABLES[table]
-    if importlib.util.find_spec(needs) is None:
-        pytest.skip(f"{needs} is not installed")
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
-    real = not table.endswith("QUIET")
-    request = {"module": module, "table": table, "folder": str(tmp_path), "real": real}
-    events = run_job(Job("hostile_jobs:attack", request, tmp_path / "log.txt", Limits(time_s=300)))
-    assert len(events) >= FEWEST[table]
-    faults = [line for event in events for line in _judge(event, tmp_path, real=real)]
+    tables = [[TABLES[name][0], name, not name.endswith("QUIET")] for name in NEEDED[package]]
+    request = {"tables": tables, "folder": str(tmp_path)}
+    events = run_job(Job("hostile_jobs:attack", request, tmp_path / "log.txt", Limits(time_s=400)))
+    for name in NEEDED[package]:
+        assert sum(event["table"] == name for event in events) >= TABLES[name][1]
+    faults = [line for event in events for line in _judge(event, tmp_path)]
     assert not faults, "\n".join(faults)
 
 
-def _judge(event: dict[str, Any], folder: Path, *, real: bool) -> list[str]:
+def _judge(event: dict[str, Any], folder: Path) -> list[str]:
     """What was not as it should be."""
     name, fault = event["name"], event["fault"] or ""
     checks = {
@@ -55,6 +55,6 @@ def _judge(event: dict[str, Any], folder: Path, *, real: bool) -> list[str]:
         "tells what it should not": "secret-0123" not in fault,
         "does not say where": str(folder) in fault,
         "is more than a sentence": "\n" not in fault and len(fault.replace(str(folder), "")) < 600,
-        "is no attack: nothing happens with trust either": not real or event["real"],
+        "is no attack: nothing happens with trust either": event.get("real", True),
     }
     return [f"{name}: {what}: {event}" for what, good in checks.items() if not good]
