@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from device_profiles.errors import TestpressError
 from packager.diagnosis import describe_fault, read_message
 from packager.errors import DiskError, PackagingError
 
@@ -20,6 +19,8 @@ _BROKEN = {
 }
 _MIN_FREE_BYTES = 1 << 20
 """below it a file system counts as full: what did not fit has often been removed again when one looks"""
+_LITTLE_BYTES = 256 << 20
+"""what a conversion of a large model may need for a while"""
 _ELSEWHERE = "choose another folder with -o"
 _OTHER_TMPDIR = "set TMPDIR to another folder"
 
@@ -55,7 +56,7 @@ def explain_no_space(folders: Sequence[Path], fault: BaseException | None = None
     temporary = Path(tempfile.gettempdir())
     number, path = _find_number(fault)
     full = next((folder for folder in (*folders, temporary) if _is_full(folder)), None)
-    if number is None and (full is None or isinstance(fault, TestpressError)):
+    if number is None and full is None:
         return None
     holding = [folder for folder in (*folders, temporary) if path is not None and path.is_relative_to(folder)]
     where = next(iter(holding), path or full or next(iter(folders), temporary))
@@ -63,6 +64,19 @@ def explain_no_space(folders: Sequence[Path], fault: BaseException | None = None
     if number in _BROKEN:
         return f"{where}: cannot be written: {_BROKEN[number]}; {way}"
     return f"{where}: {_FULL[number or errno.ENOSPC]}: {_name(fault)}; free some or {way}"
+
+
+def hint_at_space(folders: Sequence[Path]) -> str:
+    """What is added to a reason where little space is left: " (only 2.1 MB are free in …)"; else nothing.
+
+    A framework that found no room may swallow the fault, write half of a model and clean up behind itself. What fails
+    later has another reason then, and no disk is full any more.
+    """
+    for folder in (*folders, Path(tempfile.gettempdir())):
+        free = _read_free(folder)
+        if free is not None and free < _LITTLE_BYTES:
+            return f" (only {free / 1e6:.1f} MB are free in {folder}, which may be why)"
+    return ""
 
 
 def tells_of_disk(reason: str) -> bool:
@@ -107,11 +121,17 @@ def _name(fault: BaseException | None) -> str:
 
 
 def _is_full(folder: Path) -> bool:
+    free = _read_free(folder)
+    return free is not None and free < _MIN_FREE_BYTES
+
+
+def _read_free(folder: Path) -> int | None:
+    """Bytes that can be written where a folder is or would be made; 0 also where no file can be made any more."""
     for place in (folder, *folder.absolute().parents):
         try:
             found = os.statvfs(place)
         except OSError:  # not made yet
             continue
         no_files = found.f_files > 0 and found.f_favail == 0  # some file systems count no files
-        return no_files or found.f_bavail * found.f_frsize < _MIN_FREE_BYTES
-    return False
+        return 0 if no_files else found.f_bavail * found.f_frsize
+    return None

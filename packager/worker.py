@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
     """Run one job; every dictionary or record it yields becomes a line of `FOLDER/events`."""
     target, folder, parent, out = arguments
     _die_with(int(parent))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held by the parent while it started
     _be_expendable()
     module, _, function = target.partition(":")
     request = json.loads((Path(folder) / "request.json").read_text())

@@ -19,7 +19,9 @@ from packager.workers import Ended, Job, Limits, run_jobs
 from testpress.limits import LimitsSpec
 
 READ_S = 120.0
-"""for reading a file, and for one call"""
+"""for reading a file"""
+CALL_S = 10.0
+"""for loading a model and one call on zeros"""
 RUN_S = 3600.0
 """for a whole recording"""
 _LEAST_MEMORY = 3 * 2**30
@@ -61,8 +63,9 @@ def inspect_file(file: str, limits: LimitsSpec) -> Found:
     Raises:
         TestpressError: The file cannot be read.
     """
-    request = {"file": file, "call_s": limits.time_s}
-    found, ended = _run("inspect", request, limits.over(Limits(READ_S, _memory(file))))
+    call_s = CALL_S if limits.time_s is None else limits.time_s
+    given = Limits(READ_S + call_s, limits.over(Limits(READ_S, _memory(file))).memory_bytes)
+    found, ended = _run("inspect", {"file": file, "call_s": call_s}, given)
     if ended.reason is None or found is None:
         return _finish(found, ended, file)
     reason = "did not end in time" if "SIGALRM" in ended.reason else ended.reason

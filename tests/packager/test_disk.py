@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from small_disks import small_disk
 
-from packager.disk import explain_no_space, refuse_write, tells_of_disk
+from packager.disk import explain_no_space, hint_at_space, refuse_write, tells_of_disk
 from packager.errors import DiskError, PackagingError
 from packager.storage import lock_folder, name_full_disk, stage_folder, write_bytes_atomically
 from packager.workers import Job, Limits, run_jobs
@@ -72,7 +72,9 @@ def test_where_there_is_space_another_reason_stays(fault: Exception | None, tmp_
     assert explain_no_space([tmp_path], fault) is None
 
 
-@pytest.mark.parametrize("fault", [None, RuntimeError("failed to serialize"), MemoryError()])
+@pytest.mark.parametrize(
+    "fault", [None, RuntimeError("failed to serialize"), MemoryError(), PackagingError("has no signature")]
+)
 def test_a_full_file_system_is_seen_where_nobody_says_why(fault: Exception | None, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 2 << 20) as disk:
         out = disk.path / "not" / "made" / "yet"
@@ -81,7 +83,8 @@ def test_a_full_file_system_is_seen_where_nobody_says_why(fault: Exception | Non
         message = explain_no_space([tmp_path, out], fault)
         assert message is not None
         assert message.startswith(f"{out}: no space left on the device: ")
-        assert explain_no_space([out], PackagingError("our own reason")) is None
+        assert hint_at_space([tmp_path, out]) == f" (only 0.5 MB are free in {out}, which may be why)"
+        assert hint_at_space([tmp_path]) == ""
 
 
 def test_no_file_left_to_be_made_is_no_space_either(tmp_path: Path) -> None:
