@@ -70,7 +70,8 @@ class ModelSpec(Record):
     weights: Name | None = None
     """a checkpoint that is read and handed to the factory; a path, or "pkg://installed_package/path\""""
     trust: bool = False
-    """whether pickles may be loaded, which can run any code; say true only of files whose maker you trust"""
+    """whether code in model files may run: pickles, Lambda layers, graphs that open files; say true only of files whose
+    maker you trust"""
     inputs: dict[TensorName, InputSpec] = {}
     """one table an input, where its name, shape or axes must be said"""
     outputs: dict[TensorName, OutputSpec] = {}

@@ -160,6 +160,7 @@ _TEXT, _RESOURCE, _VARIANT = 7, 20, 21
 """numbers of `types.proto`"""
 
 
+@functools.lru_cache(maxsize=4096)
 def explain_refusal(op: str) -> str | None:
     """Why an op may not run without trust; None where it may.
 
@@ -171,7 +172,7 @@ def explain_refusal(op: str) -> str | None:
             return rule.reason
     if op == "PrintV2" or any(re.fullmatch(rule.names, op) for rule in HARMLESS):
         return None
-    definition = _find_definition(op)
+    definition = list_definitions().get(op)
     if definition is None:
         return "is not an op of this TensorFlow"
     return None if is_numeric(definition) else "is not known here"
@@ -214,7 +215,3 @@ def list_definitions() -> dict[str, Any]:
     found = op_def_pb2.OpList()
     found.ParseFromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
     return {one.name: one for one in found.op}
-
-
-def _find_definition(op: str) -> Any:
-    return list_definitions().get(op)
