@@ -1,4 +1,4 @@
-"""TFLite files, damaged."""
+"""TFLite files, damaged by bytes and by fields."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import shutil
 from tests.fuzz.byte_damage import damage_bytes
 from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import files_of, maybe, pick, read
+from tests.fuzz.tflite_damage import damage_model
 
 SHARE = 120
+_LARGE = 10_000
 SECONDS = 0.7
 
 
 def make_case(chance: random.Random, place: Place) -> Case:
     path = pick(chance, place, "tflite")
-    others = [read(other) for other in files_of(place.corpus, "tflite") if other.stat().st_size < 10_000]
-    (place.folder / "x.tflite").write_bytes(damage_bytes(chance, read(path), others))
+    others = [read(other) for other in files_of(place.corpus, "tflite") if other.stat().st_size < _LARGE]
+    data = read(path)
+    by_fields = chance.random() < (0.6 if len(data) < _LARGE else 0.1)  # to write a large one anew takes a second
+    data = damage_model(chance, data) if by_fields else damage_bytes(chance, data, others)
+    (place.folder / "x.tflite").write_bytes(data)
     json, way = maybe(chance, 0.3, "--json"), chance.random()
     if way < 0.4:
         return Case(("latency", "x.tflite", "--device", "pixel-8", *maybe(chance, 0.3, "--all"), *json))
