@@ -51,7 +51,7 @@ def locate_dataset(uri: str, base: Path, out: Path) -> Path:
 
 def _make(path: Path, function: str, folder: Path, log: Path) -> None:
     request = {"path": str(path.resolve()), "function": function, "folder": str(folder.resolve())}
-    job = Job("evaluators.dataset_factory:call_factory", request, log, Limits(time_s=3600), out=folder.parent)
+    job = Job("evaluators.dataset_factory:call_factory", request, log, Limits(time_s=3600))
     (ended,) = run_jobs([job], lambda *_: None)
     if ended.reason is not None:
         raise EvaluationError(f"task.dataset: {path.name}:{function} failed: {ended.reason}\n(log: {log})")

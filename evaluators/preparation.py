@@ -164,7 +164,7 @@ def _run(verb: str, request: Record, type_: type[R], out: Path, limits: Limits) 
         found.append(parse_record(event.result, type_, where="the worker's result", error=LyingEventError))
 
     log = out / "logs" / f"dataset-{verb}.log"
-    job = Job(f"evaluators.preparation:{verb}", request.model_dump(mode="json"), log, limits, Result, out)
+    job = Job(f"evaluators.preparation:{verb}", request.model_dump(mode="json"), log, limits, Result)
     (ended,) = run_jobs([job], on_event)
     if ended.is_refusal:
         raise EvaluationError(ended.reason)

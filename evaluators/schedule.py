@@ -162,7 +162,7 @@ def _run(
         else:
             log = bench.out / "logs" / f"{verb}-{file_stem(name)}.log"
             target = f"evaluators.{'predictions' if verb == 'predict' else 'trial'}:{verb}"
-            jobs[name] = Job(target, request.model_dump(mode="json"), log, bench.limits, TrialEvent, bench.out)
+            jobs[name] = Job(target, request.model_dump(mode="json"), log, bench.limits, TrialEvent)
     names = list(jobs)
 
     def on_job_event(index: int, event: TrialEvent) -> None:

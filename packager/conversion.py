@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import tempfile
 import time
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
 from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
 from packager.diagnosis import report_fault
-from packager.disk import explain_no_space
+from packager.disk import explain_no_space, hint_at_space
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.lengths import refuse_lengths
@@ -40,7 +39,7 @@ from packager.mlpackage import import_coremltools, specification_version
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
 from packager.names import native_name
 from packager.sources import AUDIO, LoadedSource, SourceTensor, load_source, name_audio_axes
-from packager.storage import digest_files, stage_folder
+from packager.storage import digest_files, stage_folder, temporary_folder
 from packager.trials import Trials, make_trials
 
 
@@ -131,8 +130,9 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[Converted]:
             with stage_folder(Path(bundle.folder)) as stage:
                 _write_bundle(prepared, bundle, stage)
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            full = explain_no_space([Path(bundle.folder).parent], fault)  # before the log may need room as well
-            reason = full or report_fault(fault)
+            folders = [Path(bundle.folder).parent]
+            full = explain_no_space(folders, fault)  # before the log may need room as well
+            reason = full or report_fault(fault) + hint_at_space(folders)
         yield Converted(variant=bundle.variant, reason=reason, seconds=round(time.monotonic() - began, 3))
         began = time.monotonic()
 
@@ -202,11 +202,11 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
     proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
     if proof.holds or bundle.precision == "float32":
         return proof
-    with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
-        exact = Path(folder) / path.name
+    with temporary_folder() as folder:
+        exact = folder / path.name
         prepared.write("float32", exact)
         if request.internal_state:  # programs that keep nothing are easier to lay side by side
-            path = Path(folder) / bundle.precision / path.name
+            path = folder / bundle.precision / path.name
             prepared.write(bundle.precision, path)
         return proof.model_copy(update={"breaks_at": prepared.numerics.find_break(exact, path, trials.calls)})
 

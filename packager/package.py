@@ -18,8 +18,8 @@ from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Format, read_b
 from packager.compression import check_precision
 from packager.conversion import BundleRequest, ConversionRequest, Converted, tool_versions
 from packager.converters import check_pair
-from packager.disk import tells_of_disk
-from packager.errors import DiskError, PackagingError
+from packager.disk import refuse_full_disk
+from packager.errors import PackagingError
 from packager.model import ModelSource
 from packager.storage import digest_code, digest_facts
 from packager.verification import check_files
@@ -197,7 +197,7 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
         if made.variant not in {variant.name for variant in groups[index]} & pending.keys():
             raise LyingEventError(f"the worker made {made.variant!r}, which it was not asked for")
         variant, log = pending.pop(made.variant)
-        _refuse_full_disk(made.reason, log)
+        refuse_full_disk(made.reason, log)
         bundle = None if made.reason else read_bundle(folder(order, variant))
         settle(Packaged(variant, bundle, reason=made.reason, log=log, seconds=made.seconds))
 
@@ -206,14 +206,7 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
         for variant in group:
             if variant.name in pending:
                 _, log = pending.pop(variant.name)
-                _refuse_full_disk(end.reason, log)
                 settle(Packaged(variant, None, reason=end.reason or "the worker said nothing of it", log=log))
-
-
-def _refuse_full_disk(reason: str | None, log: Path | None) -> None:
-    """End all of it where the disk is full: no model is to blame, and the next one would not fit either."""
-    if reason is not None and tells_of_disk(reason):
-        raise DiskError(f"{reason}\n(log: {log})")
 
 
 def make_job(variants: list[Variant], order: Order) -> Job:
@@ -249,5 +242,4 @@ def make_job(variants: list[Variant], order: Order) -> Job:
         log=order.out / "logs" / f"package-{format_}.log",
         limits=order.limits,
         event=Converted,
-        out=order.out,
     )

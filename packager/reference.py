@@ -92,7 +92,6 @@ def store_reference(
     """
     if is_whole(Path(request.folder)):
         return None
-    out = Path(request.folder).parent
-    job = Job("packager.reference:run_reference", request.model_dump(mode="json"), log, limits, WindowsDone, out)
+    job = Job("packager.reference:run_reference", request.model_dump(mode="json"), log, limits, WindowsDone)
     (ended,) = run_jobs([job], lambda _, event: on_windows(event.windows))
     return ended.reason

@@ -57,7 +57,10 @@ def sign_bundle(bundle: Bundle, key: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
         written = Path(folder) / path.name
         config = _offline_config().set_hashing_config(_every_file())
-        config.use_elliptic_key_signer(private_key=key).sign(bundle.path.resolve(), written)
+        try:
+            config.use_elliptic_key_signer(private_key=key).sign(bundle.path.resolve(), written)
+        except (ValueError, RecursionError) as fault:  # changed since it was looked at, folders within folders
+            raise PackagingError(f"{bundle.path}: cannot be signed: {fault}") from None
         write_bytes_atomically(path, written.read_bytes())
     return path
 
@@ -93,7 +96,7 @@ def check_signature(bundle: Bundle, key: Path) -> str | None:
             return f"{path}: {foreign}"
         if reason.startswith("Signature mismatch"):
             return f"{path}: was made of other files: some were changed, added or removed since"
-        return f"{path}: is no signature by OpenSSF model signing ({type(fault).__name__})"
+        return f"{path}: is no signature by OpenSSF model signing that can be checked ({type(fault).__name__})"
     return None
 
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import glob
 import hashlib
 import itertools
 import json
@@ -44,20 +45,40 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
+        _remove_abandoned(path)
+        handle, partial = _open_partial(path)
+        with os.fdopen(handle, "wb") as file:
+            try:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+                os.fsync(handle)
+                partial.chmod(0o644)
+                partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
         _sync(path.parent)
     except OSError as fault:
         raise refuse_write(path, fault) from None
+
+
+def _open_partial(path: Path) -> tuple[int, Path]:
+    """A hidden file beside `path`, locked for as long as it is open, so that nobody takes it for abandoned."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # it was taken for abandoned before it was locked
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what a killed writer of `path` left beside it, wherever that is: not every folder is held by a run."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????{_PARTIAL}"):
+        with contextlib.suppress(OSError), leftover.open("rb") as file:  # locked, gone, or no file
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            leftover.unlink()
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -114,6 +135,21 @@ def name_full_disk(path: Path) -> Iterator[None]:
         if reason is not None:
             raise DiskError(reason) from fault
         raise
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for as long as the block runs, in which frameworks may write; a full disk there is told by its name.
+
+    Raises:
+        PackagingError: It cannot be made, or the disk takes no more of what the block writes.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="testpress-")
+    except OSError as fault:
+        raise DiskError(explain_no_space([], fault) or str(fault)) from None
+    with folder as name, name_full_disk(Path(name)):
+        yield Path(name)
 
 
 def remove_folder(folder: Path) -> None:
@@ -203,7 +239,7 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
         PackagingError: There is nothing, too much, a link, pipe, socket or device, or what cannot be read.
     """
     digests = {}
-    for path in _list_files(root, bounded):
+    for path in list_files(root, bounded=bounded):
         name = path.name if path == root else path.relative_to(root).as_posix()
         try:
             # A pipe put here since would otherwise wait for a writer, and a link lead outside.
@@ -216,7 +252,8 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
     return digests
 
 
-def _list_files(root: Path, bounded: bool) -> list[Path]:
+def list_files(root: Path, *, bounded: bool = True) -> list[Path]:
+    """Every file below `root` (or `root` itself), none of them opened; arguments and errors as `digest_files`'s."""
     files: list[Path] = []
     waiting, n_entries, size_bytes = [root], 0, 0
     while waiting:

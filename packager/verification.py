@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from packager.bundle import MANIFEST_NAME, Bundle, FileDigest
-from packager.errors import PackagingError
-from packager.storage import digest_files
+from packager.storage import digest_files, list_files
+
+LINK = "is a symbolic link; only regular files belong into a bundle"
 
 
 def check_files(bundle: Bundle) -> tuple[str, ...]:
     """The files of a bundle that are not what its manifest says, one line each; none when all hold.
 
     Raises:
-        PackagingError: The bundle holds a symbolic link, which may lead to what is no part of it.
+        PackagingError: The bundle holds a symbolic link, which may lead to what is no part of it, a pipe or a device,
+            which may have no end, or more than a bundle can.
     """
-    links = [path for path in sorted(bundle.path.rglob("*")) if path.is_symlink()]
-    if links:
-        raise PackagingError(f"{links[0]}: is a symbolic link; only regular files can be packaged")
+    list_files(bundle.path)
     return find_faults(bundle)
 
 
 def find_faults(bundle: Bundle) -> tuple[str, ...]:
-    """As `check_files`, with a line for each symbolic link, pipe and device in the bundle as well."""
-    stated, found = bundle.manifest.files, dict(_digest_each(bundle.path))
+    """As `check_files`, with a line for each symbolic link, pipe and device as well."""
+    stated, found = bundle.manifest.files, digest_each(bundle.path)
     faults = []
     for name in sorted({*found, *stated, MANIFEST_NAME}):
         path, seen, said = f"{bundle.path}/{to_line(name)}", found.get(name), stated.get(name)
@@ -48,13 +49,25 @@ def to_line(name: str) -> str:
     return name if name.isprintable() else repr(name)[1:-1]
 
 
-def _digest_each(root: Path) -> Iterator[tuple[str, FileDigest | str]]:
-    """What lies in a folder but its folders: a file's digest, or what is wrong with anything else."""
-    for path in sorted(root.rglob("*")):
+def digest_each(root: Path) -> dict[str, FileDigest | str]:
+    """What lies below a folder but folders, by relative POSIX path: a file's digest, or what anything else is."""
+    found: dict[str, FileDigest | str] = {}
+    for path in _walk(root):
         name, mode = path.relative_to(root).as_posix(), path.lstat().st_mode
         if stat.S_ISREG(mode):
-            yield name, next(iter(digest_files(path).values()))
-        elif stat.S_ISLNK(mode):
-            yield name, "is a symbolic link; only regular files belong into a bundle"
-        elif not stat.S_ISDIR(mode):
-            yield name, "is no regular file"
+            found[name] = next(iter(digest_files(path).values()))
+        else:
+            found[name] = LINK if stat.S_ISLNK(mode) else "is no regular file"
+    return found
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """All below a folder but folders, however deep: Python's own walks go down by recursion."""
+    folders = [str(root)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield Path(entry.path)

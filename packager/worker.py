@@ -1,4 +1,4 @@
-"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT`. Started by `packager.workers` only."""
+"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT OUT`, started by `packager.workers`."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: list[str]) -> int:
     """Run one job; every dictionary or record it yields becomes a line of `FOLDER/events`."""
-    target, folder, parent = arguments
+    target, folder, parent, out = arguments
     _die_with(int(parent))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held by the parent while it started
     _be_expendable()
     module, _, function = target.partition(":")
-    order = json.loads((Path(folder) / "request.json").read_text())
+    request = json.loads((Path(folder) / "request.json").read_text())
     with (Path(folder) / "events").open("ab") as events:
         try:
-            for event in getattr(importlib.import_module(module), function)(order["request"]):
+            for event in getattr(importlib.import_module(module), function)(request):
                 _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
         except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            full = explain_no_space([Path(each) for each in order["folders"]], fault)
             reason = report_fault(fault)
+            full = explain_no_space([Path(out)], fault)
             _say(events, REFUSAL if full or isinstance(fault, TestpressError) else FAULT, full or reason)
         else:
             events.write(DONE + b"\n")

@@ -18,7 +18,7 @@ import psutil
 
 from device_profiles.record import Record, parse_json, parse_record
 from device_profiles.text import clean_text
-from packager.disk import explain_no_space
+from packager.disk import explain_no_space, refuse_write, tells_of_disk
 from packager.errors import PackagingError
 from packager.scratch import MARK, Scratch
 from packager.worker import DONE, EVENT, FAULT, REFUSAL
@@ -52,7 +52,6 @@ class Job:
         log: Where the worker's output goes; None drops it.
         limits: Time and memory.
         event: What each event must be; None takes any dictionary.
-        out: Where it writes, to tell a full disk from another fault.
     """
 
     target: str
@@ -60,12 +59,6 @@ class Job:
     log: Path | None
     limits: Limits = Limits()
     event: type[Record] | None = None
-    out: Path | None = None
-
-    @property
-    def folders(self) -> list[Path]:
-        """Where it writes."""
-        return [] if self.out is None else [self.out]
 
 
 @dataclass(frozen=True)
@@ -101,19 +94,18 @@ class WorkerProcess:
         self._buffer, self._n_read = b"", 0
         self._is_done = self._is_distrusted = self._is_refusal = False
         self._reason: str | None = None
-        self._full_disk: str | None = None
         self._deadline = time.monotonic() + job.limits.time_s
         self._next_look = 0.0
         self._tree: list[psutil.Process] = []
 
     def _start(self) -> subprocess.Popen[bytes]:
         folder = self._scratch.path
-        written = [str(each.absolute()) for each in self._job.folders]
-        (folder / "request.json").write_text(json.dumps({"request": self._job.request, "folders": written}))
+        (folder / "request.json").write_text(json.dumps(self._job.request))
         (folder / "events").touch()
         self._events: BinaryIO = (folder / "events").open("rb")
+        out = Path(self._log.name).absolute().parent
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "packager.worker", self._job.target, str(folder), str(os.getpid())],
+            [sys.executable, "-P", "-m", "packager.worker", self._job.target, str(folder), str(os.getpid()), str(out)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -158,16 +150,23 @@ class WorkerProcess:
         """End it and all that it started, remove its folder, and say how it ended."""
         self._kill()
         code = self._process.wait()
-        if code != 0 and self._reason is None:
-            self._full_disk = explain_no_space([*self._job.folders, self._scratch.path])  # before it is cleaned up
         self._events.close()
+        reason = self._explain_end(code)
         self._scratch.remove()
         self._cap_log()
         self._log.close()
-        if self._reason is None and not (code == 0 and self._is_done):
-            self._reason = self._full_disk or _describe_end(code)
-        reason = self._reason
         return Ended(None if reason is None else clean_text(reason)[:_MOST_REASON], self._is_refusal)
+
+    def _explain_end(self, code: int) -> str | None:
+        """Why it failed; asked while what it left is still there, since a full disk kills without a word."""
+        folders = [] if self._job.log is None else [self._job.log.parent]
+        if self._reason is not None and tells_of_disk(self._reason):
+            return self._reason
+        if self._reason is not None:
+            return explain_no_space(folders, PackagingError(self._reason)) or self._reason
+        if code == 0 and self._is_done:
+            return None
+        return explain_no_space(folders) or _describe_end(code)
 
     def _read_line(self, line: bytes) -> Any:
         word, _, text = line.partition(b" ")
@@ -248,7 +247,7 @@ def _open_log(path: Path) -> BinaryIO:
         path.write_bytes(b"")
         return path.open("ab")  # so that a writer goes on at the end of a log that was cut
     except OSError as fault:
-        raise PackagingError(f"{path}: cannot be written: {fault.strerror}; choose another folder with -o") from None
+        raise refuse_write(path, fault) from None
 
 
 def _environment(scratch: Scratch) -> dict[str, str]:

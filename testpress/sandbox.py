@@ -6,6 +6,7 @@ what it learned before. The worker writes the text as well: this process imports
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,17 @@ from packager.workers import Ended, Job, Limits, run_jobs
 from testpress.limits import LimitsSpec
 
 READ_S = 120.0
-"""for reading a file, and for one call"""
+"""for reading a file"""
+CALL_S = 10.0
+"""for loading a model and one call on zeros"""
 RUN_S = 3600.0
 """for a whole recording"""
 _LEAST_MEMORY = 3 * 2**30
 _MEMORY_PER_BYTE = 6
 """a model's weights are held as the file has them, as the runtime lays them out, and expanded to float32"""
 _MOST_MEMORY = 12 * 2**30
+_MOST_FILES = 1000
+"""a bundle has a dozen; the folder named may be that of the whole disk"""
 
 OnStep = Callable[[int, int], None]
 
@@ -58,8 +63,9 @@ def inspect_file(file: str, limits: LimitsSpec) -> Found:
     Raises:
         TestpressError: The file cannot be read.
     """
-    request = {"file": file, "call_s": limits.time_s}
-    found, ended = _run("inspect", request, limits.over(Limits(READ_S, _memory(file))))
+    call_s = CALL_S if limits.time_s is None else limits.time_s
+    given = Limits(READ_S + call_s, limits.over(Limits(READ_S, _memory(file))).memory_bytes)
+    found, ended = _run("inspect", {"file": file, "call_s": call_s}, given)
     if ended.reason is None or found is None:
         return _finish(found, ended, file)
     reason = "did not end in time" if "SIGALRM" in ended.reason else ended.reason
@@ -140,5 +146,6 @@ def _memory(file: str) -> int:
     path = Path(file)
     size = path.stat().st_size if is_file(path) else 0
     if is_folder(path):
-        size = sum(inner.lstat().st_size for inner in path.glob("**/*") if is_file(inner))
+        files = itertools.islice(path.rglob("*"), _MOST_FILES)
+        size = sum(inner.stat().st_size for inner in files if is_file(inner))
     return min(_MOST_MEMORY, _LEAST_MEMORY + _MEMORY_PER_BYTE * size)

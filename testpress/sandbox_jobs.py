@@ -14,9 +14,6 @@ from device_profiles.text import clean_text
 from testpress.model_file import locate_model
 from testpress.sandbox import Found, OnStep, Told
 
-CALL_S = 10.0
-"""for loading a model and one call on zeros, unless the user allows more"""
-
 _PATHS = frozenset({"audio", "recipe", "out"})
 
 T = TypeVar("T")
@@ -33,7 +30,7 @@ def inspect(request: dict[str, Any]) -> Iterator[Told]:
     yield _tell(facts, as_text(facts), fault)
     # The system's own end of a process, since a runtime that loops never comes back to Python.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, request["call_s"] or CALL_S)
+    signal.setitimer(signal.ITIMER_REAL, request["call_s"])
     tried = try_to_play(facts, model)
     signal.setitimer(signal.ITIMER_REAL, 0)
     yield _tell(tried, as_text(tried), fault)

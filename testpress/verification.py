@@ -7,11 +7,10 @@ from pathlib import Path
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
-from packager.bundle import Bundle, read_bundle
+from packager.bundle import Bundle, FileDigest, read_bundle
 from packager.errors import PackagingError
 from packager.signatures import check_signature, signature_path
-from packager.storage import digest_files
-from packager.verification import find_faults, to_line
+from packager.verification import digest_each, find_faults, to_line
 from testpress.pipeline import Progress, remake_bundle
 from testpress.recipe import Recipe
 from testpress.table import align
@@ -119,7 +118,7 @@ def compare_remade(bundle: Bundle, remade: Bundle, recipe: Path) -> RebuildCheck
 
 
 def _compare_files(bundle: Bundle, remade: Bundle) -> tuple[str, ...]:
-    ours, theirs = digest_files(bundle.path), digest_files(remade.path)
+    ours, theirs = digest_each(bundle.path), digest_each(remade.path)
     lines = []
     for name in sorted({*ours, *theirs}):
         if name not in theirs:
@@ -127,9 +126,13 @@ def _compare_files(bundle: Bundle, remade: Bundle) -> tuple[str, ...]:
         elif name not in ours:
             lines.append(f"{to_line(name)}: is made in addition")
         elif ours[name] != theirs[name]:
-            was, now = (f"SHA-256 {one[name].sha256[:12]}…, {one[name].size_bytes} bytes" for one in (ours, theirs))
+            was, now = _digest_text(ours[name]), _digest_text(theirs[name])
             lines.append(f"{to_line(name)}: is made differently: {was}; now {now}")
     return tuple(lines)
+
+
+def _digest_text(found: FileDigest | str) -> str:
+    return found if isinstance(found, str) else f"SHA-256 {found.sha256[:12]}…, {found.size_bytes} bytes"
 
 
 def _explain(bundle: Bundle, remade: Bundle) -> str:

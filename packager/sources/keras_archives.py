@@ -95,29 +95,30 @@ def check_hdf5(file: Path | io.BytesIO, where: str) -> None:
 
     seen = 0
 
-    def look(name: str, link: Any) -> None:
+    def look(name: str, link: Any) -> str | None:
+        """What is wrong; h5py ends its walk then, and would lose an exception."""
         nonlocal seen
         seen += 1
         if seen > _MOST_OBJECTS:
-            raise PackagingError(f"{where}: has more than {_MOST_OBJECTS} objects; no model's file has")
+            return f"has more than {_MOST_OBJECTS} objects, as no model's file has"
         if not isinstance(link, h5py.HardLink):
-            raise PackagingError(f"{where}: {name!r} is a link to another place or file, which Keras does not write")
-        found = opened.get(name, getclass=True)
-        if found is h5py.Dataset:
-            _check_array(opened[name], where)
+            return f"has {name!r}, which is a link to another place or file, as Keras writes none"
+        is_array = opened.get(name, getclass=True) is h5py.Dataset
+        return _judge_array(opened[name]) if is_array else None
 
     with h5py.File(file, "r") as opened:
-        opened.visititems_links(look)
+        wrong = opened.visititems_links(look)
+    if wrong is not None:
+        raise PackagingError(f"{where}: {wrong}")
 
 
-def _check_array(array: Any, where: str) -> None:
+def _judge_array(array: Any) -> str | None:
     if array.external or array.is_virtual:
-        raise PackagingError(f"{where}: the array {array.name!r} lies in another file, which Keras does not write")
-    if array.shape is None:
-        return
+        return f"has the array {array.name!r}, which lies in another file, as Keras writes none"
     stored = array.id.get_storage_size()
-    if array.nbytes > max(_FLOOR_BYTES, _MOST_EXPANSION * stored):
-        raise PackagingError(
-            f"{where}: the array {array.name!r} says that it holds {array.nbytes} bytes, of which {stored} are stored; "
-            "it is damaged, or made to exhaust memory"
+    if array.shape is not None and array.nbytes > max(_FLOOR_BYTES, _MOST_EXPANSION * stored):
+        return (
+            f"has the array {array.name!r}, which says that it holds {array.nbytes} bytes, of which {stored} are "
+            "stored; it is damaged, or made to exhaust memory"
         )
+    return None

@@ -146,18 +146,21 @@ _MODULES = re.compile(r"(tf_)?keras(\.\w+)*|builtins")
 _PART_KEYS = re.compile(r"(\w+_)?(activation|initializer|regularizer|constraint)")
 """keys whose text Keras looks up, and Keras 2 among all that a module of its own holds, imports included"""
 
-_OP_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda"})
+OP_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda"})
+"""layers of Keras 2 that stand for a function of TensorFlow, which is what is looked at"""
+
 _FUNCTIONS = re.compile(
     r"""(compat\.v1\.)?(
         (math|nn|signal|linalg|bitwise|dtypes|quantization|__operators__)\.\w+
         | image\.(resize|per_image_standardization) | random\.(normal|uniform)
-        | abs|acos|acosh|add|add_n|argmax|argmin|argsort|asin|asinh|atan|atan2|atanh|boolean_mask|broadcast_to|cast|ceil
-        | clip_by_norm|clip_by_value|complex|concat|constant|convert_to_tensor|cos|cosh|cumsum|divide|einsum|equal|exp
-        | expand_dims|eye|fill|floor|gather|gather_nd|greater|greater_equal|identity|less|less_equal|linspace
-        | logical_and|logical_not|logical_or|matmul|maximum|meshgrid|minimum|multiply|negative|norm|not_equal|one_hot
-        | ones|ones_like|pad|pow|range|rank|realdiv|reduce_\w+|repeat|reshape|reverse|roll|round|rsqrt|scalar_mul
-        | sequence_mask|shape|sigmoid|sign|sin|sinh|size|slice|sort|split|sqrt|square|squeeze|stack|stop_gradient
-        | strided_slice|subtract|tan|tanh|tensordot|tile|transpose|truediv|unstack|where|zeros|zeros_like
+        | abs|acos|acosh|add|add_n|argmax|argmin|argsort|asin|asinh|atan|atan2|atanh|boolean_mask|broadcast_to
+        | cast|ceil|clip_by_norm|clip_by_value|complex|concat|constant|convert_to_tensor|cos|cosh|cumsum
+        | divide|einsum|equal|exp|expand_dims|eye|fill|floor|floor_div|floordiv|floormod|gather|gather_nd
+        | greater|greater_equal|identity|less|less_equal|linspace|logical_and|logical_not|logical_or|matmul
+        | maximum|meshgrid|minimum|mod|multiply|negative|norm|not_equal|one_hot|ones|ones_like|pad|pow|range
+        | rank|realdiv|reduce_\w+|repeat|reshape|reverse|roll|round|rsqrt|scalar_mul|sequence_mask|shape
+        | sigmoid|sign|sin|sinh|size|slice|sort|split|sqrt|square|squeeze|stack|stop_gradient|strided_slice
+        | subtract|tan|tanh|tensordot|tile|transpose|truediv|unstack|where|zeros|zeros_like
     )""",
     re.VERBOSE,
 )
@@ -204,7 +207,7 @@ def _explain_object(table: Mapping[str, Any]) -> str | None:
         return f"names the class {shown}, which is no name"
     if name in REFUSED_LAYERS:
         kind = "Lambda" if name == "__lambda__" else name
-        return f"holds a {kind} layer, which {REFUSED_LAYERS[name]}"
+        return f"holds the layer {kind}, which {REFUSED_LAYERS[name]}"
     if module is not None and (not isinstance(module, str) or not _MODULES.fullmatch(module)):
         return (
             f"names {shown} of the module {str(module)[:80]!r}, which Keras 2 would import and which can run any code"
@@ -214,10 +217,10 @@ def _explain_object(table: Mapping[str, Any]) -> str | None:
     if name == "function":
         known = isinstance(inner, str) and (inner in _ACTIVATIONS or inner in _PARTS or _is_loss(inner, module))
         return None if known else f"names the function {str(inner)[:80]!r}, which is none that a layer of Keras needs"
-    if name in _OP_LAYERS:
+    if name in OP_LAYERS:
         called = inner.get("function") if isinstance(inner, dict) else None
         known = isinstance(called, str) and _FUNCTIONS.fullmatch(called) is not None
-        return None if known else f"holds a {name} layer, which calls {str(called)[:80]!r} and not only arithmetic"
+        return None if known else f"holds the layer {name}, which calls {str(called)[:80]!r} and not only arithmetic"
     if isinstance(module, str) and _OP_MODULES.fullmatch(module) and name not in _CALLING_OPS:
         return None
     if name in CLASSES:

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from packager.errors import PackagingError
+
 _NAME = re.compile(r"[\w.:$#/+ -]*")
 """what names of tensors, modules and ops may be made of: names end up in Python that torch generates"""
 
@@ -77,6 +79,15 @@ class HoldsCodeError(pickle.UnpicklingError):
     """A file would run code of its own; the message says what it holds."""
 
 
+_DEEPEST = 100
+_MOST_OPERATORS = 1000
+_TOKEN = re.compile(
+    r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<opens>[(\[{])|(?P<closes>[)\]}])|(?P<end>(?<!\\)\n)|(?P<comma>,)
+    |(?P<operator>[-+*/%<>=!&|^~@.]|\b(?:not|and|or|if|else|lambda)\b|\n[ ]{400})""",
+    re.VERBOSE,
+)
+
+
 def load_program(path: Path, *, trust: bool) -> Any:
     """A `torch.export.ExportedProgram` from a file.
 
@@ -118,11 +129,35 @@ def load_script(path: Path, *, trust: bool) -> Any:
         for name in reader.get_all_records():
             code = name.lower().endswith(".py")  # it finds x.PY too where it is asked for x.py
             text = reader.get_record(name).decode() if code else ""
+            if _is_deep(text):
+                raise PackagingError(
+                    f"{path}: its {name} is nested too deep for torch to read it; it was not made by torch"
+                )
             if found := _FILE_OPS.search(text):
                 raise HoldsCodeError(f"TorchScript with {found[0]!r}, which can open files")
             if found := _FOREIGN.search(text):
                 raise HoldsCodeError(f"TorchScript with {found[0]!r}, which is no op that only computes")
     return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+
+
+def _is_deep(text: str) -> bool:
+    """Whether a statement of TorchScript has so many brackets and operators that torch's parser would end the process.
+
+    It calls itself for each; torch writes one operation a line.
+    """
+    operators = [0]  # a number for each open bracket; a comma begins another part of a flat list
+    for token in _TOKEN.finditer(text):
+        if token["opens"]:
+            operators.append(0)
+        elif token["closes"] and len(operators) > 1:
+            operators.pop()
+        elif token["operator"]:
+            operators[-1] += 1
+        elif token["comma"] or (token["end"] and len(operators) == 1):
+            operators[-1] = 0
+        if len(operators) > _DEEPEST or operators[-1] > _MOST_OPERATORS:
+            return True
+    return False
 
 
 @contextlib.contextmanager

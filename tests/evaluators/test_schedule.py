@@ -4,14 +4,13 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from benches import make_bench, write_model
 
 from evaluators.evaluation import Drift
 from evaluators.schedule import Bench, Outcome, drift_all, play_all, time_all
-from evaluators.trial import TrialResult
+from evaluators.trial import TrialEvent, TrialResult
 from packager.bundle import Bundle
 from packager.seals import write_sealed_text
 from packager.workers import Limits
@@ -26,13 +25,13 @@ class Told:
     """Every event by row."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[tuple[str, TrialEvent | None]] = []
 
-    def __call__(self, name: str, event: dict[str, Any]) -> None:
+    def __call__(self, name: str, event: TrialEvent | None) -> None:
         self.events.append((name, event))
 
     def of(self, name: str) -> list[str]:
-        return [next(iter(event)) for row, event in self.events if row == name]
+        return ["clip" if event and event.clip else "result" for row, event in self.events if row == name]
 
 
 def _play(bench: Bench, subjects: dict[str, Path | None]) -> tuple[dict[str, Outcome], Told]:
@@ -58,7 +57,7 @@ def test_what_was_played_is_not_played_again(bench: Bench, tmp_path: Path) -> No
     assert len(stored) == 2
     again, told = _play(replace(bench, limits=NOTHING), subjects)
     assert again == outcomes
-    assert told.events == [("source", {"stored": True}), ("m", {"stored": True})]
+    assert told.events == [("source", None), ("m", None)]
     assert _stored(bench, "play") == stored
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from small_disks import small_disk
 
-from packager.disk import explain_no_space, refuse_write, tells_of_disk
+from packager.disk import explain_no_space, hint_at_space, refuse_write, tells_of_disk
 from packager.errors import DiskError, PackagingError
 from packager.storage import lock_folder, name_full_disk, stage_folder, write_bytes_atomically
+from packager.workers import Job, Limits, run_jobs
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,9 @@ def test_where_there_is_space_another_reason_stays(fault: Exception | None, tmp_
     assert explain_no_space([tmp_path], fault) is None
 
 
-@pytest.mark.parametrize("fault", [None, RuntimeError("failed to serialize"), MemoryError()])
+@pytest.mark.parametrize(
+    "fault", [None, RuntimeError("failed to serialize"), MemoryError(), PackagingError("has no signature")]
+)
 def test_a_full_file_system_is_seen_where_nobody_says_why(fault: Exception | None, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 2 << 20) as disk:
         out = disk.path / "not" / "made" / "yet"
@@ -80,7 +83,8 @@ def test_a_full_file_system_is_seen_where_nobody_says_why(fault: Exception | Non
         message = explain_no_space([tmp_path, out], fault)
         assert message is not None
         assert message.startswith(f"{out}: no space left on the device: ")
-        assert explain_no_space([out], PackagingError("our own reason")) is None
+        assert hint_at_space([tmp_path, out]) == f" (only 0.5 MB are free in {out}, which may be why)"
+        assert hint_at_space([tmp_path]) == ""
 
 
 def test_no_file_left_to_be_made_is_no_space_either(tmp_path: Path) -> None:
@@ -148,3 +152,44 @@ def test_what_a_crashed_worker_left_is_gone_when_the_lock_is(tmp_path: Path) -> 
         left.mkdir(parents=True)
         raise RuntimeError("the worker was ended by SIGBUS")
     assert not left.exists()
+
+
+def _run(name: str, out: Path) -> None:
+    job = Job(f"disk_jobs:{name}", {"folder": str(out)}, out / "logs" / "x.log", Limits(time_s=60))
+    run_jobs([job], lambda *_: None)
+
+
+@pytest.mark.parametrize("name", ["write_to_map", "print_without_end"])
+def test_a_worker_that_fills_the_output_ends_all_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        with pytest.raises(DiskError) as caught, lock_folder(disk.path / "out"):
+            _run(name, disk.path / "out")
+        assert str(caught.value).startswith(f"{disk.path / 'out' / 'logs'}: no space left on the device: ")
+        assert "; free some or choose another folder with -o\n(log: " in str(caught.value)
+        assert not list(disk.path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("name", ["fill_temporary", "fill_temporary_and_hide_it"])
+def test_a_worker_that_fills_its_temporary_folder_names_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with small_disk(tmp_path / "scratch", 1 << 20) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk.path))
+        with pytest.raises(DiskError) as caught:
+            _run(name, tmp_path / "out")
+        assert str(caught.value).startswith(f"{disk.path}/testpress-")
+        assert ": no space left on the device: " in str(caught.value)
+        assert "; free some or set TMPDIR to another folder\n(log: " in str(caught.value)
+        assert list(disk.path.iterdir()) == []
+
+
+def test_a_worker_that_ends_where_there_is_space_has_its_own_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    job = Job("disk_jobs:end_without_a_word", {}, tmp_path / "x.log", Limits(time_s=60))
+    assert run_jobs([job], lambda *_: None)[0].reason == "the worker ended with exit code 3"

@@ -76,6 +76,42 @@ def test_a_reader_sees_the_old_or_the_new_text_and_nothing_else(tmp_path: Path) 
     assert seen <= set(texts)
 
 
+_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from packager import storage
+
+storage._sync = None
+os.fsync = lambda _: (print("ready", flush=True), signal.pause())
+storage.write_bytes_atomically(Path(sys.argv[1]), b"half")
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one_and_a_living_one_is_left_alone(tmp_path: Path) -> None:
+    """Also where no run holds the folder: `testpress report -o`, `testpress play --save`."""
+    path = tmp_path / "re[port].html"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _WRITER, str(path)]
+    writers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+        (tmp_path / ".other.html.abcd1234.partial").touch()
+        assert len(_names(tmp_path)) == 3
+        writers[0].kill()
+        writers[0].wait()
+        write_bytes_atomically(path, b"whole")
+        assert path.read_bytes() == b"whole"
+        assert len(_names(tmp_path)) == 3  # the living one's, the whole one, and another file's
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    write_bytes_atomically(path, b"again")
+    assert _names(tmp_path) == [".other.html.abcd1234.partial", "re[port].html"]
+
+
 # The tests may run as root, whom no permission stops: below a regular file nobody can write.
 @pytest.mark.parametrize("below", ["file/x.json", "file/deeper/x.json"])
 def test_what_cannot_be_written_says_where_and_what_to_do(below: str, tmp_path: Path) -> None:

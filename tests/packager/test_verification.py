@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +67,29 @@ def test_each_fault_has_its_own_line(tmp_path: Path) -> None:
     link_outside(bundle.path / "root")
     (bundle.path / "new").touch()
     assert len(find_faults(bundle)) == 4
+
+
+def test_folders_within_folders_end_no_walk(tmp_path: Path) -> None:
+    """More folders than Python may go down by recursion; few enough that they can be removed afterwards."""
+    bundle, depth = read_bundle(write_bundle(tmp_path / "b")), 300
+    deep = bundle.path.joinpath(*["d"] * depth)
+    deep.mkdir(parents=True)
+    (deep / "x").touch()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + depth - 50)
+    try:
+        (fault,) = find_faults(bundle)
+        assert check_files(bundle) == (fault,)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert fault == f"{deep}/x: not in the manifest"
+
+
+def test_folders_without_files_are_nothing(tmp_path: Path) -> None:
+    """coremltools makes them, and archives and uploads leave them out."""
+    bundle = read_bundle(write_bundle(tmp_path / "b"))
+    (bundle.path / "weights" / "none").mkdir(parents=True)
+    assert find_faults(bundle) == ()
 
 
 def test_a_manifest_that_is_a_link_is_told(tmp_path: Path) -> None:

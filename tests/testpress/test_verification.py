@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import sys
@@ -151,6 +152,7 @@ def test_what_was_remade_is_compared_file_by_file(bundle: Bundle, tmp_path: Path
     (other.path / "new").touch()
     found = compare_remade(bundle, other, recipe)
     assert [line.split(": ")[0] for line in found.differences] == ["golden/in.f32", "model.tflite", "new"]
+    assert found.differences[1].endswith(f"; now SHA-256 {hashlib.sha256(b'x').hexdigest()[:12]}…, 1 bytes")
     assert found.differences[0] == "golden/in.f32: is not made any more"
     assert found.differences[2] == "new: is made in addition"
     assert str(found.explanation).startswith("the same input and versions of tools")
