@@ -21,6 +21,7 @@ from tests.fuzz.sandbox import Sandbox
 
 MOST_S = 180.0
 """for a thousand inputs on two cores"""
+_CORES = 2
 
 
 def start(*arguments: str, timeout_s: float = 100) -> subprocess.CompletedProcess[str]:

@@ -7,12 +7,12 @@ import shutil
 
 from tests.fuzz.byte_damage import damage_bytes
 from tests.fuzz.cases import Case, Place
-from tests.fuzz.staging import files_of, maybe, pick, read
+from tests.fuzz.staging import BRIEF, files_of, maybe, pick, read
 from tests.fuzz.tflite_damage import damage_model
 
-SHARE = 120
+SHARE = 105
 _LARGE = 10_000
-SECONDS = 0.7
+SECONDS = 1.0
 
 
 def make_case(chance: random.Random, place: Place) -> Case:
@@ -29,4 +29,4 @@ def make_case(chance: random.Random, place: Place) -> Case:
         return Case(("inspect", "x.tflite", *json))
     shutil.copy(place.corpus / "audio" / "pcm16.wav", place.folder / "a.wav")
     rate = ["--sample-rate", chance.choice(("8000", "8000", "22050", "1"))]
-    return Case(("play", "x.tflite", "--audio", "a.wav", *rate, *maybe(chance, 0.3, "-o", "out"), "-q", *json))
+    return Case(("play", "x.tflite", "--audio", "a.wav", *rate, *BRIEF, *maybe(chance, 0.3, "-o", "out"), "-q", *json))
