@@ -45,10 +45,37 @@ _DEAR: tuple[tuple[str, ...], ...] = (
     ("doctor",),
 )
 """commands that take a second where they succeed"""
-_OPTIONS = (
-    "--json --help -h --version -q --quiet --all --device --baseline --recipe -o --out --sample-rate --audio --ranges "
-    "--against --notes --ci --model --limit-time --limit-memory --sign --key --rebuild -- - --- -oout -qq"
-).split()
+_OPTIONS = [
+    "--json",
+    "--help",
+    "-h",
+    "--version",
+    "-q",
+    "--quiet",
+    "--all",
+    "--device",
+    "--baseline",
+    "--recipe",
+    "-o",
+    "--out",
+    "--sample-rate",
+    "--audio",
+    "--ranges",
+    "--against",
+    "--notes",
+    "--ci",
+    "--model",
+    "--limit-time",
+    "--limit-memory",
+    "--sign",
+    "--key",
+    "--rebuild",
+    "--",
+    "-",
+    "---",
+    "-oout",
+    "-qq",
+]
 _NUMBERS = (
     "0",
     "-1",
