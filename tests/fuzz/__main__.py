@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1000, help="how many, over the kinds (default 1000)")
     parser.add_argument("--seed", type=int, default=1, help="which (default 1)")
     parser.add_argument("--kind", action="append", choices=kind_names(), default=[], help="default: all")
-    parser.add_argument("--quick", action="store_true", help="a third of what takes long: a thousand within 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="a sixth of what takes long: a thousand within 3 minutes")
     parser.add_argument("--index", type=int, help="one input of each kind, to run it again")
     parser.add_argument("-n", dest="processes", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--hang", type=float, default=HANG_S, metavar="S", help=f"what is a hang (default {HANG_S:g})")

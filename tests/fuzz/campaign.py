@@ -78,10 +78,10 @@ def plan(inputs: int, kinds: Sequence[str] = (), *, quick: bool = False) -> dict
     Args:
         inputs: Of all kinds together.
         kinds: Which; none means all.
-        quick: Kinds of which an input takes long count for a third.
+        quick: Kinds of which an input takes long count for a sixth.
     """
     loaded = {name: load_kind(name) for name in kinds or kind_names()}
-    shares = {name: kind.SHARE / (3 if quick and kind.SECONDS > DEAR_S else 1) for name, kind in loaded.items()}
+    shares = {name: kind.SHARE / (6 if quick and kind.SECONDS > DEAR_S else 1) for name, kind in loaded.items()}
     total = sum(shares.values())
     counts = {name: int(inputs * share / total) for name, share in shares.items()}
     for name in sorted(shares, key=lambda name: -shares[name])[: inputs - sum(counts.values())]:

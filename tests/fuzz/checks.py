@@ -34,6 +34,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\)|Exception ignored in|Fatal Python error|^Error in atexit")
 _COMMAND = re.compile(r"^[ \t]*(::.*)|##\[|##vso\[", re.MULTILINE)
 _ANNOTATION = re.compile(r"::(error|warning|notice) (file=[^:,\n]*,)?title=[^:,\n]*::[^\n]*")
+_USAGE = re.compile(r"^Error: ", re.MULTILINE)
 _MESSAGE = re.compile(r"^testpress: ", re.MULTILINE)
 
 
@@ -94,8 +95,8 @@ def _find_bad_answer(case: Case, ended: Ended, out: bytes, err: bytes) -> Iterat
         count = len(_MESSAGE.findall(text))
         if count != 1:
             yield Fault("message", f"exit code 1 with {count} messages: {text[-200:]!r}")
-    if ended.code == 2 and case.stderr == "file" and "Usage: " not in text:
-        yield Fault("message", f"exit code 2 without usage: {text[-200:]!r}")
+    if ended.code == 2 and case.stderr == "file" and len(_USAGE.findall(text)) != 1:
+        yield Fault("message", f"exit code 2 without one error of usage: {text[-200:]!r}")
     if case.wants_json and case.stdout == "file" and (ended.code in {0, 3} or (ended.code == 1 and out.strip())):
         yield from _find_bad_json(out)
 

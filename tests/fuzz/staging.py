@@ -13,7 +13,8 @@ from typing import Any
 from tests.fuzz.cases import Place
 
 SPECIAL = ("fifo", "loop", "folder", "link-out")
-PHONES = ("pixel-8", "galaxy-a14", "iphone-12", "iphone-15-pro")
+BRIEF = ("--limit-time", "30")
+"""for commands that run a model on a recording, which may take an hour by default"""
 
 
 @functools.cache

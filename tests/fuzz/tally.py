@@ -13,7 +13,7 @@ _MOST_LISTED = 200
 def make_table(results: Sequence[Result]) -> str:
     """Counts of each kind and of all."""
     kinds = sorted({result.kind for result in results})
-    heads = ("kind", "inputs", "0", "1", "2", "3", *CHECKS.values(), "mean ms", "slowest s", "largest MiB")
+    heads = ("kind", "inputs", "0", "1", "2", "3", *CHECKS.values(), "CPU ms", "slowest s", "largest MiB")
     rows = [heads, *(_row(kind, [r for r in results if r.kind == kind]) for kind in kinds), _row("all", results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     return "\n".join(
@@ -30,8 +30,8 @@ def _row(name: str, results: Sequence[Result]) -> tuple[str, ...]:
     faulty = [str(sum(any(f.check == check for f in r.faults) for r in results)) for check in CHECKS]
     seconds = [result.ended.seconds for result in results] or [0.0]
     memory = max((result.ended.memory_bytes for result in results), default=0)
-    mean_ms = 1000 * sum(seconds) / len(seconds)
-    return (name, str(len(results)), *codes, *faulty, f"{mean_ms:.0f}", f"{max(seconds):.1f}", f"{memory / 2**20:.0f}")
+    cpu_ms = 1000 * sum(result.ended.cpu_seconds for result in results) / max(1, len(results))
+    return (name, str(len(results)), *codes, *faulty, f"{cpu_ms:.0f}", f"{max(seconds):.1f}", f"{memory / 2**20:.0f}")
 
 
 def list_faults(results: Iterable[Result], seed: int) -> list[str]:

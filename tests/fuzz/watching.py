@@ -31,6 +31,7 @@ class Ended:
     Attributes:
         code: The exit code, negative for a signal.
         seconds: How long it took.
+        cpu_seconds: Of all its processes that it waited for.
         memory_bytes: Largest sum of the resident memory of all its processes.
         hung: It was ended because it took too long.
         left: Names of processes that it left running.
@@ -38,6 +39,7 @@ class Ended:
 
     code: int
     seconds: float
+    cpu_seconds: float
     memory_bytes: int
     hung: bool = False
     left: tuple[str, ...] = ()
@@ -80,7 +82,8 @@ def watch(child: Callable[[], NoReturn], *, hang_s: float = HANG_S) -> Ended:
     seconds = time.monotonic() - begun_s
     left = _collect_orphans()
     code = os.waitstatus_to_exitcode(status)
-    return Ended(code, seconds, max(seen_bytes, usage.ru_maxrss * 1024), hung, () if hung else left)
+    memory_bytes = max(seen_bytes, usage.ru_maxrss * 1024)
+    return Ended(code, seconds, usage.ru_utime + usage.ru_stime, memory_bytes, hung, () if hung else left)
 
 
 def _memory(pid: int) -> int:

@@ -21,7 +21,7 @@ from tests.fuzz.oddities import odd_text
 from tests.fuzz.staging import maybe, read, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_json, write_toml
 
-SHARE = 16
+SHARE = 17
 SECONDS = 6.0
 _BOMB_BYTES = 1 << 30
 _EPOCH = (1980, 1, 1, 0, 0, 0)

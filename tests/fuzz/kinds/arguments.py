@@ -11,10 +11,13 @@ from tests.fuzz.sandbox import PLANTED
 from tests.fuzz.staging import SPECIAL, place_job, place_specials
 
 SHARE = 160
-SECONDS = 0.1
+SECONDS = 0.2
 
 _GOOD: tuple[tuple[str, ...], ...] = (
     ("devices",),
+    ("verify", "bundle"),
+    ("verify", "bundle", "--key", "phone.toml", "--rebuild", "testpress.toml"),
+    ("package", "testpress.toml", "--sign", "phone.toml", "--limit-time", "20", "--limit-memory", "2GiB"),
     ("devices", "pixel-8"),
     ("devices", "phone.toml"),
     ("check", "evaluation.json"),
@@ -42,37 +45,53 @@ _DEAR: tuple[tuple[str, ...], ...] = (
     ("doctor",),
 )
 """commands that take a second where they succeed"""
-_OPTIONS = (
-    *(
-        "--json",
-        "--help",
-        "-h",
-        "--version",
-        "-q",
-        "--quiet",
-        "--all",
-        "--device",
-        "--baseline",
-        "--recipe",
-        "-o",
-        "--out",
-    ),
-    *(
-        "--sample-rate",
-        "--audio",
-        "--ranges",
-        "--against",
-        "--notes",
-        "--ci",
-        "--model",
-        "--",
-        "-",
-        "---",
-        "-oout",
-        "-qq",
-    ),
+_OPTIONS = [
+    "--json",
+    "--help",
+    "-h",
+    "--version",
+    "-q",
+    "--quiet",
+    "--all",
+    "--device",
+    "--baseline",
+    "--recipe",
+    "-o",
+    "--out",
+    "--sample-rate",
+    "--audio",
+    "--ranges",
+    "--against",
+    "--notes",
+    "--ci",
+    "--model",
+    "--limit-time",
+    "--limit-memory",
+    "--sign",
+    "--key",
+    "--rebuild",
+    "--",
+    "-",
+    "---",
+    "-oout",
+    "-qq",
+]
+_NUMBERS = (
+    "0",
+    "-1",
+    "1",
+    "4000000000",
+    "1" + "0" * 400,
+    "9" * 5000,
+    "1e3",
+    "NaN",
+    "1e308",
+    "9EiB",
+    "٣",
+    "0x10",
+    " 8000",
+    "",
 )
-_NUMBERS = ("0", "-1", "1", "4000000000", "1" + "0" * 400, "9" * 5000, "1e3", "NaN", "٣", "0x10", " 8000", "")
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

@@ -9,8 +9,8 @@ from tests.fuzz.byte_damage import damage_bytes
 from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import files_of, maybe, pick, place_job, read, read_tree
 
-SHARE = 130
-SECONDS = 0.1
+SHARE = 60
+SECONDS = 0.8
 _HEAD = 64
 """bytes; where the headers of most formats lie"""
 

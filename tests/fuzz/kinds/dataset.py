@@ -11,8 +11,8 @@ from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import CLIPS, maybe, place_job, place_specials, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_json
 
-SHARE = 130
-SECONDS = 0.1
+SHARE = 60
+SECONDS = 0.8
 
 
 def make_case(chance: random.Random, place: Place) -> Case:

@@ -10,7 +10,7 @@ from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import files_of, maybe, pick, read, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_json
 
-SHARE = 130
+SHARE = 160
 SECONDS = 0.1
 
 

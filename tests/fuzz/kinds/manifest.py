@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tests.fuzz.byte_damage import damage_bytes
 from tests.fuzz.cases import Case, Place
-from tests.fuzz.staging import maybe, place_job, place_specials, read, read_tree
+from tests.fuzz.staging import BRIEF, maybe, place_job, place_specials, read, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_json
 
-SHARE = 120
-SECONDS = 0.2
+SHARE = 90
+SECONDS = 0.45
 
 
 def make_case(chance: random.Random, place: Place) -> Case:
@@ -53,6 +53,8 @@ def _arguments(chance: random.Random, place: Place) -> tuple[str, ...]:
         names = ["bundle", "other"]
         chance.shuffle(names)
         return ("diff", *names, *maybe(chance, 0.3, "--all"), *json)
+    if way < 0.65:
+        return ("verify", "bundle", *json)
     if way < 0.75:
         return ("inspect", "bundle", *json)
     place_job(place)
@@ -60,4 +62,4 @@ def _arguments(chance: random.Random, place: Place) -> tuple[str, ...]:
         return ("evaluate", "testpress.toml", "bundle", *json)
     if way < 0.93:
         return ("latency", "bundle", "--device", chance.choice(("pixel-8", "iphone-12")), *json)
-    return ("play", "bundle", "--audio", "a.wav", *maybe(chance, 0.3, "-o", "out"), *json)
+    return ("play", "bundle", "--audio", "a.wav", *BRIEF, *maybe(chance, 0.3, "-o", "out"), *json)

@@ -9,11 +9,11 @@ from pathlib import Path
 from tests.evaluators.emulators.coreml.damage import DAMAGES, specification_of
 from tests.fuzz.byte_damage import damage_bytes
 from tests.fuzz.cases import Case, Place
-from tests.fuzz.staging import maybe, pick
+from tests.fuzz.staging import BRIEF, maybe, pick
 from tests.fuzz.tree_damage import damage_tree, write_json
 
 SHARE = 60
-SECONDS = 2.0
+SECONDS = 2.5
 
 
 def make_case(chance: random.Random, place: Place) -> Case:
@@ -51,13 +51,11 @@ def _arguments(chance: random.Random, place: Place, source: Path) -> tuple[str, 
     if way < 0.65:
         return ("inspect", "x.mlpackage", *json)
     if way < 0.75:
-        return ("inspect", "x.mlpackage", "--ranges", *maybe(chance, 0.3, "--all"), *json)
+        return ("inspect", "x.mlpackage", "--ranges", *BRIEF, *maybe(chance, 0.3, "--all"), *json)
     if way < 0.85:
         shutil.copytree(source, place.folder / "y.mlpackage")
-        return (
-            "inspect",
-            *chance.choice((("x.mlpackage", "--against", "y.mlpackage"), ("y.mlpackage", "--against", "x.mlpackage"))),
-            *json,
-        )
+        names = ["x.mlpackage", "y.mlpackage"]
+        chance.shuffle(names)
+        return ("inspect", names[0], "--against", names[1], *BRIEF, *json)
     shutil.copy(place.corpus / "audio" / "pcm16.wav", place.folder / "a.wav")
-    return ("play", "x.mlpackage", "--audio", "a.wav", "--sample-rate", "8000", "-q", *json)
+    return ("play", "x.mlpackage", "--audio", "a.wav", "--sample-rate", "8000", *BRIEF, "-q", *json)

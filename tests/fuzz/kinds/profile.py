@@ -11,7 +11,7 @@ from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import files_of, maybe, pick, place_job, read, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_toml
 
-SHARE = 120
+SHARE = 150
 SECONDS = 0.05
 
 

@@ -10,7 +10,7 @@ from tests.fuzz.cases import Case, Place
 from tests.fuzz.staging import maybe, pick, place_job, place_specials, read_tree
 from tests.fuzz.tree_damage import damage_tree, write_toml
 
-SHARE = 140
+SHARE = 160
 SECONDS = 0.1
 _VERBS = ("run", "package", "evaluate", "evaluate", "check")
 

@@ -14,8 +14,8 @@ from tests.fuzz.hostile_jobs import ENDS
 from tests.fuzz.oddities import odd_value
 from tests.fuzz.tree_damage import damage_tree, write_json
 
-SHARE = 20
-SECONDS = 1.5
+SHARE = 22
+SECONDS = 0.2
 MOST_LOG_BYTES = 100 << 20
 _EVENTS = (
     {"variant": "tflite-float32", "reason": None, "seconds": 1.5},
