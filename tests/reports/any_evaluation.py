@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
+import json
+from collections.abc import Iterator
 from typing import Any
 
+from example_evaluation import make_evaluation
 from hypothesis import strategies as st
 
+from device_profiles.record import dump_json
 from evaluators.evaluation import (
     ClipInfo,
     ClipScores,
@@ -156,25 +161,28 @@ metric_names = st.one_of(
 some = st.integers(0, 3)
 
 
+kinds = st.fixed_dictionaries({"unit": units, "direction": st.sampled_from(("higher", "lower")), "basis": bases})
+Kinds = dict[str, dict[str, Any]]
+
+
 @st.composite
-def scores(draw: Draw) -> Score:
-    """Mostly in few units, so that numbers can be compared."""
-    shape: dict[str, Any] = {
-        "unit": draw(st.one_of(st.sampled_from(("ratio", "ms", "bytes")), units)),
-        "direction": draw(st.sampled_from(("higher", "lower"))),
-        "basis": draw(bases),
-    }
-    kind = draw(st.integers(0, 3))
+def scores(draw: Draw, shape: dict[str, Any] | None = None) -> Score:
+    shape = shape or draw(kinds)
+    kind = draw(st.integers(0, 6))
     if kind == 0:
         return Score(value=None, reason=draw(st.one_of(st.just("identical"), names)), **shape)
-    if kind == 1:
+    if kind <= 3:
         return Score(value=draw(numbers), **shape)
     low, high = sorted((draw(numbers), draw(numbers)))
     coverage = draw(st.sampled_from((5e-324, 0.5, 0.8, 0.95, 1 - 2**-53)))
     return Score(value=draw(numbers), low=low, high=high, confidence=coverage, **shape)
 
 
-tables = st.dictionaries(metric_names, scores(), max_size=3)
+def tables(known: Kinds) -> st.SearchStrategy[dict[str, Score]]:
+    """Scores of some of the case's metrics, in their units, so that they can be compared."""
+    return st.fixed_dictionaries({}, optional={metric: scores(shape) for metric, shape in known.items()})
+
+
 notes = st.lists(st.builds(Note, onset_s=numbers, offset_s=numbers, pitch_midi=st.integers(0, 127)), max_size=4)
 
 
@@ -192,11 +200,11 @@ def curves(draw: Draw, outputs: list[str]) -> tuple[Curve, ...]:
 
 
 @st.composite
-def clip_scores(draw: Draw, clips: list[str], outputs: list[str]) -> tuple[ClipScores, ...]:
+def clip_scores(draw: Draw, clips: list[str], outputs: list[str], known: Kinds) -> tuple[ClipScores, ...]:
     return tuple(
         ClipScores(
             clip=clip,
-            scores=draw(tables),
+            scores=draw(tables(known)),
             notes=draw(st.one_of(st.none(), notes.map(tuple))),
             curves=draw(curves(outputs)),
         )
@@ -211,8 +219,8 @@ def spectrograms(draw: Draw) -> Spectrogram:
     return Spectrogram(
         frames=frames,
         bands=bands,
-        low_hz=draw(positive),
-        high_hz=draw(positive),
+        low_hz=draw(st.floats(0, 768_000)),
+        high_hz=draw(st.floats(0, 768_000)),
         range_db=draw(positive),
         levels=base64.b64encode(bytes(frames * bands)).decode(),
     )
@@ -258,7 +266,7 @@ floors = st.builds(
 
 
 @st.composite
-def variants(draw: Draw, variant: str, parts: dict[str, list[str]]) -> VariantResult:
+def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds) -> VariantResult:
     failure = st.builds(Failure, stage=st.just("package"), reason=names, log=st.one_of(st.none(), names))
     devices = [
         DeviceResult(
@@ -267,7 +275,7 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]]) -> VariantRe
             floor_reason=draw(names),
             compute_unit=draw(names),
             placement_reason=draw(names),
-            scores=draw(tables),
+            scores=draw(tables(known)),
         )
         for device in parts["devices"]
         if draw(st.booleans())
@@ -281,8 +289,8 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]]) -> VariantRe
         key=draw(names),
         failure=draw(st.one_of(st.none(), st.none(), st.none(), failure)),
         floor=draw(st.one_of(st.none(), floors)),
-        scores=draw(tables),
-        differences=draw(tables),
+        scores=draw(tables(known)),
+        differences=draw(tables(known)),
         parity=tuple(
             OutputParity(output=output, snr_db=draw(scores()), max_abs_error=draw(scores()), cosine=draw(scores()))
             for output in parts["outputs"]
@@ -290,7 +298,7 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]]) -> VariantRe
         timing=draw(st.one_of(st.none(), timings)),
         drift=draw(st.one_of(st.none(), drifts)),
         devices=tuple(devices),
-        clips=draw(clip_scores(parts["clips"], parts["outputs"])),
+        clips=draw(clip_scores(parts["clips"], parts["outputs"], known)),
         notices=tuple(draw(st.lists(st.one_of(names, st.just("run by LiteRT 2")), max_size=2))),
     )
 
@@ -304,7 +312,9 @@ parts_of = st.fixed_dictionaries(
 
 
 @st.composite
-def evaluations(draw: Draw, parts: dict[str, list[str]], identity: ModelIdentity, task: str) -> Evaluation:
+def evaluations(
+    draw: Draw, parts: dict[str, list[str]], known: Kinds, identity: ModelIdentity, task: str
+) -> Evaluation:
     """An evaluation of the given bundles, phones, clips and outputs, or of some of them."""
     rate = draw(st.sampled_from((1, 22050, 768_000)))
     window = draw(st.sampled_from((1, rate, 1800 * rate)))
@@ -331,10 +341,10 @@ def evaluations(draw: Draw, parts: dict[str, list[str]], identity: ModelIdentity
         source=SourceResult(
             framework=draw(names),
             sha256=draw(names),
-            scores=draw(tables),
-            clips=draw(clip_scores(parts["clips"], parts["outputs"])),
+            scores=draw(tables(known)),
+            clips=draw(clip_scores(parts["clips"], parts["outputs"], known)),
         ),
-        variants=tuple(draw(variants(name, parts)) for name in parts["variants"] if draw(st.integers(0, 3))),
+        variants=tuple(draw(variants(name, parts, known)) for name in parts["variants"] if draw(st.integers(0, 3))),
         device_names={device: draw(names) for device in parts["devices"] if draw(st.booleans())},
     )
 
@@ -345,7 +355,8 @@ def budgets(draw: Draw, evaluation: Evaluation) -> Budget:
     found = {metric: each for v in evaluation.variants for metric, each in (v.scores | v.differences).items()}
     found |= {metric: each for v in evaluation.variants for d in v.devices for metric, each in d.scores.items()}
     metric = draw(st.sampled_from([*found, "latency_ms", "size_bytes", "max_abs_error", "host_latency_p90_ms"]))
-    limit = draw(st.sampled_from(("max", "min", "max_drop", "max_rise")))
+    right = "max_drop" if metric in found and found[metric].direction == "higher" else "max_rise"
+    limit = draw(st.sampled_from(("max", "min", right)))
     change = limit in ("max_drop", "max_rise")
     written = draw(st.one_of(numbers.map(abs) if change else numbers, st.sampled_from(BUDGET_TEXTS)))
     against = draw(st.sampled_from(("source", "baseline"))) if change else "source"
@@ -363,6 +374,59 @@ def cases(draw: Draw) -> tuple[Evaluation, Evaluation | None, tuple[Budget, ...]
     parts = draw(parts_of)
     identity = ModelIdentity(name=draw(names), version=draw(names), license=draw(names))
     task = draw(names)
-    evaluation = draw(evaluations(parts, identity, task))
-    baseline = draw(st.one_of(st.none(), evaluations(parts, identity, task)))
+    known = draw(st.dictionaries(metric_names, kinds, min_size=1, max_size=4))
+    evaluation = draw(evaluations(parts, known, identity, task))
+    baseline = draw(st.one_of(st.none(), evaluations(parts, known, identity, task)))
     return evaluation, baseline, tuple(draw(st.lists(budgets(evaluation), max_size=3)))
+
+
+@st.composite
+def disturbed(draw: Draw) -> tuple[Evaluation, Evaluation, tuple[Budget, ...]]:
+    """The example evaluation, twice, with some numbers of each made extreme, and budgets on what it holds."""
+    evaluation, baseline = (_disturb(draw(st.lists(_changes, min_size=1, max_size=12))) for _ in range(2))
+    return evaluation, baseline, tuple(draw(st.lists(budgets(evaluation), max_size=3)))
+
+
+_changes = st.tuples(st.integers(0, 10**9), st.one_of(st.sampled_from(EXTREMES), numbers))
+
+
+@functools.cache
+def _example() -> tuple[str, tuple[tuple[Any, ...], ...]]:
+    """A small example as JSON, and the places of its numbers."""
+    whole = make_evaluation()
+    few = {clip.clip for clip in whole.dataset.clips[:3]}
+    small = tuple(
+        v.model_copy(update={"clips": tuple(clip for clip in v.clips if clip.clip in few)}) for v in whole.variants[2:6]
+    )
+    evaluation = whole.model_copy(
+        update={
+            "variants": small,
+            "dataset": whole.dataset.model_copy(update={"clips": whole.dataset.clips[:3]}),
+            "source": whole.source.model_copy(update={"clips": whole.source.clips[:3]}),
+        }
+    )
+    text = dump_json(evaluation)
+    return text, tuple(place for place in _places(json.loads(text)) if "notes" not in place)
+
+
+def _places(data: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(data, float):
+        yield at
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield from _places(value, (*at, key))
+
+
+def _disturb(changes: list[tuple[int, float]]) -> Evaluation:
+    """The example with numbers replaced, as far as the schema takes each."""
+    text, places = _example()
+    data = json.loads(text)
+    for number, value in changes:
+        *path, last = places[number % len(places)]
+        at = functools.reduce(lambda part, key: part[key], path, data)
+        kept, at[last] = at[last], value
+        try:
+            Evaluation.model_validate_json(json.dumps(data))
+        except ValueError:
+            at[last] = kept
+    return Evaluation.model_validate_json(json.dumps(data))
