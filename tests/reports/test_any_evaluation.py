@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
 import pytest
-from any_evaluation import cases
+from any_evaluation import cases, disturbed
 from hypothesis import HealthCheck, given, settings
 from test_html import Page
 
@@ -25,23 +25,39 @@ parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 EXAMPLES = int(os.environ.get("TESTPRESS_EXAMPLES", "60"))
 MOST_SECONDS = 10
 MOST_CHARACTERS = 2_000_000
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-"""control characters and what overrides the writing direction"""
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff\ufffe\uffff"
+    "\U000e0000-\U000e007f]"
+)
+"""what acts without being seen"""
 WORDS = re.compile(r"[a-z_]+", re.IGNORECASE)
 NO_NUMBERS = {"nan", "inf", "infinity"}
 DRAWN = ("d", "x", "y", "cx", "cy", "r", "width", "height", "viewBox", "data-v")
 
 
-@settings(
+Case = tuple[Evaluation, Evaluation | None, tuple[Budget, ...]]
+often = settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize="TESTPRESS_EXAMPLES" not in os.environ,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@often
 @given(cases())
-def test_every_renderer_holds(case: tuple[Evaluation, Evaluation | None, tuple[Budget, ...]]) -> None:
-    evaluation, baseline, budgets = case
+def test_every_renderer_holds(case: Case) -> None:
+    _check(*case)
+
+
+@often
+@given(disturbed())
+def test_every_renderer_holds_against_extreme_numbers(case: Case) -> None:
+    _check(*case)
+
+
+def _check(evaluation: Evaluation, baseline: Evaluation | None, budgets: tuple[Budget, ...]) -> None:
     start = time.perf_counter()
     try:
         report = compare(evaluation, baseline, budgets=budgets)
