@@ -16,7 +16,7 @@ import pytest
 from specimens import Job, copy_code
 
 from reports.comparison import load_evaluation
-from tests.integration.kills import Tally, check_whole, disturb, kill, start, workers_of
+from tests.integration.kills import Tally, Victim, check_whole, disturb, kill, start, workers_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,40 +48,29 @@ def test_a_killed_run_resumes(job: Job, tmp_path: Path) -> None:
 
 
 def test_a_kill_within_a_conversion_leaves_only_what_the_next_run_sweeps(job: Job) -> None:
-    """The moment that chance may miss: the worker is writing a bundle."""
+    """The moment that chance may miss: a worker is writing a bundle."""
     job.recipe["variants"]["tflite"] = ["float32", "float16", "dynamic_wi8_afp32"]
     job.write()
-    process = start(job)
-    bundles = job.out / "bundles"
-    end = time.monotonic() + 120
-    while not list(bundles.glob(".*.partial")) and process.poll() is None:
-        assert time.monotonic() < end
-        time.sleep(0.001)
-    kill(process, "parent", random.Random(SEED))
-    check_whole(job.out)
+    _kill_within_conversion(job, "worker")
+    assert not list(job.out.rglob("*.partial"))  # the run itself goes on and cleans up behind its worker
+    _kill_within_conversion(job, "parent")
     assert not (job.out / "evaluation.json").exists()
     assert job.run().returncode == 0
     assert not list(job.out.rglob("*.partial"))
     names = ["tflite-dynamic_wi8_afp32", "tflite-float16", "tflite-float32"]
-    assert sorted(path.name for path in bundles.iterdir()) == names
+    assert sorted(path.name for path in (job.out / "bundles").iterdir()) == names
     evaluation = load_evaluation(job.out / "evaluation.json")
     assert [variant.failure for variant in evaluation.variants] == [None] * 3
 
 
-def test_a_worker_that_is_killed_is_one_failed_row_and_runs_again(job: Job) -> None:
-    job.recipe["variants"]["tflite"] = ["float32", "float16"]
-    job.write()
+def _kill_within_conversion(job: Job, victim: Victim) -> None:
     process = start(job)
     end = time.monotonic() + 120
-    while not list((job.out / "bundles").glob("tflite-*")) and process.poll() is None:
+    while not list((job.out / "bundles").glob(".*.partial")) and process.poll() is None:
         assert time.monotonic() < end
         time.sleep(0.001)
-    kill(process, "worker", random.Random(SEED))
+    kill(process, victim, random.Random(SEED))
     check_whole(job.out)
-    assert not list(job.out.rglob("*.partial"))  # the run itself goes on and cleans up behind its worker
-    assert job.run().returncode == 0
-    evaluation = load_evaluation(job.out / "evaluation.json")
-    assert [variant.failure for variant in evaluation.variants] == [None] * 2
 
 
 def test_an_interrupt_ends_the_workers(job: Job) -> None:
