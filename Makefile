@@ -1,6 +1,7 @@
 # make demo    the default job on real input         make check   format, lint, types
 # make test    every test                            make test-fast   what needs no converter
 # make setup   the environment, everything pinned    make clean   all that the others made
+# make fuzz    odd and damaged input against the command: FUZZ_INPUTS of it, chosen by FUZZ_SEED
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -10,10 +11,12 @@ RECIPE := examples/basic_pitch/testpress.toml
 WHEELS := $(wildcard examples/*/requirements.txt)
 # For example TORCH_INDEX=https://download.pytorch.org/whl/cpu, to take PyTorch's CPU build on Linux.
 TORCH_INDEX ?=
+FUZZ_INPUTS ?= 10000
+FUZZ_SEED   ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test test-fast check clean
+.PHONY: setup demo test test-fast fuzz check clean
 
 setup: $(READY)
 
@@ -35,6 +38,9 @@ test: $(READY)
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest -q -m "not slow"
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)
 
 check: $(READY)
 	$(BIN)/ruff format --check

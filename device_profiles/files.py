@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from device_profiles.errors import TestpressError
 
@@ -40,7 +41,7 @@ def is_folder(path: Path) -> bool:
     return find_kind(path) == "folder"
 
 
-def open_file(path: Path, *, error: type[TestpressError]) -> BinaryIO:
+def open_file(path: Path, *, error: type[TestpressError]) -> BufferedReader:
     """Open a regular file to be read; nothing else is opened, and nothing waits.
 
     Raises:

@@ -1,7 +1,8 @@
 """Datasets that code makes on first use, named as `python:module:function`.
 
 The module is a file beside the recipe; the function takes a folder that does not exist yet, fills it, and returns the
-manifest's path inside it. It runs in a worker, and what it made is kept under the digest of the module's text.
+manifest's path inside it. It runs in a worker, and what it made is kept under the digest of the module's text
+for as long as it is whole.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.errors import EvaluationError
+from packager.seals import is_whole, seal_folder
 from packager.storage import digest_bytes, stage_folder
 from packager.workers import Job, Limits, run_jobs
 
@@ -42,7 +44,7 @@ def locate_dataset(uri: str, base: Path, out: Path) -> Path:
     if not path.is_file():
         raise EvaluationError(f"task.dataset: {uri!r}: there is no file {path}")
     folder = out / "data" / f"{path.stem}-{digest_bytes(path.read_bytes() + function.encode())[:16]}"
-    if not folder.is_dir():
+    if not is_whole(folder):
         _make(path, function, folder, out / "logs" / "dataset.log")
     return folder / (folder / _POINTER).read_text().strip()
 
@@ -68,4 +70,5 @@ def call_factory(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if not manifest.is_file() or not manifest.is_relative_to(stage / "clips"):
             raise EvaluationError(f"it returned {manifest}, which is not a file in the folder it was given")
         (stage / _POINTER).write_text(manifest.relative_to(stage).as_posix() + "\n")
+        seal_folder(stage)
     yield {"manifest": str(manifest)}

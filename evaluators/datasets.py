@@ -9,22 +9,24 @@ before anything is run, and all faults are listed at once.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from device_profiles.record import suggest
+from device_profiles.files import find_kind, is_file, open_file, read_bytes
+from device_profiles.record import parse_json, suggest
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import ClipInfo, DatasetInfo
 from evaluators.task import Task
 from evaluators.windows import Samples
-from packager.bounds import MAX_DURATION_S
+from packager.bounds import MAX_DURATION_S, MAX_SAMPLE_RATE_HZ
 from packager.bundle import AudioContract
 
 MAX_FAULTS = 20
+MOST_MANIFEST_BYTES = 256 * 2**20
+"""of a JSONL manifest: the labels of a thousand hours"""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ def read_audio(path: Path, audio: AudioContract) -> Recording:
         EvaluationError: The file is missing, not audio, empty, silent, not finite, too long or of the wrong number of
             channels.
     """
-    if not path.is_file():
-        raise EvaluationError(f"{path}: {'is a folder, not an audio file' if path.is_dir() else 'no such file'}")
+    kind = find_kind(path)
+    if kind != "file":
+        words = {"folder": "is a folder, not an audio file", "missing": "no such file", "other": "is no audio file"}
+        raise EvaluationError(f"{path}: {words[kind]}")
     faults, samples, facts = _read_audio(path, audio, "")
     if samples is None:
         raise EvaluationError("\n".join(faults))
@@ -134,7 +138,8 @@ def load_dataset(manifest: Path, *, audio: AudioContract, task: Task) -> Dataset
         faults += found
         if clip is not None and not found:
             clips[clip.id] = clip
-            digest.update(hashlib.sha256(clip.path.read_bytes()).digest())
+            with open_file(clip.path, error=EvaluationError) as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     if faults:
         raise EvaluationError(_list(faults))
     if not clips:
@@ -143,12 +148,9 @@ def load_dataset(manifest: Path, *, audio: AudioContract, task: Task) -> Dataset
 
 
 def _read_manifest(manifest: Path) -> bytes:
-    try:
-        return manifest.read_bytes()
-    except FileNotFoundError:
-        raise EvaluationError(f"{manifest}: no such file; the recipe's dataset must be a JSONL manifest") from None
-    except OSError as fault:
-        raise EvaluationError(f"{manifest}: cannot be read: {fault}") from None
+    if find_kind(manifest) == "missing":
+        raise EvaluationError(f"{manifest}: no such file; the recipe's dataset must be a JSONL manifest")
+    return read_bytes(manifest, error=EvaluationError, most=MOST_MANIFEST_BYTES)
 
 
 def _read_line(
@@ -156,15 +158,17 @@ def _read_line(
 ) -> tuple[list[str], Clip | None]:
     """A line's faults, and its clip where there is none but a label's."""
     try:
-        line = json.loads(raw)
-    except ValueError as fault:
+        line = parse_json(raw.decode(), where=where, error=EvaluationError)
+    except UnicodeDecodeError as fault:
         return [f"{where}: not valid JSON: {fault}"], None
+    except EvaluationError as fault:
+        return [str(fault)], None
     if not isinstance(line, dict):
         return [f"{where}: must be a JSON object, found {type(line).__name__}"], None
     faults = _key_faults(line, task, where)
     if faults:
         return faults, None
-    path, faults = _locate(line["audio"], folder, where)
+    path, faults = locate_audio(line["audio"], folder, where)
     if path is None:
         return faults, None
     faults, samples, facts = _read_audio(path, audio, f"{where}: ")
@@ -203,14 +207,15 @@ def _key_faults(line: dict[str, Any], task: Task, where: str) -> list[str]:
     return faults
 
 
-def _locate(name: Any, folder: Path, where: str) -> tuple[Path | None, list[str]]:
+def locate_audio(name: Any, folder: Path, where: str) -> tuple[Path | None, list[str]]:
+    """The audio file that a line names, or what is wrong with the name."""
     if not isinstance(name, str) or not name:
         return None, [f"{where}: audio must be a path, found {name!r}"]
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         hint = "audio must lie within the manifest's folder, with its path written from there"
         return None, [f"{where}: audio '{name}' lies outside the dataset; {hint}"]
     path = folder / name
-    if not path.is_file():
+    if not is_file(path):
         return None, [f"{where}: audio file {path} does not exist"]
     return path, []
 
@@ -228,12 +233,15 @@ def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str]
 
     try:
         with soundfile.SoundFile(path) as file:
-            rate_hz, duration_s = file.samplerate, file.frames / file.samplerate
-            fault = _shape_fault(file.frames, duration_s, file.channels, audio)
+            rate_hz, n_samples = file.samplerate, file.frames
+            fault = _shape_fault(n_samples, rate_hz, file.channels, audio)
             if fault:
                 return [f"{where}{path}: {fault}"], None, _Facts()
-            samples: Samples = file.read(dtype="float32", always_2d=True).T
-    except (soundfile.SoundFileError, OSError) as error:
+            duration_s = n_samples / rate_hz
+            samples: Samples = file.read(n_samples, dtype="float32", always_2d=True).T
+        if samples.shape[1] == 0:
+            return [f"{where}{path}: empty: it holds no sample, though its header tells of {n_samples}"], None, _Facts()
+    except (soundfile.SoundFileError, OSError, ValueError) as error:
         reason = f"cannot be read as audio: {error}; WAV, FLAC, OGG and MP3 are understood"
         return [f"{where}{path}: {reason}"], None, _Facts()
     fault = _content_fault(samples)
@@ -246,11 +254,14 @@ def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str]
     return [], np.ascontiguousarray(resampled, np.float32), _Facts(duration_s, (notice,))
 
 
-def _shape_fault(n_samples: int, duration_s: float, channels: int, audio: AudioContract) -> str | None:
-    if n_samples == 0:
+def _shape_fault(n_samples: int, rate_hz: int, channels: int, audio: AudioContract) -> str | None:
+    if not 0 < rate_hz <= MAX_SAMPLE_RATE_HZ:
+        return f"its rate is {rate_hz} Hz; right is 1 to {MAX_SAMPLE_RATE_HZ} Hz"
+    if n_samples <= 0:
         return "empty: it holds no sample"
-    if duration_s > MAX_DURATION_S:
-        return f"{duration_s:.0f} s long; at most {MAX_DURATION_S} s are read at once, cut it into shorter clips"
+    if n_samples > MAX_DURATION_S * rate_hz:
+        duration_s = n_samples // rate_hz
+        return f"{duration_s} s long; at most {MAX_DURATION_S} s are read at once, cut it into shorter clips"
     if channels != audio.channels:
         hint = "; mix it down, for example with `sox in.wav -c 1 out.wav`" if audio.channels == 1 else ""
         return f"has {channels} channels where the model expects {audio.channels}{hint}"

@@ -12,24 +12,26 @@ Every arrow's result is stored under its content address, so that an evaluation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from device_profiles.profile import DeviceProfile
 from evaluators.curves import keep_curves
-from evaluators.datasets import Dataset, load_dataset
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, VariantResult
-from evaluators.inputs import store_source_outputs, store_windows
-from evaluators.previews import add_previews, choose_clips
+from evaluators.inputs import LONG, store_source_outputs
+from evaluators.preparation import Prepared, prepare_dataset, preview_clips
+from evaluators.previews import choose_clips
 from evaluators.results import Context, Trials, source_result, variant_result
-from evaluators.schedule import DRIFT_REFERENCE, Bench, Outcome, drift_all, play_all, time_all
+from evaluators.schedule import DRIFT_REFERENCE, Bench, Outcome, drift_all, play_all, predict_all, time_all
 from evaluators.subjects import Subject
 from evaluators.task import Task, load_task
+from evaluators.trial import TrialEvent
 from packager.bundle import AudioContract
 from packager.model import ModelSource, ModelSpec
+from packager.workers import Limits
 
 OnProgress = Callable[[str, int, int], None]
 """`on_progress(stage, done, total)`"""
@@ -50,6 +52,8 @@ class Assignment:
         devices: The phones.
         out: The output folder: results are stored in its `cache`, logs in its `logs`.
         parallel: How many workers at once.
+        limits: What one worker may use.
+        prepared: The dataset, where it has been read already.
     """
 
     source: ModelSource
@@ -60,6 +64,8 @@ class Assignment:
     devices: Sequence[DeviceProfile]
     out: Path
     parallel: int = 2
+    limits: Limits = LONG
+    prepared: Prepared | None = None
 
 
 @dataclass(frozen=True)
@@ -79,11 +85,14 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
             model cannot be run.
     """
     task = load_task(assignment.task)
-    dataset = check_inputs(task, assignment.source.spec, audio=assignment.audio, manifest=assignment.dataset)
+    check_outputs(task, assignment.source.spec)
+    dataset = assignment.prepared or prepare_dataset(
+        assignment.dataset, task=task, audio=assignment.audio, out=assignment.out, limits=assignment.limits
+    )
     bench = _prepare(assignment, dataset, on_progress)
     models = {subject.variant: subject.model for subject in assignment.subjects if subject.model is not None}
 
-    played = _play(models, bench, len(dataset.clips), assignment.parallel, on_progress)
+    played = _play(models, bench, assignment.parallel, on_progress)
     source = played.pop(_SOURCE)
     if source.result is None:
         raise EvaluationError(f"the source model's outputs cannot be scored: {source.reason}\n(log: {source.log})")
@@ -96,31 +105,55 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
         on_progress,
         lambda tick: drift_all(pairs, bench, tick, parallel=assignment.parallel),
     )
-    trials = Trials(played, timed, drifts)
+    wanted = _phones_of(assignment, good)
+    predicted = _counted(
+        "predict the phones",
+        len(wanted),
+        on_progress,
+        lambda tick: predict_all(wanted, bench, tick, parallel=assignment.parallel),
+    )
+    trials = Trials(played, timed, drifts, predicted)
     reference = source_result(assignment.source, source.result, task)
-    context = Context(reference, task, assignment.audio, assignment.devices, assignment.out)
+    context = Context(reference, task, assignment.out)
     rows = tuple(variant_result(subject, trials, context) for subject in assignment.subjects)
-    findings = Findings(dataset=dataset.describe(task), source=reference, variants=rows)
+    findings = Findings(dataset=dataset.info, source=reference, variants=rows)
     return _show_worst(findings, assignment, dataset, task)
 
 
-def _show_worst(findings: Findings, assignment: Assignment, dataset: Dataset, task: Task) -> Findings:
+def _phones_of(
+    assignment: Assignment, models: Mapping[str, Path]
+) -> dict[str, tuple[Path, str | None, list[DeviceProfile]]]:
+    """Of each model that plays: its precision, where a manifest says it, and the phones that run its format."""
+    return {
+        subject.variant: (
+            models[subject.variant],
+            None if subject.origin == "file" else subject.precision,
+            [profile for profile in assignment.devices if profile.format == subject.format],
+        )
+        for subject in assignment.subjects
+        if subject.variant in models
+    }
+
+
+def _show_worst(findings: Findings, assignment: Assignment, dataset: Prepared, task: Task) -> Findings:
     """The findings with what a report shows of the clips that lost most, and with no curve of the others."""
     source, metric = findings.source, next(iter(task.metrics), None)
     played = [row.clips for row in findings.variants if row.clips]
     shown = frozenset(choose_clips(source.clips, played, metric))
     return Findings(
-        dataset=add_previews(findings.dataset, dataset, shown, audio=assignment.audio, out=assignment.out),
+        dataset=preview_clips(
+            dataset, sorted(shown), audio=assignment.audio, out=assignment.out, limits=assignment.limits
+        ),
         source=source.model_copy(update={"clips": keep_curves(source.clips, shown)}),
         variants=tuple(row.model_copy(update={"clips": keep_curves(row.clips, shown)}) for row in findings.variants),
     )
 
 
-def check_inputs(task: Task, spec: ModelSpec, *, audio: AudioContract, manifest: Path) -> Dataset:
-    """Read the dataset, and see that the task can read what the model gives: what can be known before anything is run.
+def check_outputs(task: Task, spec: ModelSpec) -> None:
+    """See that the task can read what the model gives.
 
     Raises:
-        EvaluationError: The dataset cannot be used, or the task needs outputs the recipe does not name.
+        EvaluationError: The task needs outputs the recipe does not name.
     """
     missing = [name for name in task.required_outputs if name not in spec.outputs]
     if missing:
@@ -128,11 +161,10 @@ def check_inputs(task: Task, spec: ModelSpec, *, audio: AudioContract, manifest:
             f"task {task.kind} reads the outputs {', '.join(task.required_outputs)}; "
             f"model.outputs does not name {', '.join(missing)}"
         )
-    return load_dataset(manifest, audio=audio, task=task)
 
 
-def _prepare(assignment: Assignment, dataset: Dataset, on_progress: OnProgress) -> Bench:
-    windows = store_windows(dataset, assignment.audio, assignment.out / "cache")
+def _prepare(assignment: Assignment, dataset: Prepared, on_progress: OnProgress) -> Bench:
+    windows = dataset.find_windows(assignment.out)
     stage = "run the source model"
     on_progress(stage, 0, windows.count)
     reference = store_source_outputs(
@@ -141,11 +173,13 @@ def _prepare(assignment: Assignment, dataset: Dataset, on_progress: OnProgress) 
         audio=assignment.audio,
         out=assignment.out,
         on_windows=lambda done: on_progress(stage, done, windows.count),
+        limits=assignment.limits,
     )
     on_progress(stage, windows.count, windows.count)
     return Bench(
         dataset=assignment.dataset,
-        dataset_sha256=dataset.sha256,
+        dataset_sha256=dataset.info.sha256,
+        clips=tuple(clip.clip for clip in dataset.info.clips),
         task=assignment.task,
         audio=assignment.audio,
         outputs=dict(assignment.source.spec.outputs),
@@ -153,17 +187,17 @@ def _prepare(assignment: Assignment, dataset: Dataset, on_progress: OnProgress) 
         windows=windows,
         reference=reference,
         out=assignment.out,
+        limits=assignment.limits,
     )
 
 
-def _play(
-    models: dict[str, Path], bench: Bench, n_clips: int, parallel: int, on_progress: OnProgress
-) -> dict[str, Outcome]:
+def _play(models: dict[str, Path], bench: Bench, parallel: int, on_progress: OnProgress) -> dict[str, Outcome]:
+    n_clips = len(bench.clips)
     stage, total, done = "play the clips", (len(models) + 1) * n_clips, 0
 
-    def on_event(_: str, event: dict[str, Any]) -> None:
+    def on_event(_: str, event: TrialEvent | None) -> None:
         nonlocal done
-        done += n_clips if "stored" in event else 1 if "clip" in event else 0
+        done += n_clips if event is None else event.clip is not None
         on_progress(stage, done, total)
 
     outcomes = play_all({_SOURCE: None, **models}, bench, on_event, parallel=parallel)

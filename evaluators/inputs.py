@@ -10,12 +10,17 @@ from pathlib import Path
 from evaluators.datasets import Dataset
 from evaluators.errors import EvaluationError
 from evaluators.windows import count_windows, cut
+from packager.arrays import ArrayWriter
 from packager.bundle import AudioContract
 from packager.model import ModelSource
 from packager.package import source_facts
 from packager.reference import ReferenceRequest, store_reference
-from packager.storage import create_array, digest_facts, stage_folder
+from packager.seals import is_whole, seal_folder
+from packager.storage import digest_facts, stage_folder
 from packager.workers import Limits
+
+LONG = Limits(time_s=6 * 3600)
+"""for work over a whole dataset"""
 
 Span = tuple[int, int, int]
 """of a clip: its first window, how many windows, how many samples"""
@@ -40,23 +45,43 @@ class Windows:
 
 
 def store_windows(dataset: Dataset, audio: AudioContract, cache: Path) -> Windows:
-    """Read, resample and cut every clip, unless that is done already.
+    """Read, resample and cut every clip, unless that is done already and what was stored is whole.
 
     Args:
         dataset: The clips.
         audio: The contract; the windows are float32 at its rate.
         cache: The output folder's cache.
     """
-    key = digest_facts({"dataset": dataset.sha256, "audio": audio.model_dump(mode="json")})
-    folder = cache / "windows" / key[:32]
-    if not folder.is_dir():
-        with stage_folder(folder) as stage:
-            _cut_clips(dataset, audio, stage)
+    known = find_windows(dataset.sha256, audio, cache)
+    if known is not None:
+        return known
+    folder = _windows_folder(dataset.sha256, audio, cache)
+    with stage_folder(folder) as stage:
+        spans = _cut_clips(dataset, audio, stage)
+        seal_folder(stage)
+    return Windows(folder / "windows.npy", spans)
+
+
+def find_windows(sha256: str, audio: AudioContract, cache: Path) -> Windows | None:
+    """The windows that `store_windows` stored of a dataset; None where there are none, or what is there is not whole.
+
+    Args:
+        sha256: The dataset's digest.
+        audio: The contract.
+        cache: The output folder's cache.
+    """
+    folder = _windows_folder(sha256, audio, cache)
+    if not is_whole(folder):
+        return None
     spans = tuple((first, count, samples) for first, count, samples in json.loads((folder / "spans.json").read_text()))
     return Windows(folder / "windows.npy", spans)
 
 
-def _cut_clips(dataset: Dataset, audio: AudioContract, folder: Path) -> None:
+def _windows_folder(sha256: str, audio: AudioContract, cache: Path) -> Path:
+    return cache / "windows" / digest_facts({"dataset": sha256, "audio": audio.model_dump(mode="json")})[:32]
+
+
+def _cut_clips(dataset: Dataset, audio: AudioContract, folder: Path) -> tuple[Span, ...]:
     # Two passes, so that no more than one clip is ever held: lengths first, since the file's size must be known.
     spans: list[Span] = []
     first = 0
@@ -66,14 +91,21 @@ def _cut_clips(dataset: Dataset, audio: AudioContract, folder: Path) -> None:
         spans.append((first, count, n_samples))
         first += count
     shape = (first, audio.channels, audio.window_samples)
-    windows = create_array(folder / "windows.npy", shape)
-    for clip, (start, count, _) in zip(dataset.clips, spans, strict=True):
-        windows[start : start + count] = cut(clip.read(audio), audio)
+    with ArrayWriter(folder / "windows.npy", shape) as windows:
+        for clip in dataset.clips:
+            windows.append(cut(clip.read(audio), audio))
     (folder / "spans.json").write_text(json.dumps(spans))
+    return tuple(spans)
 
 
 def store_source_outputs(
-    source: ModelSource, windows: Windows, *, audio: AudioContract, out: Path, on_windows: Callable[[int], None]
+    source: ModelSource,
+    windows: Windows,
+    *,
+    audio: AudioContract,
+    out: Path,
+    on_windows: Callable[[int], None],
+    limits: Limits = LONG,
 ) -> Path:
     """Run the source model on all windows, unless that is done already.
 
@@ -83,6 +115,7 @@ def store_source_outputs(
         audio: The contract.
         out: The output folder; outputs go to its cache, the worker's log to its logs.
         on_windows: Called with the number of windows done.
+        limits: What the worker may use.
 
     Returns:
         The folder that holds one `.npy` an output.
@@ -105,7 +138,7 @@ def store_source_outputs(
         windows=str(windows.path.resolve()),
         folder=str(folder.resolve()),
     )
-    reason = store_reference(request, log=log, on_windows=on_windows, limits=Limits(time_s=6 * 3600))
+    reason = store_reference(request, log=log, on_windows=on_windows, limits=limits)
     if reason is not None:
         raise EvaluationError(f"the source model cannot be run: {reason}\n(log: {log})")
     return folder

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 from device_profiles.profile import DeviceProfile
-from evaluators.costs.graph import Graph
+from device_profiles.record import Record
+from evaluators.costs.graph import Graph, read_graph
 from evaluators.costs.latency import predict_latency
 from evaluators.costs.memory import predict_memory
 from evaluators.costs.placement import place
 from evaluators.evaluation import DeviceResult, Score
+from evaluators.floors import read_floor
 from packager.bundle import AudioContract, Floor
 from packager.floors import meets
 
 _HALF_WIDTH = 0.6
 _QUARTER_WIDTH = 0.35
+
+
+class PredictionRequest(Record):
+    """What to predict."""
+
+    model: str
+    precision: str | None
+    """as the manifest says; none tells it from the graph"""
+    audio: AudioContract
+    devices: tuple[DeviceProfile, ...]
+
+
+class Prediction(Record):
+    """What was read of a model file, and what phones would make of it."""
+
+    precision: str
+    floor: Floor
+    devices: tuple[DeviceResult, ...]
+
+
+def predict(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Inside the worker: read the file and predict it on each phone; yields one `{"result": …}`."""
+    parsed = PredictionRequest.model_validate(request, strict=False)
+    graph, floor = read_graph(Path(parsed.model)), read_floor(Path(parsed.model))
+    precision = parsed.precision or name_precision(graph)
+    devices = [predict_device(graph, floor, each, precision=precision, audio=parsed.audio) for each in parsed.devices]
+    result = Prediction(precision=precision, floor=floor, devices=tuple(devices))
+    yield {"result": result.model_dump(mode="json")}
 
 
 def predict_device(

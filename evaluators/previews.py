@@ -87,9 +87,17 @@ def _store(samples: Mono, rate_hz: int, out: Path) -> Preview:
     data = file.getvalue()
     sha256 = hashlib.sha256(data).hexdigest()
     path = f"{FOLDER}/{sha256[:32]}.flac"
-    if not (out / path).is_file():
+    if not _holds(out / path, data):
         write_bytes_atomically(out / path, data)
     return Preview(path=path, sha256=sha256, duration_s=len(samples) / rate_hz)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file is there and still what was written."""
+    try:
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def draw_spectrogram(samples: Mono, rate_hz: int) -> Spectrogram:

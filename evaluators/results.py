@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from device_profiles.errors import TestpressError
-from device_profiles.profile import DeviceProfile
-from evaluators.costs.graph import read_graph
 from evaluators.evaluation import Direction, Failure, Score, SourceResult, Timing, VariantResult
-from evaluators.floors import read_floor
-from evaluators.predictions import name_precision, predict_device
+from evaluators.predictions import Prediction
 from evaluators.schedule import Outcome
 from evaluators.statistics import aggregate, difference
 from evaluators.subjects import Subject
 from evaluators.task import Task
 from evaluators.trial import WARMUP_CALLS, TimingResult, TrialResult
-from packager.bundle import AudioContract
 from packager.model import ModelSource
 from packager.storage import digest_files
 
@@ -35,6 +30,7 @@ class Trials:
     played: Mapping[str, Outcome]
     timed: Mapping[str, Outcome]
     drifts: Mapping[str, Outcome]
+    predicted: Mapping[str, Outcome]
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,6 @@ class Context:
 
     source: SourceResult
     task: Task
-    audio: AudioContract
-    devices: Sequence[DeviceProfile]
     out: Path
 
 
@@ -74,7 +68,7 @@ def variant_result(subject: Subject, trials: Trials, context: Context) -> Varian
     played = trials.played[subject.variant]
     if played.result is None:
         return row.model_copy(update={"failure": _failure(played, context.out)})
-    return _predict(_complete(row, subject.model, trials, context), subject.model, context)
+    return _predict(_complete(row, subject.model, trials, context), trials.predicted.get(subject.variant, _NOTHING))
 
 
 def _complete(row: VariantResult, model: Path, trials: Trials, context: Context) -> VariantResult:
@@ -104,16 +98,12 @@ def _complete(row: VariantResult, model: Path, trials: Trials, context: Context)
     )
 
 
-def _predict(row: VariantResult, model: Path, context: Context) -> VariantResult:
+def _predict(row: VariantResult, outcome: Outcome) -> VariantResult:
     """The row with its floor and what each phone would do; a notice instead where the file's graph cannot be read."""
-    try:
-        graph, floor = read_graph(model), read_floor(model)
-    except TestpressError as fault:
-        return row.model_copy(update={"notices": (*row.notices, f"nothing predicted: {fault}")})
-    precision = name_precision(graph) if row.origin == "file" else row.precision
-    profiles = [profile for profile in context.devices if profile.format == row.format]
-    devices = [predict_device(graph, floor, each, precision=precision, audio=context.audio) for each in profiles]
-    return row.model_copy(update={"precision": precision, "floor": floor, "devices": tuple(devices)})
+    found: Prediction | None = outcome.result
+    if found is None:
+        return row.model_copy(update={"notices": (*row.notices, f"nothing predicted: {outcome.reason}")})
+    return row.model_copy(update={"precision": found.precision, "floor": found.floor, "devices": found.devices})
 
 
 def _failure(outcome: Outcome, out: Path) -> Failure:

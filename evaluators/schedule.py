@@ -6,29 +6,33 @@ versions and the code. A killed run therefore resumes where it was, and a finish
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import evaluators
 import packager
-from device_profiles.record import Record, dump_json, read_json
+from device_profiles.naming import file_stem
+from device_profiles.profile import DeviceProfile
+from device_profiles.record import Record, parse_record
 from evaluators.environment import describe_environment
-from evaluators.errors import EvaluationError
 from evaluators.evaluation import Drift
-from evaluators.inputs import Windows
-from evaluators.trial import DriftRequest, TimingResult, TrialRequest, TrialResult
+from evaluators.inputs import LONG, Windows
+from evaluators.predictions import Prediction, PredictionRequest
+from evaluators.task import load_task
+from evaluators.trial import DriftRequest, TimingResult, TrialEvent, TrialRequest, TrialResult
 from packager.bundle import AudioContract
 from packager.model import OutputSpec
-from packager.storage import digest_code, digest_facts, digest_tree, write_text_atomically
-from packager.workers import Job, Limits, run_jobs
+from packager.seals import read_sealed_record, write_sealed_record
+from packager.storage import digest_code, digest_facts, digest_tree
+from packager.workers import Job, Limits, LyingEventError, run_jobs
 
 R = TypeVar("R", bound=Record)
 DRIFT_REFERENCE = "coreml-float32"
 """the variant that drift is located against"""
-_LIMITS = Limits(time_s=6 * 3600)
-OnEvent = Callable[[str, dict[str, Any]], None]
+OnEvent = Callable[[str, TrialEvent | None], None]
+"""a row's name and what its worker said; None where its result was stored"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Bench:
     Attributes:
         dataset: The manifest's path.
         dataset_sha256: Its digest, audio included.
+        clips: Its clips' identifiers, in order.
         task: The task's kind.
         audio: The contract.
         outputs: The recipe's outputs.
@@ -50,6 +55,7 @@ class Bench:
 
     dataset: Path
     dataset_sha256: str
+    clips: tuple[str, ...]
     task: str
     audio: AudioContract
     outputs: dict[str, OutputSpec]
@@ -57,7 +63,7 @@ class Bench:
     windows: Windows
     reference: Path
     out: Path
-    limits: Limits = _LIMITS
+    limits: Limits = LONG
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def play_all(subjects: dict[str, Path | None], bench: Bench, on_event: OnEvent, 
     Args:
         subjects: Row name → model file; None plays the stored reference.
         bench: What they share.
-        on_event: Called with a row's name and the worker's event.
+        on_event: Called with a row's name and the worker's event; None where the result is stored already.
         parallel: How many at once.
 
     Returns:
@@ -110,6 +116,23 @@ def drift_all(
     return _run("find_drift", jobs, Drift, bench, on_event, parallel)
 
 
+def predict_all(
+    subjects: Mapping[str, tuple[Path, str | None, Sequence[DeviceProfile]]],
+    bench: Bench,
+    on_event: OnEvent,
+    *,
+    parallel: int,
+) -> dict[str, Outcome]:
+    """Predict models on phones: row name → (model file, precision if it is known, phones); `Prediction` outcomes."""
+    requests: dict[str, Record] = {
+        name: PredictionRequest(
+            model=str(model.resolve()), precision=precision, audio=bench.audio, devices=tuple(devices)
+        )
+        for name, (model, precision, devices) in subjects.items()
+    }
+    return _run("predict", requests, Prediction, bench, on_event, parallel)
+
+
 def _trial_request(model: Path | None, bench: Bench) -> Record:
     return TrialRequest(
         model=None if model is None else str(model.resolve()),
@@ -132,20 +155,23 @@ def _run(
     stored: dict[str, Path] = {}
     for name, request in requests.items():
         stored[name] = bench.out / "cache" / verb / f"{_key(verb, request, bench)}.json"
-        result = _read_stored(stored[name], type_)
+        result = read_sealed_record(stored[name], type_)
         if result is not None:
             outcomes[name] = Outcome(result)
-            on_event(name, {"stored": True})
+            on_event(name, None)
         else:
-            log = bench.out / "logs" / f"{verb}-{name.replace('/', '_')}.log"
-            jobs[name] = Job(f"evaluators.trial:{verb}", request.model_dump(mode="json"), log, bench.limits)
+            log = bench.out / "logs" / f"{verb}-{file_stem(name)}.log"
+            target = f"evaluators.{'predictions' if verb == 'predict' else 'trial'}:{verb}"
+            jobs[name] = Job(target, request.model_dump(mode="json"), log, bench.limits, TrialEvent)
     names = list(jobs)
 
-    def on_job_event(index: int, event: dict[str, Any]) -> None:
+    def on_job_event(index: int, event: TrialEvent) -> None:
         name = names[index]
-        if "result" in event:
-            result = type_.model_validate(event["result"], strict=False)
-            write_text_atomically(stored[name], dump_json(result))
+        if event.result is not None:
+            result = parse_record(event.result, type_, where="the worker's result", error=LyingEventError)
+            if isinstance(result, TrialResult):
+                _check_result(result, bench)
+            write_sealed_record(stored[name], result)
             outcomes[name] = Outcome(result)
         on_event(name, event)
 
@@ -153,6 +179,21 @@ def _run(
         if name not in outcomes:
             outcomes[name] = Outcome(None, ended.reason or "the worker gave no result", jobs[name].log)
     return outcomes
+
+
+def _check_result(result: TrialResult, bench: Bench) -> None:
+    """See that a play is one of this dataset.
+
+    Raises:
+        LyingEventError: It scores other clips or metrics, or its worst window is none.
+    """
+    if tuple(clip.clip for clip in result.clips) != bench.clips:
+        raise LyingEventError("the worker's result: its clips are not the dataset's")
+    metrics = load_task(bench.task).metrics
+    if any(metric not in clip.scores for clip in result.clips for metric in metrics):
+        raise LyingEventError(f"the worker's result: a clip lacks one of {', '.join(metrics)}")
+    if not 0 <= result.worst_window < bench.windows.count:
+        raise LyingEventError("the worker's result: its worst window is not in the dataset")
 
 
 def _key(verb: str, request: Record, bench: Bench) -> str:
@@ -175,10 +216,3 @@ def _key(verb: str, request: Record, bench: Bench) -> str:
 def _address(path: Path, out: Path) -> str:
     """A content address: the name of what lies in the cache, the digest of everything else."""
     return path.name if path.is_relative_to((out / "cache").resolve()) else digest_tree(path)
-
-
-def _read_stored(path: Path, type_: type[R]) -> R | None:
-    try:
-        return read_json(path, type_, error=EvaluationError)
-    except EvaluationError:  # absent, or written by other code: it is run again
-        return None

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from evaluators.emulators import format_of
+from evaluators.emulators import SUFFIXES, format_of
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Failure
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
+from packager.errors import PackagingError
 from packager.package import Packaged
 from packager.storage import digest_tree
+from packager.verification import check_files
+
+_MAX_FAULTS = 3
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,11 @@ class Subject:
     Attributes:
         variant: How the row is named.
         origin: A bundle of ours or a ready-made file.
-        model: The model file or folder; None when packaging failed.
+        model: The model file or folder; None when packaging failed, or it is not to be loaded.
         format: Of the model file.
         precision: As the manifest says; None for a ready-made file, whose graph must tell.
         key: Content address of the model file.
-        failure: Why there is no model file.
+        failure: Why there is no model file that can be loaded.
     """
 
     variant: str
@@ -63,13 +67,61 @@ def from_bundle(bundle: Bundle) -> Subject:
 def from_path(path: Path) -> Subject:
     """The subject of a bundle folder or a ready-made model file.
 
+    A bundle whose files are not what its manifest says, and a file that is not safe to be opened, are subjects that
+    failed: no runtime ever sees them, and what is evaluated beside them has its rows.
+
     Raises:
         EvaluationError: It is neither.
+        PackagingError: A bundle's manifest is faulty, and what the bundle is cannot be told without it.
     """
     if (path / MANIFEST_NAME).is_file():
-        return from_bundle(read_bundle(path))
+        return _from_folder(path)
     if not path.exists():
         raise EvaluationError(f"{path}: no such file or folder; name a bundle, a .tflite or an .mlpackage")
-    return Subject(
-        variant=path.name, origin="file", model=path, format=format_of(path), precision=None, key=digest_tree(path)
-    )
+    format_ = format_of(path)
+    try:
+        _check_kind(path, format_)
+        return Subject(path.name, "file", path, format_, None, digest_tree(path))
+    except PackagingError as fault:
+        return Subject(path.name, "file", None, format_, None, "", _refuse(path.parent, str(fault)))
+
+
+def _from_folder(path: Path) -> Subject:
+    """The subject of a bundle that may have been changed since it was packaged."""
+    try:
+        bundle = read_bundle(path)
+    except PackagingError as fault:
+        format_ = next((each for each in get_args(Format) if path.name.startswith(f"{each}-")), None)
+        if format_ is None:
+            raise
+        precision = path.name.removeprefix(f"{format_}-")
+        return Subject(path.name, "bundle", None, format_, precision, "", _refuse(path, str(fault)))
+    manifest = bundle.manifest
+    try:
+        faults = check_files(bundle)
+        if not faults:
+            _check_kind(bundle.model_path, manifest.format)
+            return from_bundle(bundle)
+    except PackagingError as fault:
+        faults = (str(fault),)
+    return Subject(manifest.variant, "bundle", None, manifest.format, manifest.precision, "", _refuse(path, *faults))
+
+
+def _check_kind(model: Path, format_: Format) -> None:
+    """See that a model is what its suffix says: of that format, and a folder or a file.
+
+    Raises:
+        PackagingError: It is something else.
+    """
+    if SUFFIXES.get(model.suffix) != format_:
+        raise PackagingError(f"{model}: is no {format_} model by its name")
+    if (model.suffix == ".mlpackage") != model.is_dir():
+        found, right = ("a folder", "a file") if model.is_dir() else ("no folder", "a folder")
+        raise PackagingError(f"{model}: is {found}; right for {model.suffix} is {right}")
+
+
+def _refuse(folder: Path, *faults: str) -> Failure:
+    """Why something is not loaded; files are named from `folder` on, so that the reason stands first."""
+    more = len(faults) - _MAX_FAULTS
+    lines = [fault.removeprefix(f"{folder}/") for fault in faults[:_MAX_FAULTS]]
+    return Failure(stage="evaluate", reason="\n".join([*lines, *([f"and {more} more"] if more > 0 else [])]))

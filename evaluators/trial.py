@@ -89,6 +89,15 @@ class TimingResult(Record):
     peak_memory_bytes: int
 
 
+class TrialEvent(Record):
+    """What a worker says of a trial."""
+
+    clip: str | None = None
+    """the clip that was played"""
+    result: dict[str, Any] | None = None
+    """at the end"""
+
+
 class _WorstWindow:
     def __init__(self) -> None:
         self.index = 0

@@ -294,9 +294,11 @@ def read_bundle(path: Path) -> Bundle:
     """
     manifest = read_json(path / MANIFEST_NAME, Manifest, error=PackagingError)
     golden = [name for vector in manifest.golden for name in (*vector.inputs.values(), *vector.outputs.values())]
-    for name in (manifest.file, *manifest.files, *golden):
-        if not _lies_inside(name):
-            raise PackagingError(f"{path / MANIFEST_NAME}: file {name!r} lies outside the bundle")
+    names = dict.fromkeys((manifest.file, *manifest.files, *golden))
+    outside = [name for name in names if not _lies_inside(name)]
+    if outside:
+        where = path / MANIFEST_NAME
+        raise PackagingError("\n".join(f"{where}: file {name!r} lies outside the bundle" for name in outside))
     return Bundle(path=path, manifest=manifest)
 
 

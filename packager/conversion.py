@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import tempfile
 import time
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
 from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
 from packager.diagnosis import report_fault
+from packager.disk import explain_no_space, hint_at_space
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
 from packager.lengths import refuse_lengths
@@ -39,7 +39,7 @@ from packager.mlpackage import import_coremltools, specification_version
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
 from packager.names import native_name
 from packager.sources import AUDIO, LoadedSource, SourceTensor, load_source, name_audio_axes
-from packager.storage import digest_files, stage_folder
+from packager.storage import digest_files, stage_folder, temporary_folder
 from packager.trials import Trials, make_trials
 
 
@@ -82,6 +82,16 @@ class ConversionRequest(Record):
         return ModelSource(self.spec, Path(self.path), self.framework, self.sha256, self.factory, weights)
 
 
+class Converted(Record):
+    """What the worker says of one bundle."""
+
+    variant: str
+    reason: str | None
+    """none when the bundle is there"""
+    seconds: float
+    """how long it took; the first one's hold what all bundles share"""
+
+
 @dataclass(frozen=True)
 class _Prepared:
     """What all bundles of one request share."""
@@ -94,12 +104,8 @@ class _Prepared:
     write: Write
 
 
-def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Make bundles; yields one event each as it is in place.
-
-    An event is `{"variant", "reason", "seconds"}`: reason is None when the bundle is there, and the first one's seconds
-    hold what all share. A bundle that fails leaves the others their turn.
-    """
+def convert_bundles(request: dict[str, Any]) -> Iterator[Converted]:
+    """Make bundles; yields one event each as it is in place. A bundle that fails leaves the others their turn."""
     began = time.monotonic()
     parsed = ConversionRequest.model_validate(request, strict=False)
     refuse_lengths(parsed.spec, parsed.format)
@@ -124,8 +130,10 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             with stage_folder(Path(bundle.folder)) as stage:
                 _write_bundle(prepared, bundle, stage)
         except Exception as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            reason = report_fault(fault)
-        yield {"variant": bundle.variant, "reason": reason, "seconds": round(time.monotonic() - began, 3)}
+            folders = [Path(bundle.folder).parent]
+            full = explain_no_space(folders, fault)  # before the log may need room as well
+            reason = full or report_fault(fault) + hint_at_space(folders)
+        yield Converted(variant=bundle.variant, reason=reason, seconds=round(time.monotonic() - began, 3))
         began = time.monotonic()
 
 
@@ -194,11 +202,11 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
     proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
     if proof.holds or bundle.precision == "float32":
         return proof
-    with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
-        exact = Path(folder) / path.name
+    with temporary_folder() as folder:
+        exact = folder / path.name
         prepared.write("float32", exact)
         if request.internal_state:  # programs that keep nothing are easier to lay side by side
-            path = Path(folder) / bundle.precision / path.name
+            path = folder / bundle.precision / path.name
             prepared.write(bundle.precision, path)
         return proof.model_copy(update={"breaks_at": prepared.numerics.find_break(exact, path, trials.calls)})
 

@@ -10,7 +10,6 @@ Source: https://apple.github.io/coremltools/docs-guides/source/stateful-models.h
 from __future__ import annotations
 
 import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
+from packager.storage import temporary_folder
 
 DEPLOYMENT_TARGET = "iOS18"
 """the first system whose Core ML has states"""
@@ -52,8 +52,8 @@ def keep_states(path: Path, state: Mapping[str, str]) -> None:
             )
         except Exception as fault:
             raise PackagingError(f"coremltools: states: {type(fault).__name__}: {fault}") from fault
-    with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
-        made = Path(folder) / path.name
+    with temporary_folder() as folder:
+        made = folder / path.name
         save_package(_described_as(model.get_spec(), kept.get_spec()), Path(kept.weights_dir), made)
         shutil.rmtree(path)
         shutil.move(made, path)

@@ -7,3 +7,7 @@ from device_profiles.errors import TestpressError
 
 class PackagingError(TestpressError):
     """A model cannot be loaded, converted or stored."""
+
+
+class DiskError(PackagingError):
+    """The device does not take what is to be written: it is full, broken or read-only."""

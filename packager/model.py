@@ -70,7 +70,8 @@ class ModelSpec(Record):
     weights: Name | None = None
     """a checkpoint that is read and handed to the factory; a path, or "pkg://installed_package/path\""""
     trust: bool = False
-    """whether pickles may be loaded, which can run any code; say true only of files whose maker you trust"""
+    """whether code in model files may run: pickles, Lambda layers, graphs that open files; say true only of files whose
+    maker you trust"""
     inputs: dict[TensorName, InputSpec] = {}
     """one table an input, where its name, shape or axes must be said"""
     outputs: dict[TensorName, OutputSpec] = {}
@@ -115,7 +116,7 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
         base: The folder that relative paths and Python modules start from: the recipe's.
 
     Raises:
-        PackagingError: Nothing is there, or its framework cannot be told.
+        PackagingError: Nothing is there, it is no model's file or folder, or its framework cannot be told.
     """
     weights = None if spec.weights is None else resolve_path(spec.weights, base)
     if weights is not None and not weights.is_file():
@@ -127,17 +128,30 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
         )
         return ModelSource(spec, path, spec.framework or "torch", digest, factory=factory, weights=weights)
     path = resolve_path(spec.source, base)
-    if not path.exists():
+    if not _exists(path):
         raise PackagingError(f"model.source: {spec.source!r}: no such file or folder ({path})")
     if weights is not None:
         raise PackagingError("model.weights: only a Python factory takes weights; leave it out")
-    return ModelSource(spec, path, spec.framework or _derive_framework(path), digest_tree(path))
+    framework = spec.framework or _derive_framework(path)
+    if path.is_dir() and not (path / "saved_model.pb").is_file():  # told before all that lies below it is read
+        raise PackagingError(f"model.source: {path}: is a folder, but no SavedModel: there is no saved_model.pb in it")
+    return ModelSource(spec, path, framework, digest_tree(path))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than a name may be
+        return False
 
 
 def resolve_path(uri: str, base: Path) -> Path:
     """A path, or `pkg://package/path` inside an installed package (which is not imported), as a path."""
     if not uri.startswith("pkg://"):
-        return (base / uri).resolve()
+        try:
+            return (base / uri).resolve()
+        except (OSError, RuntimeError, ValueError) as fault:  # a loop of links, or a zero in the name
+            raise PackagingError(f"{uri!r}: names no file: {fault}") from None
     package, _, inner = uri.removeprefix("pkg://").partition("/")
     if not package.isidentifier():
         raise PackagingError(f"{uri!r}: {package!r} is not a package name; write pkg://installed_package/path")

@@ -16,12 +16,14 @@ from typing import Any
 
 from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Format, read_bundle
 from packager.compression import check_precision
-from packager.conversion import BundleRequest, ConversionRequest, tool_versions
+from packager.conversion import BundleRequest, ConversionRequest, Converted, tool_versions
 from packager.converters import check_pair
+from packager.disk import refuse_full_disk
 from packager.errors import PackagingError
 from packager.model import ModelSource
-from packager.storage import digest_code, digest_facts, digest_files
-from packager.workers import DEFAULT_LIMITS, Job, Limits, run_jobs
+from packager.storage import digest_code, digest_facts
+from packager.verification import check_files
+from packager.workers import DEFAULT_LIMITS, Job, Limits, LyingEventError, run_jobs
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def package(order: Order, *, on_done: Callable[[Packaged], None] = lambda _: Non
 
     Raises:
         PackagingError: A precision is unknown, or there is no converter from the source to a format.
+        DiskError: The disk is full. What is finished stays.
     """
     outcomes: dict[str, Packaged] = {}
 
@@ -168,11 +171,20 @@ def find_finished(path: Path, expected_key: str) -> Bundle | None:
         return None
     try:
         bundle = read_bundle(path)
-        found = digest_files(path)
+        return bundle if bundle.manifest.key == expected_key and not check_files(bundle) else None
     except PackagingError:
         return None
-    found.pop(MANIFEST_NAME, None)
-    return bundle if bundle.manifest.key == expected_key and bundle.manifest.files == found else None
+
+
+def is_outdated(path: Path, expected_key: str) -> bool:
+    """Whether a bundle's manifest says that it was made of something else than `expected_key` stands for.
+
+    One that cannot be read says nothing: that bundle is damaged, not outdated.
+    """
+    try:
+        return read_bundle(path).manifest.key != expected_key
+    except PackagingError:
+        return False
 
 
 def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged], None], parallel: int) -> None:
@@ -181,10 +193,13 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
     jobs = [make_job(group, order) for group in groups]
     pending = {variant.name: (variant, job.log) for group, job in zip(groups, jobs, strict=True) for variant in group}
 
-    def on_event(_: int, event: dict[str, Any]) -> None:
-        variant, log = pending.pop(event["variant"])
-        bundle = None if event["reason"] else read_bundle(folder(order, variant))
-        settle(Packaged(variant, bundle, reason=event["reason"], log=log, seconds=event["seconds"]))
+    def on_event(index: int, made: Converted) -> None:
+        if made.variant not in {variant.name for variant in groups[index]} & pending.keys():
+            raise LyingEventError(f"the worker made {made.variant!r}, which it was not asked for")
+        variant, log = pending.pop(made.variant)
+        refuse_full_disk(made.reason, log)
+        bundle = None if made.reason else read_bundle(folder(order, variant))
+        settle(Packaged(variant, bundle, reason=made.reason, log=log, seconds=made.seconds))
 
     ended = run_jobs(jobs, on_event, parallel=parallel)
     for group, end in zip(groups, ended, strict=True):
@@ -226,4 +241,5 @@ def make_job(variants: list[Variant], order: Order) -> Job:
         request=request.model_dump(mode="json"),
         log=order.out / "logs" / f"package-{format_}.log",
         limits=order.limits,
+        event=Converted,
     )

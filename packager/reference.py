@@ -5,6 +5,7 @@ One `.npy` file an output, `(windows, …)` without the batch, memory-mapped by 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from device_profiles.record import Record
+from packager.arrays import ArrayWriter
 from packager.bundle import AudioContract
 from packager.model import Framework, ModelSource, ModelSpec
+from packager.seals import is_whole, seal_folder
 from packager.sources import load_source
-from packager.storage import create_array, stage_folder
+from packager.storage import stage_folder
 from packager.streams import Stream
 from packager.workers import DEFAULT_LIMITS, Job, Limits, run_jobs
 
@@ -40,7 +43,13 @@ class ReferenceRequest(Record):
     """where the outputs go"""
 
 
-def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+class WindowsDone(Record):
+    """How far the worker is."""
+
+    windows: int
+
+
+def run_reference(request: dict[str, Any]) -> Iterator[WindowsDone]:
     """Inside the worker: run all windows; yields how many are done."""
     parsed = ReferenceRequest.model_validate(request, strict=False)
     weights = None if parsed.weights is None else Path(parsed.weights)
@@ -53,22 +62,24 @@ def run_reference(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     starts = set(parsed.starts)
     with stage_folder(Path(parsed.folder)) as stage:
         shapes = {name: (len(windows), *loaded.outputs[name].shape[1:]) for name in parsed.spec.outputs}
-        files = {name: create_array(stage / f"{name}.npy", shape) for name, shape in shapes.items()}
-        for index, window in enumerate(windows):
-            if index in starts:
-                stream.reset()
-            outputs = stream.hear(np.array(window))
-            for name, file in files.items():
-                file[index] = outputs[name][0]
-            if index % _EVENT_EVERY == 0:
-                yield {"windows": index}
-    yield {"windows": len(windows)}
+        with contextlib.ExitStack() as stack:
+            files = {n: stack.enter_context(ArrayWriter(stage / f"{n}.npy", shape)) for n, shape in shapes.items()}
+            for index, window in enumerate(windows):
+                if index in starts:
+                    stream.reset()
+                outputs = stream.hear(np.array(window))
+                for name, file in files.items():
+                    file.append(outputs[name][:1])
+                if index % _EVENT_EVERY == 0:
+                    yield WindowsDone(windows=index)
+        seal_folder(stage)
+    yield WindowsDone(windows=len(windows))
 
 
 def store_reference(
     request: ReferenceRequest, *, log: Path, on_windows: Callable[[int], None], limits: Limits = DEFAULT_LIMITS
 ) -> str | None:
-    """Run the source in a worker, unless its outputs are there already.
+    """Run the source in a worker, unless its outputs are there already, and whole.
 
     Args:
         request: What to run; `folder` should hold the content address of all that decides the outputs in its name.
@@ -79,8 +90,8 @@ def store_reference(
     Returns:
         None when the outputs are in place, else the reason why not.
     """
-    if Path(request.folder).is_dir():
+    if is_whole(Path(request.folder)):
         return None
-    job = Job("packager.reference:run_reference", request.model_dump(mode="json"), log, limits)
-    (ended,) = run_jobs([job], lambda _, event: on_windows(event["windows"]))
+    job = Job("packager.reference:run_reference", request.model_dump(mode="json"), log, limits, WindowsDone)
+    (ended,) = run_jobs([job], lambda _, event: on_windows(event.windows))
     return ended.reason

@@ -1,4 +1,4 @@
-"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT`. Started by `packager.workers` only."""
+"""The worker process: `python -m packager.worker MODULE:FUNCTION FOLDER PARENT OUT`, started by `packager.workers`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from device_profiles.errors import TestpressError
 from packager.diagnosis import report_fault
+from packager.disk import explain_no_space
 
-EVENT, FAULT, DONE = b"event", b"fault", b"done"
-"""first words of the lines of `FOLDER/events`; behind the first two stands JSON"""
+EVENT, REFUSAL, FAULT, DONE = b"event", b"refusal", b"fault", b"done"
+"""first words of the lines of `FOLDER/events`; behind the first three stands JSON"""
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
     """Run one job; every dictionary or record it yields becomes a line of `FOLDER/events`."""
-    target, folder, parent = arguments
+    target, folder, parent, out = arguments
     _die_with(int(parent))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held by the parent while it started
     _be_expendable()
     module, _, function = target.partition(":")
     request = json.loads((Path(folder) / "request.json").read_text())
@@ -34,7 +37,9 @@ def main(arguments: list[str]) -> int:
             for event in getattr(importlib.import_module(module), function)(request):
                 _say(events, EVENT, event if isinstance(event, dict) else event.model_dump(mode="json"))
         except BaseException as fault:  # noqa: BLE001  frameworks raise anything; the whole of it is in the log
-            _say(events, FAULT, report_fault(fault))
+            reason = report_fault(fault)
+            full = explain_no_space([Path(out)], fault)
+            _say(events, REFUSAL if full or isinstance(fault, TestpressError) else FAULT, full or reason)
         else:
             events.write(DONE + b"\n")
     return 0

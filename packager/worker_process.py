@@ -18,9 +18,10 @@ import psutil
 
 from device_profiles.record import Record, parse_json, parse_record
 from device_profiles.text import clean_text
+from packager.disk import explain_no_space, refuse_write, tells_of_disk
 from packager.errors import PackagingError
 from packager.scratch import MARK, Scratch
-from packager.worker import DONE, EVENT, FAULT
+from packager.worker import DONE, EVENT, FAULT, REFUSAL
 
 MOST_EVENT_BYTES = 256 * 2**20
 """of all events of one worker: the scores of a million notes take 60 MB"""
@@ -62,9 +63,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker ended: `reason` is None when all went well, else one sentence."""
+    """How a worker ended.
+
+    Attributes:
+        reason: None when all went well, else one sentence.
+        is_refusal: Whether the reason is a message of our own, which says what would be right; else the job broke.
+    """
 
     reason: str | None
+    is_refusal: bool = False
 
 
 class WorkerProcess:
@@ -85,7 +92,7 @@ class WorkerProcess:
             self._scratch.remove()
             raise
         self._buffer, self._n_read = b"", 0
-        self._is_done = self._is_distrusted = False
+        self._is_done = self._is_distrusted = self._is_refusal = False
         self._reason: str | None = None
         self._deadline = time.monotonic() + job.limits.time_s
         self._next_look = 0.0
@@ -96,8 +103,9 @@ class WorkerProcess:
         (folder / "request.json").write_text(json.dumps(self._job.request))
         (folder / "events").touch()
         self._events: BinaryIO = (folder / "events").open("rb")
+        out = Path(self._log.name).absolute().parent
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "packager.worker", self._job.target, str(folder), str(os.getpid())],
+            [sys.executable, "-P", "-m", "packager.worker", self._job.target, str(folder), str(os.getpid()), str(out)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -143,13 +151,22 @@ class WorkerProcess:
         self._kill()
         code = self._process.wait()
         self._events.close()
+        reason = self._explain_end(code)
         self._scratch.remove()
         self._cap_log()
         self._log.close()
-        if self._reason is None and not (code == 0 and self._is_done):
-            self._reason = _describe_end(code)
-        reason = self._reason
-        return Ended(None if reason is None else clean_text(reason)[:_MOST_REASON])
+        return Ended(None if reason is None else clean_text(reason)[:_MOST_REASON], self._is_refusal)
+
+    def _explain_end(self, code: int) -> str | None:
+        """Why it failed; asked while what it left is still there, since a full disk kills without a word."""
+        folders = [] if self._job.log is None else [self._job.log.parent]
+        if self._reason is not None and tells_of_disk(self._reason):
+            return self._reason
+        if self._reason is not None:
+            return explain_no_space(folders, PackagingError(self._reason)) or self._reason
+        if code == 0 and self._is_done:
+            return None
+        return explain_no_space(folders) or _describe_end(code)
 
     def _read_line(self, line: bytes) -> Any:
         word, _, text = line.partition(b" ")
@@ -157,16 +174,17 @@ class WorkerProcess:
         if word == DONE and not text:
             self._is_done = True
             return None
-        if word not in (EVENT, FAULT):
+        if word not in (EVENT, FAULT, REFUSAL):
             raise PackagingError(f"{where}: {line[:80]!r}")
         try:
             value = parse_json(text.decode(), where=where, error=PackagingError)
         except UnicodeDecodeError as fault:
             raise PackagingError(f"{where}: {fault}") from None
-        if word == FAULT:
+        if word in (FAULT, REFUSAL):
             if not isinstance(value, str):
                 raise PackagingError(f"{where}: a fault that is no text")
-            self._reason = self._reason or value
+            if self._reason is None:
+                self._reason, self._is_refusal = value, word == REFUSAL
             return None
         if not isinstance(value, dict):
             raise PackagingError(f"{where}: an event that is no object")
@@ -229,7 +247,7 @@ def _open_log(path: Path) -> BinaryIO:
         path.write_bytes(b"")
         return path.open("ab")  # so that a writer goes on at the end of a log that was cut
     except OSError as fault:
-        raise PackagingError(f"{path}: cannot be written: {fault.strerror}; choose another folder with -o") from None
+        raise refuse_write(path, fault) from None
 
 
 def _environment(scratch: Scratch) -> dict[str, str]:

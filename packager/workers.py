@@ -6,11 +6,14 @@ line by line in a file, each complete before the next begins, so that what it fi
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from packager.disk import refuse_full_disk
 from packager.errors import PackagingError
 from packager.scratch import sweep
 from packager.worker_process import Ended, Job, Limits, WorkerProcess
@@ -43,7 +46,7 @@ def run_jobs(jobs: list[Job], on_event: Callable[[int, Any], None], *, parallel:
         How each job ended, in the order of `jobs`. A failing job never raises.
 
     Raises:
-        PackagingError: A log or the system's temporary folder cannot be written.
+        PackagingError: A log or the system's temporary folder cannot be written, or a disk is full.
     """
     _sweep_once()
     ended: list[Ended] = [Ended("was not started")] * len(jobs)
@@ -54,13 +57,15 @@ def run_jobs(jobs: list[Job], on_event: Callable[[int, Any], None], *, parallel:
         while waiting or running:
             while waiting and len(running) < parallel:
                 index, job = waiting.pop(0)
-                running[index] = WorkerProcess(job)
+                with _without_interrupts():  # one between start and note would leave a worker that nobody ends
+                    running[index] = WorkerProcess(job)
                 poll_s = _FIRST_POLL_S
             for index, worker in list(running.items()):
                 over = worker.is_over()  # asked first: what it wrote before it ended is then all there to read
                 _hear(index, worker, on_event)
                 if over:
                     ended[index] = running.pop(index).close()
+                    refuse_full_disk(ended[index].reason, jobs[index].log)
             if running:
                 time.sleep(poll_s)
                 poll_s = min(POLL_S, poll_s * 1.05)
@@ -68,6 +73,16 @@ def run_jobs(jobs: list[Job], on_event: Callable[[int, Any], None], *, parallel:
         for worker in running.values():
             worker.close()
     return ended
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until the block is left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hear(index: int, worker: WorkerProcess, on_event: Callable[[int, Any], None]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from device_profiles.naming import marker_name
 from reports.comparison import Comparison
 from reports.gfm import bullet, cut, escape, fit, table
 from reports.markdown import (
@@ -21,7 +22,6 @@ from reports.markdown import (
     subject,
     title,
 )
-from reports.naming import marker_name
 
 FILE_NAME = "comment.md"
 MAX_BYTES = 65_536

@@ -11,9 +11,9 @@ import datetime as dt
 import re
 import xml.etree.ElementTree as ET
 
+from device_profiles.naming import number_repeats
 from device_profiles.text import shorten
 from reports.comparison import Comparison, describe_subject
-from reports.naming import number_repeats
 from reports.verdicts import Verdict
 
 FILE_NAME = "junit.xml"

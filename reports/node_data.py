@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from device_profiles.naming import file_stem, number_repeats
 from evaluators.evaluation import Drift
 from reports.comparison import Comparison
-from reports.naming import file_stem, number_repeats
 
 FOLDER = "drift"
 _GRAPH = "main"

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from device_profiles.naming import number_repeats
 from device_profiles.text import clean_text
 from evaluators.evaluation import Score, VariantResult
 from reports.comparison import Comparison
 from reports.metrics import HOST_METRICS, PARITY_METRICS, find_score
-from reports.naming import number_repeats
 
 FILE_NAME = "metrics.txt"
 

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 import testpress
-from testpress.cli_parts import BASELINE, DEVICE, JSON, OUT, QUIET, RECIPE, command_line, conclude, example, show, tell
+from testpress.cli_bundle import verify
+from testpress.cli_model import inspect, latency, play
+from testpress.cli_parts import (
+    BASELINE,
+    DEVICE,
+    JSON,
+    OUT,
+    QUIET,
+    RECIPE,
+    SIGN,
+    command_line,
+    conclude,
+    example,
+    limited,
+    show,
+)
 from testpress.cli_project import diff, init
+
+if TYPE_CHECKING:
+    from testpress.limits import LimitsSpec
 
 
 @click.group(
@@ -30,10 +48,19 @@ def cli() -> None:
 @DEVICE
 @OUT
 @BASELINE
+@SIGN
 @JSON
 @QUIET
+@limited
 def run(
-    recipe: Path, devices: tuple[str, ...], out: Path | None, baseline: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    baseline: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Package, evaluate, report and check: the default job.
 
@@ -44,10 +71,10 @@ def run(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read, old = read_recipe(recipe, devices=devices), load_evaluation(baseline) if baseline else None
+    read, old = read_recipe(recipe, devices=devices, limits=limits), load_evaluation(baseline) if baseline else None
     where = out or pipeline.default_out(read)
     with TerminalProgress(quiet=quiet) as progress:
-        result = pipeline.run(read, where, progress, command=command_line(), baseline=old)
+        result = pipeline.run(read, where, progress, command=command_line(), baseline=old, sign=sign)
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipe)
 
@@ -56,17 +83,27 @@ def run(
 @RECIPE
 @DEVICE
 @OUT
+@SIGN
 @JSON
 @QUIET
-def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
+@limited
+def package(
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
+) -> None:
     """Make the recipe's bundles. Exit 1 when one could not be made."""
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices)
+    read = read_recipe(recipe, devices=devices, limits=limits)
     with TerminalProgress(quiet=quiet) as progress:
-        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress)
+        outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress, sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     sys.exit(0 if all(outcome.bundle for outcome in outcomes) else 1)
 
@@ -88,22 +125,32 @@ def package(recipe: Path, devices: tuple[str, ...], out: Path | None, as_json: b
 )
 @JSON
 @QUIET
+@limited
 def evaluate(
-    recipe: Path, files: tuple[str, ...], devices: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool
+    recipe: Path,
+    files: tuple[str, ...],
+    devices: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
 ) -> None:
     """Evaluate the packaged bundles, and any bundle, .tflite or .mlpackage named beside them."""
     from device_profiles.record import dump_json
+    from evaluators.errors import EvaluationError
     from packager.storage import write_text_atomically
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices)
+    read = read_recipe(recipe, devices=devices, limits=limits)
     path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
     with TerminalProgress(quiet=quiet) as progress:
         evaluation = pipeline.evaluate_recipe(read, path.parent, files, progress, command=command_line())
     write_text_atomically(path, dump_json(evaluation))
     show(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
+    if (nothing := summary.describe_nothing(evaluation)) is not None:
+        raise EvaluationError(nothing)
 
 
 @cli.command(epilog=example("testpress report testpress-out/evaluation.json --baseline main/evaluation.json"))
@@ -141,9 +188,6 @@ def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json:
     conclude(comparison, recipe)
 
 
-_MODEL = click.argument("file", metavar="FILE")
-
-
 @cli.command(epilog=example("testpress devices pixel-8"))
 @click.argument("device", required=False, metavar="[ID]")
 @JSON
@@ -160,80 +204,6 @@ def devices(device: str | None, as_json: bool) -> None:
         show(profile.model_dump(mode="json") if as_json else phones.phone_text(profile), as_json)
 
 
-@cli.command(epilog=example("testpress inspect testpress-out/bundles/coreml-float32 --ranges --audio piano.wav"))
-@_MODEL
-@click.option("--ranges", is_flag=True, help="Run a Core ML model: the range of every op, and if float16 can hold it.")
-@click.option(
-    "--against", metavar="FILE", help="Run two Core ML models: where FILE's values and those of the other part."
-)
-@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="What to run on; else random values.")
-@click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Audio contract of a bare model file.")
-@click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at.")
-@click.option("--all", "show_all", is_flag=True, help="List every op that ran, not only the twenty that matter most.")
-@JSON
-@QUIET
-def inspect(file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Show what is in a .tflite, .mlpackage, .mlmodel or bundle: inputs, outputs, ops, precision, floor.
-
-    With --ranges or --against, show what its ops do at work instead. Exit 1 when a file of a bundle is not what its
-    manifest says.
-    """
-    from testpress import inspection
-    from testpress.model_file import locate_model
-
-    if _watches(ranges, show_all, **options):
-        _watch(file, show_all, as_json, quiet, **options)
-        return
-    found = inspection.inspect_model(locate_model(file))
-    show(found.model_dump(mode="json") if as_json else inspection.as_text(found), as_json)
-    if found.hash_faults:
-        tell(f"testpress: {file}: {len(found.hash_faults)} files are not what the manifest says")
-        sys.exit(1)
-
-
-@cli.command(
-    epilog=example("testpress latency testpress-out/bundles/tflite-float32 --device pixel-8 --device galaxy-a14")
-)
-@_MODEL
-@click.option("--device", "devices", multiple=True, required=True, metavar="ID", help="A phone; may be given again.")
-@click.option("--all", "show_all", is_flag=True, help="List every op, not only the ten dearest.")
-@JSON
-def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool) -> None:
-    """Predict latency and memory of a model on phones, with intervals, and which ops cost most. Nothing is run."""
-    from device_profiles.profile import read_profile
-    from testpress import latency as costs
-    from testpress.model_file import locate_model
-
-    predicted = costs.predict_costs(locate_model(file), [read_profile(device) for device in devices])
-    text = costs.as_text(predicted, top=None if show_all else costs.TOP_OPS)
-    show(predicted.model_dump(mode="json") if as_json else text, as_json)
-
-
-@cli.command(
-    epilog=example("testpress play testpress-out/bundles/coreml-float16 --audio piano.wav --notes -o outputs.npz")
-)
-@_MODEL
-@click.option("--audio", required=True, type=click.Path(path_type=Path), metavar="FILE", help="WAV, FLAC, OGG or MP3.")
-@click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Audio contract of a bare model file.")
-@click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at.")
-@click.option("--notes", is_flag=True, help="Find note events in the outputs note and onset.")
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Outputs as .npz.")
-@JSON
-@QUIET
-def play(file: str, out: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Run a bundle, .tflite, .mlpackage or .mlmodel on audio, on this machine."""
-    from testpress import playback, playing
-    from testpress.progress import TerminalProgress
-    from testpress.terms import make_order
-
-    order = make_order(file, **options)
-    with TerminalProgress(quiet=quiet) as progress:
-        played = playing.play(order, lambda done, total: progress.stage("play", done, total))
-    if out is not None:
-        playing.save_outputs(played, out)
-    show(played.summary.model_dump(mode="json") if as_json else playback.as_text(played.summary, out), as_json)
-
-
 @cli.command(epilog=example("testpress doctor"))
 @JSON
 def doctor(as_json: bool) -> None:
@@ -248,29 +218,5 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if found.ready else 1)
 
 
-def _watches(ranges: bool, show_all: bool, **options: Any) -> bool:
-    """Whether `inspect` is to run the model; what makes no sense together is refused."""
-    if ranges and options["against"] is not None:
-        raise click.UsageError("--ranges watches one model and --against two; give one of them")
-    if ranges or options["against"] is not None:
-        if options["audio"] is None and (options["recipe"] or options["sample_rate"]):
-            raise click.UsageError("--recipe and --sample-rate say how --audio is heard; give --audio")
-        return True
-    if show_all or any(value is not None for value in options.values()):
-        raise click.UsageError("--audio, --recipe, --sample-rate and --all go with --ranges or --against")
-    return False
-
-
-def _watch(file: str, show_all: bool, as_json: bool, quiet: bool, **options: Any) -> None:
-    from testpress import observation, watching
-    from testpress.progress import TerminalProgress
-
-    request = watching.make_request(file, **options)
-    with TerminalProgress(quiet=quiet) as progress:
-        found = watching.watch(request, lambda done, total: progress.stage("run", done, total))
-    text = observation.as_text(found, top=None if show_all else observation.TOP_OPS)
-    show(found.model_dump(mode="json") if as_json else text, as_json)
-
-
-for _command in (init, diff):
+for _command in (init, diff, verify, inspect, latency, play):
     cli.add_command(_command)

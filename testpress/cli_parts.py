@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import sys
@@ -24,8 +25,33 @@ OUT = click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR"
 BASELINE = click.option(
     "--baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="An earlier evaluation.json."
 )
+SIGN = click.option(
+    "--sign", type=click.Path(path_type=Path), metavar="KEY", help="Sign bundles with an elliptic-curve private key."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to standard output.")
+_LIMIT_TIME = click.option(
+    "--limit-time", type=click.FloatRange(0.1, 30 * 86400), metavar="SECONDS", help="What one worker may take."
+)
+_LIMIT_MEMORY = click.option(
+    "--limit-memory", metavar="SIZE", help="What one worker may use, its children included, for example 8GiB."
+)
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+
+
+def limited(command: Any) -> Any:
+    """The options --limit-time and --limit-memory, handed to a command as one `limits`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, limit_time: float | None, limit_memory: str | None, **options: Any) -> Any:
+        from device_profiles.record import parse_record
+        from testpress.errors import RecipeError
+        from testpress.limits import LimitsSpec
+
+        said = {"time_s": limit_time, "memory": limit_memory}
+        limits = parse_record(said, LimitsSpec, where="--limit-time, --limit-memory", error=RecipeError)
+        return command(*args, limits=limits, **options)
+
+    return _LIMIT_TIME(_LIMIT_MEMORY(wrapped))
 
 
 def example(command: str) -> str:

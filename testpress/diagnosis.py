@@ -57,6 +57,7 @@ class Requirement:
 
 REQUIREMENTS = (
     Requirement("click", "click", "the command itself", oldest="8.1"),
+    Requirement("cyclonedx-python-lib", "cyclonedx", "bills of materials of bundles", oldest="11.12", below="12"),
     Requirement("jinja2", "jinja2", "HTML reports", oldest="3.1"),
     Requirement("mir_eval", "mir_eval", "scores of note transcription", oldest="0.8"),
     Requirement(
@@ -85,6 +86,12 @@ REQUIREMENTS = (
     Requirement(
         "litert-torch", "litert_torch", "PyTorch to TFLite", "torch", "0.10.0", default_job=False
     ),
+    Requirement(
+        "model-signing", "model_signing", "signing bundles and verifying signatures", "sign",
+        oldest="1.0.1", below="1.2", default_job=False,
+    ),
+    Requirement("sigstore", "sigstore", "the same: model-signing needs it", "sign", oldest="3.6.7", default_job=False),
+    Requirement("pyOpenSSL", "OpenSSL", "the same: model-signing needs it", "sign", oldest="23", default_job=False),
     Requirement(
         "basic-pitch", "basic_pitch", "the example's model", tried="0.4.0",
         install="pip install --no-deps basic-pitch==0.4.0",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+from pathlib import Path
 
 import click
 
@@ -14,6 +16,10 @@ from testpress.cli_parts import tell
 def run_arguments() -> int:
     """Run what `sys.argv` says and return the exit code; `KeyboardInterrupt` is for the caller."""
     try:
+        for word in (*sys.argv[1:], str(Path.cwd())):
+            if any("\ud800" <= sign <= "\udfff" for sign in word):  # what Python makes of bytes it cannot decode
+                tell(f"testpress: {word}: holds bytes that are no UTF-8 text; rename it")
+                return 1
         result = cli.main(prog_name="testpress", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except SystemExit as end:

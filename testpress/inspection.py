@@ -66,6 +66,8 @@ class Inspection(Record):
     """what plays it on this machine, tried with one call on zeros; none where it cannot be played here"""
     not_playable: str | None
     """why it cannot be played here"""
+    not_known: str | None = None
+    """why it is not known whether it can be played here"""
     manifest: Manifest | None
     """of a bundle"""
     hash_faults: tuple[str, ...]
@@ -73,7 +75,12 @@ class Inspection(Record):
 
 
 def inspect_model(model: ModelFile) -> Inspection:
-    """Read a model file and, for a bundle, hold every file against its hash.
+    """Read a model file and try to play it; errors as `read_facts`'s."""
+    return try_to_play(read_facts(model), model)
+
+
+def read_facts(model: ModelFile) -> Inspection:
+    """Read a model file and, for a bundle, hold every file against its hash. Nothing is run.
 
     Raises:
         TestpressError: The file is damaged.
@@ -85,7 +92,6 @@ def inspect_model(model: ModelFile) -> Inspection:
     except TestpressError as fault:
         text = str(fault) if str(model.path) in str(fault) else f"{model.path}: {fault}"
         raise EvaluationError("\n".join([text, *faults])) from fault
-    runtime, reason = _try_to_play(model)
     manifest = model.bundle.manifest if model.bundle else None
     return Inspection(
         file=str(model.path),
@@ -101,15 +107,16 @@ def inspect_model(model: ModelFile) -> Inspection:
         expanded_weight_bytes=graph.expanded_weight_bytes,
         peak_activation_bytes=graph.peak_activation_bytes,
         floor=floor,
-        runtime=runtime,
-        not_playable=reason,
+        runtime=None,
+        not_playable=None,
+        not_known="one call on zeros did not come to its end",
         manifest=manifest,
         hash_faults=faults,
     )
 
 
-def _try_to_play(model: ModelFile) -> tuple[str | None, str | None]:
-    """The runtime, or why it does not play the model.
+def try_to_play(facts: Inspection, model: ModelFile) -> Inspection:
+    """The facts with the runtime that plays the model here, or why none does.
 
     One call is made, on zeros: TFLite finds out that a kernel is missing only then.
     """
@@ -117,8 +124,8 @@ def _try_to_play(model: ModelFile) -> tuple[str | None, str | None]:
         emulator = open_model(model.path)
         emulator.run({name: np.zeros(tensor.shape, tensor.dtype) for name, tensor in emulator.inputs.items()})
     except EvaluationError as fault:
-        return None, " ".join(str(fault).split())
-    return emulator.runtime, None
+        return facts.model_copy(update={"not_playable": " ".join(str(fault).split()), "not_known": None})
+    return facts.model_copy(update={"runtime": emulator.runtime, "not_known": None})
 
 
 def _kinds(graph: Graph) -> tuple[OpKind, ...]:
@@ -228,7 +235,7 @@ def _model_rows(found: Inspection) -> list[tuple[str, str]]:
         ("activations", f"{format_number(found.peak_activation_bytes, 'bytes')} alive at most"),
         ("multiply-adds", f"{found.macs / 1e6:.1f} million a call"),
         ("floor", f"{floor}: {found.floor.because}"),
-        ("plays here", f"yes, on {found.runtime}" if found.runtime else f"NO: {found.not_playable}"),
+        ("plays here", _playing_text(found)),
     ]
     if found.dynamic_ops:
         rows.append(
@@ -239,6 +246,12 @@ def _model_rows(found: Inspection) -> list[tuple[str, str]]:
         if names:
             rows.append((f"{origin} ops", f"{', '.join(names)}: {need}"))
     return rows
+
+
+def _playing_text(found: Inspection) -> str:
+    if found.not_known is not None:
+        return f"not known: {found.not_known}"
+    return f"yes, on {found.runtime}" if found.runtime else f"NO: {found.not_playable}"
 
 
 def _ops_text(kinds: Sequence[OpKind]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_profiles.files import find_kind, is_file, is_folder
 from evaluators.emulators import SUFFIXES
 from evaluators.errors import EvaluationError
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
 from packager.model import resolve_path
+from packager.storage import list_files
 
 _RIGHT = "right is a bundle folder, a .tflite file, an .mlpackage folder or an .mlmodel file"
 
@@ -41,33 +43,40 @@ def locate_model(name: str) -> ModelFile:
         TestpressError: Nothing is there, it is no model a phone runs, or the bundle's manifest is faulty.
     """
     path = resolve_path(name, Path.cwd()) if name.startswith("pkg://") else Path(name)
-    if path.name == MANIFEST_NAME and path.is_file():
+    if path.name == MANIFEST_NAME and is_file(path):
         path = path.parent
-    if not path.exists():
+    kind = find_kind(path)
+    if kind == "missing":
         raise EvaluationError(f"{path}: no such file or folder; {_RIGHT}")
-    if (path / MANIFEST_NAME).is_file() and path.suffix not in SUFFIXES:
+    if kind == "folder" and is_file(path / MANIFEST_NAME) and path.suffix not in SUFFIXES:
         return _in_bundle(path)
     format_ = SUFFIXES.get(path.suffix)
     if format_ is None:
         raise EvaluationError(f"{path}: {_what_it_is(path)}")
-    if (path.suffix == ".mlpackage") != path.is_dir():
-        found, right = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
-        raise EvaluationError(f"{path}: is {found}; right for {path.suffix} is {right}")
+    right = "folder" if path.suffix == ".mlpackage" else "file"
+    if kind != right:
+        found = "no regular file" if kind == "other" else f"a {kind}"
+        raise EvaluationError(f"{path}: is {found}; right for {path.suffix} is a {right}")
+    if kind == "folder":
+        list_files(path)  # a link in it, which leads who knows where, is refused before anything is opened
     return ModelFile(path, format_, None)
 
 
 def _in_bundle(path: Path) -> ModelFile:
     bundle = read_bundle(path)
-    if not bundle.model_path.exists():
+    list_files(path)
+    if find_kind(bundle.model_path) == "missing":
         raise EvaluationError(f"{path}: the manifest names {bundle.manifest.file}, which is not in the bundle")
     return ModelFile(bundle.model_path, bundle.manifest.format, bundle)
 
 
 def _what_it_is(path: Path) -> str:
-    if path.is_dir():
-        bundles = sorted(found.parent for found in path.glob(f"**/{MANIFEST_NAME}"))
+    if is_folder(path):
+        # No deeper than bundles lie in an output folder: the folder named may be that of the whole disk.
+        places = (*path.glob(f"*/{MANIFEST_NAME}"), *path.glob(f"bundles/*/{MANIFEST_NAME}"))
+        bundles = sorted(found.parent for found in places)
         if bundles:
             return f"holds bundles, name one of them: {', '.join(map(str, bundles[:8]))}"
-        if (path / "saved_model.pb").is_file():
+        if is_file(path / "saved_model.pb"):
             return "a TensorFlow SavedModel; package it first, with a recipe"
     return _OTHERS.get(path.suffix, f"not a model that phones run; {_RIGHT}")

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import testpress
 from device_profiles.record import dump_json
 from evaluators.dataset_factory import locate_dataset
-from evaluators.datasets import Dataset
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
-from evaluators.evaluate import Assignment, check_inputs, evaluate
+from evaluators.evaluate import Assignment, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
-from evaluators.inputs import store_windows
+from evaluators.inputs import LONG
+from evaluators.preparation import Prepared, prepare_dataset
 from evaluators.subjects import Subject, from_packaged, from_path
 from evaluators.task import load_task
+from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
 from packager.model import ModelSource, find_source, resolve_path
-from packager.package import Order, Packaged, find_finished, folder, key, package
+from packager.package import Order, Packaged, folder, is_outdated, key, package
+from packager.signatures import check_private_key, sign_bundle
 from packager.storage import lock_folder, write_text_atomically
+from packager.workers import DEFAULT_LIMITS
 from reports.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
 from testpress.recipe import Recipe, need_audio, need_task
@@ -59,7 +62,13 @@ def default_out(recipe: Recipe) -> Path:
 
 
 def run(
-    recipe: Recipe, out: Path, progress: Progress, *, command: str, baseline: Evaluation | None = None
+    recipe: Recipe,
+    out: Path,
+    progress: Progress,
+    *,
+    command: str,
+    baseline: Evaluation | None = None,
+    sign: Path | None = None,
 ) -> RunResult:
     """The default job: package, evaluate, report, check.
 
@@ -69,6 +78,7 @@ def run(
         progress: Who is told.
         command: What reproduces this, for the report.
         baseline: An earlier evaluation to compare with.
+        sign: A private key to sign the bundles with.
 
     Raises:
         TestpressError: The user can mend it.
@@ -76,7 +86,7 @@ def run(
     with lock_folder(out):
         need_audio(recipe)
         need_task(recipe)
-        packaged = _package(recipe, out, progress)
+        packaged = _package(recipe, out, progress, sign)
         _refuse_nothing(packaged)
         for failed in (outcome for outcome in packaged if outcome.bundle is None):
             progress.say(f"{failed.variant.name} failed: {failed.reason} (log: {failed.log})")
@@ -89,10 +99,33 @@ def run(
     return RunResult(packaged, evaluation, path, report, comparison)
 
 
-def package_recipe(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
-    """Make the recipe's bundles; one that fails is an outcome, not an exception."""
+def package_recipe(recipe: Recipe, out: Path, progress: Progress, *, sign: Path | None = None) -> list[Packaged]:
+    """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
     with lock_folder(out):
-        return _package(recipe, out, progress)
+        return _package(recipe, out, progress, sign)
+
+
+def remake_bundle(recipe: Recipe, variant: str, out: Path, progress: Progress) -> Packaged:
+    """Make one of the recipe's bundles anew.
+
+    Args:
+        recipe: What the bundle is said to be made of.
+        variant: Its name.
+        out: An empty folder.
+        progress: Who is told.
+
+    Raises:
+        TestpressError: The recipe makes no such bundle, or the user can mend something else.
+    """
+    wanted = tuple(one for one in recipe.variants if one.name == variant)
+    if not wanted:
+        names = ", ".join(one.name for one in recipe.variants)
+        raise PackagingError(f"{recipe.path}: makes no bundle {variant!r}, only {names}; name its own recipe")
+    order = replace(_order(recipe, out, progress), variants=wanted)
+    progress.stage("remake", 0, 1)
+    (outcome,) = package(order)
+    progress.stage("remake", 1, 1)
+    return outcome
 
 
 def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: Progress, *, command: str) -> Evaluation:
@@ -115,32 +148,35 @@ def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: P
 
 
 def _packaged_subjects(recipe: Recipe, out: Path, progress: Progress) -> list[Subject]:
-    """The recipe's bundles that are there and up to date; says which are not."""
+    """The recipe's bundles that are there and up to date, damaged ones too; says which are not."""
     order, subjects = _order(recipe, out, progress), []
     for variant in recipe.variants:
-        bundle = find_finished(folder(order, variant), key(order, variant))
-        if bundle is not None:
-            subjects.append(from_path(bundle.path))
+        path = folder(order, variant)
+        packaged = (path / MANIFEST_NAME).is_file()
+        if packaged and not is_outdated(path, key(order, variant)):
+            subjects.append(from_path(path))
         else:
-            state = "is out of date" if folder(order, variant).is_dir() else "is not packaged"
+            state = "is out of date" if packaged else "is not packaged"
             progress.say(f"{variant.name} {state} and left out; testpress package {recipe.path} makes it")
     return subjects
 
 
-def _read_dataset(recipe: Recipe, out: Path, progress: Progress) -> Dataset:
-    task, audio = need_task(recipe), need_audio(recipe)
+def _read_dataset(recipe: Recipe, out: Path, progress: Progress) -> Prepared:
+    said, audio = need_task(recipe), need_audio(recipe)
+    task = load_task(said.kind)
+    check_outputs(task, recipe.written.model)
     progress.stage("read the dataset", 0, 1)
-    manifest = locate_dataset(task.dataset, recipe.folder, out)
-    dataset = check_inputs(load_task(task.kind), recipe.written.model, audio=audio, manifest=manifest)
+    manifest = locate_dataset(said.dataset, recipe.folder, out)
+    prepared = prepare_dataset(manifest, task=task, audio=audio, out=out, limits=recipe.limits.over(LONG))
     progress.stage("read the dataset", 1, 1)
-    return dataset
+    return prepared
 
 
 def _order(recipe: Recipe, out: Path, progress: Progress) -> Order:
     windows = None
     if recipe.written.task is not None and recipe.written.audio is not None:
-        dataset = _read_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
-        windows = store_windows(dataset, recipe.written.audio, out / "cache").path
+        prepared = _read_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
+        windows = prepared.find_windows(out).path
     return Order(
         source=_source(recipe),
         audio=recipe.written.audio,
@@ -150,6 +186,7 @@ def _order(recipe: Recipe, out: Path, progress: Progress) -> Order:
         windows=windows,
         windows_key=None if windows is None else windows.parent.name,
         numerics=NUMERICS,
+        limits=recipe.limits.over(DEFAULT_LIMITS),
     )
 
 
@@ -157,7 +194,9 @@ def _source(recipe: Recipe) -> ModelSource:
     return find_source(recipe.written.model, recipe.folder)
 
 
-def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
+def _package(recipe: Recipe, out: Path, progress: Progress, sign: Path | None) -> list[Packaged]:
+    if sign is not None:
+        check_private_key(sign)  # told before minutes of conversion, not after
     order, done, total = _order(recipe, out, progress), 0, len(recipe.variants)
     progress.stage("package", 0, total)
 
@@ -166,7 +205,11 @@ def _package(recipe: Recipe, out: Path, progress: Progress) -> list[Packaged]:
         done += 1
         progress.stage("package", done, total)
 
-    return package(order, on_done=on_done)
+    outcomes = package(order, on_done=on_done)
+    if sign is not None:
+        for bundle in (outcome.bundle for outcome in outcomes if outcome.bundle is not None):
+            progress.say(f"{bundle.manifest.variant} is signed: {sign_bundle(bundle, sign)}")
+    return outcomes
 
 
 def _refuse_nothing(outcomes: Sequence[Packaged]) -> None:
@@ -192,6 +235,7 @@ def _evaluate(
         subjects=subjects,
         devices=recipe.profiles,
         out=out,
+        limits=recipe.limits.over(LONG),
     )
     findings = evaluate(assignment, progress.stage)
     return Evaluation(

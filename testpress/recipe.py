@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from packager.package import Variant
 from reports.budgets import Budget
 from reports.metrics import HOST_METRICS, PARITY_METRICS, PHONE_METRICS, SIZE_METRICS
 from testpress.errors import RecipeError
+from testpress.limits import LimitsSpec
 
 
 class DevicesSpec(Record):
@@ -70,6 +72,8 @@ class RecipeFile(Record):
     """the [task] section; packaging alone can do without"""
     budgets: tuple[Budget, ...] = ()
     """one [[budgets]] table a budget"""
+    limits: LimitsSpec | None = None
+    """the [limits] section: what one worker may use"""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,14 @@ class Recipe:
         written: Its contents.
         profiles: The phones it names.
         variants: Formats and precisions to package, in the recipe's order.
+        limits: What one worker may use: as the command line says, else as the recipe does.
     """
 
     path: Path
     written: RecipeFile
     profiles: tuple[DeviceProfile, ...]
     variants: tuple[Variant, ...]
+    limits: LimitsSpec = dataclasses.field(default_factory=LimitsSpec)
 
     @property
     def folder(self) -> Path:
@@ -133,17 +139,18 @@ def need_task(recipe: Recipe) -> TaskSpec:
     return recipe.written.task
 
 
-def read_recipe(path: Path, *, devices: tuple[str, ...] = ()) -> Recipe:
+def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec | None = None) -> Recipe:
     """Read a recipe and check every name in it.
 
     Args:
         path: The TOML file.
         devices: Phones to use instead of the recipe's.
+        limits: What the command line says of workers' limits.
 
     Raises:
         RecipeError: The file is missing or faulty, or names an unknown phone, precision or task; one line a fault.
     """
-    written = read_toml(path, RecipeFile, error=RecipeError)
+    written, said = read_toml(path, RecipeFile, error=RecipeError), limits or LimitsSpec()
     faults: list[str] = []
     profiles = []
     base = Path() if devices else path.parent  # a shell's paths start where the shell stands
@@ -163,7 +170,7 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = ()) -> Recipe:
         faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")
     if faults:
         raise RecipeError("\n".join(faults))
-    return Recipe(path, written, tuple(profiles), variants)
+    return Recipe(path, written, tuple(profiles), variants, said.or_else(written.limits or LimitsSpec()))
 
 
 def _collect(faults: list[str], where: str, check: Any) -> Any:

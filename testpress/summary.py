@@ -110,6 +110,14 @@ def evaluation_text(evaluation: Evaluation, path: Path) -> str:
     return f"{evaluation_table(evaluation)}\n\nevaluation: {path}"
 
 
+def describe_nothing(evaluation: Evaluation) -> str | None:
+    """One sentence where not one row of an evaluation has a result, which is no success; else None."""
+    if any(variant.failure is None for variant in evaluation.variants):
+        return None
+    count = "the one row" if len(evaluation.variants) == 1 else f"all {len(evaluation.variants)} rows"
+    return f"nothing was evaluated: {count} failed; the reason stands in each row"
+
+
 def evaluation_table(evaluation: Evaluation) -> str:
     """One line a variant: what the task scores, if anything, worst error, size, time on this machine."""
     metric = next(iter(evaluation.source.scores), None)

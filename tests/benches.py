@@ -76,6 +76,7 @@ def make_bench(folder: Path, *, limits: Limits | None = None) -> Bench:
     return Bench(
         dataset=manifest,
         dataset_sha256=dataset.sha256,
+        clips=tuple(clip.id for clip in dataset.clips),
         task="note_transcription",
         audio=AUDIO,
         state={},

@@ -25,7 +25,20 @@ from tiny_tflite import GAIN, WINDOW_SAMPLES, write_bundle, write_chain, write_f
 
 pytestmark = pytest.mark.tflite
 
-VERBS = ("run", "report", "check", "init", "diff", "devices", "inspect", "latency", "play", "doctor")
+VERBS = (
+    "run",
+    "package",
+    "report",
+    "check",
+    "init",
+    "diff",
+    "verify",
+    "devices",
+    "inspect",
+    "latency",
+    "play",
+    "doctor",
+)
 
 
 def invoke(*arguments: object) -> Result:

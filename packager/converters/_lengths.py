@@ -8,7 +8,6 @@ what it was for the example, and only running the model tells.
 from __future__ import annotations
 
 import functools
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from packager.mlpackage import save_package
 from packager.names import find_native
 from packager.rewrites.torch import rewrite_program
 from packager.sources.torch import TorchSource
+from packager.storage import temporary_folder
 
 _CLOSE = 1e-3
 """the largest error over the largest value from which on a length is wrong: float32 in another order is far below"""
@@ -136,8 +136,8 @@ def _find_fault(model: Any, context: Context) -> str | None:
     """What is wrong with a float32 model at some length; None where nothing is, or nothing can run it."""
     if context.numerics is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="testpress-") as folder:
-        path = Path(folder) / "Model.mlpackage"
+    with temporary_folder() as folder:
+        path = folder / "Model.mlpackage"
         save_package(model.get_spec(), Path(model.weights_dir), path)
         for trial in context.other_lengths:
             try:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import json
 import os
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from packager.diagnosis import describe_fault
 from packager.errors import PackagingError
+from packager.sources.keras_archives import read_config
+from packager.sources.keras_objects import check_objects
 from packager.sources.native_calls import NativeCall, NativeInput
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
-
-_OWN_MODULES = {"keras", "tf_keras", "tensorflow", "builtins"}
 
 
 def import_keras() -> Any:
@@ -44,19 +42,14 @@ def load_keras_file(path: Path, *, trust: bool) -> Any:
         trust: Whether code in it may run: Lambda layers are stored as Python bytecode.
 
     Raises:
-        PackagingError: It holds code and is not trusted, or neither Keras can load it.
+        PackagingError: It holds code and is not trusted, leads to other files, or neither Keras can load it.
     """
-    config = _read_config(path)
-    if not trust and _holds_code(config):
-        raise PackagingError(
-            f"{path}: holds a Lambda layer, which is stored as Python code that runs when the model is loaded; if you "
-            "trust whoever made it, say trust = true in the recipe's [model] section"
-        )
+    config = read_config(path)
+    if not trust:
+        check_objects(config, path)
     faults = []
     for name, load in (("Keras 3", _load_with_keras_3), ("Keras 2", _load_with_keras_2)):
         try:
-            if name == "Keras 2" and not trust:
-                _check_modules(path, config)
             return load(path, trust)
         except Exception as fault:  # noqa: BLE001  the other Keras may load it; both faults are told below
             faults.append(f"{name}: {describe_fault(fault)}")
@@ -76,45 +69,6 @@ def _load_with_keras_2(path: Path, trust: bool) -> Any:
     import tf_keras
 
     return tf_keras.models.load_model(str(path), compile=False, safe_mode=not trust)
-
-
-def _read_config(path: Path) -> Any:
-    """The architecture as the file tells it; None where it tells none, which is for the loaders to say."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read("config.json"))
-        import h5py  # type: ignore[import-untyped]
-
-        with h5py.File(path, "r") as file:
-            text = file.attrs.get("model_config")
-            return None if text is None else json.loads(text)
-    except (OSError, KeyError, ValueError) as fault:
-        raise PackagingError(
-            f"{path}: not a Keras model; it may be damaged, or hold weights only: {describe_fault(fault)}"
-        ) from fault
-
-
-def _tables(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, Mapping):
-        yield value
-        for inner in value.values():
-            yield from _tables(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _tables(inner)
-
-
-def _holds_code(config: Any) -> bool:
-    return any(table.get("class_name") in {"Lambda", "__lambda__"} for table in _tables(config))
-
-
-def _check_modules(path: Path, config: Any) -> None:
-    """Keras 2 imports any module that a file names, and calls what is in it."""
-    for table in _tables(config):
-        module = table.get("module")
-        if isinstance(module, str) and module.partition(".")[0] not in _OWN_MODULES:
-            raise PackagingError(f"{path}: names the module {module!r}; Keras 2 would import it: say trust = true")
 
 
 def is_keras_model(value: Any) -> bool:

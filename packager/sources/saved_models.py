@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,32 @@ from device_profiles.record import suggest
 from packager.errors import PackagingError
 from packager.model import ModelSpec
 from packager.sources.native_calls import NativeCall, wrap_function, wrap_signature
+from packager.sources.saved_graphs import check_saved_model
 
 DEFAULT_SIGNATURES = ("serving_default", "serve")
 """TensorFlow's name, and the endpoint of Keras 3"""
 
 
-def load_saved_model(tf: Any, path: Path) -> Any:
+def load_saved_model(tf: Any, path: Path, *, trust: bool) -> Any:
     """The loaded object of a SavedModel.
 
+    Args:
+        tf: TensorFlow.
+        path: The folder.
+        trust: Whether its graph may open files, call Python and the like.
+
     Raises:
-        PackagingError: There is none, or TensorFlow cannot load it.
+        PackagingError: There is none, it needs trust, or TensorFlow cannot load it.
     """
-    if not (path / "saved_model.pb").is_file():
+    if not (path / "saved_model.pb").is_file():  # the loader would take a saved_model.pbtxt, and reads the .pb first
         raise PackagingError(f"{path}: not a SavedModel: there is no saved_model.pb in it")
+    loader: Any = importlib.import_module("tensorflow.python.saved_model.loader_impl")
     try:
+        if not trust:
+            check_saved_model(loader.parse_saved_model(str(path)), path)
         return tf.saved_model.load(str(path))
+    except PackagingError:
+        raise
     except Exception as fault:
         first = str(fault).strip().splitlines() or ["no message"]
         raise PackagingError(

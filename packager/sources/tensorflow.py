@@ -27,6 +27,7 @@ from packager.sources.native_calls import (
     with_examples,
     wrap_function,
 )
+from packager.sources.saved_graphs import check_graph
 from packager.sources.saved_models import choose_signature, load_saved_model
 
 
@@ -96,6 +97,8 @@ def load(source: ModelSource, audio: AudioContract | None) -> TensorFlowSource:
     heard = find_audio_input(shapes, source.spec, audio, where=where)
     renamed = {name: AUDIO if name == heard else safe_name(name) for name in shapes}
     function, call = _trace(native, renamed, shapes, source.spec, where)
+    if source.factory is None and not source.spec.trust:  # what a layer traced to is looked at too, before it runs
+        check_graph(function.graph.as_graph_def(), where)
     tensors = {name: _describe(tensor) for name, tensor in function.structured_outputs.items()}
     check_outputs(source.spec, {name: tensor.shape for name, tensor in tensors.items()}, where=where)
     return TensorFlowSource(
@@ -134,7 +137,7 @@ def _find_call(source: ModelSource, where: str) -> NativeCall:
     tf = import_tensorflow()
     if source.path.suffix in SUFFIXES:
         return wrap_keras(load_keras_file(source.path, trust=source.spec.trust))
-    return choose_signature(load_saved_model(tf, source.path), source.spec, where=where)
+    return choose_signature(load_saved_model(tf, source.path, trust=source.spec.trust), source.spec, where=where)
 
 
 def _call_factory(source: ModelSource, where: str) -> NativeCall:

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from packager.errors import PackagingError
+
 _NAME = re.compile(r"[\w.:$#/+ -]*")
 """what names of tensors, modules and ops may be made of: names end up in Python that torch generates"""
 
@@ -58,9 +60,32 @@ _IMPORTS = frozenset({"__enum__", "default_factory_module"})
 _FILE_OPS = re.compile(r"\b(from_file|save)\b|\bgetattr\b(?!\([\w.() ]+, \"[^\"\\]*\"\))")
 """ops that open files, in TorchScript; and `getattr` other than TorchScript writes it, as it could spell their names"""
 
+_NAMESPACES = (
+    "aten|prims?|_?quantized|quantized_decomposed|sparse|mkl(dnn(_prepacked)?)?|onednn|prepacked|torch(audio|vision)"
+)
+"""whose ops compute; others talk to processes, read what a debugger left, or are whatever somebody registered"""
+
+_HIGHER_ORDER = re.compile(
+    "associative_scan|cond|flex_attention|hints_wrapper|invoke_subgraph|map_impl|out_dtype|scan|strict_mode|"
+    "tag_activation_checkpoint|while_loop|wrap|wrap_activation_checkpoint|wrap_with_autocast|wrap_with_set_grad_enabled"
+)
+"""ops on functions of the same program; others call compiled libraries and objects"""
+
+_FOREIGN = re.compile(rf"\bops\.(?!(?:{_NAMESPACES})\.)\w+|\btorch\.classes\.(?!(?:quantized|rnn|sparse|mkldnn)\b)\w+")
+"""in TorchScript: ops of other namespaces, and objects of C++ other than packed weights"""
+
 
 class HoldsCodeError(pickle.UnpicklingError):
     """A file would run code of its own; the message says what it holds."""
+
+
+_DEEPEST = 100
+_MOST_OPERATORS = 1000
+_TOKEN = re.compile(
+    r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<opens>[(\[{])|(?P<closes>[)\]}])|(?P<end>(?<!\\)\n)|(?P<comma>,)
+    |(?P<operator>[-+*/%<>=!&|^~@.]|\b(?:not|and|or|if|else|lambda)\b|\n[ ]{400})""",
+    re.VERBOSE,
+)
 
 
 def load_program(path: Path, *, trust: bool) -> Any:
@@ -103,10 +128,36 @@ def load_script(path: Path, *, trust: bool) -> Any:
         reader = torch._C.PyTorchFileReader(str(path))  # which torch.jit.load reads with: both see the same
         for name in reader.get_all_records():
             code = name.lower().endswith(".py")  # it finds x.PY too where it is asked for x.py
-            found = _FILE_OPS.search(reader.get_record(name).decode()) if code else None
-            if found:
+            text = reader.get_record(name).decode() if code else ""
+            if _is_deep(text):
+                raise PackagingError(
+                    f"{path}: its {name} is nested too deep for torch to read it; it was not made by torch"
+                )
+            if found := _FILE_OPS.search(text):
                 raise HoldsCodeError(f"TorchScript with {found[0]!r}, which can open files")
+            if found := _FOREIGN.search(text):
+                raise HoldsCodeError(f"TorchScript with {found[0]!r}, which is no op that only computes")
     return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+
+
+def _is_deep(text: str) -> bool:
+    """Whether a statement of TorchScript has so many brackets and operators that torch's parser would end the process.
+
+    It calls itself for each; torch writes one operation a line.
+    """
+    operators = [0]  # a number for each open bracket; a comma begins another part of a flat list
+    for token in _TOKEN.finditer(text):
+        if token["opens"]:
+            operators.append(0)
+        elif token["closes"] and len(operators) > 1:
+            operators.pop()
+        elif token["operator"]:
+            operators[-1] += 1
+        elif token["comma"] or (token["end"] and len(operators) == 1):
+            operators[-1] = 0
+        if len(operators) > _DEEPEST or operators[-1] > _MOST_OPERATORS:
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -127,6 +178,10 @@ def _shut(package: Any) -> Iterator[None]:
         found = find(deserializer, name)
         if isinstance(found, torch._ops.OpOverload) and any(one.name == "filename" for one in found._schema.arguments):
             raise HoldsCodeError(f"a call of {name}, which opens a file")
+        if isinstance(found, torch._ops.OpOverload) and not re.fullmatch(_NAMESPACES, found.namespace):
+            raise HoldsCodeError(f"a call of {name}, which is no op that only computes")
+        if isinstance(found, torch._ops.HigherOrderOperator) and not _HIGHER_ORDER.fullmatch(str(found)):
+            raise HoldsCodeError(f"a call of {name}, which runs more than this program")
         if isinstance(found, str | torch._ops.OpOverload | torch._ops.HigherOrderOperator) or found in serde._SYM_OPS:
             return found
         raise HoldsCodeError(f"a call of {name}, which is no op")

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from packager.errors import PackagingError
+from packager.sources.archives import check_zip
 from packager.sources.torch_archives import HoldsCodeError, load_program, load_script
+from packager.sources.trust import HOW_TO_TRUST
 
 
 def load_checkpoint(path: Path, *, trust: bool) -> Any:
@@ -23,13 +25,15 @@ def load_checkpoint(path: Path, *, trust: bool) -> Any:
     import torch
 
     try:
-        if is_torchscript(path):
-            return load_script(path, trust=trust)
-        if path.suffix == ".safetensors":
+        if path.suffix == ".safetensors":  # by its suffix, as torch.load has it too, whatever is in it
             from safetensors.torch import load_file
 
             return load_file(path)
+        if is_torchscript(path):
+            return load_script(path, trust=trust)
         return torch.load(path, map_location="cpu", weights_only=not trust)
+    except PackagingError:
+        raise
     except Exception as fault:
         raise _refusal(path, fault, trust=trust) from fault
 
@@ -47,6 +51,8 @@ def load_module(path: Path, *, trust: bool) -> Any:
             return load_script(path, trust=trust)
         if path.suffix == ".pt2":
             return load_program(path, trust=trust)
+    except PackagingError:
+        raise
     except Exception as fault:
         raise _refusal(path, fault, trust=trust) from fault
     if not trust:
@@ -61,14 +67,25 @@ def load_module(path: Path, *, trust: bool) -> Any:
 
 
 def is_torchscript(path: Path) -> bool:
-    """Whether a file is a TorchScript archive: a ZIP with a folder of code."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    """Whether a file is a TorchScript archive, by torch's own rule and with its own reader.
+
+    Raises:
+        PackagingError: It is an archive that another reader would see otherwise, or that would exhaust memory.
+    """
+    import torch
+
+    with path.open("rb") as file:
+        starts = file.read(4) == b"PK\3\4"
+    if not starts and zipfile.is_zipfile(path):
+        raise PackagingError(
+            f"{path}: has a ZIP archive behind something else, so that two readers see two files; give one that is "
+            "either of them"
+        )
+    if not starts:
         return False
-    parts = [name.split("/") for name in names]
-    return any(len(part) > 2 and part[1] == "code" for part in parts) and path.suffix != ".pt2"
+    check_zip(path)
+    records = torch._C.PyTorchFileReader(str(path)).get_all_records()
+    return "constants.pkl" in records and path.suffix != ".pt2"
 
 
 def _refusal(path: Path, fault: Exception, *, trust: bool) -> PackagingError:
@@ -94,7 +111,4 @@ def _is_pickle(path: Path) -> bool:
 
 
 def _needs_trust(path: Path, what: str = "pickled Python objects") -> str:
-    return (
-        f"{path}: holds {what}, and loading that can run any code; if you trust whoever made it, "
-        "say trust = true in the recipe's [model] section"
-    )
+    return f"{path}: holds {what}, and loading that can run any code; {HOW_TO_TRUST}"

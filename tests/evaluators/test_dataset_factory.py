@@ -74,6 +74,15 @@ def test_a_dataset_is_made_once(base: Path) -> None:
     assert not (base / "out" / "logs" / "dataset.log").exists()
 
 
+@pytest.mark.parametrize("damaged", ["clips/clips.jsonl", "manifest", ".seal"])
+def test_a_dataset_that_was_damaged_is_made_again(damaged: str, base: Path) -> None:
+    path = _locate(base)
+    folder = path.parent.parent
+    (folder / damaged).write_bytes(b"")
+    assert _locate(base) == path
+    assert path.read_text() == "one"
+
+
 def test_other_code_makes_another(base: Path) -> None:
     paths = [_locate(base), _locate(base, "python:maker:other"), _locate(base, "python:deep.maker:make")]
     (base / "maker.py").write_text(MAKER.replace("{name}", "two"))

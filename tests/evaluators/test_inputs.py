@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +37,19 @@ def test_windows_are_cut_once(tmp_path: Path) -> None:
         clip.path.unlink()  # they are not even read
     assert store_windows(dataset, AUDIO, tmp_path / "cache") == first
     assert first.path.stat().st_mtime_ns == age
+
+
+@pytest.mark.parametrize("name", ["windows.npy", "spans.json", ".seal"])
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: bytes(len(data)), lambda _: b"["])
+def test_windows_that_were_damaged_are_cut_again(name: str, damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    dataset = read_dataset(write_dataset(tmp_path / "data"))
+    first = store_windows(dataset, AUDIO, tmp_path / "cache")
+    expected = np.load(first.path)
+    path = first.path.parent / name
+    path.write_bytes(damage(path.read_bytes()))
+    assert store_windows(dataset, AUDIO, tmp_path / "cache") == first
+    np.testing.assert_array_equal(np.load(first.path), expected)
+    assert [path.name for path in (tmp_path / "cache" / "windows").iterdir()] == [first.path.parent.name]
 
 
 def test_another_contract_has_windows_of_its_own(tmp_path: Path) -> None:
@@ -76,6 +91,9 @@ def test_the_sources_outputs_are_stored_once(gain_source: ModelSource, gain_wind
     age = (folder / "scaled.npy").stat().st_mtime_ns
     again = store_source_outputs(gain_source, gain_windows, audio=GAIN_AUDIO, out=out, on_windows=told.append)
     assert (again, (folder / "scaled.npy").stat().st_mtime_ns) == (folder, age)
+    os.truncate(folder / "scaled.npy", 1000)
+    store_source_outputs(gain_source, gain_windows, audio=GAIN_AUDIO, out=out, on_windows=told.append)
+    np.testing.assert_array_equal(np.load(folder / "scaled.npy"), stored)
 
 
 @pytest.mark.slow

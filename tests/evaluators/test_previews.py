@@ -58,6 +58,21 @@ def test_a_preview_is_a_file_beside_the_evaluation_named_by_what_it_holds(tmp_pa
     assert add_previews(info, dataset, ["b"], audio=AUDIO, out=tmp_path / "again") == made
 
 
+@pytest.mark.parametrize("damaged", [b"", b"fLaC", bytes(500)])
+def test_a_preview_that_was_damaged_is_made_again(damaged: bytes, tmp_path: Path) -> None:
+    dataset = read_dataset(write_dataset(tmp_path / "data"))
+    info = dataset.describe(TASK)
+    preview = add_previews(info, dataset, ["b"], audio=AUDIO, out=tmp_path).clips[1].preview
+    assert preview is not None
+    path = tmp_path / preview.path
+    age = path.stat().st_mtime_ns
+    add_previews(info, dataset, ["b"], audio=AUDIO, out=tmp_path)
+    assert path.stat().st_mtime_ns == age
+    path.write_bytes(damaged)
+    add_previews(info, dataset, ["b"], audio=AUDIO, out=tmp_path)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == preview.sha256
+
+
 def test_a_tone_is_the_brightest_in_its_time_and_band() -> None:
     rate_hz = 16_000
     times_s = np.arange(4 * rate_hz) / rate_hz

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benches import AUDIO, TASK, make_bench, write_model
-from tiny_tflite import write_gain
 
 from device_profiles.profile import read_profile
 from evaluators.evaluation import Drift, Failure
+from evaluators.predictions import Prediction, PredictionRequest, predict
 from evaluators.results import Context, Trials, source_result, variant_result
 from evaluators.schedule import Bench, Outcome, _trial_request
 from evaluators.subjects import Subject, from_path
@@ -47,15 +47,28 @@ def trial(bench: Bench, model: Path) -> TrialResult:
 def context(bench: Bench) -> Context:
     spec = ModelSpec(name="m", version="1", license="Apache-2.0", source="m", outputs=bench.outputs)
     source = source_result(ModelSource(spec, Path("m"), "tensorflow", "1" * 64), _trial(bench, None), TASK)
-    return Context(source, TASK, AUDIO, (read_profile("pixel-8"), read_profile("iphone-12")), bench.out)
+    return Context(source, TASK, bench.out)
 
 
-def _trials(played: Outcome, *, timed: Outcome | None = None, drift: Outcome | None = None) -> Trials:
+def _trials(
+    played: Outcome,
+    *,
+    timed: Outcome | None = None,
+    drift: Outcome | None = None,
+    predicted: Outcome | None = None,
+) -> Trials:
     return Trials(
         {"m.tflite": played},
         {"m.tflite": timed} if timed else {},
         {"m.tflite": drift} if drift else {},
+        {"m.tflite": predicted} if predicted else {},
     )
+
+
+def _prediction(model: Path) -> Outcome:
+    request = PredictionRequest(model=str(model), precision=None, audio=AUDIO, devices=(read_profile("pixel-8"),))
+    (event,) = predict(request.model_dump(mode="json"))
+    return Outcome(Prediction.model_validate(event["result"], strict=False))
 
 
 def test_the_sources_scores_are_means_over_clips(context: Context, bench: Bench) -> None:
@@ -70,7 +83,7 @@ def test_the_sources_scores_are_means_over_clips(context: Context, bench: Bench)
 
 def test_a_row_holds_all_that_was_found(trial: TrialResult, context: Context, model: Path) -> None:
     timing = Outcome(TimingResult(threads=1, samples_ns=TIMES_NS, peak_memory_bytes=12345))
-    row = variant_result(from_path(model), _trials(Outcome(trial), timed=timing), context)
+    row = variant_result(from_path(model), _trials(Outcome(trial), timed=timing, predicted=_prediction(model)), context)
     assert (row.variant, row.origin, row.format, row.path) == ("m.tflite", "file", "tflite", "m.tflite")
     assert row.failure is None
     assert row.parity == trial.parity
@@ -81,7 +94,7 @@ def test_a_row_holds_all_that_was_found(trial: TrialResult, context: Context, mo
     assert row.scores["peak_memory_bytes"].value == 12345
     assert row.scores["size_bytes"].value == model.stat().st_size
     assert row.scores["compressed_bytes"].value == len(zlib.compress(model.read_bytes(), 9))
-    assert [device.device for device in row.devices] == ["pixel-8"]  # a .tflite runs on no iPhone
+    assert [device.device for device in row.devices] == ["pixel-8"]
     assert row.floor is not None
     assert row.floor.platform == "android"
     assert row.precision == "float32"  # told from the graph
@@ -132,7 +145,7 @@ def test_a_play_that_failed_is_a_row_with_its_reason(context: Context, model: Pa
 def test_what_was_never_packaged_is_a_row_too(context: Context) -> None:
     failure = Failure(stage="package", reason="no such op", log=None)
     subject = Subject("coreml-float16", "bundle", None, "coreml", "float16", "", failure)
-    row = variant_result(subject, Trials({}, {}, {}), context)
+    row = variant_result(subject, Trials({}, {}, {}, {}), context)
     assert (row.failure, row.path, row.precision) == (failure, "bundles/coreml-float16", "float16")
 
 
@@ -149,12 +162,10 @@ def test_a_path_outside_the_output_folder_shows_its_name_alone(
     assert row.path == "m.tflite"
 
 
-def test_a_graph_that_cannot_be_read_leaves_the_scores(trial: TrialResult, context: Context, tmp_path: Path) -> None:
-    path = write_gain(tmp_path / "m.tflite")
-    subject = from_path(path)
-    path.write_bytes(path.read_bytes()[:40])
-    row = variant_result(subject, _trials(Outcome(trial)), context)
+def test_a_graph_that_cannot_be_read_leaves_the_scores(trial: TrialResult, context: Context, model: Path) -> None:
+    outcome = Outcome(None, "damaged TFLite model")
+    row = variant_result(from_path(model), _trials(Outcome(trial), predicted=outcome), context)
     assert row.failure is None
     assert row.parity == trial.parity
     assert row.devices == ()
-    assert any(notice.startswith("nothing predicted: ") for notice in row.notices)
+    assert "nothing predicted: damaged TFLite model" in row.notices

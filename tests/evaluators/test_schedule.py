@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from benches import make_bench, write_model
 
 from evaluators.evaluation import Drift
 from evaluators.schedule import Bench, Outcome, drift_all, play_all, time_all
-from evaluators.trial import TrialResult
+from evaluators.trial import TrialEvent, TrialResult
 from packager.bundle import Bundle
+from packager.seals import write_sealed_text
 from packager.workers import Limits
 
 pytestmark = [pytest.mark.slow, pytest.mark.tflite]
@@ -23,13 +25,13 @@ class Told:
     """Every event by row."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[tuple[str, TrialEvent | None]] = []
 
-    def __call__(self, name: str, event: dict[str, Any]) -> None:
+    def __call__(self, name: str, event: TrialEvent | None) -> None:
         self.events.append((name, event))
 
     def of(self, name: str) -> list[str]:
-        return [next(iter(event)) for row, event in self.events if row == name]
+        return ["clip" if event and event.clip else "result" for row, event in self.events if row == name]
 
 
 def _play(bench: Bench, subjects: dict[str, Path | None]) -> tuple[dict[str, Outcome], Told]:
@@ -55,7 +57,7 @@ def test_what_was_played_is_not_played_again(bench: Bench, tmp_path: Path) -> No
     assert len(stored) == 2
     again, told = _play(replace(bench, limits=NOTHING), subjects)
     assert again == outcomes
-    assert told.events == [("source", {"stored": True}), ("m", {"stored": True})]
+    assert told.events == [("source", None), ("m", None)]
     assert _stored(bench, "play") == stored
 
 
@@ -79,12 +81,32 @@ def test_a_result_is_kept_under_what_decides_it(bench: Bench, tmp_path: Path) ->
         assert outcomes["m"].reason == "took longer than 0 s"
 
 
-@pytest.mark.parametrize("content", ["{", '{"runtime": "old"}'])
-def test_a_stored_result_that_cannot_be_read_is_made_again(content: str, bench: Bench, tmp_path: Path) -> None:
+def _break(path: Path) -> None:
+    path.write_text("{")
+
+
+def _change_one_digit(path: Path) -> None:
+    text = path.read_text()
+    assert '"worst_window": 0' in text
+    path.write_text(text.replace('"worst_window": 0', '"worst_window": 1'))
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _write_by_other_code(path: Path) -> None:
+    write_sealed_text(path, '{"runtime": "old"}')
+
+
+@pytest.mark.parametrize("damage", [_break, _change_one_digit, _truncate, _write_by_other_code])
+def test_a_stored_result_that_is_not_as_it_was_is_made_again(
+    damage: Callable[[Path], None], bench: Bench, tmp_path: Path
+) -> None:
     subjects: dict[str, Path | None] = {"m": write_model(tmp_path / "m.tflite")}
     outcomes, _ = _play(bench, subjects)
     (path,) = _stored(bench, "play")
-    path.write_text(content)
+    damage(path)
     again, told = _play(bench, subjects)
     assert again == outcomes
     assert told.of("m") == ["clip", "clip", "result"]

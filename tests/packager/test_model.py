@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,46 @@ def test_what_is_not_there_says_what_would_be_right(source: str, message: str, t
     with pytest.raises(PackagingError) as caught:
         _find(source, tmp_path)
     assert str(caught.value) == message.format(base=tmp_path.resolve(), json=Path(json.__file__).parent)
+
+
+def _make_saved_model(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    return folder
+
+
+def _loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("framework", [None, "tensorflow", "torch"])
+@pytest.mark.parametrize(
+    ("make", "source"),
+    [
+        (lambda _: None, "/"),
+        (lambda _: None, "/proc"),
+        (lambda _: None, "/proc/self/mem"),
+        (lambda _: None, "/dev/zero"),
+        (lambda base: (base / "empty").mkdir(), "empty"),
+        (lambda base: os.mkfifo(base / "m.pt"), "m.pt"),
+        (lambda base: os.mkfifo(_make_saved_model(base / "m") / "pipe"), "m"),
+        (lambda base: (_make_saved_model(base / "m") / "link").symlink_to("/"), "m"),
+        (lambda base: _loop(base / "loop"), "loop"),
+        (lambda base: _loop(_make_saved_model(base / "m") / "loop"), "m"),
+        (lambda _: None, "x" * 190 + "/" + "y" * 300),
+        (lambda _: None, "a\x00b"),
+    ],
+)
+def test_what_is_no_model_is_one_message_at_once(
+    make: Callable[[Path], object], source: str, framework: Any, tmp_path: Path
+) -> None:
+    make(tmp_path)
+    spec = gain_spec("m.pt", framework=framework).model_copy(update={"source": source})
+    began = time.monotonic()
+    with pytest.raises(PackagingError) as caught:
+        find_source(spec, tmp_path)
+    assert time.monotonic() - began < 2
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [[1] * 33, [2**31], [0], [2**20, 2**21]])

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import packager
+from packager import storage
 from packager.bundle import FileDigest
 from packager.errors import PackagingError
 from packager.storage import (
@@ -69,6 +74,42 @@ def test_a_reader_sees_the_old_or_the_new_text_and_nothing_else(tmp_path: Path) 
     reader.join()
     assert seen
     assert seen <= set(texts)
+
+
+_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from packager import storage
+
+storage._sync = None
+os.fsync = lambda _: (print("ready", flush=True), signal.pause())
+storage.write_bytes_atomically(Path(sys.argv[1]), b"half")
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one_and_a_living_one_is_left_alone(tmp_path: Path) -> None:
+    """Also where no run holds the folder: `testpress report -o`, `testpress play --save`."""
+    path = tmp_path / "re[port].html"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _WRITER, str(path)]
+    writers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+        (tmp_path / ".other.html.abcd1234.partial").touch()
+        assert len(_names(tmp_path)) == 3
+        writers[0].kill()
+        writers[0].wait()
+        write_bytes_atomically(path, b"whole")
+        assert path.read_bytes() == b"whole"
+        assert len(_names(tmp_path)) == 3  # the living one's, the whole one, and another file's
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    write_bytes_atomically(path, b"again")
+    assert _names(tmp_path) == [".other.html.abcd1234.partial", "re[port].html"]
 
 
 # The tests may run as root, whom no permission stops: below a regular file nobody can write.
@@ -173,8 +214,13 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
-    kept = {"bundles/one/file", "cache/play/a.json", "notes.partial", ".hidden"}
-    left = {"bundles/.one.ab12.partial/deep/file", "cache/play/.a.json.cd34.partial", ".evaluation.json.x.partial"}
+    kept = {"bundles/one/file", "cache/play/a.json", "notes.partial", ".hidden", ".film.mkv.partial", ".x.AB.partial"}
+    left = {
+        "bundles/.one.ab12_x9z.partial/deep/file",
+        "cache/play/.a.json.cd34cd34.partial",
+        ".evaluation.json.________.partial",
+        "previews/deep/.x.flac.00000000.partial",
+    }
     for name in kept | left:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
@@ -254,6 +300,99 @@ def test_symbolic_links_are_refused(target: str, tmp_path: Path) -> None:
         with pytest.raises(PackagingError) as caught:
             digest(root)
         assert str(caught.value) == f"{link}: is a symbolic link; only regular files can be packaged"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: [(root / str(index)).touch() for index in range(31)], "{root}: holds more than 30 files; "),
+        (lambda root: [(root / str(index)).mkdir() for index in range(31)], "{root}: holds more than 30 files; "),
+        (lambda root: (root / "/".join("d" * 31)).mkdir(parents=True), "{root}: holds more than 30 files; "),
+        (lambda root: _extend(root / "x", (2 << 30) + 1), "{root}: holds more than 2 GiB; name the model's own file"),
+        (lambda root: os.mkfifo(root / "x"), "{root}/x: is a pipe; only regular files are read"),
+        (lambda root: _bind(root / "x"), "{root}/x: is a socket; only regular files are read"),
+    ],
+)
+def test_what_is_too_much_or_no_file_is_refused_before_it_is_read(
+    make: Callable[[Path], object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "MAX_ENTRIES", 30)
+    monkeypatch.setattr(storage, "MAX_BYTES", 2 << 30)
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path)
+    began = time.monotonic()
+    with pytest.raises(PackagingError) as caught:
+        digest_files(tmp_path)
+    assert time.monotonic() - began < 1
+    assert str(caught.value).startswith(message.format(root=tmp_path))
+
+
+def _extend(path: Path, size_bytes: int) -> None:
+    path.touch()
+    os.truncate(path, size_bytes)
+
+
+def _bind(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)  # a socket's whole path may not be long
+
+
+def test_what_is_stored_here_may_be_more_than_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "MAX_ENTRIES", 30)
+    for index in range(31):
+        (tmp_path / str(index)).touch()
+    assert len(digest_files(tmp_path, bounded=False)) == 31
+
+
+def test_a_folder_deeper_than_pythons_stack_is_walked(tmp_path: Path) -> None:
+    depth = sys.getrecursionlimit() + 100
+    place = tmp_path / "root"
+    for _ in range(depth):
+        place.mkdir()
+        place = place / "d"
+    place.touch()
+    try:
+        assert list(digest_files(tmp_path / "root")) == ["d/" * (depth - 1) + "d"]
+    finally:
+        subprocess.run(["rm", "-r", str(tmp_path / "root")], check=True)  # pytest's own way is recursive
+
+
+def test_a_folder_may_be_named_by_a_link_and_a_file_may_not(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x").touch()
+    (tmp_path / "link").symlink_to("folder")
+    assert list(digest_files(tmp_path / "link")) == ["x"]
+    (tmp_path / "file").symlink_to("folder/x")
+    with pytest.raises(PackagingError, match="file: is a symbolic link"):
+        digest_files(tmp_path / "file")
+
+
+def test_nothing_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(PackagingError, match="nothing: cannot be read: No such file or directory"):
+        digest_tree(tmp_path / "nothing")
+
+
+def test_an_older_folder_goes_at_a_stroke(tmp_path: Path) -> None:
+    """Nobody sees half of it under its name, not even for a moment."""
+    final = tmp_path / "one"
+    with stage_folder(final) as stage:
+        for index in range(300):
+            (stage / str(index)).touch()
+    seen: set[int] = set()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(FileNotFoundError):
+                seen.add(len(list(final.iterdir())))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    with stage_folder(final) as stage:
+        (stage / "new").touch()
+    stop.set()
+    reader.join()
+    assert seen <= {1, 300}
 
 
 def test_digest_of_code_is_that_of_its_python_files(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ import re
 import pytest
 from example_evaluation import HOSTILE
 
+from device_profiles.naming import marker_name
 from evaluators.evaluation import Evaluation
 from reports.comment import MAX_BYTES, marker, render
 from reports.comparison import Comparison, compare
-from reports.naming import marker_name
 
 
 def many(evaluation: Evaluation, count: int, index: int = 4) -> Comparison:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from specimens import Job
 from device_profiles.errors import TestpressError
 from evaluators.errors import EvaluationError
 from packager.errors import PackagingError
+from reports.comparison import load_evaluation
 from testpress import pipeline
 from testpress.recipe import read_recipe
 
@@ -73,6 +75,37 @@ def test_a_bundle_of_another_recipe_is_out_of_date(notes_job: Job) -> None:
         f"tflite-float32 is out of date and left out; testpress package {notes_job.path} makes it",
         f"tflite-float16 is not packaged and left out; testpress package {notes_job.path} makes it",
     ]
+
+
+def test_damaged_bundles_are_failed_rows_and_made_again(notes_job: Job) -> None:
+    """Bytes of the weights, the manifest and everything stored: the next run notices all of it."""
+    notes_job.recipe["variants"]["tflite"] = ["float32", "float16"]
+    good = notes_job.run()
+    assert good.returncode == 0, good.stderr
+    out = notes_job.out
+    expected = {variant.variant: variant.parity for variant in load_evaluation(out / "evaluation.json").variants}
+    model = out / "bundles" / "tflite-float32" / "model.tflite"
+    whole = model.read_bytes()
+    model.write_bytes(whole[:-700] + bytes(600) + whole[-100:])
+    evaluation = ("-q", "-o", str(out / "evaluation.json"))
+    one = notes_job.run(*evaluation, verb="evaluate")
+    assert one.returncode == 0, one.stderr
+    failed, played = load_evaluation(out / "evaluation.json").variants
+    assert failed.failure is not None
+    assert failed.failure.reason.startswith("model.tflite: changed since it was packaged: ")
+    assert played.parity == expected["tflite-float16"]
+    (out / "bundles" / "tflite-float16" / "manifest.json").write_text("[" * 200_000)
+    none = notes_job.run(*evaluation, verb="evaluate")
+    assert none.returncode == 1
+    assert none.stderr == "testpress: nothing was evaluated: all 2 rows failed; the reason stands in each row\n"
+    assert none.stdout.count("failed") == 2
+    for path in [*(out / "cache").rglob("*"), *(out / "previews").rglob("*")]:
+        if path.is_file():
+            os.truncate(path, path.stat().st_size // 2)
+    healed = notes_job.run("-q", "-o", str(out))
+    assert healed.returncode == 0, healed.stderr
+    assert {row.variant: row.parity for row in load_evaluation(out / "evaluation.json").variants} == expected
+    assert model.read_bytes() == whole
 
 
 def test_a_source_that_nothing_can_be_made_of_is_said_once(notes_job: Job, saved_models: Path) -> None:

@@ -11,10 +11,13 @@ How a model comes to run, one module a stage:
     protobuf   Core ML's message classes, without importing coremltools
     program    messages → an immutable, typed program; constants read through `weights`
     features   what the model promises its caller: names, shapes, dtypes
+    agreement  what it promises, held against what the program declares
     planner    program → plan: constants folded, ops resolved to bound callables, slots instead of names
     plan       the flat steps, and how they run
     state      tensors that live on between calls
     model      the public face
+
+Every value's size is held against `sizes` before memory is taken for it.
 
 What watches a program at work:
 

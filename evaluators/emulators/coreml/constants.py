@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from evaluators.emulators.coreml.dtypes import DType
 from evaluators.emulators.coreml.program import Value
+from evaluators.emulators.coreml.sizes import MAX_LISTED
+from evaluators.errors import EvaluationError
 
 HELD_AS: dict[str, torch.dtype] = {
     "bool": torch.bool,
@@ -59,11 +62,19 @@ def round_to_half(value: Tensor) -> Tensor:
 
 
 def python_of(value: Any) -> Any:
-    """A constant or a tensor as plain Python: a number, truth value or text, or nested lists of them."""
+    """A constant or a tensor as plain Python: a number, truth value or text, or nested lists of them.
+
+    Raises:
+        EvaluationError: It has more than `MAX_LISTED` elements.
+    """
     if isinstance(value, Value):
         value = value.data
     if isinstance(value, tuple | list):
         return [python_of(item) for item in value]
     if isinstance(value, np.ndarray | Tensor):
+        if math.prod(value.shape) > MAX_LISTED:
+            raise EvaluationError(
+                f"takes numbers one by one, but is given shape {list(value.shape)}; at most {MAX_LISTED:,} are possible"
+            )
         return value.tolist()
     return value

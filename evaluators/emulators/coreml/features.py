@@ -5,7 +5,7 @@ A feature is an array unless one of the classes below says otherwise; `images` h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,13 @@ class Feature:
         return checked_array(self, value, where=where)
 
     def given(self, value: Any) -> Any:
-        """What the program makes, as the caller gets it; arrays in the declared type and in memory of their own."""
+        """What the program makes, as the caller gets it; arrays in the declared type and in memory of their own.
+
+        Raises:
+            EvaluationError: It made something else than a tensor.
+        """
+        if not hasattr(value, "numpy"):
+            raise EvaluationError(f"output {self.name!r}: is a {type(value).__name__}; expected a tensor")
         return as_declared(self, value.numpy())
 
 
@@ -74,7 +80,13 @@ class LabelFeature(Feature):
     """The class a classifier decides for: a text or a whole number."""
 
     def given(self, value: Any) -> Any:
-        """The label as it is."""
+        """The label as it is.
+
+        Raises:
+            EvaluationError: It is no label.
+        """
+        if not isinstance(value, str | int):
+            raise EvaluationError(f"output {self.name!r}: is a {type(value).__name__}; expected a label")
         return value
 
 
@@ -87,7 +99,13 @@ class DictionaryFeature(Feature):
         return f"dictionary by {self.dtype.name}"
 
     def given(self, value: Any) -> Any:
-        """The dictionary as it is, labels in the model's order."""
+        """The dictionary as it is, labels in the model's order.
+
+        Raises:
+            EvaluationError: It is none.
+        """
+        if not isinstance(value, dict):
+            raise EvaluationError(f"output {self.name!r}: is a {type(value).__name__}; expected a dictionary")
         return value
 
 
@@ -178,27 +196,32 @@ def as_declared(feature: Feature, array: np.ndarray) -> np.ndarray:
     return np.array(array, dtype=feature.dtype.stored, order="C", ndmin=1)
 
 
-def conformed(array: np.ndarray, type_: ValueType) -> np.ndarray:
+def conformed(feature: Feature, array: np.ndarray, type_: ValueType, *, where: str) -> np.ndarray:
     """An input as the program declares it, where that differs from what the model's description says.
 
     A description has no numbers without dimensions, so those come as one element; and a picture has four dimensions
     here, where a program may leave out the first.
+
+    Raises:
+        EvaluationError: The description allows the shape, the program does not take it.
     """
-    if type_.shape is not None and array.ndim > len(type_.shape):
+    if type_.shape is not None:
         surplus = array.ndim - len(type_.shape)
-        if all(size == 1 for size in array.shape[:surplus]):
+        if surplus > 0 and all(size == 1 for size in array.shape[:surplus]):
             array = array.reshape(array.shape[surplus:])
+        if array.shape != type_.shape:
+            _check_flexible(feature, array, type_.shape, where)
     stored = type_.dtype.stored if type_.dtype is not None else None
     return array if stored is None or array.dtype == stored else array.astype(stored)
 
 
-def ordered(features: Mapping[str, Feature], names: Sequence[str], *, where: str) -> list[Feature]:
-    """The features of a function's inputs, in the function's order.
-
-    Raises:
-        EvaluationError: The description and the program disagree.
-    """
-    absent = [name for name in names if name not in features]
-    if absent:
-        raise EvaluationError(f"{where}: the program's {absent[0]!r} is not in the model's description")
-    return [features[name] for name in names]
+def _check_flexible(feature: Feature, array: np.ndarray, declared: tuple[int | None, ...], where: str) -> None:
+    """Hold a shape against one that may have unknown sizes."""
+    fits = array.ndim == len(declared) and all(
+        size is None or size == given for given, size in zip(array.shape, declared, strict=True)
+    )
+    if not fits:
+        wanted = ["?" if size is None else size for size in declared]
+        raise EvaluationError(
+            f"{where}: input {feature.name!r}: has shape {list(array.shape)}, the program takes {wanted}"
+        )

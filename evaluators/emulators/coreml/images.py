@@ -75,7 +75,7 @@ class ImageFeature(Feature):
         """
         from PIL import Image
 
-        array = value.numpy()
+        array = value.numpy() if hasattr(value, "numpy") else np.asarray(value, object)
         channels = self.shape[1]
         if array.ndim not in (3, 4) or array.shape[-3] != channels or array.shape[:-3] not in ((), (1,)):
             raise EvaluationError(

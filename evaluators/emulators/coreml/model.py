@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluators.emulators.coreml.agreement import check_agreement
 from evaluators.emulators.coreml.features import (
     Feature,
     check_names,
     conformed,
     default_array,
-    ordered,
 )
 from evaluators.emulators.coreml.interface import read_interface
 from evaluators.emulators.coreml.package import open_package
@@ -56,7 +56,8 @@ class CoreMLModel:
             threads: How many threads a run may use; default: as torch is set.
 
         Raises:
-            EvaluationError: The file is missing or malformed, is not an ML Program, or uses what the emulator lacks.
+            EvaluationError: The file is missing or malformed, is not an ML Program, uses what the emulator lacks, or
+                its description and its program disagree.
         """
         if compute_units not in COMPUTE_UNITS:
             raise EvaluationError(f"compute units {compute_units!r} are unknown; one of {', '.join(COMPUTE_UNITS)}")
@@ -68,11 +69,10 @@ class CoreMLModel:
         function = self._read(function_name)
         self.input_names = tuple(named.name for named in function.inputs)
         """inputs and states, in the order of `prepare`"""
-        where = str(self.path)
-        features = ordered({**self.inputs, **self.states}, self.input_names, where=where)
-        self._inputs = [(feature, named.type) for feature, named in zip(features, function.inputs, strict=True)]
-        self._outputs = ordered(self.outputs, function.block.outputs, where=where)
-        self.plan = _planned(function, where)
+        features = {**self.inputs, **self.states}
+        self._inputs = [(features[named.name], named.type) for named in function.inputs]
+        self._outputs = [self.outputs[name] for name in function.block.outputs]
+        self.plan = _planned(function, str(self.path))
         """the steps a run takes; read by those who run parts of a program"""
 
     def _read(self, function_name: str | None) -> Function:
@@ -93,10 +93,18 @@ class CoreMLModel:
         self.states: Mapping[str, Feature] = interface.states
         """name → shape and element type, for models with state"""
         weights = WeightFiles(package.specification.parent, package.root)
-        return read_function(model.mlProgram, self.function_name, weights=weights, where=where)
+        function = read_function(model.mlProgram, self.function_name, weights=weights, where=where)
+        check_agreement(interface, function, where)
+        return function
 
     def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
         """Run the model.
+
+        May be called from several threads at once, on one model or on several: each call gives, bit by bit, what it
+        gives alone. A call keeps all it computes to itself and writes neither to inputs nor to constants. A state
+        belongs to one stream of calls, and to one thread at a time. How many threads an op uses is set by torch for the
+        thread that calls; sums of other lengths round otherwise, so models that are to agree are loaded with the same
+        `threads`. A KeyboardInterrupt ends a call between two ops, also in a loop, and leaves the model as it was.
 
         Args:
             inputs: Array by input name, shape and dtype as `self.inputs` says; a PIL image where the input is one.
@@ -108,7 +116,7 @@ class CoreMLModel:
 
         Raises:
             EvaluationError: An input is missing, unknown, or of the wrong shape or dtype.
-            PredictionError: An op cannot compute what it is given.
+            PredictionError: An op cannot compute what it is given, or would need a value larger than `sizes` allows.
         """
         with _settings(self._threads):
             prepared = self.prepare(inputs, state)
@@ -167,7 +175,7 @@ class CoreMLModel:
                 continue
             name = feature.name
             array = feature.taken(inputs[name], where=where) if name in inputs else default_array(feature)
-            prepared.append(to_tensor(conformed(array, type_), type_.dtype or feature.dtype))
+            prepared.append(to_tensor(conformed(feature, array, type_, where=where), type_.dtype or feature.dtype))
         return prepared
 
     def named(self, values: list[Any]) -> dict[str, Any]:

@@ -96,6 +96,9 @@ class _Planner:
     def _add(self, operation: Operation, position: int) -> None:
         output = operation.outputs[0].name if operation.outputs else operation.name
         where = f"{self._where}: op {position} ({output})"
+        for named in operation.outputs:
+            if named.name in self._names:
+                raise EvaluationError(f"{where}: defines {named.name!r}, which is there already")
         if operation.kind == "const":
             self._add_constant(operation, where)
             return

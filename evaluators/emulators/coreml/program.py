@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from evaluators.emulators.coreml.dtypes import DType, dtype_coded, unpack
+from evaluators.emulators.coreml.sizes import MAX_RANK
 from evaluators.emulators.coreml.weights import WeightFiles
 from evaluators.errors import EvaluationError
 
@@ -175,6 +176,8 @@ class _Reader:
             raise EvaluationError(
                 f"{self._where}: a type of rank {tensor.rank} has {len(tensor.dimensions)} dimensions"
             )
+        if tensor.rank > MAX_RANK:
+            raise EvaluationError(f"{self._where}: a type of rank {tensor.rank}; at most {MAX_RANK} is possible")
         return ValueType("tensor", dtype, tuple(_dimension(dimension) for dimension in tensor.dimensions))
 
     def _value(self, message: Any) -> Value:

@@ -9,7 +9,6 @@ Source: `linear_quantize_activations` of coremltools 9.0 (optimize/coreml/_post_
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from packager.compression.calibration import check_calibration
 from packager.compression.coreml.weights import quiet
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
+from packager.storage import temporary_folder
 
 _LARGEST_RANGE = 65504.0
 _SMALLEST_RANGE = 127 * 2.0**-14
@@ -53,8 +53,8 @@ def quantize_activations(model: Any, context: Context) -> Any:
     check_calibration(context.calibration, [one.name for one in spec.description.input], precision="w8a8")
     if context.numerics is None:
         raise PackagingError("precision 'w8a8' sets ranges by running the model, and nothing here can run it")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.mlpackage"
+    with temporary_folder() as folder:
+        path = folder / "model.mlpackage"
         save_package(spec, Path(model.weights_dir), path)
         ranges = dict(context.numerics.observe(path, context.calibration))
         ranges.update(_input_ranges([one.name for one in spec.description.input], context.calibration))

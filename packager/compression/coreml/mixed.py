@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import math
 import re
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from packager.compression.mixed_float16 import find_float32_ops
 from packager.compression.numerics import Numerics, Outputs
 from packager.errors import PackagingError
 from packager.mlpackage import import_coremltools, save_package
+from packager.storage import temporary_folder
 
 if TYPE_CHECKING:
     from packager.compression.coreml import Maker
@@ -63,8 +63,8 @@ def make_mixed(maker: Maker) -> Any:
     if asked != maker.target:
         maker.at(asked).make("mixed_float16")
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            search = _MixedSearch(numerics, Path(folder), with_quiet_calls(calibration), maker)
+        with temporary_folder() as folder:
+            search = _MixedSearch(numerics, folder, with_quiet_calls(calibration), maker)
             model, maker.notes[maker.target] = search.find(maker.notes.get(asked))
             return model
     except PackagingError:
@@ -82,10 +82,10 @@ def holds_in_float16(maker: Maker, least_snr_db: float) -> bool:
     numerics, calls, references = maker.context.numerics, maker.context.calibration, maker.context.references
     assert numerics is not None
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            found = numerics.run(_save(maker.make("float16"), Path(folder) / "float16.mlpackage"), calls)
+        with temporary_folder() as folder:
+            found = numerics.run(_save(maker.make("float16"), folder / "float16.mlpackage"), calls)
             if not references:
-                references = numerics.run(_save(maker.make("float32"), Path(folder) / "float32.mlpackage"), calls)
+                references = numerics.run(_save(maker.make("float32"), folder / "float32.mlpackage"), calls)
     except PackagingError:
         raise
     except TestpressError as fault:

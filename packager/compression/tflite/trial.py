@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from packager.compression.calibration import Tensors
 from packager.errors import PackagingError
+from packager.storage import temporary_folder
 from packager.workers import Job, run_job
 
 _TARGET = "packager.compression.tflite.trial:try_model"
@@ -47,10 +47,9 @@ class Trial:
             PackagingError: The runtime refuses the model or crashes, on any call, or outputs are of other types or not
                 finite where they should be.
         """
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
+        with temporary_folder() as folder:
             (folder / "model.tflite").write_bytes(model)
-            request = {"folder": name, "calls": len(self._calls)}
+            request = {"folder": str(folder), "calls": len(self._calls)}
             for what, tensors in (("inputs", self._calls), ("outputs", self._expected)):
                 request[what] = sorted(tensors[0])
                 for index, one in enumerate(tensors):

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_broadcast
 from evaluators.errors import EvaluationError
 
 
@@ -108,6 +109,8 @@ def softplus_parametric(alpha: Tensor, beta: Tensor) -> Callable[[Tensor], Tenso
 
     def compute(x: Tensor) -> Tensor:
         shape = (1, -1, *(1 for _ in x.shape[2:]))
+        check_broadcast(x, beta.reshape(shape))
+        check_broadcast(x, alpha.reshape(shape))
         return softplus(x * beta.reshape(shape)) * alpha.reshape(shape)
 
     return compute

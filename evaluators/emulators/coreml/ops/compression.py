@@ -17,6 +17,7 @@ from torch import Tensor
 from evaluators.emulators.coreml.dtypes import dtype_named, unpack
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.program import ValueType
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 _PIECE = (1 << 15) - 1
@@ -233,6 +234,7 @@ def _chosen_shape(shape: Sequence[int], lut: Tensor, vector_axis: int | None) ->
                 f"vectors of {vector} need a vector_axis from {-rank} to {rank - 1}, found {vector_axis}"
             )
         widened[vector_axis] *= vector
+        check_size(widened)  # the only constants that can be much larger than their file
     return widened
 
 

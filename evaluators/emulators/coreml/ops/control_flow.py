@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import Blocks, op
+from evaluators.emulators.coreml.sizes import check_broadcast
 from evaluators.errors import EvaluationError
 
 MAX_ITERATIONS = 1_000_000
@@ -24,6 +25,8 @@ sample needs 882,000. Longer loops are taken for endless"""
 @op("select", exact=True)
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """`a` where `cond` holds, else `b` (iOS15)."""
+    if not cond.shape == a.shape == b.shape:
+        check_broadcast(cond, a, b)
     return torch.where(cond.bool(), a, b)
 
 

@@ -3,18 +3,96 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
-from evaluators.emulators.coreml.ops.conv_kernels import Convolution, Kernel, plan_convolutions
+from evaluators.emulators.coreml.ops.conv_kernels import Convolution, Kernel, plan_convolutions, plan_empty
 from evaluators.emulators.coreml.ops.padding import spatial_pads
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_broadcast, check_size
 from evaluators.errors import EvaluationError
 
+_FARTHEST = 1 << 31
+"""oneDNN counts steps in 32 bits"""
+
 _TRANSPOSED: tuple[Callable[..., Tensor], ...] = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """A weight and how it is moved, held against each other; the op's name is for messages.
+
+    oneDNN, which computes convolutions here, looks at nothing of this itself.
+    """
+
+    kind: str
+    weight: Tensor
+    given_strides: list[int] | None
+    given_dilations: list[int] | None
+    groups: int
+
+    def __post_init__(self) -> None:
+        shape, rank = self.weight.shape, self.weight.ndim - 2
+        if rank not in (1, 2, 3) or not self.weight.numel() or not self.weight.is_floating_point():
+            raise EvaluationError(
+                f"{self.kind} has weight of shape {list(shape)} ({str(self.weight.dtype).removeprefix('torch.')});"
+                " expected floats in 3 to 5 dimensions, none of size 0"
+            )
+        for name, steps in (("strides", self.strides), ("dilations", self.dilations)):
+            if len(steps) != rank or not all(1 <= step < _FARTHEST for step in steps):
+                raise EvaluationError(f"{self.kind} has {name} {steps}; expected {rank} numbers from 1 on")
+        if self.groups < 1:
+            raise EvaluationError(f"{self.kind} has groups {self.groups}; expected at least 1")
+
+    @property
+    def strides(self) -> list[int]:
+        """One a spatial dimension."""
+        return self.given_strides or [1 for _ in self.weight.shape[2:]]
+
+    @property
+    def dilations(self) -> list[int]:
+        """One a spatial dimension."""
+        return self.given_dilations or [1 for _ in self.weight.shape[2:]]
+
+    def check_divided(self, channels: int) -> None:
+        """Refuse channels that the groups cannot share.
+
+        Raises:
+            EvaluationError: Their number is no multiple of the groups'.
+        """
+        if channels % self.groups:
+            raise EvaluationError(
+                f"{self.kind} has weight of shape {list(self.weight.shape)} and groups {self.groups}; expected the"
+                " groups to divide its first dimension"
+            )
+
+    def check_bias(self, bias: Tensor | None, channels: int) -> None:
+        """Refuse a bias that is not a number for each output channel.
+
+        Raises:
+            EvaluationError: Its shape is another, or its elements are no floats.
+        """
+        if bias is not None and (bias.shape != (channels,) or not bias.is_floating_point()):
+            raise EvaluationError(f"{self.kind} has bias of shape {list(bias.shape)}; expected floats [{channels}]")
+
+    def check_input(self, shape: Sequence[int], channels: int, is_float: bool) -> None:
+        """Refuse an input the weight does not fit.
+
+        Raises:
+            EvaluationError: Its rank or its channels are others, or its elements are no floats.
+        """
+        if len(shape) != self.weight.ndim or shape[1] != channels or not is_float:
+            found = f"x of shape {list(shape)}" if is_float else "x of integers"
+            raise EvaluationError(
+                f"{self.kind} has {found}; expected floats [n, {channels}"
+                f"{', size' * (self.weight.ndim - 2)}] for weight of shape {list(self.weight.shape)} and groups"
+                f" {self.groups}"
+            )
 
 
 @op("conv", operands=("x",))
@@ -28,16 +106,28 @@ def conv(
     groups: int = 1,
 ) -> Callable[[Tensor], Tensor]:
     """Convolution of `x` `(n, C_in, *d)` with `weight` `(C_out, C_in / groups, *k)`, in 1 to 3 dimensions (iOS15)."""
-    kernel = tuple(weight.shape[2:])
-    steps, spread = strides or [1 for _ in kernel], dilations or [1 for _ in kernel]
-    convolutions = plan_convolutions(Kernel(weight, bias, steps, spread, groups))
+    filters = Filters("conv", weight, strides, dilations, groups)
+    filters.check_bias(bias, weight.shape[0])
+    filters.check_divided(weight.shape[0])
+    width, steps, spread = tuple(weight.shape[2:]), filters.strides, filters.dilations
+    kernel = Kernel(weight, bias, steps, spread, groups)
+    convolutions = plan_convolutions(kernel)
 
     @functools.cache
-    def convolution(sizes: tuple[int, ...]) -> Convolution:
-        pads = spatial_pads(pad_type, sizes, kernel=kernel, strides=steps, dilations=spread, pad=pad)
-        return convolutions(sizes, pads)
+    def convolution(shape: tuple[int, ...], is_float: bool) -> Convolution:
+        filters.check_input(shape, weight.shape[1] * groups, is_float)
+        sizes = shape[2:]
+        pads = spatial_pads(pad_type, sizes, kernel=width, strides=steps, dilations=spread, pad=pad)
+        counts = kernel.counts(sizes, pads)
+        if min(counts) < 1 or any(amount < 0 for pair in pads for amount in pair):
+            raise EvaluationError(
+                f"conv has x of shape {list(shape)}, padded by {[list(pair) for pair in pads]}; expected at least the"
+                f" {list(kernel.spans)} the weight reaches over, and no padding below 0"
+            )
+        check_size((shape[0], weight.shape[0], *counts))
+        return convolutions(sizes, pads) if math.prod(shape) else plan_empty(kernel, counts)
 
-    return lambda x: convolution(x.shape[2:])(x)
+    return lambda x: convolution(x.shape, x.is_floating_point())(x)
 
 
 @op("conv_transpose", operands=("x",))
@@ -56,12 +146,26 @@ def conv_transpose(
     The whole result is `(d - 1) · stride + (k - 1) · dilation + 1` long. Of it, `custom` cuts off `pad`, `same` all
     but `d · stride`; an `output_shape` says how much remains after what is cut off at the front.
     """
-    kernel = tuple(weight.shape[2:])
-    ones = [1] * len(kernel)
-    function, steps, spread = _TRANSPOSED[len(kernel) - 1], strides or ones, dilations or ones
-    edges = pad if pad_type == "custom" and pad else [0, 0] * len(kernel)
+    filters = Filters("conv_transpose", weight, strides, dilations, groups)
+    filters.check_bias(bias, weight.shape[1] * groups)
+    filters.check_divided(weight.shape[0])
+    width, steps, spread = weight.shape[2:], filters.strides, filters.dilations
+    function = _TRANSPOSED[len(width) - 1]
+    edges = pad if pad_type == "custom" and pad else [0, 0] * len(width)
+    if len(edges) != 2 * len(width) or min(edges) < 0 or (output_shape and len(output_shape) != weight.ndim):
+        raise EvaluationError(
+            f"conv_transpose has pad {edges} and output_shape {output_shape}; expected {2 * len(width)} numbers from 0"
+            f" on, and none or {weight.ndim}"
+        )
 
     def compute(x: Tensor) -> Tensor:
+        filters.check_input(x.shape, weight.shape[0], x.is_floating_point())
+        reach = [
+            (size - 1) * step + (k - 1) * dilation + 1
+            for size, step, k, dilation in zip(x.shape[2:], steps, width, spread, strict=True)
+        ]
+        kept = reach if output_shape is None else [max(*pair) for pair in zip(reach, output_shape[2:], strict=True)]
+        check_size((x.shape[0], weight.shape[1] * groups, *kept))
         result = function(x, weight, bias, steps, 0, 0, groups, spread)
         for i, stride in enumerate(steps):
             length = result.shape[i + 2]
@@ -111,6 +215,8 @@ def conv_quantized(
     if quantization_type != "linear":
         raise EvaluationError(f"conv_quantized has quantization_type {quantization_type!r}; expected linear")
     shape = (-1, *(1 for _ in weight.shape[1:]))
+    check_broadcast(weight, quant_scale.reshape(shape))
+    check_broadcast(weight, quant_bias.reshape(shape))
     whole = weight.float() * quant_scale.reshape(shape) + quant_bias.reshape(shape)
     result: Callable[[Tensor], Tensor] = conv(
         whole, None if bias is None else bias.float(), strides, pad_type, pad, dilations, groups

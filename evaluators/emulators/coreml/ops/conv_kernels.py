@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
-from evaluators.emulators.coreml.ops.padding import Pads, flat
+from evaluators.emulators.coreml.ops.padding import Pads, padded
 
 Convolution = Callable[[Tensor], Tensor]
 """Of inputs of one size"""
@@ -36,6 +35,16 @@ class Kernel:
     def width(self) -> tuple[int, ...]:
         """Spatial sizes of the weight."""
         return tuple(self.weight.shape[2:])
+
+    @property
+    def spans(self) -> list[int]:
+        """How many elements of each spatial dimension the weight reaches over."""
+        return [(k - 1) * dilation + 1 for k, dilation in zip(self.width, self.dilations, strict=True)]
+
+    def counts(self, sizes: Sequence[int], pads: Pads) -> list[int]:
+        """The output's spatial sizes for an input's; none is positive where the weight reaches too far."""
+        whole = [size + before + after for size, (before, after) in zip(sizes, pads, strict=True)]
+        return [(n - span) // step + 1 for n, span, step in zip(whole, self.spans, self.strides, strict=True)]
 
     def tiled(self, tile: tuple[int, ...]) -> Kernel:
         """The kernel whose output channels are a tile's positions, each with all channels of this kernel.
@@ -97,12 +106,16 @@ def plan_convolutions(kernel: Kernel) -> Callable[[Sequence[int], Pads], Convolu
     return plan
 
 
+def plan_empty(kernel: Kernel, counts: Sequence[int]) -> Convolution:
+    """The convolution of inputs without elements, of which oneDNN makes nothing good."""
+    return lambda x: x.new_empty((x.shape[0], kernel.weight.shape[0], *counts))
+
+
 def _best_tile(kernel: Kernel, sizes: Sequence[int], pads: Pads) -> tuple[list[int], tuple[int, ...], list[int]]:
     """The output's sizes, the tile that costs the fewest products, and the zeros that fill up the last tile."""
     whole = [size + before + after for size, (before, after) in zip(sizes, pads, strict=True)]
-    spans = [(k - 1) * dilation + 1 for k, dilation in zip(kernel.width, kernel.dilations, strict=True)]
-    counts = [(size - span) // step + 1 for size, span, step in zip(whole, spans, kernel.strides, strict=True)]
-    most = max(1, _LANES // kernel.weight.shape[0]) if kernel.groups == 1 and min(counts) > 0 else 1
+    counts = kernel.counts(sizes, pads)
+    most = max(1, _LANES // kernel.weight.shape[0]) if kernel.groups == 1 else 1
     choices = [range(1, most + 1) if dilation == 1 else (1,) for dilation in kernel.dilations]
 
     def cost(tile: tuple[int, ...]) -> int:
@@ -135,7 +148,7 @@ def _spread(x: Tensor, tile: Sequence[int], counts: Sequence[int]) -> Tensor:
 
 def _padded(convolve: Callable[[Tensor, list[int]], Tensor], x: Tensor, pads: Pads) -> Tensor:
     if any(before != after for before, after in pads):
-        return convolve(F.pad(x, flat(pads)), [0] * len(pads))
+        return convolve(padded(x, pads), [0] * len(pads))
     return convolve(x, [before for before, _ in pads])
 
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_size
+from evaluators.errors import EvaluationError
 
 
 @op("non_maximum_suppression", exact=True)
@@ -26,6 +28,11 @@ def non_maximum_suppression(
 
     Returns the boxes, their scores, their indices, and how many there are.
     """
+    if boxes.ndim != 3 or boxes.shape[2] != 4 or scores.ndim != 3 or scores.shape[:2] != boxes.shape[:2]:
+        raise EvaluationError(
+            f"non_maximum_suppression has boxes of shape {list(boxes.shape)} and scores of {list(scores.shape)};"
+            " expected [n, boxes, 4] and [n, boxes, classes]"
+        )
     chosen = [
         _chosen(box, score, iou_threshold, score_threshold, max_boxes, per_class_suppression)
         for box, score in zip(boxes, scores, strict=True)
@@ -43,6 +50,11 @@ def non_maximum_suppression_of_columns(
     boxes: Tensor, scores: Tensor, iou_threshold: float, max_boxes: int, per_class_suppression: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As before with boxes `(n, 4, B)` and scores `(n, K, B)`, no score threshold and no count (iOS17)."""
+    if min(boxes.ndim, scores.ndim) < 2:
+        raise EvaluationError(
+            f"non_maximum_suppression has boxes of shape {list(boxes.shape)} and scores of {list(scores.shape)};"
+            " expected [n, 4, boxes] and [n, classes, boxes]"
+        )
     picked, picked_scores, indices, _ = non_maximum_suppression(
         boxes.mT, scores.mT, iou_threshold, -torch.inf, max_boxes, per_class_suppression
     )
@@ -78,7 +90,9 @@ def overlaps(boxes: Tensor, box: Tensor) -> Tensor:
 
 def _stacked(rows: list[Tensor], length: int, filler: int) -> Tensor:
     """The rows in one tensor, each filled up to `length`."""
-    result = rows[0].new_full((len(rows), length, *rows[0].shape[1:]), filler)
+    shape = (len(rows), length, *rows[0].shape[1:])
+    check_size(shape)
+    result = rows[0].new_full(shape, filler)
     for place, row in zip(result, rows, strict=True):
         place[: len(row)] = row
     return result

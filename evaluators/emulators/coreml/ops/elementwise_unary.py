@@ -188,7 +188,8 @@ def cast(dtype: str) -> Callable[[Tensor], Tensor]:
 
     def to_integer(x: Tensor) -> Tensor:
         if x.is_floating_point():
-            x = torch.nan_to_num(x.double(), nan=0.0).clamp(-(2**31), 2**31 - 1).int()
+            wide = x.to(torch.float64, copy=True)  # what follows overwrites it: it is twice as large as `x`
+            x = wide.nan_to_num_(nan=0.0).clamp_(-(2**31), 2**31 - 1).int()
         # Unsigned types are held in wider ones, see HELD_AS.
         return x.to(target) if mask is None or target == torch.uint8 else (x.long() & mask).to(target)
 

@@ -19,6 +19,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 SAMPLING_MODES = ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "UNALIGN_CORNERS", "DEFAULT", "OFFSET_CORNERS")
@@ -74,6 +75,8 @@ def _is_exact_in_float32(size: int, count: int) -> bool:
 
 
 def _linear_along(x: Tensor, axis: int, count: int, mode: str) -> Tensor:
+    check_size((count,), times=16)
+    check_size((*x.shape[:axis], count, *x.shape[axis + 1 :]), times=2)
     before, after, share = _neighbours(x.shape[axis], count, mode)
     share = share.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     first, second = x.index_select(axis, before), x.index_select(axis, after)
@@ -84,6 +87,8 @@ def _linear(x: Tensor, sizes: list[int], mode: str) -> Tensor:
     """`x` with its last dimensions brought to `sizes` by linear interpolation."""
     own = x.shape[x.ndim - len(sizes) :]
     grows = math.prod(sizes) > own.numel() > 0
+    check_size((max(sizes, default=0),), times=16)
+    check_size((*x.shape[: x.ndim - len(sizes)], *sizes), times=2)
     is_torchs = mode == "UNALIGN_CORNERS" and len(sizes) == 2 and x.dtype == torch.float32 and x.numel() > 0
     if grows and is_torchs and all(_is_exact_in_float32(*pair) for pair in zip(own, sizes, strict=True)):
         return F.interpolate(x.reshape(1, -1, *own), sizes, mode="bilinear").reshape(*x.shape[:-2], *sizes)
@@ -98,6 +103,8 @@ def _linear(x: Tensor, sizes: list[int], mode: str) -> Tensor:
 def _picked(x: Tensor, sizes: list[int], mode: str) -> Tensor:
     """`x` with its last dimensions brought to `sizes`, each element taking the nearest one's value."""
     for axis, count in enumerate(sizes, x.ndim - len(sizes)):
+        check_size((count,), times=16)
+        check_size((*x.shape[:axis], count, *x.shape[axis + 1 :]))
         x = x.index_select(axis, _nearest(x.shape[axis], count, mode))
     return x
 

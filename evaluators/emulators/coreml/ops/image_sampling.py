@@ -18,6 +18,7 @@ from torch import Tensor
 
 from evaluators.emulators.coreml.ops.image_resizing import SAMPLING_MODES, sampling_points
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 _BOXES = ("CORNERS_HEIGHT_FIRST", "CORNERS_WIDTH_FIRST", "CENTER_SIZE_HEIGHT_FIRST", "CENTER_SIZE_WIDTH_FIRST")
@@ -99,6 +100,13 @@ class _Cutter:
 
     def cut(self, x: Tensor, boxes: Tensor, images: Tensor) -> Tensor:
         """One crop `(C, height, width)` a box, of the image with the box's index."""
+        if x.ndim != 4 or boxes.ndim != 2 or boxes.shape[1] != 4 or images.shape != boxes.shape[:1]:
+            raise EvaluationError(
+                f"crop_resize has x of shape {list(x.shape)}, boxes of {list(boxes.shape)} and {images.numel()} indices"
+                " of images; expected [batch, channels, height, width], [n, 4] and n"
+            )
+        check_size((len(boxes), *x.shape[1:]))
+        check_size((len(boxes), max(2, x.shape[1]), self.height, self.width), times=4)
         high, wide = x.shape[-2], x.shape[-1]
         top, left, bottom, right = _corners(boxes.double() * self.scale, self.box_mode)
         if self.normalized:
@@ -158,6 +166,12 @@ def resample(
     align_corners: bool,
 ) -> Tensor:
     """Images `(B, C, H, W)` read at `coordinates` `(B, h, w, 2)`, which are x before y (iOS15, iOS16, iOS17)."""
+    if x.ndim != 4 or coordinates.ndim != 4 or coordinates.shape[::3] != (x.shape[0], 2):
+        raise EvaluationError(
+            f"resample has x of shape {list(x.shape)} and coordinates of {list(coordinates.shape)}; expected"
+            " [batch, channels, height, width] and [batch, rows, columns, 2]"
+        )
+    check_size((x.shape[0], max(2, x.shape[1]), *coordinates.shape[1:3]), times=4)
     sizes = torch.tensor([x.shape[-1], x.shape[-2]], dtype=torch.float32)
     points = _pixels(coordinates.float(), sizes, coordinates_mode, align_corners)
     if padding_mode == "border":
@@ -193,6 +207,7 @@ def affine(
     """Images `(B, C, H, W)` read at a matrix times (x, y, 1), one matrix an image or one for all (iOS15)."""
     matrices = transform_matrix.reshape(-1, 2, 3).expand(x.shape[0], 2, 3)
     size = [x.shape[0], x.shape[1], output_height, output_width]
+    check_size((x.shape[0], max(3, x.shape[1]), output_height, output_width), times=4)
     grid = F.affine_grid(matrices, size, align_corners=align_corners)
     if coordinates_mode.lower() != "normalized_minus_one_to_one":
         raise EvaluationError(f"affine has coordinates_mode {coordinates_mode!r}; expected normalized_minus_one_to_one")

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evaluators.emulators.coreml.constants import HELD_AS
+from evaluators.emulators.coreml.constants import HELD_AS, python_of
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 MAX_LENGTH = 1 << 24
@@ -44,7 +45,9 @@ class TensorList:
         """An element that was never written."""
         if None in self.shape:
             raise EvaluationError("reads an element before any is written, and their shape is not known before")
-        return torch.zeros([size for size in self.shape if size is not None], dtype=self.dtype)
+        shape = [size for size in self.shape if size is not None]
+        check_size(shape)
+        return torch.zeros(shape, dtype=self.dtype)
 
     def read(self, index: int) -> Tensor:
         """One element."""
@@ -104,14 +107,19 @@ def list_write(ls: TensorList, index: int, value: Tensor, owned: bool = False) -
 @op("list_gather", exact=True)
 def list_gather(ls: TensorList, indices: Tensor) -> Tensor:
     """The elements at `indices`, stacked (iOS15)."""
-    chosen = [ls.read(index) for index in indices.reshape(-1).tolist()]
+    numbers = python_of(indices.reshape(-1))
+    check_size((len(numbers), *ls.read(numbers[0]).shape) if numbers else ())
+    chosen = [ls.read(index) for index in numbers]
     return torch.stack(chosen) if chosen else ls.blank()[None][:0]
 
 
 @op("list_scatter", exact=True, reuses="ls")
 def list_scatter(ls: TensorList, indices: Tensor, value: Tensor, owned: bool = False) -> TensorList:
     """The list with row `i` of `value` at `indices[i]` (iOS15); beyond its end, a list of dynamic length grows."""
-    return ls.written(indices.reshape(-1).tolist(), value.unbind(0), owned=owned)
+    if not value.ndim or value.shape[0] != indices.numel():
+        rows = value.shape[0] if value.ndim else 1
+        raise EvaluationError(f"writes {rows} elements to {indices.numel()} indices")
+    return ls.written(python_of(indices.reshape(-1)), value.unbind(0), owned=owned)
 
 
 def _check_length(length: int) -> None:

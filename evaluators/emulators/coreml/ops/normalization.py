@@ -9,6 +9,8 @@ import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_broadcast, check_size
+from evaluators.errors import EvaluationError
 
 
 @op("batch_norm", operands=("x",))
@@ -16,6 +18,13 @@ def batch_norm(
     mean: Tensor, variance: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: float = 1e-5
 ) -> Callable[[Tensor], Tensor]:
     """`gamma · (x - mean) / √(variance + epsilon) + beta`, a channel each (iOS15)."""
+    vectors = {"mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
+    for name, values in vectors.items():
+        if values is not None and (values.ndim != 1 or values.shape != mean.shape):
+            raise EvaluationError(
+                f"batch_norm has {name} of shape {list(values.shape)}, mean of shape {list(mean.shape)}; expected a"
+                " number a channel in each"
+            )
     # In float64, so that folding the four into two costs no more than one rounding.
     scale = (1.0 if gamma is None else gamma.double()) / torch.sqrt(variance.double() + epsilon)
     shift = (0.0 if beta is None else beta.double()) - mean.double() * scale
@@ -23,6 +32,7 @@ def batch_norm(
 
     def compute(x: Tensor) -> Tensor:
         shape = (-1, *(1 for _ in x.shape[2:]))
+        check_broadcast(x, offset.view(shape))
         return torch.addcmul(offset.view(shape), x, factor.view(shape))
 
     return compute
@@ -34,7 +44,7 @@ def instance_norm(x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = 
     axes = list(range(2, x.ndim))
     centred = x - x.mean(axes, keepdim=True)
     result = centred * torch.rsqrt(centred.square().mean(axes, keepdim=True) + epsilon)
-    shape = (-1, *(1 for _ in axes))
+    shape = (x.shape[1], *(1 for _ in axes))
     result = result if gamma is None else result * gamma.view(shape)
     return result if beta is None else result + beta.view(shape)
 
@@ -67,4 +77,5 @@ def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
 @op("local_response_norm")
 def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """`x / (k + alpha / size · Σ x²)^beta` over `size` neighbouring channels (iOS15)."""
+    check_size((*x.shape[:1], x.shape[1] + size, *x.shape[2:]))
     return F.local_response_norm(x, size, alpha, beta, k)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F  # noqa: N812  # torch's own name for it
+from torch import Tensor
+
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 Pads = tuple[tuple[int, int], ...]
@@ -56,6 +60,12 @@ def depends_on_size(pad_type: str) -> bool:
     return pad_type in ("same", "same_lower")
 
 
-def flat(pads: Pads) -> list[int]:
-    """As torch's `pad` wants them: the last dimension first."""
-    return [amount for pair in reversed(pads) for amount in pair]
+def padded(x: Tensor, pads: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """`x` with its last dimensions padded with a value; negative amounts cut off.
+
+    Raises:
+        EvaluationError: The result would be too large.
+    """
+    first = x.ndim - len(pads)
+    check_size((*x.shape[:first], *(size + sum(pair) for size, pair in zip(x.shape[first:], pads, strict=True))))
+    return F.pad(x, [amount for pair in reversed(pads) for amount in pair], value=value)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
-from evaluators.emulators.coreml.ops.padding import Pads, flat, spatial_pads
+from evaluators.emulators.coreml.ops.padding import Pads, padded, spatial_pads
 from evaluators.emulators.coreml.ops.registry import op
 
 _MAX: tuple[Callable[..., Tensor], ...] = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
@@ -48,13 +48,13 @@ class _Window:
             tails.append((0, max(0, (count - 1) * stride + width - length)))
         return tuple(tails)
 
-    def padded(self, x: Tensor, value: float) -> Tensor:
+    def surrounded(self, x: Tensor, value: float) -> Tensor:
         """`x` with the padding and the tail around it."""
         pads = self.pads(x)
         both = tuple(
             (before, after + more) for (before, after), (_, more) in zip(pads, self.tail(x, pads), strict=True)
         )
-        return F.pad(x, flat(both), value=value) if any(map(any, both)) else x
+        return padded(x, both, value) if any(map(any, both)) else x
 
 
 @op("max_pool", operands=("x",), exact=True)
@@ -68,7 +68,7 @@ def max_pool(
     """Largest element of each window; padding never wins (iOS15)."""
     window = _Window(kernel_sizes, pad_type, strides, pad, ceil_mode)
     pool = _MAX[len(kernel_sizes) - 1]
-    return lambda x: pool(window.padded(x, -torch.inf), window.kernel, window.strides)
+    return lambda x: pool(window.surrounded(x, -torch.inf), window.kernel, window.strides)
 
 
 @op("avg_pool", operands=("x",))
@@ -92,11 +92,11 @@ def avg_pool(
         tail = window.tail(ones, pads)
         if not any(map(any, tail)) and not (exclude_padding_from_average and any(map(any, pads))):
             return None
-        padded = F.pad(ones, flat(pads), value=0.0 if exclude_padding_from_average else 1.0)
-        return pool(F.pad(padded, flat(tail)), window.kernel, window.strides)
+        counting = padded(ones, pads, 0.0 if exclude_padding_from_average else 1.0)
+        return pool(padded(counting, tail), window.kernel, window.strides)
 
     def compute(x: Tensor) -> Tensor:
-        mean = pool(window.padded(x, 0.0), window.kernel, window.strides)
+        mean = pool(window.surrounded(x, 0.0), window.kernel, window.strides)
         shares = counted(tuple(x.shape[2:]))
         return mean if shares is None else mean / shares
 
@@ -114,4 +114,4 @@ def l2_pool(
     """Square root of the sum of squares of each window (iOS15)."""
     window = _Window(kernel_sizes, pad_type, strides, pad, ceil_mode)
     pool, count = _AVERAGE[len(kernel_sizes) - 1], math.prod(kernel_sizes)
-    return lambda x: torch.sqrt(pool(window.padded(x * x, 0.0), window.kernel, window.strides) * count)
+    return lambda x: torch.sqrt(pool(window.surrounded(x * x, 0.0), window.kernel, window.strides) * count)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_broadcast
 from evaluators.errors import EvaluationError
 
 _RANGES = {"int8": (torch.int8, -128, 127), "uint8": (torch.uint8, 0, 255)}
@@ -26,6 +27,7 @@ def quantize(
     offsets = None if zero_point is None else _along(zero_point, axis)
 
     def compute(input: Tensor) -> Tensor:  # noqa: A002  # MIL's name for it
+        check_broadcast(input, scales(input.ndim))
         scaled = (input / scales(input.ndim)).round_()
         if offsets is not None:
             scaled += offsets(input.ndim)
@@ -41,7 +43,8 @@ def dequantize(scale: Tensor, zero_point: Tensor | None = None, axis: int | None
     offsets = None if zero_point is None else _along(zero_point, axis)
 
     def compute(input: Tensor) -> Tensor:  # noqa: A002  # MIL's name for it
-        values = input.float()  # a copy, which what follows overwrites
+        check_broadcast(input, scales(input.ndim))
+        values = input.to(torch.float32, copy=True)  # what follows overwrites it
         if offsets is not None:
             values -= offsets(input.ndim)
         return values.mul_(scales(input.ndim))

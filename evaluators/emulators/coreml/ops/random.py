@@ -12,18 +12,21 @@ import torch
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 
 @op("random_bernoulli", exact=True, folds=False)
 def random_bernoulli(shape: list[int], prob: float = 0.5, seed: int = -1) -> Tensor:
     """1 with probability `prob`, else 0 (iOS15)."""
+    check_size(shape, times=2)
     return (torch.rand(shape, generator=_generator(seed)) < prob).float()
 
 
 @op("random_normal", folds=False)
 def random_normal(shape: list[int], mean: float = 0.0, stddev: float = 1.0, seed: int = -1) -> Tensor:
     """Numbers of the normal distribution (iOS15)."""
+    check_size(shape, times=2)
     return torch.randn(shape, generator=_generator(seed)) * stddev + mean
 
 
@@ -32,6 +35,7 @@ def random_uniform(shape: list[int], low: float = 0.0, high: float = 1.0, seed: 
     """Numbers from `low` on, below `high`, all equally likely (iOS15); rounding to float16 may reach `high`."""
     if high < low:
         raise EvaluationError(f"random_uniform has low {low} and high {high}; expected low to be the smaller")
+    check_size(shape, times=2)
     numbers = torch.rand(shape, generator=_generator(seed)) * (high - low) + low
     below = torch.nextafter(torch.tensor(high, dtype=torch.float32), torch.tensor(low, dtype=torch.float32))
     return numbers.clamp(max=below.item())
@@ -42,6 +46,7 @@ def random_categorical(x: Tensor, mode: str = "logits", size: int = 1, seed: int
     """`size` classes drawn with replacement from each distribution in the last dimension (iOS15)."""
     if mode not in ("logits", "probs"):
         raise EvaluationError(f"random_categorical has mode {mode!r}; expected logits or probs")
+    check_size((*x.shape[:-1], size), times=2)
     weights = torch.softmax(x.float(), -1) if mode == "logits" else x.float()
     drawn = torch.multinomial(
         weights.reshape(math.prod(x.shape[:-1]), x.shape[-1]), size, replacement=True, generator=_generator(seed)

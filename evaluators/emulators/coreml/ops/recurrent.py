@@ -13,18 +13,23 @@ Where the MIL documentation is silent, and what is taken:
   and `bias`, while `input_bias` stays outside. Source: MPSGraph's documentation of GRU; Keras' flag of the same name.
 
 States are kept in float32 from frame to frame; only the results are rounded to float16.
+
+All shapes are held against the weights' before a layer runs: torch's own kernel for lstm looks at none of them, and
+reads and writes beyond the end of states of another batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
+from evaluators.emulators.coreml.ops.control_flow import MAX_ITERATIONS
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 States = tuple[Tensor, ...]
@@ -35,6 +40,70 @@ Layer = Callable[[Tensor, States], tuple[Tensor, States]]
 
 _Uncelled = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(x, initial_h) → outputs, last h: what the layers without a cell state compute"""
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """What a layer's weights say of everything else; the op's name is for messages."""
+
+    kind: str
+    input: int
+    hidden: int
+    gates: int
+    directions: int = 1
+
+    def check(self, x: Tensor, **states: Tensor) -> None:
+        """Hold the frames and the states before against the weights.
+
+        Raises:
+            EvaluationError: A shape does not fit, the elements are no floats, or the results would be too large.
+        """
+        if x.ndim != 3 or x.shape[2] != self.input or not x.is_floating_point():
+            raise EvaluationError(
+                f"{self.kind} has x of {_described(x)}; expected floats [sequence, batch, {self.input}]"
+            )
+        expected = (x.shape[1], self.directions * self.hidden)
+        for name, state in states.items():
+            if state.shape != expected or not state.is_floating_point():
+                raise EvaluationError(
+                    f"{self.kind} has {name} of {_described(state)}; expected floats {list(expected)} (batch, hidden)"
+                )
+        check_size((*x.shape[:2], self.gates, self.hidden))
+        if len(x) > MAX_ITERATIONS:
+            raise EvaluationError(f"{self.kind} has {len(x):,} frames; at most {MAX_ITERATIONS:,} are possible")
+
+
+def _sized(kind: str, gates: int, weight_ih: Tensor, weight_hh: Tensor, **vectors: tuple[Tensor | None, int]) -> _Sizes:
+    """The sizes of a layer.
+
+    Args:
+        kind: The op, for messages.
+        gates: How many times the hidden size the weights have rows.
+        weight_ih: (gates · hidden, input).
+        weight_hh: (gates · hidden, hidden).
+        vectors: By name, a bias or the like, and how many times the hidden size it is long.
+
+    Raises:
+        EvaluationError: A shape does not fit the others, or the elements are no floats.
+    """
+    hidden, size = weight_hh.shape[-1] if weight_hh.ndim else 0, weight_ih.shape[-1] if weight_ih.ndim else 0
+    expected: dict[str, tuple[int, ...]] = {"weight_ih": (gates * hidden, size), "weight_hh": (gates * hidden, hidden)}
+    expected |= {name: (times * hidden,) for name, (_, times) in vectors.items()}
+    found = {"weight_ih": weight_ih, "weight_hh": weight_hh, **{name: vector for name, (vector, _) in vectors.items()}}
+    for name, value in found.items():
+        if value is not None and (value.shape != expected[name] or not value.is_floating_point()):
+            raise EvaluationError(
+                f"{kind} has {name} of {_described(value)}; expected floats {list(expected[name])}, as weight_hh has"
+                f" {hidden} columns"
+            )
+    if not hidden or not size:
+        raise EvaluationError(f"{kind} has weights for {size} inputs and {hidden} outputs; expected at least 1 of each")
+    return _Sizes(kind, size, hidden, gates)
+
+
+def _described(value: Tensor) -> str:
+    return f"shape {list(value.shape)} ({str(value.dtype).removeprefix('torch.')})"
+
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "hard_sigmoid": lambda x: torch.clamp(x * 0.2 + 0.5, 0.0, 1.0),
@@ -57,12 +126,13 @@ def rnn(
     activation: str = "tanh",
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """`h[t] = activation(W_ih x[t] + W_hh h[t-1] + bias)` (iOS15); the outputs, or the last only, and the last."""
+    sizes = _sized("rnn", 1, weight_ih, weight_hh, bias=(bias, 1))
     function, recurrent = _activation("rnn", activation), weight_hh.t().contiguous()
 
     def step(frame: Tensor, states: States) -> States:
         return (function(torch.addmm(frame, states[0], recurrent)),)
 
-    return _one_way("rnn", _stepped(weight_ih, bias, step), direction, output_sequence)
+    return _one_way(sizes, _stepped(weight_ih, bias, step), direction, output_sequence)
 
 
 @op("gru", operands=("x", "initial_h"))
@@ -76,7 +146,8 @@ def gru(
     activation: str = "tanh",
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """`h[t] = (1 - z) · o + z · h[t-1]`, with `o = activation(W_io x[t] + W_ho (r · h[t-1]) + bias_o)` (iOS15)."""
-    gate, new, size = _activation("gru", recurrent_activation), _activation("gru", activation), weight_hh.shape[1]
+    sizes = _sized("gru", 3, weight_ih, weight_hh, bias=(bias, 3))
+    gate, new, size = _activation("gru", recurrent_activation), _activation("gru", activation), sizes.hidden
     gates_hh, output_hh = (part.t().contiguous() for part in _output_last(weight_hh).split_with_sizes((2 * size, size)))
 
     def step(frame: Tensor, states: States) -> States:
@@ -86,7 +157,7 @@ def gru(
         return (torch.lerp(candidate, before, update),)
 
     layer = _stepped(_output_last(weight_ih), None if bias is None else _output_last(bias), step)
-    return _one_way("gru", layer, direction, output_sequence)
+    return _one_way(sizes, layer, direction, output_sequence)
 
 
 @op("gru", since=18, operands=("x", "initial_h"))
@@ -102,10 +173,11 @@ def gru_18(
     input_bias: Tensor | None = None,
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """As before, or with `o = activation(W_io x[t] + input_bias_o + r · (W_ho h[t-1] + bias_o))` (iOS18)."""
+    sizes = _sized("gru", 3, weight_ih, weight_hh, bias=(bias, 3), input_bias=(input_bias, 3))
     if not reset_after:
         both = bias if input_bias is None else input_bias if bias is None else bias + input_bias
         return gru(weight_ih, weight_hh, both, direction, output_sequence, recurrent_activation, activation)
-    gate, new, size = _activation("gru", recurrent_activation), _activation("gru", activation), weight_hh.shape[1]
+    gate, new, size = _activation("gru", recurrent_activation), _activation("gru", activation), sizes.hidden
     recurrent = _output_last(weight_hh)
     offset = recurrent.new_zeros(3 * size) if bias is None else _output_last(bias)
 
@@ -117,7 +189,7 @@ def gru_18(
         return (torch.lerp(candidate, before, update),)
 
     layer = _stepped(_output_last(weight_ih), None if input_bias is None else _output_last(input_bias), step)
-    return _one_way("gru", layer, direction, output_sequence)
+    return _one_way(sizes, layer, direction, output_sequence)
 
 
 @op("lstm", operands=("x", "initial_h", "initial_c"))
@@ -141,21 +213,33 @@ def lstm(
 
     `c[t] = f · c[t-1] + i · z` and `h[t] = o · activation(c[t])`.
     """
+    sizes = _sized("lstm", 4, weight_ih, weight_hh, bias=(bias, 4), peephole=(peephole, 3))
     cell = _Cell(recurrent_activation.lower(), cell_activation.lower(), activation.lower(), clip)
     forward = _lstm_layer(cell, weight_ih, weight_hh, bias, peephole)
     if direction != "bidirectional":
         reverse = _is_reverse("lstm", direction, "forward, reverse or bidirectional")
 
         def compute(x: Tensor, initial_h: Tensor, initial_c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            sizes.check(x, initial_h=initial_h, initial_c=initial_c)
             outputs, (hidden, memory) = _run(forward, x.flip(0) if reverse else x, (initial_h, initial_c))
             return (outputs if output_sequence else hidden[None]), hidden, memory
 
         return compute
     if weight_ih_back is None or weight_hh_back is None:
         raise EvaluationError("lstm is bidirectional but lacks weight_ih_back or weight_hh_back")
+    back_vectors = {"bias_back": (bias_back, 4), "peephole_back": (peephole_back, 3)}
+    sizes_back = _sized("lstm", 4, weight_ih_back, weight_hh_back, **back_vectors)
+    if (sizes.input, sizes.hidden) != (sizes_back.input, sizes_back.hidden):
+        raise EvaluationError(
+            f"lstm has weight_ih_back of {_described(weight_ih_back)} and weight_hh_back of"
+            f" {_described(weight_hh_back)}; expected the shapes of the forward half, {list(weight_ih.shape)} and"
+            f" {list(weight_hh.shape)}"
+        )
+    both = replace(sizes, directions=2)
     backward = _lstm_layer(cell, weight_ih_back, weight_hh_back, bias_back, peephole_back)
 
     def compute_both(x: Tensor, initial_h: Tensor, initial_c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        both.check(x, initial_h=initial_h, initial_c=initial_c)
         states = zip(initial_h.chunk(2, 1), initial_c.chunk(2, 1), strict=True)
         ahead, (hidden, memory) = _run(forward, x, next(states))
         back, (hidden_back, memory_back) = _run(backward, x.flip(0), next(states))
@@ -239,10 +323,11 @@ def _run(layer: Layer, x: Tensor, states: States) -> tuple[Tensor, States]:
     return layer(x, states) if len(x) else (x.new_empty(0, *states[0].shape), states)
 
 
-def _one_way(kind: str, layer: Layer, direction: str, output_sequence: bool) -> _Uncelled:
-    reverse = _is_reverse(kind, direction, "forward or reverse")
+def _one_way(sizes: _Sizes, layer: Layer, direction: str, output_sequence: bool) -> _Uncelled:
+    reverse = _is_reverse(sizes.kind, direction, "forward or reverse")
 
     def compute(x: Tensor, initial_h: Tensor) -> tuple[Tensor, Tensor]:
+        sizes.check(x, initial_h=initial_h)
         outputs, (hidden,) = _run(layer, x.flip(0) if reverse else x, (initial_h,))
         return (outputs if output_sequence else hidden[None]), hidden
 

@@ -17,6 +17,7 @@ from evaluators.emulators.coreml.constants import round_to_half
 from evaluators.emulators.coreml.ops.elementwise_binary import real_div
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.program import ValueType
+from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 Rule = Callable[[Tensor, int], Tensor]
@@ -52,6 +53,11 @@ def _position(index: Tensor, size: int, rule: Rule) -> int:
 
 
 def _gather(x: Tensor, indices: Tensor, axis: int, batch_dims: int, rule: Rule) -> Tensor:
+    if not -x.ndim <= axis < x.ndim or not 0 <= batch_dims <= min(axis % x.ndim, indices.ndim):
+        raise EvaluationError(
+            f"gather has axis {axis}, batch_dims {batch_dims}, x of shape {list(x.shape)} and indices of shape"
+            f" {list(indices.shape)}; expected an axis of x, and batch_dims of dimensions before it"
+        )
     place = axis % x.ndim
     if batch_dims == 0 and indices.numel() == 1:
         position = _position(indices, x.shape[place], rule)
@@ -59,15 +65,27 @@ def _gather(x: Tensor, indices: Tensor, axis: int, batch_dims: int, rule: Rule) 
             return x.select(place, position)
         taken = x.narrow(place, position, 1)
         return taken if indices.ndim == 1 else taken.reshape(x.shape[:place] + indices.shape + x.shape[place + 1 :])
+    check_size((*x.shape[:place], *indices.shape[batch_dims:], *x.shape[place + 1 :]))
     index = rule(indices.long(), x.shape[place])
     if batch_dims == 0:
         taken = x.index_select(place, index.reshape(-1))
         return taken.reshape(x.shape[:place] + index.shape + x.shape[place + 1 :])
-    batch = x.shape[:batch_dims].numel()
-    flat_x, flat_index = x.reshape(batch, *x.shape[batch_dims:]), index.reshape(batch, -1)
-    inner = place - batch_dims
-    parts = [part.index_select(inner, chosen) for part, chosen in zip(flat_x, flat_index, strict=True)]
-    return torch.stack(parts).reshape(x.shape[:place] + index.shape[batch_dims:] + x.shape[place + 1 :])
+    if x.shape[:batch_dims] != index.shape[:batch_dims]:
+        raise EvaluationError(
+            f"gather has x of shape {list(x.shape)} and indices of shape {list(indices.shape)}; expected the first"
+            f" {batch_dims} to be the same (batch_dims)"
+        )
+    batch, size = x.shape[:batch_dims].numel(), x.shape[place]
+    rows = x.movedim(place, batch_dims).flatten(0, batch_dims)  # an element of every batch after the other
+    starts = torch.arange(0, batch * size, size) if size else torch.zeros(batch, dtype=torch.long)
+    outside = (index < 0) | (index >= size)
+    if outside.any():
+        raise EvaluationError(f"index {int(index[outside][0])} is out of range; expected {-size} to {size - 1}")
+    chosen = index.reshape(batch, -1) + starts.unsqueeze(1)
+    taken = rows.index_select(0, chosen.reshape(-1))
+    outer, inner = x.shape[batch_dims:place], x.shape[place + 1 :]
+    shaped = taken.reshape(*x.shape[:batch_dims], chosen.shape[1], *outer, *inner).movedim(batch_dims, place)
+    return shaped.reshape(x.shape[:place] + index.shape[batch_dims:] + inner)
 
 
 def _gather_along_axis(x: Tensor, indices: Tensor, axis: int, rule: Rule) -> Tensor:
@@ -76,6 +94,12 @@ def _gather_along_axis(x: Tensor, indices: Tensor, axis: int, rule: Rule) -> Ten
 
 def _gather_nd(x: Tensor, indices: Tensor, batch_dims: int, rule: Rule) -> Tensor:
     depth = indices.shape[-1]
+    if batch_dims < 0 or batch_dims + depth > x.ndim or batch_dims >= indices.ndim:
+        raise EvaluationError(
+            f"gather_nd has batch_dims {batch_dims}, x of shape {list(x.shape)} and indices of shape"
+            f" {list(indices.shape)}; expected at most as many numbers a row as x has dimensions after the batch"
+        )
+    check_size((*indices.shape[:-1], *x.shape[batch_dims + depth :]), times=2)
     picks = [rule(indices[..., i], x.shape[batch_dims + i]) for i in range(depth)]
     trailing = indices.ndim - 1 - batch_dims
     batches = [
@@ -225,6 +249,7 @@ def _added(data: Tensor, position: int, updates: Tensor, axis: int, *, is_half: 
 
 def _places(data: Tensor, extended: Sequence[int] = ()) -> Tensor:
     """Each element's number, in the shape of `data`; one past the end of the `extended` dimensions stands `numel`."""
+    check_size(data.shape, times=4)
     numbers = torch.arange(data.numel()).reshape(data.shape)
     if not extended:
         return numbers
@@ -245,6 +270,11 @@ def scattered(data: Tensor, places: Tensor, updates: Tensor, mode: str) -> Tenso
     """
     if mode != "update" and mode not in _REDUCTIONS:
         raise EvaluationError(f"scatter has mode {mode!r}; expected update, {', '.join(_REDUCTIONS)}")
+    if places.numel() != updates.numel():
+        raise EvaluationError(
+            f"scatter has updates of shape {list(updates.shape)}; expected {places.numel()} elements, shape"
+            f" {list(places.shape)}"
+        )
     index, values = places.reshape(-1), updates.reshape(-1).to(data.dtype)
     flat = torch.cat((data.reshape(-1), data.new_zeros(1)))
     if mode == "update":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
 from evaluators.emulators.coreml.constants import HELD_AS
+from evaluators.emulators.coreml.ops.padding import padded
 from evaluators.emulators.coreml.ops.registry import op
+from evaluators.emulators.coreml.program import ValueType
+from evaluators.emulators.coreml.sizes import check_rank, check_size, check_total
 from evaluators.errors import EvaluationError
 
 
@@ -22,6 +25,7 @@ def identity(x: Tensor) -> Tensor:
 @op("concat", exact=True)
 def concat(values: list[Tensor], axis: int, interleave: bool = False) -> Tensor:
     """Joined along `axis` (iOS15); interleaved, element `i` of each before element `i + 1` of any."""
+    check_total(values)
     if interleave:
         place = axis % values[0].ndim
         return torch.stack(values, place + 1).flatten(place, place + 1)
@@ -31,14 +35,23 @@ def concat(values: list[Tensor], axis: int, interleave: bool = False) -> Tensor:
 @op("stack", exact=True)
 def stack(values: list[Tensor], axis: int) -> Tensor:
     """Joined along a new dimension (iOS15)."""
+    check_total(values)
+    check_rank(values[0].ndim + 1)
     return torch.stack(values, axis)
 
 
 @op("split", exact=True)
 def split(
-    x: Tensor, axis: int, num_splits: int | None = None, split_sizes: list[int] | None = None
+    x: Tensor,
+    declared: list[ValueType],
+    axis: int,
+    num_splits: int | None = None,
+    split_sizes: list[int] | None = None,
 ) -> tuple[Tensor, ...]:
     """Cut along `axis`, into parts of the given sizes or equal ones (iOS15)."""
+    parts = num_splits if split_sizes is None else len(split_sizes)
+    if parts != len(declared):
+        raise EvaluationError(f"split makes {parts} parts, but has {len(declared)} outputs")
     if split_sizes is not None:
         return torch.split(x, split_sizes, axis)
     if not num_splits or x.shape[axis] % num_splits:
@@ -51,7 +64,7 @@ def pad(x: Tensor, pad: list[int], mode: str = "constant", constant_val: float =
     """The last `len(pad) / 2` dimensions padded before and after (iOS15): with a constant, reflected or repeated."""
     pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2], strict=True))
     if mode == "constant":
-        return F.pad(x, [amount for pair in reversed(pairs) for amount in pair], value=constant_val)
+        return padded(x, pairs, constant_val)
     if mode not in ("reflect", "replicate"):
         raise EvaluationError(f"pad has mode {mode!r}; expected constant, reflect or replicate")
     for axis, (before, after) in enumerate(pairs):
@@ -62,6 +75,7 @@ def pad(x: Tensor, pad: list[int], mode: str = "constant", constant_val: float =
 
 def _padded_from_itself(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
     size = x.shape[axis]
+    check_size((*x.shape[:axis], size + before + after, *x.shape[axis + 1 :]))
     if mode == "reflect":
         if max(before, after) >= size:
             raise EvaluationError(f"pad cannot reflect {max(before, after)} of {size} elements")
@@ -88,6 +102,7 @@ def flatten2d(x: Tensor, axis: int = 1) -> Tensor:
 @op("fill", exact=True)
 def fill(shape: list[int], value: Tensor | None = None) -> Tensor:
     """One value everywhere (iOS15)."""
+    check_size(shape)
     return torch.zeros(shape) if value is None else torch.full(shape, value.item(), dtype=value.dtype)
 
 
@@ -100,18 +115,23 @@ def fill_like(ref_tensor: Tensor, value: Tensor | None = None) -> Tensor:
 @op("range_1d")
 def range_1d(start: Tensor, end: Tensor, step: Tensor) -> Tensor:
     """`start`, `start + step` … below `end` (iOS15)."""
-    return torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
+    first, limit, stride = start.item(), end.item(), step.item()
+    if stride:  # torch refuses 0, and what is not finite
+        check_size((math.ceil((limit - first) / stride),))
+    return torch.arange(first, limit, stride, dtype=start.dtype)
 
 
 @op("tile", exact=True)
 def tile(x: Tensor, reps: list[int]) -> Tensor:
     """Dimension `i` repeated `reps[i]` times (iOS15)."""
+    check_size((*x.shape, *reps))
     return x.repeat(reps)
 
 
 @op("band_part", exact=True)
 def band_part(x: Tensor, lower: int = -1, upper: int = -1) -> Tensor:
     """Zero outside a band around the diagonal of the last two dimensions; negative widths are unlimited (iOS15)."""
+    check_size(x.shape[-2:], times=4)
     rows, columns = torch.arange(x.shape[-2]).unsqueeze(1), torch.arange(x.shape[-1])
     kept = torch.ones((), dtype=torch.bool)
     if lower >= 0:
@@ -139,6 +159,7 @@ def argsort(x: Tensor, axis: int = -1, ascending: bool = False) -> Tensor:
 
 def _order(x: Tensor, axis: int, ascending: bool) -> Tensor:
     """The order that sorts, NaN last in both directions as in the value inference, which sorts `-x` by numpy."""
+    check_size(x.shape, times=4)
     if ascending or not x.is_floating_point():
         return torch.argsort(x, dim=axis, descending=not ascending, stable=True)
     return torch.argsort(-x, dim=axis, stable=True)
@@ -164,6 +185,7 @@ def topk(
 @op("non_zero", exact=True)
 def non_zero(x: Tensor) -> Tensor:
     """The indices of elements other than 0, a row each (iOS15)."""
+    check_size((x.numel(), x.ndim), times=2)
     return torch.nonzero(x).int()
 
 
@@ -176,10 +198,11 @@ def one_hot(
     off_value: Tensor | None = None,
 ) -> Tensor:
     """`on_value` where the place along the new `axis` is the index, else `off_value` (iOS15)."""
+    check_size((*indices.shape, one_hot_vector_size))
     on, off = _scalar(on_value, 1), _scalar(off_value, 0)
     hot = indices.unsqueeze(-1) == torch.arange(one_hot_vector_size)
     return torch.where(hot, on, off).movedim(-1, axis)
 
 
 def _scalar(value: Tensor | None, default: Any) -> Tensor:
-    return torch.tensor(default, dtype=torch.int32) if value is None else value
+    return torch.tensor(default, dtype=torch.int32) if value is None else value.reshape(())

@@ -8,19 +8,23 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
+from evaluators.emulators.coreml.ops.padding import padded
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.ops.scatter_gather import scattered
+from evaluators.emulators.coreml.sizes import check_rank, check_size
 
 
 @op("reshape", exact=True)
 def reshape(x: Tensor, shape: list[int]) -> Tensor:
     """The elements in a new shape (iOS15): 0 keeps the size of the same dimension of `x`, -1 is what remains."""
+    check_rank(len(shape))
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(shape)])
 
 
 @op("reshape", since=17, exact=True)
 def reshape_from_right(x: Tensor, shape: list[int]) -> Tensor:
     """As before, but each 0 is matched with the dimensions of `x` from the right; beyond them it is 1 (iOS17)."""
+    check_rank(len(shape))
     offset = x.ndim - len(shape)
     sizes = [(x.shape[i + offset] if i + offset >= 0 else 1) if size == 0 else size for i, size in enumerate(shape)]
     return x.reshape(sizes)
@@ -34,6 +38,7 @@ def reshape_like(
     shape: list[int] = []
     for reference, begin, end, to_end in zip(ref_tensors, begins, ends, end_masks, strict=True):
         shape += reference.shape[begin:] if to_end else reference.shape[begin:end]
+    check_rank(len(shape))
     return x.reshape(shape)
 
 
@@ -42,15 +47,21 @@ def expand_dims(axes: list[int]) -> Callable[[Tensor], Tensor]:
     """A dimension of size 1 at each of `axes`, which count in the result (iOS15)."""
     if len(axes) == 1:
         (only,) = axes
-        return lambda x: x.unsqueeze(only)
+        return lambda x: _unsqueezed(x, only)
 
     def compute(x: Tensor) -> Tensor:
         rank = x.ndim + len(axes)
+        check_rank(rank)
         for axis in sorted(axis % rank for axis in axes):
             x = x.unsqueeze(axis)
         return x
 
     return compute
+
+
+def _unsqueezed(x: Tensor, axis: int) -> Tensor:
+    check_rank(x.ndim + 1)
+    return x.unsqueeze(axis)
 
 
 @op("squeeze", operands=("x",), exact=True)
@@ -92,7 +103,7 @@ def _slice(size: int, begin: int | None, end: int | None, stride: int) -> Callab
     taken = range(size)[slice(begin, end, stride)]
     if stride > 0:
         return lambda x, axis: x if len(taken) == size else _forward(x, axis, taken)
-    index = torch.tensor(list(taken), dtype=torch.long)
+    index = torch.arange(taken.start, taken.stop, taken.step)
     return lambda x, axis: x.index_select(axis, index)
 
 
@@ -144,6 +155,12 @@ def slice_update(
     squeeze_mask: list[bool] | None = None,
 ) -> Tensor:
     """`x` with `x[begin:end:stride]` replaced by `update` (iOS18); masks as in `slice_by_index`."""
+    if stride is None or min(stride) > 0:  # then a slice is a view
+        result = x.clone(memory_format=torch.contiguous_format)
+        part = slice_by_index(result, begin, end, stride, begin_mask, end_mask, squeeze_mask)
+        part.copy_(update.reshape(part.shape))
+        return result
+    check_size(x.shape, times=4)
     places = torch.arange(x.numel()).reshape(x.shape)
     chosen = slice_by_index(places, begin, end, stride, begin_mask, end_mask, squeeze_mask)
     return scattered(x, chosen, update, "update")
@@ -181,7 +198,7 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
 def space_to_batch(x: Tensor, block_shape: list[int], paddings: list[list[int]]) -> Tensor:
     """Space, padded with zeros, to batches, one for each position in a block (iOS15)."""
     (top, bottom), (left, right) = paddings
-    x = F.pad(x, (left, right, top, bottom))
+    x = padded(x, [(top, bottom), (left, right)])
     n, c, h, w = x.shape
     high, wide = block_shape
     parts = x.reshape(n, c, h // high, high, w // wide, wide)
@@ -203,4 +220,6 @@ def batch_to_space(x: Tensor, block_shape: list[int], crops: list[list[int]]) ->
 def sliding_windows(x: Tensor, axis: int, size: int, stride: int = 1) -> Tensor:
     """All windows of `size` along `axis`, in a new dimension after it (iOS15)."""
     place = axis % x.ndim
-    return x.unfold(place, size, stride).movedim(-1, place + 1)
+    windows = x.unfold(place, size, stride)
+    check_size(windows.shape)
+    return windows.movedim(-1, place + 1)

@@ -101,7 +101,7 @@ def change_fields(chance: random.Random, package: Path) -> None:
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
         if places := [*_places(model)]:
             _change(chance, *chance.choice(places))
-    file.write_bytes(model.SerializeToString())
+    file.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _places(message: Any) -> Iterator[tuple[Any, Any]]:
@@ -110,7 +110,9 @@ def _places(message: Any) -> Iterator[tuple[Any, Any]]:
         if field.message_type is None:
             continue
         repeated = field.is_repeated
-        inner = value.values() if repeated and hasattr(value, "values") else value if repeated else [value]
+        # A map's own order is another in each process.
+        mapped = repeated and hasattr(value, "values")
+        inner = [value[key] for key in sorted(value)] if mapped else value if repeated else [value]
         for item in inner:
             if hasattr(item, "ListFields"):
                 yield from _places(item)

@@ -118,6 +118,18 @@ class Program:
         return model
 
 
+def leave_open(message: Any) -> Any:
+    """The model with unknown sizes in the program, and in what its description says of outputs: as of flexible ones."""
+    function = message.mlProgram.functions["main"]
+    block = function.block_specializations[function.opset]
+    for named in (*function.inputs, *(output for op in block.operations for output in op.outputs)):
+        for dimension in named.type.tensorType.dimensions:
+            dimension.unknown.SetInParent()
+    for feature in message.description.output:
+        feature.type.multiArrayType.ClearField("shape")
+    return message
+
+
 def add_feature(features: Any, name: str, dtype: str, shape: Sequence[int]) -> None:
     feature = features.add()
     feature.name = name

@@ -12,7 +12,7 @@ import pytest
 
 from evaluators.emulators.coreml import CoreMLModel, open_model
 from evaluators.errors import EvaluationError
-from tests.evaluators.emulators.coreml.programs import Op, Program, gain, write_package
+from tests.evaluators.emulators.coreml.programs import Op, Program, gain, leave_open, write_package
 
 RNG = np.random.default_rng(5)
 SPACES = {"GRAYSCALE": (10, 1), "RGB": (20, 3), "BGR": (30, 3), "GRAYSCALE_FLOAT16": (40, 1)}
@@ -81,7 +81,7 @@ class TestPictures:
         np.testing.assert_array_equal(np.asarray(half), x[0, 0].astype(np.float16).astype(np.float32))
 
     def test_an_output_that_is_no_picture_is_refused(self, tmp_path: Path) -> None:
-        message = image_program("RGB", outputs=True)
+        message = leave_open(image_program("RGB", outputs=True))
         message.description.output[0].type.imageType.colorSpace = 10
         with pytest.raises(EvaluationError, match=r"output 'y': has shape \[1, 3, 4, 5\], expected \[1, 1, height"):
             load(tmp_path, message).predict({"x": np.zeros((1, 3, 4, 5), np.float32)})
@@ -99,7 +99,7 @@ class TestPictures:
             load(tmp_path, image_program("RGB")).predict({"x": given})
 
     def test_sizes_may_be_a_range_or_a_list(self, tmp_path: Path) -> None:
-        ranged, listed = image_program("GRAYSCALE"), image_program("GRAYSCALE")
+        ranged, listed = (leave_open(image_program("GRAYSCALE")) for _ in range(2))
         sizes = ranged.description.input[0].type.imageType.imageSizeRange
         sizes.widthRange.lowerBound, sizes.widthRange.upperBound = 5, -1
         sizes.heightRange.lowerBound, sizes.heightRange.upperBound = 1, 4

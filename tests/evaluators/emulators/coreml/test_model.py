@@ -14,7 +14,7 @@ from evaluators.emulators.coreml import CoreMLModel
 from evaluators.emulators.coreml.protobuf import load_schema
 from evaluators.errors import EvaluationError
 
-from .programs import Blob, Op, Program, gain, weight_file, write_package
+from .programs import Blob, Op, Program, gain, leave_open, weight_file, write_package
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -232,7 +232,7 @@ def test_an_input_of_another_kind_is_named(tmp_path: Path) -> None:
 
 
 def test_flexible_shapes_are_checked(tmp_path: Path) -> None:
-    message = gain().message()
+    message = leave_open(gain().message())
     ranges = message.description.input[0].type.multiArrayType.shapeRange.sizeRanges
     for low, high in ((1, 4), (3, -1)):
         size = ranges.add()
@@ -244,7 +244,7 @@ def test_flexible_shapes_are_checked(tmp_path: Path) -> None:
 
 
 def test_listed_shapes_are_checked(tmp_path: Path) -> None:
-    message = gain().message()
+    message = leave_open(gain().message())
     shapes = message.description.input[0].type.multiArrayType.enumeratedShapes.shapes
     for shape in ((2, 3), (2, 5)):
         shapes.add().shape.extend(shape)

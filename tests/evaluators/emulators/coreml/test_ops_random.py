@@ -125,7 +125,10 @@ def test_shapes_may_be_known_at_run_time_only(tmp_path: Any) -> None:
 
 def test_numbers_are_drawn_anew_at_each_call(tmp_path: Any) -> None:
     """Also where nothing but constants goes in: they are not folded when the model is loaded."""
-    ops = [Op("random_uniform", {"shape": np.array([2, 3])}, "r", shape=(2, 3)), Op("add", {"x": "r", "y": "x"}, "y")]
+    ops = [
+        Op("random_uniform", {"shape": np.array([2, 3])}, "r", shape=(2, 3)),
+        Op("add", {"x": "r", "y": "x"}, "y", shape=(2, 3)),
+    ]
     model = CoreMLModel(write_package(tmp_path, Program(ops, {"y": ("float32", (2, 3))})))
     x = np.zeros((2, 3), np.float32)
     assert not np.array_equal(model.predict({"x": x})["y"], model.predict({"x": x})["y"])

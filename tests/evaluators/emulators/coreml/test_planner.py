@@ -70,12 +70,12 @@ def test_values_are_freed_after_their_last_use(tmp_path: Path) -> None:
         (Op("fill_like", {"ref_tensor": "x"}, "y", shape=(2, 3)), "it begins with iOS 16"),
         (Op("relu", {"x": "z"}, "y", shape=(2, 3)), r"op 0 \(y\): refers to 'z', which nothing before it defines"),
         (
-            Op("relu", {"x": "x", "slope": np.float32(1)}, "y"),
+            Op("relu", {"x": "x", "slope": np.float32(1)}, "y", shape=(2, 3)),
             r"parameter 'slope' is unknown to the emulator's relu \(x\)",
         ),
-        (Op("mul", {"x": "x"}, "y"), "parameter 'y' is missing"),
-        (Op("const", {}, "y"), "a const needs a value and one output"),
-        (Op("gelu", {"x": "x", "mode": Text("FAST")}, "y"), "gelu has mode 'FAST'; expected EXACT"),
+        (Op("mul", {"x": "x"}, "y", shape=(2, 3)), "parameter 'y' is missing"),
+        (Op("const", {}, "y", shape=(2, 3)), "a const needs a value and one output"),
+        (Op("gelu", {"x": "x", "mode": Text("FAST")}, "y", shape=(2, 3)), "gelu has mode 'FAST'; expected EXACT"),
     ],
 )
 def test_what_cannot_be_planned_is_named(tmp_path: Path, op: Op, message: str) -> None:
@@ -94,7 +94,7 @@ def test_an_output_that_nothing_defines_is_named(tmp_path: Path) -> None:
 
 
 def test_an_op_that_fails_is_named(tmp_path: Path) -> None:
-    model = load(tmp_path, [Op("reshape", {"x": "x", "shape": np.array([5])}, "y", shape=(5,))])
+    model = load(tmp_path, [Op("reshape", {"x": "x", "shape": np.array([5])}, "y", shape=(2, 3))])
     with pytest.raises(EvaluationError, match=r"op reshape \(op_y\) failed: RuntimeError: shape '\[5\]' is invalid"):
         model.predict({"x": X})
     with pytest.raises(EvaluationError, match=r"op reshape \(op_y\) failed"):

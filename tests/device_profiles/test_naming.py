@@ -5,7 +5,7 @@ import time
 import pytest
 from example_evaluation import HOSTILE
 
-from reports.naming import file_stem, marker_name, number_repeats
+from device_profiles.naming import file_stem, marker_name, number_repeats
 
 NAMES = ("a/b", "../../etc/passwd", "..", "", ".hidden", HOSTILE, "n" * 4000, "a\x00b", "é", "\ud800", "C:\\x", "-->")
 

@@ -1,0 +1,94 @@
+"""Inside the worker: what `testpress.sandbox` asks for. Whatever the files hold ends here."""
+
+from __future__ import annotations
+
+import queue
+import signal
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from device_profiles.record import Record
+from device_profiles.text import clean_text
+from testpress.model_file import locate_model
+from testpress.sandbox import Found, OnStep, Told
+
+_PATHS = frozenset({"audio", "recipe", "out"})
+
+T = TypeVar("T")
+
+
+def inspect(request: dict[str, Any]) -> Iterator[Told]:
+    """The facts at once, and once more when it is known whether the model plays here."""
+    from testpress.inspection import as_text, read_facts, try_to_play
+
+    model = locate_model(request["file"])
+    facts = read_facts(model)
+    changed = f"{request['file']}: {len(facts.hash_faults)} files are not what the manifest says"
+    fault = changed if facts.hash_faults else None
+    yield _tell(facts, as_text(facts), fault)
+    # The system's own end of a process, since a runtime that loops never comes back to Python.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, request["call_s"])
+    tried = try_to_play(facts, model)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    yield _tell(tried, as_text(tried), fault)
+
+
+def predict(request: dict[str, Any]) -> Iterator[Told]:
+    """Latency and memory on phones."""
+    from device_profiles.profile import read_profile
+    from testpress.latency import TOP_OPS, as_text, predict_costs
+
+    profiles = [read_profile(device) for device in request["devices"]]
+    predicted = predict_costs(locate_model(request["file"]), profiles)
+    yield _tell(predicted, as_text(predicted, top=None if request["show_all"] else TOP_OPS))
+
+
+def play(request: dict[str, Any]) -> Iterator[Told]:
+    """A recording through a model, its outputs saved where `out` says."""
+    from testpress.playback import as_text
+    from testpress.playing import play as play_order
+    from testpress.playing import save_outputs
+    from testpress.terms import make_order
+
+    options = _with_paths(request)
+    out = options.pop("out")
+    order = make_order(**options)
+    played = yield from _steps(lambda on_step: play_order(order, on_step))
+    if out is not None:
+        save_outputs(played, out)
+    yield _tell(played.summary, as_text(played.summary, out))
+
+
+def watch(request: dict[str, Any]) -> Iterator[Told]:
+    """The ranges of a Core ML model's ops, or where it parts from another."""
+    from testpress.observation import TOP_OPS, as_text
+    from testpress.watching import make_request
+    from testpress.watching import watch as watch_models
+
+    options = _with_paths(request)
+    top = None if options.pop("show_all") else TOP_OPS
+    order = make_request(**options)
+    found = yield from _steps(lambda on_step: watch_models(order, on_step))
+    yield _tell(found, as_text(found, top=top))
+
+
+def _tell(found: Record, text: str, fault: str | None = None) -> Told:
+    return Told(found=Found(data=found.model_dump(mode="json"), text=clean_text(text), fault=fault))
+
+
+def _with_paths(request: dict[str, Any]) -> dict[str, Any]:
+    return {name: Path(value) if name in _PATHS and value is not None else value for name, value in request.items()}
+
+
+def _steps(work: Callable[[OnStep], T]) -> Generator[Told, None, T]:
+    """What is told to a callback, as events; returns what the work returns."""
+    steps: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work, lambda done, total: steps.put((done, total)))
+        future.add_done_callback(lambda _: steps.put(None))
+        while (step := steps.get()) is not None:
+            yield Told(step=step)
+        return future.result()
