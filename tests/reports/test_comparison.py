@@ -184,3 +184,11 @@ def test_a_reason_is_one_line_whatever_the_names_are(evaluation: Evaluation) -> 
     report = compare(evaluation.model_copy(update={"variants": (variant,)}), budgets=budgets)
     assert len(report.outcome.reasons) == 1  # one cause, told once
     assert not [reason for reason in report.outcome.reasons if clean_text(" ".join(reason.split())) != reason]
+
+
+def test_more_tests_than_can_be_made_are_one_message(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.baseline.MAX_TESTS", 7)
+    assert find_changes(evaluation, evaluation)
+    monkeypatch.setattr("reports.baseline.MAX_TESTS", 6)
+    with pytest.raises(ReportError, match="7 metrics of clips would be compared; at most 6 are"):
+        find_changes(evaluation, evaluation)
