@@ -24,6 +24,10 @@ from device_profiles.files import MOST_TEXT_BYTES, read_text
 MOST_FAULTS = 40
 """of one file are listed"""
 _SHOWN = 80
+_MOST_PARTS = 256
+"""of a dotted key: tomllib's time grows with their square"""
+_KEY_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{_MOST_PARTS}}}")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -91,6 +95,8 @@ def parse_json(text: str, *, where: str, error: type[TestpressError]) -> Any:
 def read_toml(path: Path, type_: type[R], *, error: type[TestpressError]) -> R:
     """Read a TOML file as a record; faults as in `parse_record`, syntax errors with their line."""
     text = read_text(path, error=error)
+    if _LONG_KEY.search(text):
+        raise error(f"{path}: not valid TOML: a key of more than {_MOST_PARTS} parts; right is a handful")
     try:
         data = tomllib.loads(text)
     except ValueError as fault:  # TOMLDecodeError, or a number of thousands of digits

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -286,6 +287,12 @@ class DatasetInfo(Record):
         return self
 
 
+MAX_VARIANTS = 1024
+"""what is compared by pairs; two formats have 16 precisions together"""
+MAX_CLIP_RESULTS = 2_000_000
+"""clips times variants: 40,000 clips under 50 variants"""
+
+
 class Environment(Record):
     """The machine that evaluated."""
 
@@ -294,6 +301,11 @@ class Environment(Record):
     cores: Count
     python: str
     packages: dict[str, str]
+
+
+def _check_finite(recipe: dict[str, Any]) -> dict[str, Any]:
+    json.dumps(recipe, allow_nan=False)  # raises ValueError
+    return recipe
 
 
 class Evaluation(Record):
@@ -308,12 +320,12 @@ class Evaluation(Record):
     model: ModelIdentity
     audio: AudioContract
     task: str
-    recipe: dict[str, Any]
+    recipe: Annotated[dict[str, Any], pydantic.AfterValidator(_check_finite)]
     """the recipe it was made from, as read"""
     dataset: DatasetInfo
     environment: Environment
     source: SourceResult
-    variants: tuple[VariantResult, ...]
+    variants: Annotated[tuple[VariantResult, ...], pydantic.Field(max_length=MAX_VARIANTS)]
     device_names: dict[str, str]
     """profile identifier → the phone's name"""
 
@@ -321,6 +333,8 @@ class Evaluation(Record):
     def _coherent(self) -> Evaluation:
         check_unique((variant.variant for variant in self.variants), "variant")
         known = {clip.clip for clip in self.dataset.clips}
+        if len(known) * sum(bool(variant.clips) for variant in self.variants) > MAX_CLIP_RESULTS:
+            raise ValueError(f"clips times variants are more than {MAX_CLIP_RESULTS}; evaluate fewer at once")
         for owner, clips in (("the source model", self.source.clips), *((v.variant, v.clips) for v in self.variants)):
             strange = next((clip.clip for clip in clips if clip.clip not in known), None)
             if strange is not None:

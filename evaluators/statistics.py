@@ -17,8 +17,10 @@ Source: T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The A
 from __future__ import annotations
 
 import functools
+import math
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +80,9 @@ def paired_bootstrap(
         raise EvaluationError(
             f"paired values must be as many on both sides: {len(first)} reference, {len(second)} estimate"
         )
-    return _interval(second - first, "pair of clips", confidence=confidence, resamples=resamples, seed=seed)
+    changes, exponent = _subtract(first, second)
+    found = _interval(changes, "pair of clips", confidence=confidence, resamples=resamples, seed=seed)
+    return _enlarge(found, exponent)
 
 
 def bootstrap(
@@ -89,7 +93,8 @@ def bootstrap(
     seed: int = SEED,
 ) -> Interval:
     """The mean of one value a clip, with its interval; otherwise as `paired_bootstrap`."""
-    return _interval(_values(values, "values"), "clip", confidence=confidence, resamples=resamples, seed=seed)
+    array, exponent = _reduce(_values(values, "values"))
+    return _enlarge(_interval(array, "clip", confidence=confidence, resamples=resamples, seed=seed), exponent)
 
 
 def paired_p_value(
@@ -108,7 +113,8 @@ def paired_p_value(
     first, second = _values(reference, "reference"), _values(estimate, "estimate")
     if first.shape != second.shape:
         raise EvaluationError(f"paired values must be as many on both sides: {len(first)} and {len(second)}")
-    changes = (second - first)[~np.isnan(second - first)]
+    changes, _ = _subtract(first, second)
+    changes = changes[~np.isnan(changes)]
     if len(changes) < 2 or not changes.any():
         return 1.0
     means = _resampled_means(changes, resamples, seed)
@@ -176,6 +182,32 @@ def _values(values: Any, side: str) -> npt.NDArray[np.float64]:
         found = f"shape {array.shape}" if array.ndim != 1 else "an infinite value"
         raise EvaluationError(f"{side} must be one finite number or nothing a clip; found {found}")
     return array
+
+
+def _reduce(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], int]:
+    """The values divided by a power of two, which is exact, so that no sum or square overflows; and its exponent."""
+    present = values[~np.isnan(values)]
+    exponent = int(np.frexp(np.abs(present).max())[1]) if len(present) else 0
+    return np.ldexp(values, -exponent), exponent
+
+
+def _subtract(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], int]:
+    both, exponent = _reduce(np.concatenate([first, second]))
+    return both[len(first) :] - both[: len(first)], exponent
+
+
+def _enlarge(interval: Interval, exponent: int) -> Interval:
+    """The interval of values that `_reduce` divided; what no number holds becomes the largest that there is."""
+
+    def enlarge(value: float | None) -> float | None:
+        if value is None:
+            return None
+        try:
+            return math.ldexp(value, exponent)
+        except OverflowError:
+            return math.copysign(sys.float_info.max, value)
+
+    return replace(interval, mean=enlarge(interval.mean), low=enlarge(interval.low), high=enlarge(interval.high))
 
 
 def _interval(values: npt.NDArray[np.float64], what: str, *, confidence: float, resamples: int, seed: int) -> Interval:

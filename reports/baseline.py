@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
 from evaluators.statistics import CONFIDENCE, adjust_by_holm
 from reports.differences import EXACT_DB, Difference, has_clips, is_widened, subtract, subtract_clips
@@ -54,7 +55,8 @@ def find_changes(baseline: Evaluation, evaluation: Evaluation) -> tuple[Change, 
     ):
         if before != after:
             raise ReportError(
-                f"the baseline's {name} is {before!r}, this evaluation's is {after!r}; compare like with like"
+                f"the baseline's {name} is {shorten(before)!r}, this evaluation's is {shorten(after)!r}; "
+                "compare like with like"
             )
     changes = list(_compare_all(baseline, evaluation))
     tests = [index for index, (_, difference) in enumerate(changes) if difference and difference.p_value is not None]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
 from device_profiles.record import Record, parse_record
+from device_profiles.text import shorten
 from evaluators.evaluation import Evaluation, Score, VariantResult
+from reports.arithmetic import saturate
 from reports.errors import ReportError
 from reports.quantities import Quantity, parse_quantity
 
@@ -20,6 +22,7 @@ _PHRASES: dict[Limit, str] = {
     "max_drop": "at most {} below the {}",
     "max_rise": "at most {} above the {}",
 }
+_METRIC_LIMIT = 200
 _REFERENCES = {"source": "source model", "baseline": "baseline"}
 
 
@@ -93,11 +96,15 @@ class Budget(Record):
         """The promise in words, for example "latency_p90_ms at most 25ms"."""
         written = self.written.strip() if isinstance(self.written, str) else f"{self.written:.12g}"
         bare = written.lstrip("+-").strip() if self.limit in ("max_drop", "max_rise") else written
-        return f"{self.metric} {_PHRASES[self.limit].format(bare, _REFERENCES[self.against])}"
+        return f"{shorten(self.metric, _METRIC_LIMIT)} {_PHRASES[self.limit].format(bare, _REFERENCES[self.against])}"
+
+
+MAX_BUDGETS = 1000
+"""of one recipe: each is judged for every bundle and phone"""
 
 
 class _Budgets(Record):
-    budgets: tuple[Budget, ...] = ()
+    budgets: Annotated[tuple[Budget, ...], pydantic.Field(max_length=MAX_BUDGETS)] = ()
 
 
 def recipe_budgets(evaluation: Evaluation) -> tuple[Budget, ...]:
@@ -119,12 +126,12 @@ def allow(budget: Budget, difference: Score, reference: Score | None) -> float |
     right = "max_drop" if difference.direction == "higher" else "max_rise"
     if budget.limit != right:
         raise ReportError(
-            f"budget on {budget.metric}: {budget.limit} is not for a metric where {difference.direction} is better; "
-            f"use {right}"
+            f"budget on {shorten(budget.metric)}: {budget.limit} is not for a metric where {difference.direction} is "
+            f"better; use {right}"
         )
     quantity = budget.quantity
     if quantity.kind != "percent":
         return abs(quantity.to_unit(difference.unit, where=f"budget {budget.text!r}"))
     if reference is None or reference.value is None:
         return None
-    return abs(quantity.value) / 100 * abs(reference.value)
+    return saturate(abs(quantity.value) / 100 * abs(reference.value))

@@ -21,6 +21,9 @@ MOST_BYTES = 256 * 2**20
 """of an evaluation.json: 50 bundles on 24 phones and 200 clips take 36 MB"""
 
 
+_REASON_LIMIT = 1000
+
+
 class Outcome(Record):
     """The verdict over all: what a release job obeys."""
 
@@ -135,23 +138,24 @@ def _conclude(evaluation: Evaluation, verdicts: tuple[Verdict, ...], *, unjudged
 def _collect_reasons(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> list[str]:
     """Sentences, heaviest first; a cause that spoils several budgets is told once."""
     told: dict[str, int] = {}
+    starts = {each.variant: each.drift.first_op for each in evaluation.variants if each.drift is not None}
     for verdict in sorted((verdict for verdict in verdicts if verdict.status != "passed"), key=_weigh):
         subject = describe_subject(evaluation, verdict.variant, verdict.device)
         if verdict.status == "error":
             own = verdict.rule if verdict.variant is None else ""
             sentence = f"{own or subject}: {verdict.reason}"
         else:
-            sentence = f"{subject}: {verdict.rule}: {verdict.reason}{_describe_start(evaluation, verdict)}"
+            sentence = f"{subject}: {verdict.rule}: {verdict.reason}{_describe_start(starts, verdict)}"
+        sentence = shorten(sentence, _REASON_LIMIT)
         told[sentence] = told.get(sentence, 0) + 1
     return list(told)
 
 
-def _describe_start(evaluation: Evaluation, verdict: Verdict) -> str:
+def _describe_start(starts: dict[str, str], verdict: Verdict) -> str:
     """For a broken parity budget: the op at which the bundle departs, where it was located."""
-    drift = next((each.drift for each in evaluation.variants if each.variant == verdict.variant), None)
-    if drift is None or verdict.metric not in PARITY_METRICS:
+    if verdict.variant not in starts or verdict.metric not in PARITY_METRICS:
         return ""
-    return f"; it starts at op {shorten(drift.first_op)}"
+    return f"; it starts at op {shorten(starts[verdict.variant])}"
 
 
 def _weigh(verdict: Verdict) -> tuple[bool, int, float]:

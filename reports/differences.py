@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from evaluators.evaluation import Score, VariantResult
 from evaluators.statistics import CONFIDENCE, difference, paired_p_value
+from reports.arithmetic import divide, saturate
 
 RELATIVE_TOLERANCES = {"size_bytes": 0.01, "compressed_bytes": 0.01, "peak_memory_bytes": 0.1}
 """share of the number before that a change for the worse must exceed, by metric: compilers move a few bytes, and the
@@ -73,24 +74,24 @@ def subtract(metric: str, before: Score, after: Score) -> Difference:
     if metric == "snr_db":
         change = min(after.value, EXACT_DB) - min(before.value, EXACT_DB)
         return Difference(_difference(after, change, None), tolerance=PARITY_TOLERANCE_DB)
-    change = after.value - before.value
+    change = saturate(after.value - before.value)
     if after.basis == "predicted":
         factor = max(_factor(before), _factor(after))
         found = _difference(after, change, (change / factor, change * factor))
         return Difference(found, tolerance=PREDICTED_TOLERANCE * abs(before.value))
-    spread = math.hypot(_half_width(before), _half_width(after))
+    spread = saturate(math.hypot(_half_width(before), _half_width(after)))
     found = _difference(after, change, (change - spread, change + spread) if spread else None)
     return Difference(found, tolerance=RELATIVE_TOLERANCES.get(metric, 0.0) * abs(before.value))
 
 
 def _difference(like: Score, change: float, ends: tuple[float, float] | None) -> Score:
-    low, high = (None, None) if ends is None else (min(ends), max(ends))
+    low, high = (None, None) if ends is None else (saturate(min(ends)), saturate(max(ends)))
     confidence = None if ends is None else like.confidence or CONFIDENCE
     return like.model_copy(update={"value": change, "low": low, "high": high, "confidence": confidence})
 
 
 def _half_width(score: Score) -> float:
-    return 0.0 if score.low is None or score.high is None else (score.high - score.low) / 2
+    return 0.0 if score.low is None or score.high is None else score.high / 2 - score.low / 2
 
 
 def is_widened(before: Score, after: Score) -> bool:
@@ -98,8 +99,8 @@ def is_widened(before: Score, after: Score) -> bool:
     if before.low is None or before.high is None or after.low is None or after.high is None:
         return False
     if after.basis == "predicted":
-        return _factor(after) > WIDENED * _factor(before)
-    return after.high - after.low > WIDENED * (before.high - before.low) > 0
+        return _factor(after) / WIDENED > _factor(before)
+    return _half_width(after) / WIDENED > _half_width(before) > 0
 
 
 def has_clips(metric: str, variants: Sequence[VariantResult]) -> bool:
@@ -109,6 +110,6 @@ def has_clips(metric: str, variants: Sequence[VariantResult]) -> bool:
 
 def _factor(score: Score) -> float:
     """By which a prediction may be off, either way; 1 where it says nothing."""
-    if not score.value or score.low is None or score.high is None or score.low <= 0:
+    if score.value is None or score.value <= 0 or score.low is None or score.high is None or score.low <= 0:
         return 1.0
-    return max(score.high / score.value, score.value / score.low, 1.0)
+    return max(divide(score.high, score.value), divide(score.value, score.low), 1.0)

@@ -9,13 +9,45 @@ from collections.abc import Sequence
 from device_profiles.text import shorten
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
-# "@name" would call a person, "#1" would link another issue: a sign without width between the two keeps either a text
-_MENTION = re.compile(r"(?<=[@#])(?=\w)")
+# what would begin a heading, a list, a rule, a line below a heading, or a command to GitLab where a line begins with it
+_START = re.compile(r"^([#+\-=/]|[0-9]+(?=[.)](?:\s|$)))")
+_APART = "\u200b"
+"""a sign without width: viewers see one text, and what looks for links two"""
+_LINKED = re.compile(
+    r"""
+      (?<=@)                                      # a person, a team, an address
+    | (?<=[\#!$%&~^*[])(?=\w)                       # an issue; in GitLab !1, $1, %v1, &1, ~bug, [issue:1]
+    | (?<=:)(?=//)                                # https://
+    | (?<=www)(?=\.)
+    | (?<=GH-)(?=\d)                              # an issue
+    | (?<=:)(?!(?<=\d\d:)\d\d:)(?=[\w+-]+:)       # :shipit:, a picture; not the minutes of a time
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_COMMIT = re.compile(r"(?<![^\W_])[0-9a-f]{7,}(?![^\W_])", re.IGNORECASE)
+_HASH_STEP = 6
+"""digits that are no commit yet: GitHub links 7 to 40"""
 
 
 def escape(text: str, limit: int = 96) -> str:
-    """Text that Markdown, HTML and a table leave as it is, and that calls nobody."""
-    return _SPECIAL.sub(r"\\\1", html.escape(_MENTION.sub("\u200b", shorten(text, limit)), quote=False))
+    """Text that Markdown, HTML and a table leave as it is, and that links and calls nobody.
+
+    Source: GitHub Flavored Markdown 0.29, "Autolinks (extension)"; GitHub docs, "Autolinked references and URLs" and
+    "Writing mathematical expressions", which shows a dollar within <span>; GitLab docs, "GitLab-specific references".
+    """
+    text = _LINKED.sub(_APART, shorten(text, limit))
+    text = _COMMIT.sub(lambda found: _APART.join(_cut(found[0])), text)
+    text = _SPECIAL.sub(r"\\\1", html.escape(text, quote=False))
+    return _START.sub(_escape_start, text).replace("$", "<span>$</span>")
+
+
+def _cut(digits: str) -> list[str]:
+    return [digits[start : start + _HASH_STEP] for start in range(0, len(digits), _HASH_STEP)]
+
+
+def _escape_start(found: re.Match[str]) -> str:
+    sign = found[0]
+    return f"{sign}\\" if sign.isdigit() else f"\\{sign}"
 
 
 def code(text: str) -> str:

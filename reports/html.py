@@ -108,7 +108,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
     bundles = list_bundles(report, keys)
     drifts, drifts_left = list_drifts(report, keys)
     timings, timing_ticks = list_timings(evaluation, keys)
-    metrics, score_lines = list_scores(evaluation)
+    metrics, score_lines, metrics_left = list_scores(evaluation)
     return {
         "keys": keys,
         "budgets": group_budgets(report),
@@ -116,6 +116,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "matrix": list_matrix(report, bundles),
         "score_metrics": metrics,
         "score_lines": score_lines,
+        "metrics_left": metrics_left,
         "placements": list_placements(evaluation, keys),
         "frontiers": draw_frontiers(report, keys),
         "drifts": drifts,

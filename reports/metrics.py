@@ -17,6 +17,7 @@ IDENTICAL = "identical"
 PHONE_METRICS = ("latency_ms", "latency_p90_ms", "real_time_factor", "memory_bytes")
 PARITY_METRICS = ("max_abs_error", "snr_db", "cosine")
 HOST_METRICS = ("host_latency_p50_ms", "host_latency_p90_ms")
+_MOST_NAMES = 100
 SIZE_METRICS = ("size_bytes", "compressed_bytes", "peak_memory_bytes")
 
 
@@ -49,8 +50,10 @@ def check_metric(metric: str, evaluation: Evaluation) -> None:
     """
     known = known_metrics(evaluation)
     if metric not in known:
-        hint = suggest(metric, known)
-        raise ReportError(f"budget on unknown metric {metric!r}{hint}; known metrics: {', '.join(known)}")
+        hint = suggest(shorten(metric), dict.fromkeys(shorten(name) for name in known))
+        names = ", ".join(shorten(name) for name in known[:_MOST_NAMES])
+        rest = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+        raise ReportError(f"budget on unknown metric {shorten(metric)!r}{hint}; known metrics: {names}{rest}")
 
 
 def is_per_phone(metric: str, evaluation: Evaluation) -> bool:

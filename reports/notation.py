@@ -24,6 +24,8 @@ UNIT_WORDS = {"db": "dB", "ratio": "", "dimensionless": ""}
 
 _BYTE_STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _MAX_DIGITS = 12
+_LONG = 10.0**_MAX_DIGITS
+"""from here on numbers are written with a power of ten"""
 
 
 def format_number(value: float, unit: str, *, digits: int = 3, signed: bool = False) -> str:
@@ -41,7 +43,8 @@ def format_number(value: float, unit: str, *, digits: int = 3, signed: bool = Fa
     if suffix == "bytes":
         text = f"{value:.0f}"
     else:
-        text = f"{value:.{digits}f}" if unit == "ratio" else _significant(value, digits)
+        plain = unit == "ratio" and abs(value) < _LONG
+        text = f"{value:.{digits}f}" if plain else _significant(value, digits)
     if not text.strip("-0.") and text.startswith("-"):
         text = text[1:]
     sign = "+" if signed and value > 0 else ""
@@ -62,7 +65,7 @@ def format_exact(value: float, unit: str) -> str:
     suffix = UNIT_WORDS.get(unit, unit)
     if unit == "bytes":
         value, suffix = _scale_bytes(value)
-    text = f"{abs(value):.{_MAX_DIGITS}g}".replace("e-0", "e-").replace("e+0", "e")
+    text = f"{abs(value):.{_MAX_DIGITS}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
     return f"{'−' if value < 0 else ''}{text} {suffix}".rstrip()
 
 
@@ -95,7 +98,7 @@ def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
     exponent = math.floor(math.log10(abs(value)))
-    if exponent < -4:
+    if exponent < -4 or abs(value) >= _LONG:
         mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(power)}"
     return f"{value:.{max(0, digits - 1 - exponent)}f}"

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from device_profiles.record import suggest
+from device_profiles.text import shorten
 from reports.errors import ReportError
 
 Kind = Literal["plain", "bytes", "time", "level", "percent", "points"]
@@ -45,7 +46,10 @@ _KIND_WORDS = {
     "points": "a number of percentage points",
     "plain": "a plain number",
 }
-_PATTERN = re.compile(r"\s*([+-]?)\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?|\.\d+(?:[eE][+-]?\d{1,2})?)\s*([^\d\s]*)\s*")
+_PATTERN = re.compile(
+    r"([+-]?) *([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?|\.[0-9]+(?:[eE][+-]?[0-9]{1,2})?) *([^\d\s]*)"
+)
+_MOST_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,9 @@ class Quantity:
             return float(Decimal(repr(self.value)) / 100)
         kind, size = _UNITS.get(_SCORE_UNITS.get(unit, ""), ("plain", Decimal(1)))
         if kind != self.kind:
+            right = shorten(unit)
             raise ReportError(
-                f"{where} is {_KIND_WORDS[self.kind]}, but the metric's unit is {unit}; give it in {unit}"
+                f"{where} is {_KIND_WORDS[self.kind]}, but the metric's unit is {right}; give it in {right}"
             )
         return float(Decimal(repr(self.value)) / size)
 
@@ -88,7 +93,7 @@ def parse_quantity(written: float | str) -> Quantity:
     """
     if not isinstance(written, str):
         return Quantity(float(written), "plain", "-" if written < 0 else "")
-    match = _PATTERN.fullmatch(written)
+    match = _PATTERN.fullmatch(written.strip()) if len(written) <= _MOST_CHARACTERS else None
     if match is None:
         raise ValueError(
             f'{written[:40]!r} is not a number with an optional unit, such as 60, "25ms", "900kB" or "+5%"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluators.evaluation import Score
+from reports.arithmetic import saturate
 from reports.notation import BASIS_WORDS, format_apart, format_exact, format_number
 
 
@@ -33,7 +34,7 @@ def judge_bound(score: Score, bound: float, *, upper: bool, detail: str = "") ->
     assert score.value is not None
     end = score.high if upper else score.low
     value = score.value if end is None else end
-    margin = bound - value if upper else value - bound
+    margin = saturate(bound - value if upper else value - bound)
     value_text, bound_text = format_apart(value, bound, score.unit), format_exact(bound, score.unit)
     side = ("under" if upper else "over") if margin >= 0 else ("over" if upper else "under")
     limit_word = "limit" if upper else "least allowed"
@@ -61,7 +62,7 @@ def judge_change(difference: Score, allowed: float) -> Judgement:
     drop = difference.direction == "higher"
     end = difference.low if drop else difference.high
     value, limit = difference.value if end is None else end, -allowed if drop else allowed
-    margin = value - limit if drop else limit - value
+    margin = saturate(value - limit if drop else limit - value)
     unit = difference.unit
     worst, allowed_text = format_apart(abs(value), allowed, unit), format_exact(allowed, unit)
     interval = ", ".join(part for part in (_describe_interval(difference), BASIS_WORDS[difference.basis]) if part)

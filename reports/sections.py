@@ -18,6 +18,7 @@ from reports.summary import find_main_metric
 from reports.verdicts import SEVERITY, Status, Verdict
 
 _MOST_PHONES = 6
+_MOST_METRICS = 24
 _MOST_BARS = 150
 """of all budgets together; a bar with its words is 1 kB"""
 _LEAST_BUDGET_LINES, _MOST_BUDGET_LINES = 4, 40
@@ -81,17 +82,16 @@ class ScoreLine:
     """for each metric the score and its difference from the source model's"""
 
 
-def list_scores(evaluation: Evaluation) -> tuple[tuple[str, ...], tuple[ScoreLine, ...]]:
-    """The task's metrics, and a line for the source model and each bundle."""
-    metrics = list(evaluation.source.scores)
-    for variant in evaluation.variants:
-        metrics += [metric for metric in variant.differences if metric not in metrics]
+def list_scores(evaluation: Evaluation) -> tuple[tuple[str, ...], tuple[ScoreLine, ...], int]:
+    """The task's metrics, a line for the source model and each bundle, and how many more metrics there are."""
+    found = dict.fromkeys((*evaluation.source.scores, *(m for v in evaluation.variants for m in v.differences)))
+    metrics = list(found)[:_MOST_METRICS]
     lines = [ScoreLine(None, tuple((evaluation.source.scores.get(metric), None) for metric in metrics))]
     for variant in evaluation.variants:
         if variant.failure is None:
             cells = tuple((variant.scores.get(metric), variant.differences.get(metric)) for metric in metrics)
             lines.append(ScoreLine(variant, cells))
-    return tuple(metrics), tuple(lines)
+    return tuple(metrics), tuple(lines), len(found) - len(metrics)
 
 
 def make_keys(evaluation: Evaluation) -> dict[str, str]:

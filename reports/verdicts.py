@@ -6,17 +6,23 @@ a drop fails unless the interval excludes it (non-inferiority). A number that do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
+from packager.bundle import Format
 from reports.budgets import Budget, Level, allow
+from reports.errors import ReportError
 from reports.metrics import Finding, check_metric, find_score, is_per_phone
 from reports.rules import Judgement, judge_bound, judge_change
 
 Status = Literal["passed", "warned", "failed", "error"]
 """error: there is nothing to judge, or the phone cannot run the bundle"""
+
+MAX_VERDICTS = 200_000
+"""in one report: 50 bundles on 24 phones under 20 budgets are 24,000"""
 
 SEVERITY: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
 """for sorting, the worst first"""
@@ -72,19 +78,22 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
     Two rules hold without a budget: each bundle has a result, and each phone meets its floor.
 
     Raises:
-        ReportError: A budget names an unknown metric, or its limit cannot be of that metric.
+        ReportError: A budget names an unknown metric, its limit cannot be of that metric, or there are too many.
     """
     verdicts = [verdict for variant in evaluation.variants for verdict in _judge_existence(variant)]
     for budget in budgets:
         check_metric(budget.metric, evaluation)
         if budget.against == "baseline":  # see reports.regressions
             continue
+        scope = _find_scope(budget, evaluation)
         found = [
             verdict
             for variant in evaluation.variants
-            if _applies(budget, variant, evaluation)
-            for verdict in _judge_variant(budget, variant, evaluation)
+            if _applies(budget, variant, scope)
+            for verdict in _judge_variant(budget, variant, evaluation, per_phone=scope.per_phone)
         ]
+        if len(verdicts) + len(found) > MAX_VERDICTS:
+            raise ReportError(f"budgets times bundles and phones are more than {MAX_VERDICTS}; set fewer budgets")
         verdicts += found or [_error(budget, None, None, "the budget met no bundle: check its devices and variants")]
     return tuple(verdicts)
 
@@ -100,23 +109,38 @@ def _judge_existence(variant: VariantResult) -> list[Verdict]:
     ]
 
 
-def _applies(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> bool:
+@dataclass(frozen=True)
+class _Scope:
+    """What a budget covers, told once for all bundles."""
+
+    per_phone: bool
+    phones: dict[Format, set[str]]
+    """of all bundles of a format"""
+
+
+def _find_scope(budget: Budget, evaluation: Evaluation) -> _Scope:
+    phones: dict[Format, set[str]] = {}
+    for variant in evaluation.variants:
+        phones.setdefault(variant.format, set()).update(result.device for result in variant.devices)
+    return _Scope(is_per_phone(budget.metric, evaluation), phones)
+
+
+def _applies(budget: Budget, variant: VariantResult, scope: _Scope) -> bool:
     if not budget.covers(variant):
         return False
     if budget.devices is None:
         return True
     # A bundle that failed lists no phones; those of its format are the ones it was meant for.
-    same = [other for other in evaluation.variants if other.format == variant.format]
-    phones = {result.device for other in (same if variant.failure else [variant]) for result in other.devices}
+    phones = scope.phones[variant.format] if variant.failure else {result.device for result in variant.devices}
     return bool(phones & set(budget.devices)) or (variant.failure is not None and not phones)
 
 
-def _judge_variant(budget: Budget, variant: VariantResult, evaluation: Evaluation) -> list[Verdict]:
+def _judge_variant(budget: Budget, variant: VariantResult, evaluation: Evaluation, *, per_phone: bool) -> list[Verdict]:
     if variant.failure is not None:
         return [_error(budget, variant, None, _failure_reason(variant))]
     if budget.limit in ("max_drop", "max_rise"):
         return [_judge_against_source(budget, variant, evaluation)]
-    if not is_per_phone(budget.metric, evaluation):
+    if not per_phone:
         return [_conclude(budget, variant, None, find_score(variant, budget.metric))]
     wanted = [result for result in variant.devices if budget.devices is None or result.device in budget.devices]
     if not wanted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluators.evaluation import Timing
-from reports.figures.scale import Scale
+from reports.figures.scale import Scale, stretch
 
 WIDTH, HEIGHT = 420, 30
 _MOST_DOTS = 200
@@ -25,7 +25,7 @@ class CallTimes:
 def share_axis(timings: list[Timing]) -> Scale:
     """The axis from zero to the slowest call of all bundles."""
     slowest = max((sample for timing in timings for sample in timing.samples_ns), default=0)
-    return Scale(0, slowest / 1e6 * 1.04 or 1.0, 4, WIDTH - 4)
+    return stretch(0, slowest / 1e6 * 1.04 or 1.0, start=4, end=WIDTH - 4)
 
 
 def draw_call_times(timing: Timing, axis: Scale) -> CallTimes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from evaluators.evaluation import Drift
@@ -11,6 +12,8 @@ from reports.notation import format_exact
 WIDTH, HEIGHT = 760, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 744, 22, 206
 _LOG_FROM = 50.0
+_MOST_POINTS = 2000
+"""even; about three a pixel"""
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,15 @@ def draw_drift_curve(drift: Drift, limit: float | None) -> DriftCurve | None:
         return None
     x = Scale(0, len(drift.steps), _LEFT, _RIGHT)
     y = _error_scale(errors, limit)
-    places = [(x.place(number), y.place(error)) for number, error in enumerate(errors)]
+    places = [(x.place(number), y.place(errors[number])) for number in _choose_points(errors)]
     limit_y = y.place(limit) if limit else None
-    names = [step.op for step in drift.steps]
+    spots = {op: _spot(drift, op, x, y) for op in (drift.first_op, drift.worst_op)}
     return DriftCurve(
         line=_steps(places),
         limit_y=limit_y,
         over=_area_over(places, limit_y) if limit_y is not None else None,
-        first=_spot(names, drift.first_op, places),
-        worst=_spot(names, drift.worst_op, places),
+        first=spots[drift.first_op],
+        worst=spots[drift.worst_op],
         x_ticks=tuple(Tick(x.place(tick), f"{tick:.0f}") for tick in x.ticks(6) if float(tick).is_integer()),
         y_ticks=tuple(Tick(y.place(tick), format_exact(tick, "dimensionless")) for tick in y.ticks(4)),
         logarithmic=y.logarithmic,
@@ -87,8 +90,17 @@ def _area_over(places: list[tuple[float, float]], limit_y: float) -> str | None:
     return f"{_steps(lifted)}V{limit_y}H{places[0][0]}Z"
 
 
-def _spot(names: list[str], op: str, places: list[tuple[float, float]]) -> tuple[float, float, int] | None:
-    if op not in names:
-        return None
-    number = names.index(op) + 1
-    return (*places[number], number)
+def _choose_points(errors: list[float]) -> list[int]:
+    """All points, or of each of many stretches the least and the greatest, so that no spike is lost."""
+    if len(errors) <= _MOST_POINTS:
+        return list(range(len(errors)))
+    edges = [len(errors) * part // (_MOST_POINTS // 2) for part in range(_MOST_POINTS // 2 + 1)]
+    chosen = {0, len(errors) - 1}
+    for start, end in itertools.pairwise(edges):
+        chosen |= {min(range(start, end), key=errors.__getitem__), max(range(start, end), key=errors.__getitem__)}
+    return sorted(chosen)
+
+
+def _spot(drift: Drift, op: str, x: Scale, y: Scale) -> tuple[float, float, int] | None:
+    number = next((number for number, step in enumerate(drift.steps, start=1) if step.op == op), None)
+    return None if number is None else (x.place(number), y.place(drift.steps[number - 1].error_after), number)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from evaluators.evaluation import Score
 from packager.bundle import Format
 from reports.figures.scale import Scale, Tick, span
-from reports.metrics import is_better
 from reports.notation import format_exact
 
 WIDTH, HEIGHT = 400, 270
@@ -73,12 +72,15 @@ def draw_frontier(title: str, candidates: list[Candidate], *, cost_label: str, a
         return None
     x = span([end for item in shown for end in _ends(item.cost)], start=_LEFT, end=_RIGHT, floor=0.0)
     y = span([end for item in shown for end in _ends(item.accuracy)], start=_BOTTOM, end=_TOP)
+    places = [(x.place(item.cost.value or 0), y.place(item.accuracy.value or 0)) for item in shown]
     labels: list[tuple[float, float]] = []
     marks = []
-    for item in shown:
-        marks.append(_mark(item, shown, x, y, labels))
-        if marks[-1].best or len(shown) <= _MOST_LETTERS:
-            labels.append((marks[-1].label_x, marks[-1].label_y))
+    for number, (item, best) in enumerate(zip(shown, _find_best(shown), strict=True)):
+        label = places[number]
+        if best or len(shown) <= _MOST_LETTERS:
+            label = _place_label(label, [*places[:number], *places[number + 1 :], *labels])
+            labels.append(label)
+        marks.append(_mark(item, places[number], label, (x, y), best=best))
     return Frontier(
         title=title,
         cost_label=cost_label,
@@ -90,13 +92,9 @@ def draw_frontier(title: str, candidates: list[Candidate], *, cost_label: str, a
     )
 
 
-def _mark(item: Candidate, shown: list[Candidate], x: Scale, y: Scale, labels: list[tuple[float, float]]) -> Mark:
-    assert item.cost.value is not None and item.accuracy.value is not None
-    at = x.place(item.cost.value), y.place(item.accuracy.value)
-    others = [
-        (x.place(other.cost.value or 0), y.place(other.accuracy.value or 0)) for other in shown if other is not item
-    ]
-    label = _place_label(at, [*others, *labels])
+def _mark(
+    item: Candidate, at: tuple[float, float], label: tuple[float, float], scales: tuple[Scale, Scale], *, best: bool
+) -> Mark:
     return Mark(
         key=item.key,
         name=item.name,
@@ -105,9 +103,9 @@ def _mark(item: Candidate, shown: list[Candidate], x: Scale, y: Scale, labels: l
         y=at[1],
         label_x=label[0],
         label_y=label[1],
-        across=_interval(item.cost, x),
-        upright=_interval(item.accuracy, y),
-        best=not any(_beats(other, item) for other in shown),
+        across=_interval(item.cost, scales[0]),
+        upright=_interval(item.accuracy, scales[1]),
+        best=best,
     )
 
 
@@ -131,11 +129,13 @@ def _interval(score: Score, scale: Scale) -> tuple[float, float] | None:
     return scale.place(score.low), scale.place(score.high)
 
 
-def _beats(first: Candidate, second: Candidate) -> bool:
-    pairs = [(first.cost, second.cost), (first.accuracy, second.accuracy)]
-    worse = any(is_better(a.direction, b.value or 0, a.value or 0) for a, b in pairs)
-    better = any(is_better(a.direction, a.value or 0, b.value or 0) for a, b in pairs)
-    return better and not worse
+def _find_best(shown: list[Candidate]) -> list[bool]:
+    """Of each, whether no other is at least as good on both and better on one."""
+    pairs = [(item.cost.goodness or 0.0, item.accuracy.goodness or 0.0) for item in shown]
+    return [
+        not any(a >= cost and b >= accuracy and (a, b) != (cost, accuracy) for a, b in pairs)
+        for cost, accuracy in pairs
+    ]
 
 
 def _step_line(marks: list[Mark]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluators.evaluation import Curve
-from reports.figures.scale import Scale, span
+from reports.figures.scale import Scale, span, stretch
 from reports.notation import format_number
 
 WIDTH, HEIGHT = 340, 84
@@ -30,7 +30,7 @@ def draw_output_curve(reference: Curve, estimate: Curve, duration_s: float) -> O
     found = [value for curve in curves for value in curve.values if value is not None]
     if not found or duration_s <= 0:
         return None
-    time = Scale(0, duration_s, 1, WIDTH - 1)
+    time = stretch(0, duration_s, start=1, end=WIDTH - 1)
     height = span(found, start=HEIGHT - 2, end=2, pad=0.04)
     return OutputCurve(
         output=reference.output,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluators.evaluation import Note
-from reports.figures.scale import Scale
+from reports.figures.scale import Scale, stretch
 
 WIDTH, HEIGHT = 340, 92
 _MOST_NOTES = 400
@@ -33,7 +33,7 @@ def draw_piano_roll(reference: tuple[Note, ...], estimate: tuple[Note, ...], dur
         return None
     lowest, highest = min(pitches), max(pitches)
     missing = max(0, _LEAST_SEMITONES - (highest - lowest))
-    time = Scale(0, duration_s, 1, WIDTH - 1)
+    time = stretch(0, duration_s, start=1, end=WIDTH - 1)
     pitch = Scale(lowest - missing / 2 - 0.5, highest + missing / 2 + 0.5, HEIGHT - 2, 2)
     return PianoRoll(
         reference=_path(reference[:_MOST_NOTES], time, pitch),

@@ -6,6 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_FARTHEST = 1e300
+"""an axis ends here, so that its length and the powers of ten along it are numbers too; what lies beyond stands at the
+end"""
+_NEAREST = 1e-300
+"""an axis is not shorter, so that it can be divided"""
+_FINEST = 1e-12
+"""nor shorter than this share of its larger end, so that its ticks are different numbers"""
+
 
 @dataclass(frozen=True)
 class Tick:
@@ -56,17 +64,28 @@ def span(values: Iterable[float], *, start: float, end: float, pad: float = 0.08
         pad: Room at each end, as a share of the range.
         floor: The scale does not begin below it, for numbers that cannot.
     """
-    found = list(values)
+    found = [_confine(value) for value in values]
     low, high = min(found), max(found)
     width = (high - low) or abs(high) or 1.0
     low, high = low - width * pad, high + width * pad
     if floor is not None:
         low = max(low, floor)
-    return Scale(low, high, start, end)
+    return stretch(low, high, start=start, end=end)
+
+
+def stretch(low: float, high: float, *, start: float, end: float) -> Scale:
+    """A linear scale from `low` to `high`, or a little farther where that is no length to be drawn."""
+    low, high = _confine(low), _confine(high)
+    least = max(_NEAREST, _FINEST * max(abs(low), abs(high)))
+    return Scale(low, max(high, low + least), start, end)
 
 
 def span_log(values: Iterable[float], *, start: float, end: float) -> Scale:
     """A logarithmic scale over whole powers of ten that holds all values above zero."""
-    found = [value for value in values if value > 0]
+    found = [max(_confine(value), _NEAREST) for value in values if value > 0]
     low, high = 10.0 ** math.floor(math.log10(min(found))), 10.0 ** math.ceil(math.log10(max(found)))
     return Scale(low, high if high > low else low * 10, start, end, logarithmic=True)
+
+
+def _confine(value: float) -> float:
+    return min(max(value, -_FARTHEST), _FARTHEST)

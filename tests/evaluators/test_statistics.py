@@ -240,3 +240,28 @@ def test_holm_keeps_the_order_and_never_lowers(p_values: list[float]) -> None:
     adjusted = adjust_by_holm(p_values)
     assert all(after >= before for before, after in zip(p_values, adjusted, strict=True))
     assert sorted(adjusted) == [adjusted[i] for i in sorted(range(len(p_values)), key=p_values.__getitem__)]
+
+
+LARGEST = 1.7976931348623157e308
+
+
+@given(st.lists(st.sampled_from([0.0, 5e-324, 1e-200, 1.0, 1e200, 1e300, LARGEST, -LARGEST]), min_size=2, max_size=6))
+def test_any_finite_numbers_have_a_finite_mean_and_interval(values: list[float]) -> None:
+    opposite = [-value for value in values]
+    for found in (bootstrap(values), paired_bootstrap(values, opposite)):
+        assert found.low is not None
+        assert found.high is not None
+        assert -LARGEST <= found.low <= found.high <= LARGEST
+        width = max(abs(found.low), abs(found.high)) * 1e-12
+        assert found.low - width <= found.mean <= found.high + width
+    assert 0 <= paired_p_value(values, opposite) <= 1
+
+
+@pytest.mark.parametrize("factor", [2.0**-900, 2.0**900])
+def test_an_interval_scales_with_its_values(factor: float) -> None:
+    values = np.random.default_rng(4).normal(0.2, 1, 12)
+    plain, scaled = bootstrap(values), bootstrap(values * factor)
+    assert (scaled.low, scaled.mean, scaled.high) == tuple(
+        None if end is None else end * factor for end in (plain.low, plain.mean, plain.high)
+    )
+    assert paired_p_value(values * 0, values * factor) == paired_p_value(values * 0, values)

@@ -261,3 +261,29 @@ def test_a_phone_without_the_number_is_an_error(evaluation: Evaluation, variant:
     found = only(evaluation, variant.model_copy(update={"devices": (bare,)}))
     (verdict,) = judge_one(found, metric="memory_bytes", max=1)
     assert (verdict.status, verdict.reason) == ("error", "no memory_bytes was predicted for this phone")
+
+
+def test_thousands_of_budgets_are_one_message(evaluation: Evaluation) -> None:
+    many = (Budget(metric="size_bytes", max=1),) * 1001
+    data = {"budgets": [budget.model_dump(exclude_none=True) for budget in many]}
+    with pytest.raises(ReportError, match=r"budgets: Tuple should have at most 1000 items"):
+        recipe_budgets(evaluation.model_copy(update={"recipe": data}))
+
+
+def test_more_verdicts_than_a_report_holds_are_one_message(
+    evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.verdicts.MAX_VERDICTS", 50)
+    budgets = (Budget(metric="size_bytes", max=1),) * 5
+    assert len(judge(evaluation, budgets[:4])) <= 50
+    with pytest.raises(ReportError, match="budgets times bundles and phones are more than 50; set fewer budgets"):
+        judge(evaluation, budgets)
+
+
+def test_an_unknown_metric_among_thousands_is_one_short_line(evaluation: Evaluation) -> None:
+    scores = {f"metric {number}\n::error::{'x' * 1000}": ratio(0.5) for number in range(5000)}
+    crowded = evaluation.variants[0].model_copy(update={"scores": scores})
+    with pytest.raises(ReportError, match=r"and 49[0-9]{2} more") as caught:
+        judge(evaluation.model_copy(update={"variants": (crowded,)}), (Budget(metric="metric\n4", max=1),))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 15_000

@@ -7,7 +7,8 @@ import pytest
 from example_evaluation import lower, ratio
 
 from device_profiles.record import dump_json
-from evaluators.evaluation import Evaluation
+from device_profiles.text import clean_text
+from evaluators.evaluation import Evaluation, Score
 from reports.baseline import find_changes
 from reports.budgets import Budget
 from reports.comparison import Comparison, compare, describe_subject, load_evaluation
@@ -171,3 +172,15 @@ def test_a_broken_parity_budget_names_where_the_departure_starts(evaluation: Eva
     reasons = compare(evaluation, budgets=(budget,)).outcome.reasons
     named = [reason for reason in reasons if f"it starts at op {drifting.drift.first_op[:20]}" in reason]
     assert [reason.split(":")[0] for reason in named] == [drifting.variant]
+
+
+def test_a_reason_is_one_line_whatever_the_names_are(evaluation: Evaluation) -> None:
+    evil = "a\n::error::b\x1b[31m\u202e"
+    absent = Score(value=None, reason=evil, unit=evil, direction="lower", basis="emulated")
+    variant = evaluation.variants[0].model_copy(
+        update={"variant": evil, "scores": {"size_bytes": absent, evil: absent}}
+    )
+    budgets = (Budget(metric="size_bytes", max=1), Budget(metric=evil, max=1))
+    report = compare(evaluation.model_copy(update={"variants": (variant,)}), budgets=budgets)
+    assert len(report.outcome.reasons) == 1  # one cause, told once
+    assert not [reason for reason in report.outcome.reasons if clean_text(" ".join(reason.split())) != reason]

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
+import time
 
 import pytest
 from example_evaluation import lower, make_drift, ratio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.evaluation import Curve, Evaluation, Note, Spectrogram
+from evaluators.evaluation import Curve, DriftStep, Evaluation, Note, Spectrogram
 from reports.comparison import Comparison
 from reports.figures import output_curve
 from reports.figures.budget_bar import draw_budget_bars
@@ -163,3 +165,74 @@ def test_a_crowded_frontier_says_so() -> None:
         return found
 
     assert (draw(16).crowded, draw(17).crowded) == (False, True)
+
+
+EXTREMES = (0.0, 5e-324, 1e-300, 1.0, 1e16, 1e16 + 2, 1e300, 1.7976931348623157e308)
+signed = st.sampled_from([sign * value for value in EXTREMES for sign in (1, -1)])
+
+
+@given(st.lists(st.one_of(signed, st.floats(allow_nan=False, allow_infinity=False)), min_size=1, max_size=5))
+@pytest.mark.parametrize("floor", [None, 0.0])
+def test_a_scale_of_any_numbers_has_places_and_few_ticks(floor: float | None, values: list[float]) -> None:
+    scale = span(values, start=4, end=296, floor=floor)
+    assert all(4 <= scale.place(value) <= 296 for value in values)
+    ticks = scale.ticks()
+    assert len(ticks) <= 12
+    assert all(math.isfinite(tick) for tick in ticks)
+
+
+@given(st.lists(signed, min_size=1, max_size=5).filter(lambda values: max(values) > 0))
+def test_a_logarithmic_scale_of_any_numbers_has_places_and_few_ticks(values: list[float]) -> None:
+    scale = span_log(values, start=206, end=22)
+    assert all(22 <= scale.place(value) <= 206 for value in values)
+    assert 1 <= len(scale.ticks(4)) <= 9
+
+
+def test_a_drift_of_many_ops_is_a_short_path_that_keeps_its_spike() -> None:
+    steps = [DriftStep(op=f"op{n}", kind="conv", error_after=0.5 + n % 7 / 100) for n in range(50_000)]
+    steps[12_345] = DriftStep(op="spike", kind="log", error_after=1.0)
+    drift = make_drift().model_copy(update={"steps": tuple(steps), "first_op": "spike", "worst_op": "op49999"})
+    curve = draw_drift_curve(drift, 0.51)
+    assert curve is not None
+    assert len(curve.line) < 60_000
+    assert len(curve.over or "") < 60_000
+    assert curve.first is not None
+    assert f"V{curve.first[1]}" in curve.line
+    assert curve.first[2] == 12_346
+    assert curve.worst == (744.0, curve.worst[1], 50_000) if curve.worst else False
+
+
+def test_calls_of_many_days_are_drawn(evaluation: Evaluation) -> None:
+    timing = evaluation.variants[0].timing
+    assert timing is not None
+    slow = timing.model_copy(
+        update={"samples_ns": (0, 2**53 - 1), "p50_ms": lower(1.7e308, "ms"), "p90_ms": lower(-1e308, "ms")}
+    )
+    axis = share_axis([slow])
+    calls = draw_call_times(slow, axis)
+    assert [x for x, _ in calls.dots] == [4.0, pytest.approx(400, abs=8)]
+    assert (calls.p50_x, calls.p90_x) == (416.0, 4.0)
+
+
+@pytest.mark.parametrize("duration_s", [5e-324, 1.7e308])
+def test_a_clip_of_any_length_is_drawn(duration_s: float) -> None:
+    note = Note(onset_s=-1.7e308, offset_s=1.7e308, pitch_midi=127)
+    roll = draw_piano_roll((note,), (note,), duration_s)
+    assert roll is not None
+    assert not re.search("nan|inf|e", roll.reference)
+    curve = Curve(output="o", start_s=-1.7e308, step_s=1.7e308, values=(1.7e308, None, -1.7e308, 5e-324))
+    drawn = draw_output_curve(curve, curve, duration_s)
+    assert drawn is not None
+    assert not re.search("nan|inf|e", drawn.reference)
+
+
+def test_a_thousand_bundles_are_drawn_in_no_time() -> None:
+    candidates = [
+        Candidate(str(n), str(n), "tflite", lower(n * 7919 % 1009, "bytes"), ratio(n * 104729 % 1013 / 1013))
+        for n in range(1000)
+    ]
+    start = time.perf_counter()
+    found = draw_frontier("Size", candidates, cost_label="size", accuracy_label="f1")
+    assert time.perf_counter() - start < 10
+    assert found is not None
+    assert any(mark.best for mark in found.marks)

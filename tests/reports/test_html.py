@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import re
+import time
 from html.parser import HTMLParser
 
 import pytest
-from example_evaluation import lower, make_drift
+from example_evaluation import lower, make_drift, ratio
 
 from evaluators.evaluation import Evaluation, VariantResult
 from reports.comparison import Comparison, compare
@@ -243,3 +244,17 @@ def test_what_became_worse_stands_first(evaluation: Evaluation) -> None:
     text = Page(render(compare(evaluation, old))).visible()
     text = text[text.index("Since the baseline") :]
     assert text.index("200 kB before, 247 kB now") < text.index("the baseline has no such bundle")
+
+
+def test_metrics_without_end_are_cut(evaluation: Evaluation) -> None:
+    variants = tuple(
+        evaluation.variants[0].model_copy(
+            update={"variant": f"v{n}", "clips": (), "differences": {f"m{n}-{k}": ratio(0.5) for k in range(100)}}
+        )
+        for n in range(200)
+    )
+    start = time.perf_counter()
+    text = render(compare(evaluation.model_copy(update={"variants": variants}), budgets=()))
+    assert time.perf_counter() - start < 30
+    assert "19979 more metrics stand in evaluation.json" in text
+    assert len(text) < 10_000_000

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from device_profiles.text import clean_text, shorten
@@ -85,3 +87,21 @@ def test_control_characters_and_surrogates_are_made_visible() -> None:
     assert clean_text("a\n\tb") == "a\n\tb"
     assert clean_text("invoice\u202egpj.exe") == "invoice\ufffdgpj.exe"
     assert clean_text("\u05e9\u05dc\u05d5\u05dd") == "\u05e9\u05dc\u05d5\u05dd"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(("ms", "bytes", "ratio", "dimensionless")))
+@example(1.7976931348623157e308, "ratio")
+@example(-1.7976931348623157e308, "bytes")
+@example(5e-324, "ms")
+def test_any_number_is_short(value: float, unit: str) -> None:
+    texts = [format_number(value, unit), format_number(value, unit, signed=True), format_exact(value, unit)]
+    texts.append(format_apart(value, 0.5, unit))
+    assert all(len(text) < 32 for text in texts), texts
+    assert not [text for text in texts if re.search("nan|inf", text)]
+
+
+def test_a_huge_number_has_a_power_of_ten() -> None:
+    assert format_number(1.7e308, "ms") == "1.70e308 ms"
+    assert format_number(-2e20, "ratio") == "−2.00e20"
+    assert format_exact(1e300, "ms") == "1e300 ms"
+    assert format_number(123_456_789_012, "ms") == "123456789012 ms"

@@ -48,6 +48,12 @@ def test_converts_to_the_scores_unit(written: float | str, unit: str, value: flo
         ("1,000 kB", "is not a number with an optional unit"),
         ("5 ms ms", "is not a number with an optional unit"),
         ("1e999 ms", "is not a number with an optional unit"),
+        ("1e400kB", "is not a number with an optional unit"),
+        ("١٢", "is not a number with an optional unit"),
+        ("12١", "is not a number with an optional unit"),
+        ("1\n kB", "is not a number with an optional unit"),
+        ("9" * 5000, "is not a number with an optional unit"),
+        (" " * 1_000_000 + "x", "is not a number with an optional unit"),
     ],
 )
 def test_refuses_what_is_no_quantity(written: str, message: str) -> None:
