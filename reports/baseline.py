@@ -231,7 +231,9 @@ def _find_other_host(evaluations: tuple[Evaluation, Evaluation]) -> tuple[State 
 
 def _weigh(change: Change, difference: Difference, p_value: float | None) -> Change:
     before, after, found = change.before, change.after, difference.score
-    assert before is not None and after is not None and found.value is not None
+    assert before is not None and after is not None
+    if found.value is None:  # no clip has a value in both
+        return change.model_copy(update={"state": "not comparable", "reason": found.reason or ""})
     counts = abs(difference.least) > difference.tolerance if p_value is None else p_value < 1 - CONFIDENCE
     state: State = "same"
     if counts and found.value != 0:

@@ -145,6 +145,17 @@ def test_other_clips_make_task_scores_incomparable_and_sizes_not(evaluation: Eva
     assert {change.state for change in changes if change.metric == "size_bytes"} == {"same"}
 
 
+def test_clips_of_which_none_has_a_value_twice_cannot_be_compared(evaluation: Evaluation) -> None:
+    variant = evaluation.variants[0]
+    silent = ratio(0.5).model_copy(update={"value": None, "reason": "silence"})
+    clips = tuple(clip.model_copy(update={"scores": {"note_f1": silent}}) for clip in variant.clips)
+    before = evaluation.model_copy(update={"variants": (variant.model_copy(update={"clips": clips}),)})
+    after = evaluation.model_copy(update={"variants": (variant,)})
+    (change,) = (each for each in find_changes(before, after) if each.metric == "note_f1")
+    assert (change.state, change.difference) == ("not comparable", None)
+    assert change.reason == "no pair of clips has values: silence"
+
+
 def test_a_bundle_that_fails_now_is_worse_and_told(evaluation: Evaluation) -> None:
     failed = evaluation.variants[-1].model_copy(update={"variant": "tflite-float32"})
     now = evaluation.model_copy(update={"variants": (failed, *evaluation.variants[1:])})
