@@ -180,7 +180,7 @@ def test_bad_audio(tmp_path: Path, sound: np.ndarray, audio: AudioContract, faul
     assert _faults(manifest, audio) == [f"notes.jsonl:1: a.wav: {fault}"]
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.raw", "a.au", "a"])
+@pytest.mark.parametrize("name", ["a.wav", "a.raw", "a"])
 def test_a_file_that_is_no_audio(name: str, tmp_path: Path) -> None:
     manifest = _write(tmp_path, [{"audio": name, "notes": NOTES}], {})
     (tmp_path / name).write_text("hello")
