@@ -34,12 +34,14 @@ def number_repeats(names: Iterable[str], *, key: Callable[[str], str] = str) -> 
         key: Two names are the same when this makes them so, for example `str.casefold`.
     """
     taken: set[str] = set()
+    counts: dict[str, int] = {}
     numbered = []
     for name in names:
-        unique, count = name, 1
+        unique, count = name, counts.get(key(name), 1)
         while key(unique) in taken:
             count += 1
             unique = f"{name} ({count})"
+        counts[key(name)] = count
         taken.add(key(unique))
         numbered.append(unique)
     return numbered

@@ -241,7 +241,7 @@ def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str]
             samples: Samples = file.read(n_samples, dtype="float32", always_2d=True).T
         if samples.shape[1] == 0:
             return [f"{where}{path}: empty: it holds no sample, though its header tells of {n_samples}"], None, _Facts()
-    except (soundfile.SoundFileError, OSError, ValueError) as error:
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:  # TypeError: no header, as of .raw
         reason = f"cannot be read as audio: {error}; WAV, FLAC, OGG and MP3 are understood"
         return [f"{where}{path}: {reason}"], None, _Facts()
     fault = _content_fault(samples)

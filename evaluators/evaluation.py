@@ -289,8 +289,8 @@ class DatasetInfo(Record):
 
 MAX_VARIANTS = 1024
 """what is compared by pairs; two formats have 16 precisions together"""
-MAX_CLIP_RESULTS = 2_000_000
-"""clips times variants: 40,000 clips under 50 variants"""
+MAX_CLIP_RESULTS = 5_000_000
+"""clips times variants: 100,000 clips under 50 variants"""
 
 
 class Environment(Record):

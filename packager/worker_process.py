@@ -259,5 +259,6 @@ def _environment(scratch: Scratch) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(scratch.temporary),
+        "KERAS_HOME": str(scratch.temporary),  # else Keras obeys, and writes, a file in the user's home
         MARK: str(scratch.path),
     }

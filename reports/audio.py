@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from device_profiles.files import is_file, read_bytes
 from device_profiles.text import shorten
 from evaluators.evaluation import ClipInfo, Preview
+from reports.errors import ReportError
 
 MAX_FILE_BYTES = 500_000
 MAX_EMBEDDED = 2_000_000
@@ -72,10 +74,10 @@ def _read(name: str, folder: Path) -> bytes | str:
     try:
         if not path.resolve().is_relative_to(folder.resolve()):
             return "leads outside the evaluation's folder"
-        if not path.is_file():
+        if not is_file(path):
             return "is not beside evaluation.json"
         if path.stat().st_size > MAX_FILE_BYTES:
             return f"is larger than {MAX_FILE_BYTES} bytes"
-        return path.read_bytes()
-    except (OSError, ValueError):  # ValueError: a zero byte in the name
+        return read_bytes(path, error=ReportError, most=MAX_FILE_BYTES)
+    except (OSError, ValueError, RuntimeError, ReportError):  # a zero byte in the name; a loop of links
         return "cannot be read"

@@ -19,6 +19,9 @@ from reports.errors import ReportError
 from reports.metrics import is_better, worst_parity
 from reports.notation import BASIS_WORDS, format_interval, format_number, format_score
 
+MAX_TESTS = 10_000
+"""50 bundles of 20 metrics are 1,000; each takes milliseconds"""
+
 State = Literal["better", "same", "worse", "new", "gone", "not comparable"]
 
 _SAME_NUMBER = frozenset({"latency_p90_ms", "real_time_factor"})
@@ -47,7 +50,7 @@ def find_changes(baseline: Evaluation, evaluation: Evaluation) -> tuple[Change, 
     """Match the bundles of two evaluations by name, and their phones by identifier, and compare each number.
 
     Raises:
-        ReportError: The evaluations are of different models or tasks.
+        ReportError: The evaluations are of different models or tasks, or there is more than can be compared.
     """
     for name, before, after in (
         ("model", baseline.model.name, evaluation.model.name),
@@ -58,6 +61,9 @@ def find_changes(baseline: Evaluation, evaluation: Evaluation) -> tuple[Change, 
                 f"the baseline's {name} is {shorten(before)!r}, this evaluation's is {shorten(after)!r}; "
                 "compare like with like"
             )
+    tested = sum(len(v.scores.keys() & {m for clip in v.clips for m in clip.scores}) for v in evaluation.variants)
+    if tested > MAX_TESTS:
+        raise ReportError(f"{tested} metrics of clips would be compared; at most {MAX_TESTS} are, each by resampling")
     changes = list(_compare_all(baseline, evaluation))
     tests = [index for index, (_, difference) in enumerate(changes) if difference and difference.p_value is not None]
     adjusted = dict(zip(tests, adjust_by_holm([_p_value(changes[index][1]) for index in tests]), strict=True))
@@ -225,7 +231,9 @@ def _find_other_host(evaluations: tuple[Evaluation, Evaluation]) -> tuple[State 
 
 def _weigh(change: Change, difference: Difference, p_value: float | None) -> Change:
     before, after, found = change.before, change.after, difference.score
-    assert before is not None and after is not None and found.value is not None
+    assert before is not None and after is not None
+    if found.value is None:  # no clip has a value in both
+        return change.model_copy(update={"state": "not comparable", "reason": found.reason or ""})
     counts = abs(difference.least) > difference.tolerance if p_value is None else p_value < 1 - CONFIDENCE
     state: State = "same"
     if counts and found.value != 0:

@@ -6,6 +6,7 @@ the host's stopwatch, or of the bundle itself (the task's metrics, sizes).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from device_profiles.record import suggest
@@ -42,25 +43,26 @@ def known_metrics(evaluation: Evaluation) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def check_metric(metric: str, evaluation: Evaluation) -> None:
+def check_metrics(metrics: Collection[str], evaluation: Evaluation) -> None:
     """Refuse a metric that no part of the evaluation knows.
 
     Raises:
         ReportError: With the nearest name and the list of all.
     """
     known = known_metrics(evaluation)
-    if metric not in known:
+    strange = set(metrics).difference(known)
+    metric = next((metric for metric in metrics if metric in strange), None)
+    if metric is not None:
         hint = suggest(shorten(metric), dict.fromkeys(shorten(name) for name in known))
         names = ", ".join(shorten(name) for name in known[:_MOST_NAMES])
         rest = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
         raise ReportError(f"budget on unknown metric {shorten(metric)!r}{hint}; known metrics: {names}{rest}")
 
 
-def is_per_phone(metric: str, evaluation: Evaluation) -> bool:
-    """Whether the metric is judged once for each phone. A number of the host never stands in for a phone's."""
-    return metric in PHONE_METRICS or any(
-        metric in result.scores for variant in evaluation.variants for result in variant.devices
-    )
+def list_phone_metrics(evaluation: Evaluation) -> frozenset[str]:
+    """The metrics that are judged once for each phone. A number of the host never stands in for a phone's."""
+    results = (result for variant in evaluation.variants for result in variant.devices)
+    return frozenset(PHONE_METRICS).union(*(result.scores for result in results))
 
 
 def find_score(variant: VariantResult, metric: str, device: DeviceResult | None = None) -> Finding:

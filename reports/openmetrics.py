@@ -50,7 +50,10 @@ def render(report: Comparison) -> str:
         for sample in _samples(variant):
             families.setdefault(_family(sample), []).append((bundle, sample))
     lines: list[str] = []
-    for (name, unit), members in sorted(families.items()):
+    taken: set[str] = set()
+    for (plain, unit), members in sorted(families.items()):
+        name = _find_free(plain, unit, taken)
+        taken.add(name)
         metrics = dict.fromkeys(sample.metric for _, sample in members)
         lines += _describe(name, unit, f"{', '.join(metrics)}; {members[0][1].score.direction} is better")
         texts = {_labels(bundle, sample, say=len(metrics) > 1): _value(sample.score) for bundle, sample in members}
@@ -78,6 +81,16 @@ def _family(sample: _Sample) -> tuple[str, str]:
     unit = _UNITS.get(written, (_UNFIT.sub("_", written).strip("_"), 1.0))[0]
     stem = _UNFIT.sub("_", sample.metric).removesuffix(f"_{written}").removesuffix(f"_{unit}") or "metric"
     return f"testpress_{stem}_{unit}" if unit else f"testpress_{stem}", unit
+
+
+def _find_free(name: str, unit: str, taken: set[str]) -> str:
+    """A name that no other family has, for a ratio "a" and a bare "a_ratio" are two; a unit stays at the end."""
+    suffix = f"_{unit}" if unit else ""
+    stem, unique, count = name.removesuffix(suffix), name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{stem}_{count}{suffix}"
+    return unique
 
 
 def _describe(name: str, unit: str, text: str) -> list[str]:

@@ -15,13 +15,13 @@ from evaluators.evaluation import DeviceResult, Evaluation, Score, VariantResult
 from packager.bundle import Format
 from reports.budgets import Budget, Level, allow
 from reports.errors import ReportError
-from reports.metrics import Finding, check_metric, find_score, is_per_phone
+from reports.metrics import Finding, check_metrics, find_score, list_phone_metrics
 from reports.rules import Judgement, judge_bound, judge_change
 
 Status = Literal["passed", "warned", "failed", "error"]
 """error: there is nothing to judge, or the phone cannot run the bundle"""
 
-MAX_VERDICTS = 200_000
+MAX_VERDICTS = 100_000
 """in one report: 50 bundles on 24 phones under 20 budgets are 24,000"""
 
 SEVERITY: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
@@ -81,16 +81,16 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
         ReportError: A budget names an unknown metric, its limit cannot be of that metric, or there are too many.
     """
     verdicts = [verdict for variant in evaluation.variants for verdict in _judge_existence(variant)]
+    check_metrics([budget.metric for budget in budgets], evaluation)
+    scope = _find_scope(evaluation)
     for budget in budgets:
-        check_metric(budget.metric, evaluation)
         if budget.against == "baseline":  # see reports.regressions
             continue
-        scope = _find_scope(budget, evaluation)
         found = [
             verdict
             for variant in evaluation.variants
             if _applies(budget, variant, scope)
-            for verdict in _judge_variant(budget, variant, evaluation, per_phone=scope.per_phone)
+            for verdict in _judge_variant(budget, variant, evaluation, per_phone=budget.metric in scope.phone_metrics)
         ]
         if len(verdicts) + len(found) > MAX_VERDICTS:
             raise ReportError(f"budgets times bundles and phones are more than {MAX_VERDICTS}; set fewer budgets")
@@ -111,18 +111,18 @@ def _judge_existence(variant: VariantResult) -> list[Verdict]:
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a budget covers, told once for all bundles."""
+    """What budgets cover, told once for all of them."""
 
-    per_phone: bool
+    phone_metrics: frozenset[str]
     phones: dict[Format, set[str]]
     """of all bundles of a format"""
 
 
-def _find_scope(budget: Budget, evaluation: Evaluation) -> _Scope:
+def _find_scope(evaluation: Evaluation) -> _Scope:
     phones: dict[Format, set[str]] = {}
     for variant in evaluation.variants:
         phones.setdefault(variant.format, set()).update(result.device for result in variant.devices)
-    return _Scope(is_per_phone(budget.metric, evaluation), phones)
+    return _Scope(list_phone_metrics(evaluation), phones)
 
 
 def _applies(budget: Budget, variant: VariantResult, scope: _Scope) -> bool:

@@ -136,9 +136,12 @@ def _finish(found: Found | None, ended: Ended, file: str) -> Found:
 
 
 def _hint(reason: str) -> str:
+    """What would be right, as far as a worker's end tells."""
     if reason.startswith("took longer"):
         return "; --limit-time allows more"
-    return "; --limit-memory allows more" if reason.startswith("needed more") else ""
+    if reason.startswith("needed more"):
+        return "; --limit-memory allows more"
+    return "; the file is damaged, or the runtime has a fault" if "ended by SIG" in reason else ""
 
 
 def _memory(file: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from device_profiles.record import read_toml
+from device_profiles.record import parse_record, read_toml
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
 from packager.bundle import AudioContract
@@ -133,6 +133,10 @@ def _contract_of(emulator: Emulator, sample_rate_hz: int, where: str) -> AudioCo
             f"{where}: input {name!r} has shape {list(tensor.shape)}, which is no window of audio "
             f"(at most {MOST_CHANNELS} channels); models that take features cannot be played on audio"
         )
-    return AudioContract(
-        sample_rate_hz=sample_rate_hz, channels=channels, window_samples=sizes[0], hop_samples=sizes[0]
-    )
+    told = {
+        "sample_rate_hz": sample_rate_hz,
+        "channels": channels,
+        "window_samples": sizes[0],
+        "hop_samples": sizes[0],
+    }
+    return parse_record(told, AudioContract, where=where, error=EvaluationError)

@@ -196,7 +196,7 @@ def test_names_say_what_is_inside(module: Path) -> None:
     assert module.stem not in {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 
 
-COMMANDS = {Path("testpress/cli.py"), Path("testpress/cli_bundle.py"), Path("testpress/cli_project.py")}
+COMMANDS = {Path(f"testpress/{name}.py") for name in ("cli", "cli_bundle", "cli_model", "cli_project")}
 EDGE = COMMANDS | {Path(f"testpress/{name}.py") for name in ("__main__", "cli_parts", "edge", "progress")}
 
 

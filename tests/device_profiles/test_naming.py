@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from example_evaluation import HOSTILE
 
@@ -35,3 +37,11 @@ def test_a_marker_closes_no_comment(name: str) -> None:
 def test_repeats_are_numbered() -> None:
     assert number_repeats(["a", "b", "a", "a (2)", "a"]) == ["a", "b", "a (2)", "a (2) (2)", "a (3)"]
     assert number_repeats(["a", "A"], key=str.casefold) == ["a", "A (2)"]
+
+
+def test_a_hundred_thousand_repeats_are_numbered_at_once() -> None:
+    start = time.perf_counter()
+    found = number_repeats(["a", "a (7)"] * 50_000)
+    assert time.perf_counter() - start < 10
+    assert len(set(found)) == len(found)
+    assert found[:4] == ["a", "a (7)", "a (2)", "a (7) (2)"]

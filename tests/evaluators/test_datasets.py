@@ -180,11 +180,12 @@ def test_bad_audio(tmp_path: Path, sound: np.ndarray, audio: AudioContract, faul
     assert _faults(manifest, audio) == [f"notes.jsonl:1: a.wav: {fault}"]
 
 
-def test_a_file_that_is_no_audio(tmp_path: Path) -> None:
-    manifest = _write(tmp_path, [{"audio": "a.wav", "notes": NOTES}], {})
-    (tmp_path / "a.wav").write_text("hello")
+@pytest.mark.parametrize("name", ["a.wav", "a.raw", "a"])
+def test_a_file_that_is_no_audio(name: str, tmp_path: Path) -> None:
+    manifest = _write(tmp_path, [{"audio": name, "notes": NOTES}], {})
+    (tmp_path / name).write_text("hello")
     (fault,) = _faults(manifest)
-    assert fault.startswith("notes.jsonl:1: a.wav: cannot be read as audio: ")
+    assert fault.startswith(f"notes.jsonl:1: {name}: cannot be read as audio: ")
     assert fault.endswith("WAV, FLAC, OGG and MP3 are understood")
 
 

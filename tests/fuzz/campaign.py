@@ -69,7 +69,7 @@ class Result:
     ended: Ended
     faults: tuple[Fault, ...] = ()
     said: str = field(default="", repr=False)
-    """the beginning of standard error"""
+    """the beginnings of standard error and standard output"""
 
 
 def plan(inputs: int, kinds: Sequence[str] = (), *, quick: bool = False) -> dict[str, int]:
@@ -162,7 +162,11 @@ def run_case(case: Case, sandbox: Sandbox, *, kind: str, index: int, hang_s: flo
     faults += [Fault("outside", name) for name in sandbox.find_written(before, case)]
     faults += [Fault("temporary", name) for name in sandbox.find_temporary()[:3]]
     faults += [Fault("secret", name) for name in sandbox.tells_secret()]
-    return Result(kind, index, case.arguments, ended, tuple(faults), err[:2000].decode("utf-8", "replace"))
+    return Result(kind, index, case.arguments, ended, tuple(faults), _begin(err, out))
+
+
+def _begin(*streams: bytes) -> str:
+    return "\n".join(stream[:1000].decode("utf-8", "replace") for stream in streams)
 
 
 def replay_command(seed: int, kind: str, index: int) -> str:

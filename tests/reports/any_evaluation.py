@@ -156,7 +156,19 @@ names = st.one_of(st.sampled_from(HOSTILE_NAMES), plain, st.sampled_from(("tflit
 bases = st.sampled_from(("measured_host", "emulated", "predicted", "measured_device"))
 units = st.one_of(st.sampled_from(("ratio", "ms", "bytes", "db", "dimensionless", "ns", "s", "Hz")), names)
 metric_names = st.one_of(
-    st.sampled_from((*PHONE_METRICS, *SIZE_METRICS, "note_f1", "max_abs_error", "host_latency_p50_ms", "snr_db")), names
+    st.sampled_from(
+        (
+            *PHONE_METRICS,
+            *SIZE_METRICS,
+            "note_f1",
+            "note_f1_ratio",
+            "latency_seconds",
+            "max_abs_error",
+            "host_latency_p50_ms",
+            "snr_db",
+        )
+    ),
+    names,
 )
 some = st.integers(0, 3)
 

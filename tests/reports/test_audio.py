@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,13 @@ def test_a_link_that_leads_outside_is_not_followed(folder: Path) -> None:
     assert "leads outside" in (_play(_clip("previews/link.flac", SOUND), folder).problem or "")
 
 
-@pytest.mark.parametrize("name", ["previews/none.flac", "previews", "", "a\0b"])
+NO_FILES = ["previews/none.flac", "previews", "", "a\0b", "loop", "loop/x.flac", "pipe", "x" * 300, "\ud800"]
+
+
+@pytest.mark.parametrize("name", NO_FILES)
 def test_what_is_no_file_is_told(name: str, folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    os.mkfifo(folder / "pipe")
     player = _play(_clip(name, SOUND), folder)
     assert player.source is None
     assert player.problem

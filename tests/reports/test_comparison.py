@@ -145,6 +145,17 @@ def test_other_clips_make_task_scores_incomparable_and_sizes_not(evaluation: Eva
     assert {change.state for change in changes if change.metric == "size_bytes"} == {"same"}
 
 
+def test_clips_of_which_none_has_a_value_twice_cannot_be_compared(evaluation: Evaluation) -> None:
+    variant = evaluation.variants[0]
+    silent = ratio(0.5).model_copy(update={"value": None, "reason": "silence"})
+    clips = tuple(clip.model_copy(update={"scores": {"note_f1": silent}}) for clip in variant.clips)
+    before = evaluation.model_copy(update={"variants": (variant.model_copy(update={"clips": clips}),)})
+    after = evaluation.model_copy(update={"variants": (variant,)})
+    (change,) = (each for each in find_changes(before, after) if each.metric == "note_f1")
+    assert (change.state, change.difference) == ("not comparable", None)
+    assert change.reason == "no pair of clips has values: silence"
+
+
 def test_a_bundle_that_fails_now_is_worse_and_told(evaluation: Evaluation) -> None:
     failed = evaluation.variants[-1].model_copy(update={"variant": "tflite-float32"})
     now = evaluation.model_copy(update={"variants": (failed, *evaluation.variants[1:])})
@@ -184,3 +195,11 @@ def test_a_reason_is_one_line_whatever_the_names_are(evaluation: Evaluation) -> 
     report = compare(evaluation.model_copy(update={"variants": (variant,)}), budgets=budgets)
     assert len(report.outcome.reasons) == 1  # one cause, told once
     assert not [reason for reason in report.outcome.reasons if clean_text(" ".join(reason.split())) != reason]
+
+
+def test_more_tests_than_can_be_made_are_one_message(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.baseline.MAX_TESTS", 7)
+    assert find_changes(evaluation, evaluation)
+    monkeypatch.setattr("reports.baseline.MAX_TESTS", 6)
+    with pytest.raises(ReportError, match="7 metrics of clips would be compared; at most 6 are"):
+        find_changes(evaluation, evaluation)

@@ -4,9 +4,9 @@ import re
 import shlex
 
 import pytest
-from example_evaluation import ratio
+from example_evaluation import lower, ratio
 
-from evaluators.evaluation import Evaluation
+from evaluators.evaluation import Evaluation, Score
 from reports.comparison import Comparison, compare
 from reports.openmetrics import render
 
@@ -118,3 +118,23 @@ def test_names_that_become_one_stay_two(evaluation: Evaluation) -> None:
     report = compare(twins.evaluation.model_copy(update={"variants": (first, second)}), budgets=())
     (family,) = families(render(report)).values()
     assert [sample.labels["bundle"] for sample in family.samples] == ["a_", "a_ (2)"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "names"),
+    [
+        (
+            {"a": ratio(0.5), "a_ratio": lower(1, "dimensionless")},
+            {"testpress_a_ratio": 1.0, "testpress_a_2_ratio": 0.5},
+        ),
+        (
+            {"a": lower(1, "s"), "a_seconds": lower(2, "dimensionless"), "a_2": lower(3, "s")},
+            {"testpress_a_seconds": 2.0, "testpress_a_2_seconds": 3.0, "testpress_a_3_seconds": 1.0},
+        ),
+    ],
+)
+def test_families_of_one_name_stay_two(
+    evaluation: Evaluation, scores: dict[str, Score], names: dict[str, float]
+) -> None:
+    bare = with_variant(evaluation, scores=scores, differences={}, parity=(), timing=None, devices=())
+    assert {name: family.samples[0].value for name, family in families(render(bare)).items()} == names

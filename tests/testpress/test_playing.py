@@ -214,6 +214,7 @@ def bare(path: Path) -> Path:
         (bare, {"notes": True}, "--notes needs the outputs note and onset; the model has scaled"),
         (lambda p: write_gain(p / "x.tflite", custom="Odd"), {}, "refused the call"),
         (bare, {"recipe": Path("gone.toml")}, "gone.toml: no such file"),
+        (bare, {"sample_rate": 4_000_000_000}, "sample_rate_hz: Input should be less than or equal to 768000"),
     ],
 )
 def test_what_cannot_be_played_has_one_message(

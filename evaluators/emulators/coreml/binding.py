@@ -48,7 +48,7 @@ def bind(definition: OpDefinition, arguments: Bound, *, where: str) -> BoundOp:
     if missing:
         raise EvaluationError(f"{where}: parameter {missing[0]!r} is missing")
     order = [*definition.operands, *(name for name in definition.forms if name not in definition.operands)]
-    gathers = {name: _Gather(definition.forms[name], arguments[name]) for name in order if name in arguments}
+    gathers = {name: _Gather(name, definition.forms[name], arguments[name]) for name in order if name in arguments}
     slots = tuple(slot for gather in gathers.values() for slot in gather.slots)
     constants = {name: gather.collect(()) for name, gather in gathers.items() if not gather.slots}
     runtime = {name: gather for name, gather in gathers.items() if gather.slots}
@@ -60,7 +60,8 @@ def bind(definition: OpDefinition, arguments: Bound, *, where: str) -> BoundOp:
 class _Gather:
     """Makes one argument from run-time values and constants."""
 
-    def __init__(self, form: str, bound: Sequence[Any]) -> None:
+    def __init__(self, name: str, form: str, bound: Sequence[Any]) -> None:
+        self._name = name
         self.slots = tuple(item.index for item in bound if isinstance(item, Slot))
         self.is_plain = form == "tensor" and len(self.slots) == 1
         self._form = form
@@ -79,9 +80,17 @@ class _Gather:
         if self._form == "tensor":
             return items[0]
         plain = [python_of(item) for item in items]
-        if self._form == "values":
-            return plain if len(plain) > 1 or not isinstance(plain[0], list) else plain[0]
-        return plain[0]
+        if self._form == "value":
+            return self._flat(plain)[0]
+        found = plain if len(plain) > 1 or not isinstance(plain[0], list) else plain[0]
+        return self._flat(found) if self._form == "values" else [self._flat(row) for row in found]
+
+    def _flat(self, values: list[Any]) -> list[Any]:
+        """The values, none of which is a list: Python takes a list times a number for a longer list."""
+        if any(isinstance(value, list) for value in values):
+            expected = {"value": "a single value", "values": "a list of values"}.get(self._form, "a list of lists")
+            raise EvaluationError(f"parameter {self._name!r} is given more dimensions than it has; expected {expected}")
+        return values
 
 
 def _direct(

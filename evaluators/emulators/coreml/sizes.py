@@ -69,17 +69,15 @@ def check_total(values: Iterable[Tensor]) -> None:
         check_size((count,))
 
 
-def check_broadcast(x: Tensor, y: Tensor, *others: Tensor) -> None:
-    """Refuse what these give when each is stretched to the shape of all, if it is too large.
+def check_broadcast(x: Tensor, y: Tensor) -> None:
+    """Refuse what two values give when each is stretched to the shape of both, if it is too large.
 
     Raises:
         EvaluationError: As `check_size`, or the shapes of large values do not fit each other; of others torch says so.
     """
-    count = x.numel() * y.numel()  # never less than the result has, and quickly told: this runs at each op
-    for other in others:
-        count *= other.numel()
-    if count > MAX_ELEMENTS and (x.shape != y.shape or others):
-        check_size(broadcast_shape(x.shape, y.shape, *(other.shape for other in others)))
+    # The product is never less than the result has, and quickly told: this runs at each op.
+    if x.numel() * y.numel() > MAX_ELEMENTS and x.shape != y.shape:
+        check_size(broadcast_shape(x.shape, y.shape))
 
 
 def broadcast_shape(*shapes: Sequence[int]) -> tuple[int, ...]:

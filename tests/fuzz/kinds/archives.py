@@ -43,6 +43,8 @@ def make_case(chance: random.Random, place: Place) -> Case:
         target.write_bytes(_damage_file(chance, source, place))
     recipe = read_tree(place.corpus / "recipes" / "notes.json")
     recipe = {"model": {**recipe["model"], "source": target.name, "outputs": {}}, "variants": {"tflite": ["float32"]}}
+    if source.suffix == ".pt":  # TorchScript knows no shapes
+        recipe["model"]["inputs"] = {"x": {"shape": [1, 64]}}
     if chance.random() < 0.3:
         recipe["variants"] = {"coreml": ["float32"]}
     (place.folder / "testpress.toml").write_bytes(write_toml(recipe, place))

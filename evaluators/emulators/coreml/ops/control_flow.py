@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evaluators.emulators.coreml.ops.registry import Blocks, op
-from evaluators.emulators.coreml.sizes import check_broadcast
+from evaluators.emulators.coreml.sizes import broadcast_shape, check_size
 from evaluators.errors import EvaluationError
 
 MAX_ITERATIONS = 1_000_000
@@ -26,7 +26,7 @@ sample needs 882,000. Longer loops are taken for endless"""
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """`a` where `cond` holds, else `b` (iOS15)."""
     if not cond.shape == a.shape == b.shape:
-        check_broadcast(cond, a, b)
+        check_size(broadcast_shape(cond.shape, a.shape, b.shape))
     return torch.where(cond.bool(), a, b)
 
 

@@ -14,8 +14,7 @@ Where the MIL documentation is silent, and what is taken:
 
 States are kept in float32 from frame to frame; only the results are rounded to float16.
 
-All shapes are held against the weights' before a layer runs: torch's own kernel for lstm looks at none of them, and
-reads and writes beyond the end of states of another batch.
+All shapes are held against the weights' before a layer runs, see `recurrent_sizes`.
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
-from evaluators.emulators.coreml.ops.control_flow import MAX_ITERATIONS
+from evaluators.emulators.coreml.ops.recurrent_sizes import Sizes, described, sized
 from evaluators.emulators.coreml.ops.registry import op
-from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
 
 States = tuple[Tensor, ...]
@@ -40,69 +38,6 @@ Layer = Callable[[Tensor, States], tuple[Tensor, States]]
 
 _Uncelled = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(x, initial_h) → outputs, last h: what the layers without a cell state compute"""
-
-
-@dataclass(frozen=True)
-class _Sizes:
-    """What a layer's weights say of everything else; the op's name is for messages."""
-
-    kind: str
-    input: int
-    hidden: int
-    gates: int
-    directions: int = 1
-
-    def check(self, x: Tensor, **states: Tensor) -> None:
-        """Hold the frames and the states before against the weights.
-
-        Raises:
-            EvaluationError: A shape does not fit, the elements are no floats, or the results would be too large.
-        """
-        if x.ndim != 3 or x.shape[2] != self.input or not x.is_floating_point():
-            raise EvaluationError(
-                f"{self.kind} has x of {_described(x)}; expected floats [sequence, batch, {self.input}]"
-            )
-        expected = (x.shape[1], self.directions * self.hidden)
-        for name, state in states.items():
-            if state.shape != expected or not state.is_floating_point():
-                raise EvaluationError(
-                    f"{self.kind} has {name} of {_described(state)}; expected floats {list(expected)} (batch, hidden)"
-                )
-        check_size((*x.shape[:2], self.gates, self.hidden))
-        if len(x) > MAX_ITERATIONS:
-            raise EvaluationError(f"{self.kind} has {len(x):,} frames; at most {MAX_ITERATIONS:,} are possible")
-
-
-def _sized(kind: str, gates: int, weight_ih: Tensor, weight_hh: Tensor, **vectors: tuple[Tensor | None, int]) -> _Sizes:
-    """The sizes of a layer.
-
-    Args:
-        kind: The op, for messages.
-        gates: How many times the hidden size the weights have rows.
-        weight_ih: (gates · hidden, input).
-        weight_hh: (gates · hidden, hidden).
-        vectors: By name, a bias or the like, and how many times the hidden size it is long.
-
-    Raises:
-        EvaluationError: A shape does not fit the others, or the elements are no floats.
-    """
-    hidden, size = weight_hh.shape[-1] if weight_hh.ndim else 0, weight_ih.shape[-1] if weight_ih.ndim else 0
-    expected: dict[str, tuple[int, ...]] = {"weight_ih": (gates * hidden, size), "weight_hh": (gates * hidden, hidden)}
-    expected |= {name: (times * hidden,) for name, (_, times) in vectors.items()}
-    found = {"weight_ih": weight_ih, "weight_hh": weight_hh, **{name: vector for name, (vector, _) in vectors.items()}}
-    for name, value in found.items():
-        if value is not None and (value.shape != expected[name] or not value.is_floating_point()):
-            raise EvaluationError(
-                f"{kind} has {name} of {_described(value)}; expected floats {list(expected[name])}, as weight_hh has"
-                f" {hidden} columns"
-            )
-    if not hidden or not size:
-        raise EvaluationError(f"{kind} has weights for {size} inputs and {hidden} outputs; expected at least 1 of each")
-    return _Sizes(kind, size, hidden, gates)
-
-
-def _described(value: Tensor) -> str:
-    return f"shape {list(value.shape)} ({str(value.dtype).removeprefix('torch.')})"
 
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -126,7 +61,7 @@ def rnn(
     activation: str = "tanh",
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """`h[t] = activation(W_ih x[t] + W_hh h[t-1] + bias)` (iOS15); the outputs, or the last only, and the last."""
-    sizes = _sized("rnn", 1, weight_ih, weight_hh, bias=(bias, 1))
+    sizes = sized("rnn", 1, weight_ih, weight_hh, bias=(bias, 1))
     function, recurrent = _activation("rnn", activation), weight_hh.t().contiguous()
 
     def step(frame: Tensor, states: States) -> States:
@@ -146,7 +81,7 @@ def gru(
     activation: str = "tanh",
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """`h[t] = (1 - z) · o + z · h[t-1]`, with `o = activation(W_io x[t] + W_ho (r · h[t-1]) + bias_o)` (iOS15)."""
-    sizes = _sized("gru", 3, weight_ih, weight_hh, bias=(bias, 3))
+    sizes = sized("gru", 3, weight_ih, weight_hh, bias=(bias, 3))
     gate, new, size = _activation("gru", recurrent_activation), _activation("gru", activation), sizes.hidden
     gates_hh, output_hh = (part.t().contiguous() for part in _output_last(weight_hh).split_with_sizes((2 * size, size)))
 
@@ -173,7 +108,7 @@ def gru_18(
     input_bias: Tensor | None = None,
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """As before, or with `o = activation(W_io x[t] + input_bias_o + r · (W_ho h[t-1] + bias_o))` (iOS18)."""
-    sizes = _sized("gru", 3, weight_ih, weight_hh, bias=(bias, 3), input_bias=(input_bias, 3))
+    sizes = sized("gru", 3, weight_ih, weight_hh, bias=(bias, 3), input_bias=(input_bias, 3))
     if not reset_after:
         both = bias if input_bias is None else input_bias if bias is None else bias + input_bias
         return gru(weight_ih, weight_hh, both, direction, output_sequence, recurrent_activation, activation)
@@ -213,7 +148,7 @@ def lstm(
 
     `c[t] = f · c[t-1] + i · z` and `h[t] = o · activation(c[t])`.
     """
-    sizes = _sized("lstm", 4, weight_ih, weight_hh, bias=(bias, 4), peephole=(peephole, 3))
+    sizes = sized("lstm", 4, weight_ih, weight_hh, bias=(bias, 4), peephole=(peephole, 3))
     cell = _Cell(recurrent_activation.lower(), cell_activation.lower(), activation.lower(), clip)
     forward = _lstm_layer(cell, weight_ih, weight_hh, bias, peephole)
     if direction != "bidirectional":
@@ -228,11 +163,11 @@ def lstm(
     if weight_ih_back is None or weight_hh_back is None:
         raise EvaluationError("lstm is bidirectional but lacks weight_ih_back or weight_hh_back")
     back_vectors = {"bias_back": (bias_back, 4), "peephole_back": (peephole_back, 3)}
-    sizes_back = _sized("lstm", 4, weight_ih_back, weight_hh_back, **back_vectors)
+    sizes_back = sized("lstm", 4, weight_ih_back, weight_hh_back, **back_vectors)
     if (sizes.input, sizes.hidden) != (sizes_back.input, sizes_back.hidden):
         raise EvaluationError(
-            f"lstm has weight_ih_back of {_described(weight_ih_back)} and weight_hh_back of"
-            f" {_described(weight_hh_back)}; expected the shapes of the forward half, {list(weight_ih.shape)} and"
+            f"lstm has weight_ih_back of {described(weight_ih_back)} and weight_hh_back of"
+            f" {described(weight_hh_back)}; expected the shapes of the forward half, {list(weight_ih.shape)} and"
             f" {list(weight_hh.shape)}"
         )
     both = replace(sizes, directions=2)
@@ -323,7 +258,7 @@ def _run(layer: Layer, x: Tensor, states: States) -> tuple[Tensor, States]:
     return layer(x, states) if len(x) else (x.new_empty(0, *states[0].shape), states)
 
 
-def _one_way(sizes: _Sizes, layer: Layer, direction: str, output_sequence: bool) -> _Uncelled:
+def _one_way(sizes: Sizes, layer: Layer, direction: str, output_sequence: bool) -> _Uncelled:
     reverse = _is_reverse(sizes.kind, direction, "forward or reverse")
 
     def compute(x: Tensor, initial_h: Tensor) -> tuple[Tensor, Tensor]:

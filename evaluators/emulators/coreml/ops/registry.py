@@ -28,8 +28,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from device_profiles.record import suggest
 from evaluators.errors import EvaluationError
 
-Form = Literal["tensor", "tensors", "blocks", "value", "values"]
-"""How an argument arrives; `values` is a Python list"""
+Form = Literal["tensor", "tensors", "blocks", "value", "values", "rows"]
+"""How an argument arrives; `values` is a Python list, `rows` one of such lists"""
 
 
 class Block(Protocol):
@@ -162,4 +162,6 @@ def _form(annotation: str) -> Form:
         return "tensor"
     if annotation == "Blocks":
         return "blocks"
+    if annotation.startswith("list[list["):
+        return "rows"
     return "values" if annotation.startswith("list[") else "value"

@@ -277,3 +277,21 @@ def test_features_too_large_are_refused(tmp_path: Path, sizes: tuple[int, ...], 
     shape.extend(sizes)
     with pytest.raises(EvaluationError, match=rf"{role} '.*': has shape \[.*\]; expected sizes from 0 on, and at most"):
         CoreMLModel(write_package(tmp_path, message))
+
+
+@pytest.mark.parametrize("name", ["tile", "one_hot"])
+def test_a_number_or_shape_with_more_dimensions_is_refused(tmp_path: Path, name: str) -> None:
+    """A list of 32,768 numbers times a size would be a list of a thousand million."""
+    shape, wide = ints(1 << 15, 1), np.zeros((1, 1, 1 << 15), np.int32)
+    parameter = {"tile": "reps", "one_hot": "one_hot_vector_size"}[name]
+    bound = {"tile": {"x": "step0"}, "one_hot": {"indices": "step0"}}[name]
+    steps = [("fill", {"shape": shape, "value": np.int32(1)}, (("int32", (1 << 15, 1)),)), (name, bound, (f32(1),))]
+    steps[1][1][parameter] = wide
+    path = write_package(tmp_path, program(steps, {"out0": f32(1)}, {"x": f32(1)}).message)
+
+    def refuse() -> None:
+        with pytest.raises(EvaluationError, match=rf"parameter '{parameter}' is given more dimensions than it has"):
+            CoreMLModel(path).predict({"x": floats(1)})
+        assert peak_bytes() < 1 << 30
+
+    assert ended_by(refuse) == ""
