@@ -27,7 +27,7 @@ MOST_EVENT_BYTES = 256 * 2**20
 """of all events of one worker: the scores of a million notes take 60 MB"""
 MOST_LOG_BYTES = 64 * 2**20
 _KEPT_LOG_BYTES = 8 * 2**20
-"""of the beginning of a log that grew beyond `MOST_LOG_BYTES`; what comes after is kept until it does so again"""
+"""of the beginning and the end of a log that grew beyond `MOST_LOG_BYTES`"""
 _MOST_REASON = 10_000
 _READ_BYTES = 16 * 2**20
 _LOOK_S = 0.25
@@ -214,10 +214,15 @@ class WorkerProcess:
 
     def _cap_log(self) -> None:
         """Keep the beginning and the end of a log that grows without end."""
-        if os.fstat(self._log.fileno()).st_size > MOST_LOG_BYTES:
-            self._log.truncate(_KEPT_LOG_BYTES)
-            self._log.write(f"\n(more than {MOST_LOG_BYTES} bytes: some are left out here)\n".encode())
-            self._log.flush()
+        size = os.fstat(self._log.fileno()).st_size
+        if size <= MOST_LOG_BYTES:
+            return
+        with Path(self._log.name).open("rb") as log:
+            log.seek(size - _KEPT_LOG_BYTES)
+            end = log.read(_KEPT_LOG_BYTES)
+        self._log.truncate(_KEPT_LOG_BYTES)
+        self._log.write(f"\n(more than {MOST_LOG_BYTES} bytes: some are left out here)\n".encode() + end)
+        self._log.flush()
 
     def _kill(self) -> None:
         """Kill the worker with its group and the children that were seen; what is left is ended with its folder."""
