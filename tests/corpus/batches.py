@@ -46,10 +46,10 @@ def _package(entry: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     order = Order(find_source(spec, CORPUS), None, variants, Path(request["out"]) / entry.name, numerics=NUMERICS)
     waiting = {variant.name: variant for variant in variants}
     try:
-        for event in convert_bundles(make_job(variants, order).request):
-            variant = waiting.pop(event["variant"])
-            facts = {} if event["reason"] else _facts(read_bundle(folder(order, variant)).manifest)
-            yield {"model": entry.name, "variant": variant.name, **_FAILED, **event, **facts}
+        for made in convert_bundles(make_job(variants, order).request):
+            variant = waiting.pop(made.variant)
+            facts = {} if made.reason else _facts(read_bundle(folder(order, variant)).manifest)
+            yield {"model": entry.name, **_FAILED, **made.model_dump(), **facts}
     except Exception as fault:  # noqa: BLE001  one model that fails leaves the others their turn
         for name in waiting:
             yield {"model": entry.name, "variant": name, **_FAILED, "reason": f"{type(fault).__name__}: {fault}"}
