@@ -17,7 +17,7 @@ from specimens import run_command, tone
 from device_profiles.record import dump_json
 from testpress.cli import cli
 from testpress.recipe import read_recipe
-from tests.evaluators.emulators.coreml.programs import gain, write_package
+from tests.evaluators.emulators.coreml.programs import Op, gain, write_package
 
 sys.path.append(str(Path(__file__).parent / "testpress"))
 pytest.importorskip("ai_edge_litert")
@@ -124,7 +124,8 @@ def test_inspect_watches_the_ops_of_a_core_ml_model(tmp_path: Path, clip: Path) 
     quiet = invoke("inspect", path, "--ranges", "--json", "--quiet")
     (op,) = json.loads(quiet.stdout)["ops"]
     assert (op["op"], op["elements"], quiet.stderr) == ("y", 6, "")
-    mono = {"inputs": {"x": ("float32", (1, 64))}, "outputs": {"y": ("float32", (1, 64))}}
+    double = Op("mul", {"x": "x", "y": np.float32(2)}, "y", shape=(1, 64))
+    mono = {"ops": [double], "inputs": {"x": ("float32", (1, 64))}, "outputs": {"y": ("float32", (1, 64))}}
     found = json.loads(
         invoke(
             "inspect", write_package(tmp_path, gain(**mono), name="m.mlpackage"), "--ranges", *heard, "--json"
