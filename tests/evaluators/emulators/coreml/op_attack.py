@@ -32,6 +32,8 @@ MOST_S = 10.0
 MOST_BYTES = 2 << 30
 MOST_WATCHED = 1 << 20
 """elements of an output, beyond which it is run but not watched: statistics of larger ones take seconds"""
+MOST_ROUNDS = 10_000
+"""of loops, so that those without end are taken for endless within the time of a case"""
 BATCH = 100
 """cases a process runs; where one ends it, the others follow in a new one"""
 POLL_S = 0.01
@@ -198,7 +200,7 @@ def cases_of(names: Sequence[str], count: int, seed: int) -> list[Case]:
 
 def main() -> int:
     """Exit code 1 when a case went wrong."""
-    from evaluators.emulators.coreml.ops import known_ops
+    from evaluators.emulators.coreml.ops import control_flow, known_ops
 
     from .op_calls import CALLS
 
@@ -209,6 +211,7 @@ def main() -> int:
     given = parser.parse_args()
     torch.set_num_threads(1)  # threads do not outlive a fork
     known_ops()
+    control_flow.MAX_ITERATIONS = MOST_ROUNDS
     names = [name for name in CALLS if name.startswith(given.only)]
     cases = cases_of(names, given.count, given.seed)
     counts: collections.Counter[str] = collections.Counter()

@@ -110,7 +110,7 @@ def _flat(array: np.ndarray) -> np.ndarray:
 
 
 def _first(array: np.ndarray) -> np.ndarray:
-    return array[0] if array.ndim and array.shape[0] else np.zeros((), array.dtype)
+    return np.asarray(array[0]) if array.ndim and array.shape[0] else np.zeros((), array.dtype)
 
 
 def _wider(array: np.ndarray) -> np.ndarray:
@@ -129,11 +129,11 @@ def _odd_elements(chance: random.Random, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "b":
         return ~array
     if array.dtype.kind == "f":
-        result = array.copy()
+        result = np.array(array)
         result[() if array.ndim == 0 else chance.choice((..., 0 if len(array) else ...))] = chance.choice(REAL)
         return result
     number = chance.choice(WHOLE if chance.random() < 0.7 else EXTREME)
-    result = array.astype(np.int64) if array.dtype == np.int32 and not -(2**31) <= number < 2**31 else array.copy()
+    result = np.array(array, np.int64 if array.dtype == np.int32 and not -(2**31) <= number < 2**31 else array.dtype)
     number = int(np.array(number % 2**64, np.uint64).astype(result.dtype))
     if result.ndim == 0 or not result.size or chance.random() < 0.3:
         result[...] = number
