@@ -37,7 +37,7 @@ LONGEST_S = 9.0
 """about as long as the job takes when nothing disturbs it"""
 MOST_KILLS = 6
 """in one round"""
-ENDS = {".html": "</html>", ".xml": "</testsuites>\n", ".txt": "# EOF\n", ".md": "`\n"}
+ENDS = {".html": "</html>", ".xml": ("</testsuites>\n", "/>\n"), ".txt": "# EOF\n", ".md": "`\n"}
 """how each file of a report ends when it is whole"""
 
 Ages = dict[Path, tuple[int, int]]
