@@ -6,6 +6,7 @@ repetitions. Every op whose result can be larger than what it is given asks here
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -77,7 +78,13 @@ def check_broadcast(x: Tensor, y: Tensor) -> None:
     """
     # The product is never less than the result has, and quickly told: this runs at each op.
     if x.numel() * y.numel() > MAX_ELEMENTS and x.shape != y.shape:
-        check_size(broadcast_shape(x.shape, y.shape))
+        _check_pair(x.shape, y.shape)
+
+
+@functools.lru_cache(maxsize=1024)
+def _check_pair(x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    """What was let pass is not looked at again: an op meets the same shapes at each call."""
+    check_size(broadcast_shape(x, y))
 
 
 def broadcast_shape(*shapes: Sequence[int]) -> tuple[int, ...]:
