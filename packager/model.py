@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from device_profiles.files import find_kind
 from device_profiles.record import Record
 from packager.bounds import MAX_RANK, WrittenShape
 from packager.bundle import FlexibleAxis, ModelIdentity
@@ -128,7 +129,7 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
         )
         return ModelSource(spec, path, spec.framework or "torch", digest, factory=factory, weights=weights)
     path = resolve_path(spec.source, base)
-    if not _exists(path):
+    if find_kind(path) == "missing":
         raise PackagingError(f"model.source: {spec.source!r}: no such file or folder ({path})")
     if weights is not None:
         raise PackagingError("model.weights: only a Python factory takes weights; leave it out")
@@ -136,13 +137,6 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
     if path.is_dir() and not (path / "saved_model.pb").is_file():  # told before all that lies below it is read
         raise PackagingError(f"model.source: {path}: is a folder, but no SavedModel: there is no saved_model.pb in it")
     return ModelSource(spec, path, framework, digest_tree(path))
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # longer than a name may be
-        return False
 
 
 def resolve_path(uri: str, base: Path) -> Path:

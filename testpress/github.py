@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from device_profiles.files import is_file
 from reports.annotations import annotate
 from reports.comparison import Comparison
 
@@ -30,14 +31,7 @@ def _find_recipe(command: str) -> Path | None:
         words = shlex.split(command)
     except ValueError:
         return None
-    return next((Path(word) for word in words if word.endswith(".toml") and _is_file(word)), None)
-
-
-def _is_file(word: str) -> bool:
-    try:
-        return Path(word).is_file()
-    except (OSError, ValueError):  # too long for a name, or with a zero in it
-        return False
+    return next((Path(word) for word in words if word.endswith(".toml") and is_file(Path(word))), None)
 
 
 def _from_root(path: Path, root: Path) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import testpress
+from device_profiles.files import find_kind
 from packager.factories import PREFIX
 from testpress.errors import RecipeError
 
@@ -87,16 +88,14 @@ def _recipe_text(folder: Path, source: str | None) -> str:
 
 def _from_folder(source: str, folder: Path) -> str:
     """A shell's path starts where the shell stands, a recipe's where the recipe is."""
-    if source.startswith(("pkg://", PREFIX)) or not source or not _exists(source) or Path(source).is_absolute():
+    if (
+        source.startswith(("pkg://", PREFIX))
+        or not source
+        or find_kind(Path(source)) == "missing"
+        or Path(source).is_absolute()
+    ):
         return source
     return Path(os.path.relpath(Path(source).resolve(), folder.resolve())).as_posix()
-
-
-def _exists(source: str) -> bool:
-    try:
-        return Path(source).exists()
-    except (OSError, ValueError):  # too long for a name, or with a zero in it
-        return False
 
 
 def _model_name(source: str) -> str:
