@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import multiprocessing
 import os
 import socket
@@ -345,16 +346,34 @@ def test_what_is_stored_here_may_be_more_than_a_model(tmp_path: Path, monkeypatc
 
 
 def test_a_folder_deeper_than_pythons_stack_is_walked(tmp_path: Path) -> None:
-    depth = sys.getrecursionlimit() + 100
+    depth = len(inspect.stack()) + 150
     place = tmp_path / "root"
     for _ in range(depth):
         place.mkdir()
         place = place / "d"
     place.touch()
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(depth)  # Libraries raise it, and a path of 4,096 characters holds only so many folders.
     try:
-        assert list(digest_files(tmp_path / "root")) == ["d/" * (depth - 1) + "d"]
+        found = list(digest_files(tmp_path / "root"))
     finally:
+        sys.setrecursionlimit(before)
         subprocess.run(["rm", "-r", str(tmp_path / "root")], check=True)  # pytest's own way is recursive
+    assert found == ["d/" * (depth - 1) + "d"]
+
+
+def test_a_path_longer_than_the_system_takes_is_one_sentence(tmp_path: Path) -> None:
+    inside = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(20):  # by handles: no path reaches this deep
+            os.mkdir("d" * 250, dir_fd=inside)
+            outside, inside = inside, os.open("d" * 250, os.O_RDONLY, dir_fd=inside)
+            os.close(outside)
+        with pytest.raises(PackagingError, match=r"cannot be read: File name too long$"):
+            digest_files(tmp_path)
+    finally:
+        os.close(inside)
+        subprocess.run(["rm", "-r", str(tmp_path / ("d" * 250))], check=True)
 
 
 def test_a_folder_may_be_named_by_a_link_and_a_file_may_not(tmp_path: Path) -> None:
