@@ -110,7 +110,7 @@ def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) 
         "predict the phones",
         len(wanted),
         on_progress,
-        lambda tick: predict_all(wanted, bench, tick, parallel=assignment.parallel),
+        lambda tick: predict_all(wanted, bench, tick),
     )
     trials = Trials(played, timed, drifts, predicted)
     reference = source_result(assignment.source, source.result, task)

@@ -40,13 +40,16 @@ class Prediction(Record):
 
 
 def predict(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Inside the worker: read the file and predict it on each phone; yields one `{"result": …}`."""
-    parsed = PredictionRequest.model_validate(request, strict=False)
-    graph, floor = read_graph(Path(parsed.model)), read_floor(Path(parsed.model))
-    precision = parsed.precision or name_precision(graph)
-    devices = [predict_device(graph, floor, each, precision=precision, audio=parsed.audio) for each in parsed.devices]
-    result = Prediction(precision=precision, floor=floor, devices=tuple(devices))
-    yield {"result": result.model_dump(mode="json")}
+    """Inside the worker: read files and predict each on its phones; yields one `{"result": …}` a request, in order."""
+    for one in request["requests"]:
+        yield {"result": _predict(PredictionRequest.model_validate(one, strict=False)).model_dump(mode="json")}
+
+
+def _predict(request: PredictionRequest) -> Prediction:
+    graph, floor = read_graph(Path(request.model)), read_floor(Path(request.model))
+    precision = request.precision or name_precision(graph)
+    devices = [predict_device(graph, floor, each, precision=precision, audio=request.audio) for each in request.devices]
+    return Prediction(precision=precision, floor=floor, devices=tuple(devices))
 
 
 def predict_device(

@@ -117,20 +117,19 @@ def drift_all(
 
 
 def predict_all(
-    subjects: Mapping[str, tuple[Path, str | None, Sequence[DeviceProfile]]],
-    bench: Bench,
-    on_event: OnEvent,
-    *,
-    parallel: int,
+    subjects: Mapping[str, tuple[Path, str | None, Sequence[DeviceProfile]]], bench: Bench, on_event: OnEvent
 ) -> dict[str, Outcome]:
-    """Predict models on phones: row name → (model file, precision if it is known, phones); `Prediction` outcomes."""
+    """Predict models on phones: row name → (model file, precision if it is known, phones); `Prediction` outcomes.
+
+    One worker predicts them all: a prediction takes less time than a worker's start.
+    """
     requests: dict[str, Record] = {
         name: PredictionRequest(
             model=str(model.resolve()), precision=precision, audio=bench.audio, devices=tuple(devices)
         )
         for name, (model, precision, devices) in subjects.items()
     }
-    return _run("predict", requests, Prediction, bench, on_event, parallel)
+    return _run("predict", requests, Prediction, bench, on_event, 1, together=True)
 
 
 def _trial_request(model: Path | None, bench: Bench) -> Record:
@@ -148,10 +147,17 @@ def _trial_request(model: Path | None, bench: Bench) -> Record:
 
 
 def _run(
-    verb: str, requests: dict[str, Any], type_: type[R], bench: Bench, on_event: OnEvent, parallel: int
+    verb: str,
+    requests: Mapping[str, Record],
+    type_: type[R],
+    bench: Bench,
+    on_event: OnEvent,
+    parallel: int,
+    *,
+    together: bool = False,
 ) -> dict[str, Outcome]:
+    """Take what is stored and run the rest; `together`: one worker for all, until one request ends it."""
     outcomes: dict[str, Outcome] = {}
-    jobs: dict[str, Job] = {}
     stored: dict[str, Path] = {}
     for name, request in requests.items():
         stored[name] = bench.out / "cache" / verb / f"{_key(verb, request, bench)}.json"
@@ -159,26 +165,37 @@ def _run(
         if result is not None:
             outcomes[name] = Outcome(result)
             on_event(name, None)
-        else:
-            log = bench.out / "logs" / f"{verb}-{file_stem(name)}.log"
-            target = f"evaluators.{'predictions' if verb == 'predict' else 'trial'}:{verb}"
-            jobs[name] = Job(target, request.model_dump(mode="json"), log, bench.limits, TrialEvent)
-    names = list(jobs)
+    while waiting := [name for name in requests if name not in outcomes]:
+        shares = [waiting] if together else [[name] for name in waiting]
+        jobs = [_job(verb, [requests[name] for name in share], share[0], bench) for share in shares]
 
-    def on_job_event(index: int, event: TrialEvent) -> None:
-        name = names[index]
-        if event.result is not None:
-            result = parse_record(event.result, type_, where="the worker's result", error=LyingEventError)
-            if isinstance(result, TrialResult):
-                _check_result(result, bench)
-            write_sealed_record(stored[name], result)
-            outcomes[name] = Outcome(result)
-        on_event(name, event)
+        def hear(index: int, event: TrialEvent, shares: list[list[str]] = shares) -> None:
+            name = next((each for each in shares[index] if each not in outcomes), shares[index][-1])
+            if event.result is not None:
+                result = parse_record(event.result, type_, where="the worker's result", error=LyingEventError)
+                if isinstance(result, TrialResult):
+                    _check_result(result, bench)
+                write_sealed_record(stored[name], result)
+                outcomes[name] = Outcome(result)
+            on_event(name, event)
 
-    for name, ended in zip(names, run_jobs(list(jobs.values()), on_job_event, parallel=parallel), strict=True):
-        if name not in outcomes:
-            outcomes[name] = Outcome(None, ended.reason or "the worker gave no result", jobs[name].log)
+        for share, job, ended in zip(shares, jobs, run_jobs(jobs, hear, parallel=parallel), strict=True):
+            left = [name for name in share if name not in outcomes]
+            if left:
+                outcomes[left[0]] = Outcome(None, ended.reason or "the worker gave no result", job.log)
     return outcomes
+
+
+def _job(verb: str, requests: Sequence[Record], name: str, bench: Bench) -> Job:
+    module = "predictions" if verb == "predict" else "trial"
+    sent = [request.model_dump(mode="json") for request in requests]
+    return Job(
+        f"evaluators.{module}:{verb}",
+        {"requests": sent} if verb == "predict" else sent[0],
+        bench.out / "logs" / f"{verb}-{file_stem(name)}.log",
+        bench.limits,
+        TrialEvent,
+    )
 
 
 def _check_result(result: TrialResult, bench: Bench) -> None:

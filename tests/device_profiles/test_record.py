@@ -50,6 +50,33 @@ def test_a_fault_is_told_with_its_place(part: dict[str, Any], message: str) -> N
     assert message in _fault({"parts": [part]})
 
 
+class Longer(Part):
+    """A docstring that is nobody's meaning."""
+
+    extra: int
+    """how much
+    more"""
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "x: extra: missing (how much\nmore)"),
+        ({"extra": 1, "size": ""}, 'x: size: Input should be a valid integer; found "" (for example 1)'),
+    ],
+)
+def test_a_meaning_is_read_where_the_field_is_declared(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_record(data, Longer, where="x", error=ProfileError)
+    assert str(caught.value) == message
+
+
+def test_a_record_made_by_code_has_no_meanings() -> None:
+    made = type("Made", (Record,), {"__annotations__": {"size": int}, "__module__": __name__})
+    with pytest.raises(ProfileError, match=r"^x: size: missing$"):
+        parse_record({}, made, where="x", error=ProfileError)
+
+
 def test_faults_are_listed_up_to_a_number() -> None:
     lines = _fault({"parts": [{"size": str(n)} for n in range(1000)]}).splitlines()
     assert len(lines) == MOST_FAULTS + 1

@@ -67,7 +67,7 @@ def _trials(
 
 def _prediction(model: Path) -> Outcome:
     request = PredictionRequest(model=str(model), precision=None, audio=AUDIO, devices=(read_profile("pixel-8"),))
-    (event,) = predict(request.model_dump(mode="json"))
+    (event,) = predict({"requests": [request.model_dump(mode="json")]})
     return Outcome(Prediction.model_validate(event["result"], strict=False))
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from benches import make_bench, write_model
 
+from device_profiles.profile import read_profile
 from evaluators.evaluation import Drift
-from evaluators.schedule import Bench, Outcome, drift_all, play_all, time_all
+from evaluators.schedule import Bench, Outcome, drift_all, play_all, predict_all, time_all
 from evaluators.trial import TrialEvent, TrialResult
 from packager.bundle import Bundle
 from packager.seals import write_sealed_text
@@ -132,6 +133,30 @@ def test_times_are_kept_too(bench: Bench, tmp_path: Path) -> None:
     first = time_all(subjects, bench, Told())
     assert len(first["m"].result.samples_ns) > 1
     assert time_all(subjects, replace(bench, limits=NOTHING), Told()) == first
+
+
+@pytest.mark.parametrize(
+    ("bad", "workers"),
+    [((), ["a"]), (("a",), ["a", "b"]), (("b",), ["a", "c"]), (("c",), ["a"]), (("a", "b", "c"), [*"abc"])],
+)
+def test_one_worker_predicts_all_until_one_ends_it(
+    bad: tuple[str, ...], workers: list[str], bench: Bench, tmp_path: Path
+) -> None:
+    subjects = {}
+    for name in "abc":
+        model = write_model(tmp_path / f"{name}.tflite")
+        if name in bad:
+            model.write_bytes(b"not a model at all")
+        subjects[name] = (model, None, [read_profile("pixel-8")])
+    outcomes = predict_all(subjects, bench, Told())
+    assert {name for name, outcome in outcomes.items() if outcome.result is None} == set(bad)
+    for name in bad:
+        assert str(outcomes[name].reason).startswith(f"{tmp_path / name}.tflite: ")
+    assert sorted(path.name for path in (bench.out / "logs").iterdir()) == [f"predict-{name}.log" for name in workers]
+    again = predict_all(subjects, replace(bench, limits=NOTHING), Told())
+    assert {name: each for name, each in again.items() if name not in bad} == {
+        name: each for name, each in outcomes.items() if name not in bad
+    }
 
 
 @pytest.mark.tensorflow
