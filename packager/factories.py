@@ -12,12 +12,14 @@ import importlib.util
 import inspect
 import os
 import sys
+import sysconfig
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from device_profiles.record import suggest
 from packager.errors import PackagingError
+from packager.neighbours import admit, explain_taken
 from packager.storage import digest_bytes
 
 PREFIX = "python:"
@@ -76,17 +78,26 @@ def digest_factory(path: Path) -> str:
     code and installed packages are not part of it.
 
     Raises:
-        PackagingError: A file is not Python.
+        PackagingError: A file is not Python, or has a name under which another module is loaded.
     """
-    waiting, texts = [path], dict[Path, bytes]()
+    waiting, texts, root = [path], dict[Path, bytes](), _package_root(path)
     while waiting:
         file = waiting.pop()
         if file in texts:
             continue
+        _refuse_taken(file, root)
         texts[file] = file.read_bytes()
         waiting += _imported_files(file, texts[file])
     lines = [f"{digest_bytes(text)} {os.path.relpath(file, path.parent)}\n" for file, text in sorted(texts.items())]
     return digest_bytes("".join(lines).encode())
+
+
+def _refuse_taken(file: Path, root: Path) -> None:
+    if not file.is_relative_to(root) or str(root) in sysconfig.get_paths().values():  # installed: it is the very module
+        return
+    top = root / file.relative_to(root).parts[0]
+    if (taken := explain_taken(top.stem)) is not None:
+        raise PackagingError(f"{top}: {taken}, which is loaded in its place; rename it")
 
 
 def _imported_files(file: Path, text: bytes) -> list[Path]:
@@ -128,8 +139,7 @@ def import_file(path: Path) -> ModuleType:
     root = _package_root(path)
     parts = path.relative_to(root).with_suffix("").parts
     name = ".".join(part for part in parts if part != "__init__")
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    admit(root)
     known = sys.modules.get(name)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == path:
         return known

@@ -52,7 +52,7 @@ def check_whole(out: Path) -> Ages:
         finished |= read_ages(folder)
     if (out / "evaluation.json").exists():
         assert isinstance(load_evaluation(out / "evaluation.json"), Evaluation)
-    for verb in ("play", "time_calls", "find_drift"):
+    for verb in ("play", "time_calls", "find_drift", "predict"):
         for path in visible(out / "cache" / verb):
             assert read_sealed_text(path) is not None, path
             finished |= read_ages(path)
