@@ -194,6 +194,8 @@ class VariantResult(Record):
     key: str
     """content address of what was evaluated"""
     failure: Failure | None = None
+    broken: str | None = None
+    """how a bundle departs from its source, by its manifest's proof; none where it keeps its precision's promise"""
     floor: Floor | None = None
     scores: dict[str, Score] = {}
     """over the whole dataset: the task's metrics, size_bytes, compressed_bytes, peak_memory_bytes"""

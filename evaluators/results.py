@@ -62,6 +62,7 @@ def variant_result(subject: Subject, trials: Trials, context: Context) -> Varian
         precision=subject.precision or "unknown",
         key=subject.key,
         failure=subject.failure,
+        broken=subject.broken,
     )
     if subject.model is None:
         return row

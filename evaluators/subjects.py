@@ -12,6 +12,7 @@ from evaluators.evaluation import Failure
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
 from packager.errors import PackagingError
 from packager.package import Packaged
+from packager.proofs import describe_break
 from packager.storage import digest_tree
 from packager.verification import check_files
 
@@ -30,6 +31,7 @@ class Subject:
         precision: As the manifest says; None for a ready-made file, whose graph must tell.
         key: Content address of the model file.
         failure: Why there is no model file that can be loaded.
+        broken: How a bundle departs from its source, by its own proof; None where it keeps its promise.
     """
 
     variant: str
@@ -39,6 +41,7 @@ class Subject:
     precision: str | None
     key: str
     failure: Failure | None = None
+    broken: str | None = None
 
 
 def from_packaged(packaged: Packaged, out: Path) -> Subject:
@@ -61,6 +64,7 @@ def from_bundle(bundle: Bundle) -> Subject:
         format=manifest.format,
         precision=manifest.precision,
         key=digest_tree(bundle.model_path),
+        broken=describe_break(manifest.proof),
     )
 
 

@@ -32,7 +32,7 @@ class Verdict(Record):
     """What came of one budget for one bundle (and phone), or of a rule that holds without a budget."""
 
     rule: str
-    """the budget in words; "has a result" and "runs on the phone" hold for every bundle"""
+    """the budget in words; "has a result", "keeps its promise" and "runs on the phone" hold for every bundle"""
     metric: str | None
     variant: str | None
     """none where the budget met no bundle at all"""
@@ -75,7 +75,8 @@ def conclude(judgement: Judgement, level: Level) -> Status:
 def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict, ...]:
     """One verdict for each budget and bundle, and each phone where the metric is a phone's.
 
-    Two rules hold without a budget: each bundle has a result, and each phone meets its floor.
+    Three rules hold without a budget: each bundle has a result, each keeps its precision's promise (where one does not,
+    there is a warning), and each phone meets its floor.
 
     Raises:
         ReportError: A budget names an unknown metric, its limit cannot be of that metric, or there are too many.
@@ -101,7 +102,8 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
 def _judge_existence(variant: VariantResult) -> list[Verdict]:
     if variant.failure is not None:
         return [_plain("has a result", variant, None, status="error", reason=_failure_reason(variant))]
-    return [
+    broken = [] if variant.broken is None else [_warn_of_break(variant, variant.broken)]
+    return broken + [
         _plain("runs on the phone", variant, result, status="passed", reason=result.floor_reason)
         if result.runs
         else _plain("runs on the phone", variant, result, status="error", reason=_floor_reason(result))
@@ -235,6 +237,11 @@ def _failure_reason(variant: VariantResult) -> str:
     assert variant.failure is not None
     verb = "packaging" if variant.failure.stage == "package" else "evaluating"
     return f"{verb} it failed: {shorten(variant.failure.reason, 300)}"
+
+
+def _warn_of_break(variant: VariantResult, broken: str) -> Verdict:
+    verdict = _plain("keeps its promise", variant, None, status="warned", reason=f"BROKEN: {shorten(broken, 300)}")
+    return verdict.model_copy(update={"level": "warn"})
 
 
 def _floor_reason(result: DeviceResult) -> str:

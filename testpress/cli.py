@@ -13,6 +13,7 @@ from testpress.cli_bundle import verify
 from testpress.cli_model import inspect, latency, play
 from testpress.cli_parts import (
     BASELINE,
+    BROKEN,
     DEVICE,
     JSON,
     OUT,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 def cli() -> None:
     """Package audio models for phones, play them on emulated targets, judge them before release.
 
-    Exit codes: 0 good, 1 something to mend (the message says what), 2 usage, 3 a budget or regression limit broke.
+    Exit codes: 0 good, 1 something to mend (the message says what), 2 usage, 3 a budget, promise or regression
+    limit broke.
     """
 
 
@@ -96,7 +98,7 @@ def package(
     quiet: bool,
     limits: LimitsSpec,
 ) -> None:
-    """Make the recipe's bundles. Exit 1 when one could not be made."""
+    """Make the recipe's bundles. Exit 1 when one could not be made, 3 when one breaks its precision's promise."""
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
@@ -105,7 +107,9 @@ def package(
     with TerminalProgress(quiet=quiet) as progress:
         outcomes = pipeline.package_recipe(read, out or pipeline.default_out(read), progress, sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
-    sys.exit(0 if all(outcome.bundle for outcome in outcomes) else 1)
+    if not all(outcome.bundle for outcome in outcomes):
+        sys.exit(1)
+    sys.exit(BROKEN if summary.break_texts(outcomes) else 0)
 
 
 @cli.command(

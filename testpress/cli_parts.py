@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reports.comparison import Comparison
 
 BROKEN = 3
-"""exit code when a budget or regression limit broke"""
+"""exit code when a budget, a promise or a regression limit broke"""
 
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 DEVICE = click.option("--device", "devices", multiple=True, metavar="ID", help="A phone instead of the recipe's.")

@@ -17,11 +17,11 @@ from evaluators.floors import read_floor
 from evaluators.predictions import name_precision
 from evaluators.signatures import Port, Signature, read_signatures
 from packager.bundle import AudioContract, Floor, Format, Manifest, Proof
+from packager.proofs import lengths_text, reset_text, streaming_text
 from packager.storage import digest_files
 from packager.verification import check_files
 from reports.notation import format_number
 from testpress.model_file import ModelFile
-from testpress.streams import lengths_text, reset_text, streaming_text
 from testpress.table import align
 
 

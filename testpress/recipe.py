@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pydantic
 
@@ -21,6 +21,9 @@ from reports.budgets import Budget
 from reports.metrics import HOST_METRICS, PARITY_METRICS, PHONE_METRICS, SIZE_METRICS
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
+
+DEFAULT_PRECISIONS = ("float32", "float16")
+"""of every format, where a recipe names neither variants nor phones: what needs no calibration and no late system"""
 
 
 class DevicesSpec(Record):
@@ -67,7 +70,7 @@ class RecipeFile(Record):
     devices: DevicesSpec | None = None
     """the [devices] section; packaging alone can do without, for the formats in [variants]"""
     variants: VariantsSpec | None = None
-    """the [variants] section; default: what each device profile prefers"""
+    """the [variants] section; default: what each device profile prefers, and without phones `DEFAULT_PRECISIONS`"""
     task: TaskSpec | None = None
     """the [task] section; packaging alone can do without"""
     budgets: tuple[Budget, ...] = ()
@@ -203,4 +206,6 @@ def _variants(written: RecipeFile, profiles: list[DeviceProfile]) -> tuple[Varia
         formats: set[Format] = {profile.format for profile in profiles} or set(wanted)
         return tuple(Variant(f, p) for f, ps in wanted.items() if f in formats for p in dict.fromkeys(ps))
     preferred = [Variant(profile.format, p) for profile in profiles for p in profile.precisions]
+    if not profiles:
+        preferred = [Variant(format_, p) for format_ in get_args(Format) for p in DEFAULT_PRECISIONS]
     return tuple(dict.fromkeys(v for v in preferred if v.precision in precisions(v.format)))

@@ -8,11 +8,11 @@ from typing import Any
 from evaluators.evaluation import Evaluation, Score, VariantResult
 from packager.bundle import Bundle, Proof
 from packager.package import Packaged
+from packager.proofs import describe_break, worst_stream
 from reports.comparison import Comparison
 from reports.notation import format_number
 from reports.write import Paths
 from testpress.pipeline import RunResult
-from testpress.streams import find_stream_faults, worst_stream
 from testpress.table import align
 
 
@@ -47,7 +47,7 @@ def package_text(outcomes: list[Packaged]) -> str:
         rows = [(*row[:2], *row[3:]) for row in rows]
     lines = [align(rows, right=tuple(range(1, len(rows[0]) - 1)))] if rows else []
     lines += [f"{o.variant.name} failed: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
-    return "\n".join(lines + [_break_text(outcome) for outcome in made if _is_broken(outcome)])
+    return "\n".join(lines + break_texts(made))
 
 
 _PACKAGED_HEAD = ("variant", "parity", "streamed", "promised", "size", "made in", "bundle")
@@ -57,7 +57,7 @@ def _bundle_row(outcome: Packaged, bundle: Bundle) -> tuple[str, ...]:
     manifest, proof = bundle.manifest, bundle.manifest.proof
     size = sum(d.size_bytes for name, d in manifest.files.items() if name.split("/")[0] == manifest.file)
     seconds = "was there" if outcome.reused else "" if outcome.seconds is None else f"{outcome.seconds:.1f} s"
-    promised = "" if proof is None else f"{'BROKEN ' if _is_broken(outcome) else ''}{proof.tolerance_db:g} dB"
+    promised = "" if proof is None else f"{'BROKEN ' if _break_of(outcome) else ''}{proof.tolerance_db:g} dB"
     parity = "" if proof is None else parity_text(proof)
     streamed = "" if proof is None else worst_stream(proof)
     return outcome.variant.name, parity, streamed, promised, format_number(size, "bytes"), seconds, str(bundle.path)
@@ -71,20 +71,14 @@ def parity_text(proof: Proof) -> str:
     return f"{min(measured):.1f} dB" if measured else "identical"
 
 
-def _is_broken(outcome: Packaged) -> bool:
-    proof = outcome.bundle.manifest.proof if outcome.bundle else None
-    return proof is not None and not proof.holds
+def _break_of(outcome: Packaged) -> str | None:
+    return describe_break(outcome.bundle.manifest.proof) if outcome.bundle else None
 
 
-def _break_text(outcome: Packaged) -> str:
-    assert outcome.bundle is not None
-    proof = outcome.bundle.manifest.proof
-    assert proof is not None
-    words = [f"{o.output}: {o.reason}" for o in proof.outputs if o.snr_db is None and o.reason != "identical"]
-    words += [f"{o.output} has {o.snr_db:.1f} dB" for o in proof.outputs if o.snr_db is not None]
-    words += find_stream_faults(proof)
-    blame = f"; most to blame is {proof.breaks_at}" if proof.breaks_at else ""
-    return f"{outcome.variant.name} departs from its source: {', '.join(words)}{blame}"
+def break_texts(outcomes: list[Packaged]) -> list[str]:
+    """One line a bundle that does not keep its precision's promise."""
+    found = [(outcome.variant.name, _break_of(outcome)) for outcome in outcomes]
+    return [f"{name} {text}" for name, text in found if text is not None]
 
 
 def package_data(outcomes: list[Packaged]) -> list[dict[str, Any]]:

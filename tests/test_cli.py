@@ -202,6 +202,12 @@ def test_a_recipe_tells_the_notes_from_the_onsets(notes_job: Any, tmp_path: Path
     again = json.loads(invoke(*bare, "--notes", "--json", "-q").stdout)
     assert again["outputs"] == found["outputs"]
     assert (again["notes"], again["contract_from"]) == (found["notes"], "the recipe")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["proof"] |= {"holds": False, "tolerance_db": 999.0}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    broken = notes_job.run("-o", str(notes_job.out), verb="package")
+    assert broken.returncode == 3
+    assert "tflite-float32 departs from its source, 999 dB are promised: " in broken.stdout
 
 
 @pytest.mark.parametrize(

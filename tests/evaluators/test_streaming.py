@@ -14,8 +14,8 @@ from evaluators.players import Player
 from evaluators.proof import prove
 from evaluators.streaming import check_reset, split_clips
 from packager.bundle import StreamingProof
+from packager.proofs import find_stream_faults, reset_text, streaming_text, worst_stream
 from packager.trials import Trials, make_trials
-from testpress.streams import find_stream_faults, reset_text, streaming_text, worst_stream
 
 pytestmark = pytest.mark.tflite
 

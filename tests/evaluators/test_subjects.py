@@ -12,7 +12,7 @@ from tiny_tflite import write_bundle, write_gain
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Failure
 from evaluators.subjects import Subject, from_bundle, from_packaged, from_path
-from packager.bundle import dump_manifest, read_bundle
+from packager.bundle import MANIFEST_NAME, OutputProof, Proof, dump_manifest, read_bundle
 from packager.errors import PackagingError
 from packager.package import Packaged, Variant
 from packager.storage import digest_files, digest_tree
@@ -27,6 +27,26 @@ def test_a_finished_bundle(tmp_path: Path) -> None:
     assert from_bundle(bundle) == expected
     assert from_path(tmp_path / "b") == expected
     assert from_packaged(Packaged(Variant("tflite", "float32"), bundle, reused=True), tmp_path) == expected
+
+
+def _break(folder: Path) -> None:
+    """Have a bundle's manifest say that its proof found too little."""
+    bundle = read_bundle(folder)
+    output = OutputProof(output="scaled", snr_db=1.5, max_abs_error=0.5)
+    proof = Proof(
+        runtime="r", calls=1, inputs="noise", outputs=(output,), tolerance_db=60, holds=False, breaks_at="MUL 0"
+    )
+    manifest = bundle.manifest.model_copy(update={"proof": proof})
+    (folder / MANIFEST_NAME).write_text(dump_manifest(manifest))
+
+
+def test_a_bundle_that_breaks_its_promise_says_how(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b")
+    assert from_path(folder).broken is None
+    _break(folder)
+    subject = from_path(folder)
+    assert subject.model is not None
+    assert subject.broken == "departs from its source, 60 dB are promised: scaled has 1.5 dB; most to blame is MUL 0"
 
 
 @pytest.mark.parametrize(

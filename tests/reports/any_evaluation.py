@@ -300,6 +300,7 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds
         precision=draw(names),
         key=draw(names),
         failure=draw(st.one_of(st.none(), st.none(), st.none(), failure)),
+        broken=draw(st.one_of(st.none(), st.none(), names)),
         floor=draw(st.one_of(st.none(), floors)),
         scores=draw(tables(known)),
         differences=draw(tables(known)),

@@ -34,6 +34,7 @@ def make_hostile(evaluation: Evaluation) -> Evaluation:
                     "key": HOSTILE,
                     "drift": drift,
                     "failure": failure,
+                    "broken": HOSTILE,
                     "parity": parity,
                     "devices": devices,
                     "notices": (HOSTILE,),

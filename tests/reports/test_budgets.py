@@ -171,6 +171,14 @@ def test_a_failed_bundle_is_an_error_with_the_failures_reason(evaluation: Evalua
     assert all("no int8 kernel for LOG" in verdict.reason for verdict in verdicts)
 
 
+def test_a_broken_promise_is_a_warning_and_stops_no_release(evaluation: Evaluation, variant: VariantResult) -> None:
+    assert all(each.device is not None for each in judge(only(evaluation, variant), ()))
+    broken = variant.model_copy(update={"broken": "departs from its source: note has 20.0 dB"})
+    (told,) = [each for each in judge(only(evaluation, broken), ()) if each.device is None]
+    assert (told.rule, told.status, told.level, told.blocks) == ("keeps its promise", "warned", "warn", False)
+    assert told.reason == "BROKEN: departs from its source: note has 20.0 dB"
+
+
 def test_a_phone_below_the_floor_is_an_error(evaluation: Evaluation) -> None:
     verdicts = [
         verdict

@@ -84,6 +84,18 @@ def test_without_variants_the_phones_say_what_they_prefer(path: Path) -> None:
     assert len(set(recipe.variants)) == len(recipe.variants)
 
 
+def test_a_model_alone_is_packaged_in_both_formats(tmp_path: Path) -> None:
+    path = tmp_path / "testpress.toml"
+    path.write_text('[model]\nname = "m"\nversion = "1"\nlicense = "MIT"\nsource = "m.py"\n')
+    assert {variant.name for variant in read_recipe(path).variants} == {
+        "tflite-float32",
+        "tflite-float16",
+        "coreml-float32",
+        "coreml-float16",
+    }
+    assert {variant.format for variant in read_recipe(path, devices=("iphone-12",)).variants} == {"coreml"}
+
+
 def test_the_oldest_iphone_decides_the_deployment_target(path: Path) -> None:
     recipe = read_recipe(_write(path))
     targets = [profile.minimum_deployment_target for profile in recipe.profiles if profile.platform == "ios"]

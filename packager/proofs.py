@@ -1,10 +1,21 @@
-"""What a bundle's proof says of streaming, resets and other lengths, in words."""
+"""What a bundle's proof says, in words: of its parity with the source, of streaming, resets and other lengths."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from packager.bundle import LengthProof, OutputProof, Proof, ResetProof, RollingProof, StreamingProof, WholeProof
+
+
+def describe_break(proof: Proof | None) -> str | None:
+    """How a bundle departs from its source, in one sentence; None where it keeps its precision's promise."""
+    if proof is None or proof.holds:
+        return None
+    words = [f"{o.output}: {o.reason}" for o in proof.outputs if o.snr_db is None and o.reason != "identical"]
+    words += [f"{o.output} has {o.snr_db:.1f} dB" for o in proof.outputs if o.snr_db is not None]
+    words += find_stream_faults(proof)
+    blame = f"; most to blame is {proof.breaks_at}" if proof.breaks_at else ""
+    return f"departs from its source, {proof.tolerance_db:g} dB are promised: {', '.join(words)}{blame}"
 
 
 def streaming_text(streaming: StreamingProof | None) -> str:
