@@ -28,7 +28,12 @@ _RATE = click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help
 @click.option(
     "--against", metavar="FILE", help="Run two Core ML models: where FILE's values and those of the other part."
 )
-@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="What to run on; else random values.")
+@click.option(
+    "--audio",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What to run on; else a bundle's golden inputs, or random values.",
+)
 @_RECIPE
 @_RATE
 @click.option("--all", "show_all", is_flag=True, help="List every op that ran, not only the twenty that matter most.")

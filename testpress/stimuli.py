@@ -1,7 +1,8 @@
-"""What a Core ML program is run on to be watched: windows of a recording, or random values where there is none."""
+"""What a Core ML program is run on to be watched: a recording's windows, a bundle's golden inputs, or random values."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from evaluators.datasets import read_audio
 from evaluators.emulators import Emulator, Tensor
 from evaluators.errors import EvaluationError
 from evaluators.windows import cut
+from packager.bundle import Bundle, TensorContract
+from packager.verification import check_files
 from testpress.terms import PlayOrder, find_terms
 
 MOST_WINDOWS = 32
@@ -60,6 +63,35 @@ def take_windows(order: PlayOrder, emulator: Emulator) -> Stimuli:
         tuple(binding.shape_inputs(windows[index]) for index in taken),
         recording.notices,
     )
+
+
+def read_golden(bundle: Bundle) -> Stimuli | None:
+    """The inputs of a bundle's golden vectors; None where there are none, or not as they were packaged.
+
+    They are test signals at an app's level, so that they tell more of a model than random values do.
+    """
+    vectors = bundle.manifest.golden
+    if not vectors or check_files(bundle):
+        return None
+    contracts = {contract.name: contract for contract in bundle.manifest.inputs}
+    calls = []
+    for vector in vectors:
+        if vector.inputs.keys() != contracts.keys():
+            return None
+        calls.append(
+            {contracts[name].native_name: _read(bundle, contracts[name], vector.inputs[name]) for name in contracts}
+        )
+    names = ", ".join(vector.name for vector in vectors)
+    return Stimuli(f"the golden inputs of the bundle: {names}", tuple(calls))
+
+
+def _read(bundle: Bundle, contract: TensorContract, file: str) -> npt.NDArray[Any]:
+    values = np.fromfile(bundle.path / file, np.dtype(contract.dtype).newbyteorder("<"))
+    if values.size != math.prod(contract.shape):
+        raise EvaluationError(
+            f"{bundle.path / file}: holds {values.size} values; right for {contract.name!r} is {list(contract.shape)}"
+        )
+    return values.reshape(contract.shape).astype(contract.dtype)
 
 
 def draw_values(inputs: Mapping[str, Tensor]) -> Stimuli:

@@ -10,10 +10,11 @@ from evaluators.errors import EvaluationError
 from packager.verification import check_files
 from testpress.model_file import ModelFile, locate_model
 from testpress.observation import PartingFound, RangesFound
-from testpress.stimuli import OnRun, Stimuli, draw_values, take_windows
+from testpress.stimuli import OnRun, Stimuli, draw_values, read_golden, take_windows
 from testpress.terms import PlayOrder, make_order
 
 if TYPE_CHECKING:
+    from evaluators.emulators.coreml.emulator import CoreMLEmulator
     from evaluators.emulators.coreml.model import CoreMLModel
 
 
@@ -24,7 +25,7 @@ class Request:
     Attributes:
         model: The model file, found.
         against: The model held to be right; none to watch `model` alone.
-        order: The recording to run on and its contract; none for random values.
+        order: The recording to run on and its contract; none for a bundle's golden inputs, or random values.
     """
 
     model: ModelFile
@@ -45,7 +46,7 @@ def make_request(
     Args:
         file: A bundle or model file, as `locate_model` takes it.
         against: Another, held to be right.
-        audio: A recording; without one, random values are run.
+        audio: A recording; without one, a bundle's golden inputs are run, or random values.
         recipe: A recipe's path, for a bare file's audio contract.
         sample_rate: In Hz, for a bare file without a recipe.
 
@@ -81,7 +82,7 @@ def watch(request: Request, on_run: OnRun = lambda _done, _total: None) -> Range
     from evaluators.emulators.coreml.emulator import CoreMLEmulator
 
     emulator = CoreMLEmulator(request.model.path, threads=1)
-    stimuli = take_windows(request.order, emulator) if request.order else draw_values(emulator.inputs)
+    stimuli = _find_stimuli(request, emulator)
     notices = _notices(request, stimuli, emulator.model)
     if request.against is not None:
         reference = CoreMLModel(request.against.path, threads=1)
@@ -94,6 +95,14 @@ def watch(request: Request, on_run: OnRun = lambda _done, _total: None) -> Range
         ops=observe_ranges(emulator.model, stimuli.each(on_run)),
         notices=notices,
     )
+
+
+def _find_stimuli(request: Request, emulator: CoreMLEmulator) -> Stimuli:
+    if request.order:
+        return take_windows(request.order, emulator)
+    bundles = [file.bundle for file in (request.model, request.against) if file is not None and file.bundle is not None]
+    golden = next((found for bundle in bundles if (found := read_golden(bundle)) is not None), None)
+    return golden or draw_values(emulator.inputs)
 
 
 def _notices(request: Request, stimuli: Stimuli, model: CoreMLModel) -> tuple[str, ...]:

@@ -198,7 +198,16 @@ def test_a_bundle_brings_its_contract_and_its_hashes_are_looked_at(
     assert found.inputs_from == f"4 of 4 windows of {clip}"  # 8000 samples, 2048 a window
     assert (found.comparison.first, found.notices) == (None, ())
     assert 0 < max(op.max_abs_error for op in found.comparison.ops) < 2**-11
+    golden = "the golden inputs of the bundle: "
+    found_ranges, _ = ranges_of(tmp_path / "float16")
+    assert found_ranges.inputs_from.startswith(golden)
+    assert found_ranges.inputs == len(gain_bundles["coreml-float16"].manifest.golden) > 1
+    assert parting_of(tmp_path / "float16", tmp_path / "float32").inputs_from.startswith(golden)
+    assert parting_of(
+        tmp_path / "float16" / gain_bundles["coreml-float16"].manifest.file, tmp_path / "float32"
+    ).inputs_from.startswith(golden)
     (tmp_path / "float32" / "extra").touch()
+    assert ranges_of(tmp_path / "float32")[0].inputs_from.startswith("random values")
     again = parting_of(tmp_path / "float16", tmp_path / "float32", audio=clip)
     assert again.notices == (f"{tmp_path}/float32/extra: not in the manifest",)
 
