@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from packager.bundle import AudioContract
 from packager.diagnosis import describe_fault
+from packager.hearing import choose_windows
 from packager.model import ModelSpec
 from packager.probes import probe_windows
 from packager.sources import AUDIO, LoadedSource, name_audio_axes, shape_window
@@ -27,6 +28,9 @@ CLIP_SECONDS = 4.0
 FEWEST_CALLS, MOST_CALLS = 16, 128
 FEATURE_CALLS = 64
 """calls of a clip that is no audio"""
+STRETCHES = 8
+"""of the recipe's audio make a clip: one alone may be the silence before somebody speaks"""
+RECIPES_AUDIO = "the recipe's audio"
 SAME_DB = 60.0
 """from here on the source's calls and its one long call count as the same: float32 in another order"""
 TIME_AXES = ("sample", "frame", "time", "step")
@@ -127,12 +131,18 @@ def _hear_audio(
         windows = np.stack(np.split(sum(probe_windows(length).values()), count, axis=1))
         description = f"a chirp in noise, {count} windows"
     else:
-        windows = np.array(windows[:count])
-        description = f"{len(windows)} windows of the recipe's audio"
+        stretch = max(min(count, len(windows)) // STRETCHES, 1)
+        firsts = choose_windows(windows, count // stretch, stretch=stretch)
+        windows = np.concatenate([windows[first : first + stretch] for first in firsts])
+        description = f"{len(windows)} windows of {RECIPES_AUDIO}, {_describe_stretches(len(firsts))}"
     tensor = loaded.inputs[AUDIO]
     axes = name_audio_axes(tensor.shape, audio)
     calls = [shape_window(window, tensor.shape, axes).astype(tensor.dtype) for window in windows]
     return _Heard(calls, axes.index("sample")), description
+
+
+def _describe_stretches(count: int) -> str:
+    return "one stretch of it" if count == 1 else f"{count} stretches of it, from quiet to loud"
 
 
 def _driven_inputs(loaded: LoadedSource, spec: ModelSpec) -> list[str]:

@@ -117,6 +117,7 @@ def convert_bundles(request: dict[str, Any]) -> Iterator[Converted]:
     context = Context(
         minimum_deployment_target=_find_target(parsed),
         calibration=[_with_native_names(call, parsed.format) for call in trials.calls],
+        clip=[_with_native_names(call, parsed.format) for call in trials.clip_calls],
         numerics=numerics,
         references=[_with_native_names(outputs, parsed.format) for outputs in trials.references],
         lengths=trials.flexible,

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from packager.bundle import AudioContract
-from packager.clips import SAME_DB, Clip, departure_db, loudness, make_clip
+from packager.clips import RECIPES_AUDIO, SAME_DB, Clip, departure_db, loudness, make_clip
+from packager.hearing import choose_windows
 from packager.lengths import FlexibleInput, LengthTrial, find_flexible, make_length_trials
 from packager.model import ModelSpec
 from packager.probes import probe_inputs
@@ -20,7 +21,7 @@ from packager.streams import silence
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 MAX_WINDOWS = 16
-"""windows of the recipe's audio that a proof compares one by one; they are spread over the dataset"""
+"""windows of the recipe's audio that a proof compares one by one"""
 
 
 @dataclass(frozen=True)
@@ -32,25 +33,25 @@ class Trials:
             before, so that every call can be repeated by itself.
         references: The source's outputs for each.
         probes: Names of the leading calls, which are test signals; they are a bundle's golden vectors.
-        starts: The calls at which a clip starts, where states are 0.
         description: What is heard, in words.
         state: State input → output.
         flexible: Inputs that have several lengths.
         lengths: Calls of other lengths than by default.
         source_fault: Why the source is no reference: it gives something else when a call is repeated.
-        clip: A long clip through a model with states, of which the calls after the probes are the beginning.
+        clip: A long clip through a model with states, of which the calls after the probes are a choice.
+        clip_calls: All calls of that clip, with the states that the source had.
     """
 
     calls: Sequence[Tensors]
     references: Sequence[Tensors]
     probes: tuple[str, ...]
-    starts: frozenset[int]
     description: str
     state: Mapping[str, str] = field(default_factory=dict)
     clip: Clip | None = None
     flexible: Mapping[str, FlexibleInput] = field(default_factory=dict)
     lengths: Sequence[LengthTrial] = ()
     source_fault: str | None = None
+    clip_calls: Sequence[Tensors] = ()
 
     @property
     def golden(self) -> Iterator[tuple[str, Tensors, Tensors]]:
@@ -71,16 +72,17 @@ def make_trials(loaded: LoadedSource, audio: AudioContract | None, spec: ModelSp
     calls: list[Tensors] = list(probes.values())
     references: list[Tensors] = [loaded.run(call) for call in calls]
     recorded = None if windows is None else np.load(windows, mmap_mode="r")
-    starts, heard, clip = set(range(len(calls))), list(probes), None
+    words, clip, clip_calls = list(probes), None, list[Tensors]()
     if spec.state:
         clip = make_clip(loaded, audio, spec, recorded, calls[0])
-        starts.add(len(calls))
-        heard.append(f"the first {len(clip.calls[:MAX_WINDOWS])} of {clip.description}")
-        calls += _with_states(loaded, clip, spec.state)
-        references += clip.references[:MAX_WINDOWS]
+        clip_calls = _with_states(clip, silence(loaded, spec.state), spec.state)
+        places = _spread_over_clip(clip_calls)
+        words.append(f"{len(places)} of {clip.description}")
+        calls += [clip_calls[place] for place in places]
+        references += [clip.references[place] for place in places]
     elif recorded is not None and audio is not None and AUDIO in loaded.inputs:
         chosen = [{**calls[0], AUDIO: one} for one in _choose(loaded, audio, recorded)]
-        heard.append(f"{len(chosen)} windows of the recipe's audio")
+        words.append(f"{len(chosen)} windows of {RECIPES_AUDIO}, from all of it and from quiet to loud")
         calls += chosen
         references += [loaded.run(call) for call in chosen]
     flexible = find_flexible(loaded, audio, spec)
@@ -88,13 +90,13 @@ def make_trials(loaded: LoadedSource, audio: AudioContract | None, spec: ModelSp
         calls=calls,
         references=references,
         probes=tuple(probes),
-        starts=frozenset(starts),
-        description=", ".join(heard),
+        description=", ".join(words),
         state=spec.state,
         clip=clip,
         flexible=flexible,
         lengths=make_length_trials(loaded, audio, spec, flexible),
         source_fault=_repeat(loaded, calls[0], references[0]),
+        clip_calls=clip_calls,
     )
 
 
@@ -111,12 +113,17 @@ def _repeat(loaded: LoadedSource, call: Tensors, reference: Tensors) -> str | No
     )
 
 
-def _with_states(loaded: LoadedSource, clip: Clip, state: Mapping[str, str]) -> Iterator[Tensors]:
-    """The first calls of a clip, with the states that the source had."""
-    states: Tensors = silence(loaded, state)
-    for call, reference in zip(clip.calls[:MAX_WINDOWS], clip.references, strict=False):
-        yield {**call, **states}
-        states = {name: reference[output] for name, output in state.items()}
+def _with_states(clip: Clip, silent: Tensors, state: Mapping[str, str]) -> list[Tensors]:
+    """The calls of a clip with the states that the source had."""
+    before = [silent, *({name: one[output] for name, output in state.items()} for one in clip.references[:-1])]
+    return [{**call, **states} for call, states in zip(clip.calls, before, strict=True)]
+
+
+def _spread_over_clip(calls: Sequence[Tensors]) -> list[int]:
+    """Which calls of a clip are compared one by one: from all of it and, where it is audio, from quiet to loud."""
+    if AUDIO in calls[0]:
+        return choose_windows(np.stack([call[AUDIO] for call in calls]).astype(np.float32), MAX_WINDOWS)
+    return sorted({round(place) for place in np.linspace(0, len(calls) - 1, MAX_WINDOWS)})
 
 
 def _choose(
@@ -124,6 +131,5 @@ def _choose(
 ) -> Iterator[npt.NDArray[np.float32]]:
     tensor = loaded.inputs[AUDIO]
     axes = name_audio_axes(tensor.shape, audio)
-    places = np.linspace(0, len(windows) - 1, min(MAX_WINDOWS, len(windows))).astype(int)
-    for index in dict.fromkeys(int(place) for place in places):
+    for index in choose_windows(windows, MAX_WINDOWS):
         yield shape_window(np.array(windows[index]), tensor.shape, axes).astype(tensor.dtype)

@@ -7,6 +7,8 @@ from typing import Any
 
 from evaluators.evaluation import Evaluation, Score, VariantResult
 from packager.bundle import Bundle, Proof
+from packager.clips import RECIPES_AUDIO
+from packager.compression import is_calibrated
 from packager.package import Packaged
 from packager.proofs import describe_break, worst_stream
 from reports.comparison import Comparison
@@ -47,7 +49,7 @@ def package_text(outcomes: list[Packaged]) -> str:
         rows = [(*row[:2], *row[3:]) for row in rows]
     lines = [align(rows, right=tuple(range(1, len(rows[0]) - 1)))] if rows else []
     lines += [f"{o.variant.name} failed: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
-    return "\n".join(lines + break_texts(made))
+    return "\n".join(lines + break_texts(made) + _calibration_texts(made))
 
 
 _PACKAGED_HEAD = ("variant", "parity", "streamed", "promised", "size", "made in", "bundle")
@@ -79,6 +81,23 @@ def break_texts(outcomes: list[Packaged]) -> list[str]:
     """One line a bundle that does not keep its precision's promise."""
     found = [(outcome.variant.name, _break_of(outcome)) for outcome in outcomes]
     return [f"{name} {text}" for name, text in found if text is not None]
+
+
+def _calibration_texts(outcomes: list[Packaged]) -> list[str]:
+    """One line a bundle whose activations were calibrated on nothing that the recipe knows to be real."""
+    lines = []
+    for manifest in (outcome.bundle.manifest for outcome in outcomes if outcome.bundle is not None):
+        heard = manifest.proof.inputs if manifest.proof else "test signals"
+        if is_calibrated(manifest.precision) and RECIPES_AUDIO not in heard:
+            way = (
+                "the dataset of a [task] gives real audio"
+                if manifest.audio
+                else "a recipe can name data for audio only"
+            )
+            lines.append(
+                f"{manifest.variant} is calibrated on test signals alone ({heard}), and may cut off what is real: {way}"
+            )
+    return lines
 
 
 def package_data(outcomes: list[Packaged]) -> list[dict[str, Any]]:

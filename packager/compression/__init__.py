@@ -22,11 +22,12 @@ class Context:
     Attributes:
         minimum_deployment_target: coremltools' word for the oldest system to run on, for example `iOS15`. A precision
             that needs a later one raises it.
-        calibration: Inputs by name, one mapping a call: what activations are calibrated on.
+        calibration: Inputs by name, one mapping a call: what searches compare on.
         numerics: Runs model files, where something can; searches and the calibration of Core ML need it.
         references: What the source gives for each call of `calibration`, by output name.
         lengths: Inputs of which one axis may have several sizes, by name.
         other_lengths: Calls with other sizes than by default, and what the source makes of them.
+        clip: More calls, where a model with states has heard a long clip.
     """
 
     minimum_deployment_target: str = "iOS15"
@@ -35,6 +36,12 @@ class Context:
     references: Calibration = ()
     lengths: Mapping[str, FlexibleInput] = field(default_factory=dict)
     other_lengths: Sequence[LengthTrial] = ()
+    clip: Calibration = ()
+
+    @property
+    def heard(self) -> Calibration:
+        """All calls: what activations are calibrated on."""
+        return [*self.calibration, *self.clip]
 
 
 def formats() -> tuple[str, ...]:
@@ -62,6 +69,11 @@ def tolerance(format_: str, precision: str) -> float:
     """
     check_precision(format_, precision, where="tolerance")
     return _known(format_)[precision].tolerance_db
+
+
+def is_calibrated(precision: str) -> bool:
+    """Whether a precision computes with integers, in ranges that calls of the model have set."""
+    return precision.startswith("static_") or precision == "w8a8"
 
 
 def model_file(format_: str) -> str:

@@ -57,23 +57,31 @@ def test_a_model_without_states_hears_windows_from_all_of_the_dataset(tmp_path: 
     windows = _write(tmp_path / "w.npy", 100)
     trials = make_trials(source, AUDIO, spec, windows)
     assert (trials.probes, len(trials.calls), trials.clip) == (("chirp", "noise"), 2 + MAX_WINDOWS, None)
-    assert trials.description == "chirp, noise, 16 windows of the recipe's audio"
+    assert trials.description == "chirp, noise, 16 windows of the recipe's audio, from all of it and from quiet to loud"
     np.testing.assert_array_equal(trials.calls[2]["audio"], np.load(windows)[0])
     np.testing.assert_array_equal(trials.calls[-1]["audio"], np.load(windows)[-1])
 
 
-def test_a_model_with_states_hears_one_clip_from_its_start(tmp_path: Path) -> None:
-    windows = _write(tmp_path / "w.npy", 300)
-    trials = make_trials(OnePole(), AUDIO, SPEC, windows)
-    assert trials.description == "chirp, noise, the first 16 of 128 windows of the recipe's audio"
-    assert trials.starts == {0, 1, 2}
+def test_a_model_with_states_is_compared_all_along_a_clip(tmp_path: Path) -> None:
+    trials = make_trials(OnePole(), AUDIO, SPEC, _write(tmp_path / "w.npy", 300))
+    assert trials.description == (
+        "chirp, noise, 16 of 128 windows of the recipe's audio, 8 stretches of it, from quiet to loud"
+    )
+    assert trials.clip is not None
     assert len(trials.calls) == 2 + MAX_WINDOWS
-    for index, call in enumerate(trials.calls[2:]):
-        np.testing.assert_array_equal(call["audio"], np.load(windows)[index])
-    for start in trials.starts:
-        assert not trials.calls[start]["level"].any()
-    for before, call in zip(trials.references[2:], trials.calls[3:], strict=False):
+    assert len(trials.clip_calls) == len(trials.clip.calls) == 128
+    assert not trials.clip_calls[0]["level"].any()
+    for before, call in zip(trials.clip.references, trials.clip_calls[1:], strict=False):
         np.testing.assert_array_equal(call["level"], before["level_out"])
+    places = [
+        next(place for place, heard in enumerate(trials.clip_calls) if np.array_equal(heard["audio"], call["audio"]))
+        for call in trials.calls[2:]
+    ]
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == (0, 127)
+    for place, call, reference in zip(places, trials.calls[2:], trials.references[2:], strict=True):
+        np.testing.assert_array_equal(call["level"], trials.clip_calls[place]["level"])
+        np.testing.assert_array_equal(reference["filtered"], trials.clip.references[place]["filtered"])
 
 
 @pytest.mark.parametrize("count", [1, 3, FEWEST_CALLS, 300])

@@ -44,20 +44,20 @@ def quantize_activations(model: Any, context: Context) -> Any:
 
     Args:
         model: A converted `MLModel`; stays as it is.
-        context: Its `calibration` is run by its `numerics`.
+        context: What it has `heard` is run by its `numerics`.
 
     Raises:
         PackagingError: There is nothing to calibrate on, nothing can run the model, or coremltools refuses it.
     """
     spec = model.get_spec()
-    check_calibration(context.calibration, [one.name for one in spec.description.input], precision="w8a8")
+    check_calibration(context.heard, [one.name for one in spec.description.input], precision="w8a8")
     if context.numerics is None:
         raise PackagingError("precision 'w8a8' sets ranges by running the model, and nothing here can run it")
     with temporary_folder() as folder:
         path = folder / "model.mlpackage"
         save_package(spec, Path(model.weights_dir), path)
-        ranges = dict(context.numerics.observe(path, context.calibration))
-        ranges.update(_input_ranges([one.name for one in spec.description.input], context.calibration))
+        ranges = dict(context.numerics.observe(path, context.heard))
+        ranges.update(_input_ranges([one.name for one in spec.description.input], context.heard))
         saved = import_coremltools().models.MLModel(str(path), skip_model_load=True)
         try:
             with quiet():

@@ -39,7 +39,7 @@ def compress(float32_model: bytes, precision: str, context: Context) -> bytes:
         float32_model: The flatbuffer.
         precision: `float16` stores weights as float16 and computes in float32; the others are the AI Edge Quantizer's
             recipes of the same name.
-        context: Its `calibration` sets the ranges of the static precisions.
+        context: What it has `heard` sets the ranges of the static precisions.
 
     Raises:
         PackagingError: Unknown precision, nothing to calibrate on, or the quantizer refuses the model.

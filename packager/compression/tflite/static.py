@@ -38,8 +38,8 @@ def quantize_statically(model: bytes, precision: str, context: Context) -> bytes
         PackagingError: Nothing to calibrate on, or no choice of ops gives a model that runs.
     """
     runner, signature = open_signature(model)
-    check_calibration(context.calibration, runner.get_input_details(), precision=precision)
-    calls = _as_inputs(runner, context.calibration)
+    check_calibration(context.heard, runner.get_input_details(), precision=precision)
+    calls = _as_inputs(runner, context.heard)
     tried = [calls[index] for index in _spread(len(calls))]
     trial = Trial(tried, [runner(**call) for call in tried])
     ranges, graph = _observe(model, signature, calls), QuantizedGraph(model)

@@ -1,0 +1,49 @@
+"""What a terminal shows of bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_tflite import write_bundle
+
+from packager.bundle import OutputProof, Proof, read_bundle
+from packager.package import Packaged, Variant
+from testpress.summary import break_texts, package_text
+
+
+def _packaged(folder: Path, precision: str, **changes: object) -> Packaged:
+    bundle = read_bundle(write_bundle(folder))
+    output = OutputProof(output="scaled", snr_db=50.0, max_abs_error=1e-3)
+    proof = Proof(runtime="r", calls=2, inputs="chirp, noise", outputs=(output,), tolerance_db=20, holds=True)
+    manifest = bundle.manifest.model_copy(
+        update={"precision": precision, "variant": f"tflite-{precision}", "proof": proof.model_copy(update=changes)}
+    )
+    bundle = bundle.model_copy(update={"manifest": manifest})
+    return Packaged(Variant("tflite", precision), bundle)
+
+
+@pytest.mark.parametrize(
+    ("precision", "inputs", "told"),
+    [
+        ("static_wi8_ai8", "chirp, noise", True),
+        ("static_wi8_ai16", "example, noise", True),
+        ("static_wi8_ai8", "chirp, noise, 16 windows of the recipe's audio", False),
+        ("float16", "chirp, noise", False),
+        ("dynamic_wi8_afp32", "chirp, noise", False),
+    ],
+)
+def test_calibration_on_test_signals_alone_is_told(precision: str, inputs: str, told: bool, tmp_path: Path) -> None:
+    text = package_text([_packaged(tmp_path / "b", precision, inputs=inputs)])
+    line = f"tflite-{precision} is calibrated on test signals alone ({inputs}), and may cut off what is real: "
+    assert (line in text) is told
+
+
+def test_a_broken_promise_is_told_below_the_table(tmp_path: Path) -> None:
+    broken = _packaged(tmp_path / "b", "float32", holds=False, tolerance_db=60.0, breaks_at="MUL 3")
+    good = _packaged(tmp_path / "g", "float32")
+    sentence = "tflite-float32 departs from its source, 60 dB are promised: scaled has 50.0 dB; most to blame is MUL 3"
+    assert break_texts([good, broken]) == [sentence]
+    assert sentence in package_text([broken]).splitlines()
+    assert "BROKEN 60 dB" in package_text([broken])
+    assert break_texts([good]) == []
