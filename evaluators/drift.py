@@ -27,8 +27,6 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluation import Drift, DriftStep
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from evaluators.emulators.coreml.plan import Plan
     from evaluators.emulators.coreml.state import State
 
@@ -37,6 +35,9 @@ _START_SHARE = 0.1
 
 _SEARCH_SHARE = 0.01
 """stretches of the program that lower R by less than this share of the error are not searched further"""
+
+_MORE_THAN_ROUNDING = 3.0
+"""times: float16 weights and sums err about as much as rounding the result does, 8-bit weights a lot more"""
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 _SMALLEST_NORMAL_HALF = float(np.finfo(np.float16).smallest_normal)
@@ -111,10 +112,14 @@ class _Trial:
         """The inputs, and states of 0: a run leaves other ones behind."""
         return model.prepare(self._inputs, _silence(model))
 
-    def value_at(self, index: int) -> Tensor:
-        """The reference's value of a step's output that has a namesake."""
-        value: Tensor = self._follow([self.names[index]]).take(self.names[index])
-        return value
+    def values_at(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of a step's output that has a namesake: the reference's values, and the candidate's from right inputs."""
+        plan, names = self._candidate.plan, self.names[: index + 1]
+        follower, slots = self._follow(names), plan.start(self._prepared(self._candidate))
+        for place, name in enumerate(names[:-1]):
+            plan.store(place, (follower.take(name),) if name else plan.compute(place, slots), slots)
+        right, found = follower.take(names[-1]), plan.compute(index, slots)[0]
+        return right.numpy().ravel(), found.numpy().ravel()
 
     def error_after(self, begin: int) -> float:
         """Largest absolute error of the outputs when the steps before `begin` are put right."""
@@ -172,9 +177,11 @@ def _described(
     first = next(k for k in ops if errors[k] <= whole * (1 - _START_SHARE))
     kind = plan.steps[ops[worst]].operation.kind
     dtype = plan.steps[ops[worst]].infos[0].dtype
-    values = [trial.value_at(ops[worst]).numpy().ravel() for trial in trials]
+    right, found = (
+        np.concatenate(parts) for parts in zip(*(trial.values_at(ops[worst]) for trial in trials), strict=True)
+    )
     share = f"Putting right {kind} {names[ops[worst]]} removes {drops[worst]:.2g} of the largest error {whole:.2g}"
-    evidence = _evidence(np.concatenate(values), dtype)
+    evidence = _evidence(right, found, dtype)
     return Drift(
         reference=reference,
         output_error=whole,
@@ -188,13 +195,27 @@ def _described(
     )
 
 
-def _evidence(values: np.ndarray, dtype: str) -> str:
-    """What happens to an op's float32 values in the candidate's type."""
+def _evidence(values: np.ndarray, found: np.ndarray, dtype: str) -> str:
+    """What happens to an op's values in the candidate.
+
+    Args:
+        values: The reference's, float32.
+        found: What the candidate's op makes of the reference's inputs.
+        dtype: The candidate's type of them.
+    """
     if dtype != "float16":
         return f"it is {dtype} in both programs, so its inputs or weights differ"
     size = np.abs(values[np.isfinite(values)].astype(np.float64))
     if size.size and (over := np.mean(size > _LARGEST_HALF)) > 0:
         return f"{over:.1%} of its float32 values exceed float16's largest, 65504"
+    rounding, error = _rms(values, values.astype(np.float16)), _rms(values, found)
+    if error > _MORE_THAN_ROUNDING * rounding:
+        times = f"{error / rounding:.0f} times what" if rounding > 0 else "where"
+        verb = "explains" if rounding > 0 else "changes nothing"
+        return (
+            f"from right inputs it errs {times} rounding its values to float16 {verb}, "
+            "so its weights or its arithmetic are to blame, not the range of float16"
+        )
     small = np.mean((size > 0) & (size < _SMALLEST_NORMAL_HALF)) if size.size else 0.0
     if small > 0:
         zero = np.mean((size > 0) & (size.astype(np.float16) == 0))
@@ -203,3 +224,7 @@ def _evidence(values: np.ndarray, dtype: str) -> str:
             f"and {zero:.1%} become 0"
         )
     return "its values are within float16's range, so it is the 11 bits of precision that are too few"
+
+
+def _rms(right: np.ndarray, found: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(_finite(found) - _finite(right))))) if right.size else 0.0

@@ -81,7 +81,10 @@ def _complete(row: VariantResult, model: Path, trials: Trials, context: Context)
     of_source = {metric: [clip.scores[metric] for clip in context.source.clips] for metric in metrics}
     notices = [f"run by {trial.runtime}", *trial.notices]
     notices += [f"not timed: {timed.reason}"] if timed.result is None else []
-    notices += [f"drift not located: {drift.reason}"] if row.variant in trials.drifts and drift.reason else []
+    if row.variant in trials.drifts:
+        notices += [f"drift not located: {drift.reason}"] if drift.reason else []
+    elif (row.origin, row.format) == ("bundle", "coreml") and row.precision != "float32":
+        notices.append("drift not located: it is told beside coreml-float32; name float32 in variants.coreml")
     return row.model_copy(
         update={
             "scores": {

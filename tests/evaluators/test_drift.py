@@ -80,6 +80,23 @@ def test_the_op_that_underflows_is_found(convert: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("compressed", [True, False])
+def test_compressed_weights_are_not_blamed_on_the_range_of_float16(compressed: bool, convert: Any) -> None:
+    """Some outputs are subnormal in float16, but eight levels of weights do far more harm."""
+    weights = np.random.default_rng(11).normal(scale=1e-3, size=(16, 64)).astype(np.float32)
+    step = np.abs(weights).max() / 4
+    coarse = (np.round(weights / step) * step).astype(np.float32) if compressed else weights
+
+    def body(values: np.ndarray) -> Any:
+        return lambda mb, x: mb.mul(x=mb.linear(x=x, weight=values, name="dense"), y=100.0, name="louder")
+
+    (reference, _), (_, candidate) = convert(body(weights), (1, 64)), convert(body(coarse), (1, 64))
+    drift = locate_drift(reference, candidate, [{"x": X / 100}])
+    assert (drift.worst_op == "dense") is compressed
+    assert ("its weights or its arithmetic are to blame" in drift.explanation) is compressed
+
+
+@pytest.mark.slow
 def test_the_largest_error_over_all_inputs_counts(convert: Any) -> None:
     reference, candidate = convert(floor_of_a_logarithm, (1, 64))
     loud = np.full_like(X, 0.5)

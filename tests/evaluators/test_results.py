@@ -3,6 +3,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,6 +161,23 @@ def test_a_path_outside_the_output_folder_shows_its_name_alone(
     """A report that is passed on should not tell where somebody keeps files."""
     row = variant_result(from_path(write_model(tmp_path / "m.tflite")), _trials(Outcome(trial)), context)
     assert row.path == "m.tflite"
+
+
+@pytest.mark.parametrize(
+    ("origin", "format_", "precision", "told"),
+    [
+        ("bundle", "coreml", "float16", True),
+        ("bundle", "coreml", "float32", False),
+        ("bundle", "tflite", "float16", False),
+        ("file", "coreml", None, False),
+    ],
+)
+def test_drift_that_has_nothing_to_be_told_beside_says_so(
+    origin: Any, format_: Any, precision: str | None, told: bool, trial: TrialResult, context: Context, model: Path
+) -> None:
+    subject = replace(from_path(model), origin=origin, format=format_, precision=precision)
+    notices = variant_result(subject, _trials(Outcome(trial)), context).notices
+    assert ("drift not located: it is told beside coreml-float32; name float32 in variants.coreml" in notices) is told
 
 
 def test_a_graph_that_cannot_be_read_leaves_the_scores(trial: TrialResult, context: Context, model: Path) -> None:

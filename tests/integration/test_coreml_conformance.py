@@ -10,10 +10,10 @@ from tests.conformance.runner import Case, Gap, Selection, read_gaps, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.coreml]
 
-SAMPLE = Selection(suite="ops", sample=1150, seed=1)
+SAMPLE = Selection(suite="ops", sample=600, seed=1)
 """about half of them use the runtime, the others test coremltools' builder"""
 
-FEWEST_CASES = 600
+FEWEST_CASES = 300
 LEAST_SHARE = 0.995
 
 BROKEN = """
