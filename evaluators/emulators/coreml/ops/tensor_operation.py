@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -143,9 +144,13 @@ def band_part(x: Tensor, lower: int = -1, upper: int = -1) -> Tensor:
 
 @op("cumsum")
 def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Tensor:
-    """Running sum along `axis` (iOS15); `exclusive` leaves each element out of its own sum."""
+    """Running sum along `axis` (iOS15); `exclusive` leaves each element out of its own sum.
+
+    Added one after another and rounded each time, as coremltools' value inference (numpy) and LiteRT's kernel do. Core
+    ML's order is not documented; torch keeps the sum in float64, which over long sequences is kinder than any phone.
+    """
     given = x.flip(axis) if reverse else x
-    total = torch.cumsum(given, axis, dtype=x.dtype)
+    total = torch.from_numpy(np.cumsum(given.numpy(), axis=axis, dtype=given.numpy().dtype))
     if exclusive and x.shape[axis]:
         total = torch.cat((torch.zeros_like(total.narrow(axis, 0, 1)), total.narrow(axis, 0, x.shape[axis] - 1)), axis)
     return total.flip(axis) if reverse else total

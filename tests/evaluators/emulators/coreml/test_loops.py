@@ -63,15 +63,15 @@ def run(model: CoreMLModel, rounds: int, x: np.ndarray = X) -> dict[str, np.ndar
 
 @pytest.fixture
 def sums(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What torch.cumsum was called with."""
+    """What numpy's cumsum was called with."""
     calls: list[Any] = []
-    cumsum = torch.cumsum
+    cumsum = np.cumsum
 
-    def counted(x: torch.Tensor, *arguments: Any, **more: Any) -> torch.Tensor:
+    def counted(x: np.ndarray, *arguments: Any, **more: Any) -> np.ndarray:
         calls.append(x)
         return cumsum(x, *arguments, **more)
 
-    monkeypatch.setattr(torch, "cumsum", counted)
+    monkeypatch.setattr(np, "cumsum", counted)
     return calls
 
 

@@ -248,3 +248,18 @@ def test_pools_spell_their_padding_either_way(exclude: bool) -> None:
     expected = [1.5, 2.0, 2.5] if exclude else [1.0, 2.0, 5 / 3]
     assert found.flatten().tolist() == pytest.approx(expected)
     assert torch.equal(found, compute("avg_pool", x=x, pad_type="same", **parameters))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_running_sum_is_rounded_at_each_step(reverse: bool) -> None:
+    """A phase over half a second of samples: torch's float64 inside would hide what a phone loses."""
+    steps = np.random.default_rng(7).uniform(0, 1, 30_000).astype(np.float32)
+    ordered = steps[::-1] if reverse else steps
+    total, expected = np.float32(0), []
+    for step in ordered:
+        total = np.float32(total + step)
+        expected.append(total)
+    found = compute("cumsum", x=torch.from_numpy(steps), axis=0, reverse=reverse).numpy()
+    np.testing.assert_array_equal(found[::-1] if reverse else found, np.array(expected))
+    exact = np.cumsum(ordered, dtype=np.float64)
+    assert np.abs(np.array(expected) - exact).max() > 1e-2
