@@ -83,7 +83,6 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         (
             "draws random numbers",
             "(RandomStandardNormal",
-            "return 0.5 * waveform + loudness *",
             "make the noise an input",
         ),
     ),
