@@ -56,7 +56,7 @@ def locate_drift(
 
     Returns:
         Ops are named as in the reference. `steps` holds the ops at which R was measured. Where the outputs are equal
-        bit for bit, there are no steps and no names.
+        bit for bit, or no op's replacement mends them, there are no steps and no names.
 
     Raises:
         EvaluationError: There are no inputs, the programs have different outputs, or no op of one is in the other.
@@ -174,6 +174,12 @@ def _described(
     lowest = itertools.accumulate(errors.values(), min)
     drops = {k: before - errors[k] for before, k in zip(lowest, ops, strict=False)}
     worst = max(drops, key=lambda k: drops[k])
+    if errors[max(ops)] > whole * (1 - _START_SHARE):
+        unmended = (
+            f"With every op of {reference} put in place of its namesake, {errors[max(ops)]:.2g} of the largest error "
+            f"{whole:.2g} stays: no op is to blame. The programs draw random numbers, or differ in ops of other names."
+        )
+        return Drift(reference=reference, output_error=whole, first_op="", worst_op="", explanation=unmended, steps=())
     first = next(k for k in ops if errors[k] <= whole * (1 - _START_SHARE))
     kind = plan.steps[ops[worst]].operation.kind
     dtype = plan.steps[ops[worst]].infos[0].dtype

@@ -42,7 +42,9 @@ def explain(fault: BaseException, program: Any = None) -> str:
     op = _find_op(text)
     if op is not None:
         parts.append(f"op {op}")
-    place = _place_in_program(program, op) or _place_in_text(text) or _place_in_frames(fault)
+    place = (
+        _place_in_program(program, op) or _place_in_text(text) or find_place(traceback.extract_tb(fault.__traceback__))
+    )
     if place is not None:
         parts.append(f"at {place}")
     reason = describe_fault(fault)
@@ -107,8 +109,9 @@ def _place_in_text(text: str) -> str | None:
     return None if not frames else _word(**frames[-1].groupdict())
 
 
-def _place_in_frames(fault: BaseException) -> str | None:
-    frames = [frame for frame in traceback.extract_tb(fault.__traceback__) if _is_users(frame.filename)]
+def find_place(stack: traceback.StackSummary) -> str | None:
+    """The innermost line of a stack that is the user's, as `file:line in function: code`; None where there is none."""
+    frames = [frame for frame in stack if _is_users(frame.filename)]
     if not frames:
         return None
     last = frames[-1]

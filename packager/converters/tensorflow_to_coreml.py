@@ -32,16 +32,12 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
         inputs = [_input_type(ct, tensor, source, context) for tensor in rewritten.function.inputs]
         return ct.convert([rewritten.function], source="tensorflow", inputs=inputs, **options)
 
-    shared = share_frontend(start, f"tensorflow=={tf.__version__}")
-    natives = {name: tensor.name.partition(":")[0] for name, tensor in rewritten.function.structured_outputs.items()}
+    names = {tensor.name.partition(":")[0]: name for name, tensor in rewritten.function.structured_outputs.items()}
+    shared = share_frontend(start, f"tensorflow=={tf.__version__}", names)
 
     def convert(compute_precision: Any, target: Any) -> Any:
         try:
-            model = shared(compute_precision, target)
-            spec = model.get_spec()
-            for name, native in natives.items():
-                ct.utils.rename_feature(spec, native, name)
-            return ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
+            return shared(compute_precision, target)
         except PackagingError:
             raise
         except Exception as fault:

@@ -75,21 +75,23 @@ def prepare(source: TorchSource, context: Context) -> Write:
 
 
 def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
+    import torch
+
     inputs = _input_types(ct, source, context)
 
-    def start(program: Any, compute_precision: Any, target: Any) -> Any:
-        options = {"compute_precision": compute_precision, "minimum_deployment_target": target}
+    def start(program: Any, **options: Any) -> Any:
         return _call(ct, program, inputs, _output_types(ct, source), options)
 
-    way = find_way(source, context, start, find_target(context.minimum_deployment_target))
+    def try_way(program: Any, compute_precision: Any, target: Any) -> Any:
+        return start(program, compute_precision=compute_precision, minimum_deployment_target=target)
+
+    way = find_way(source, context, try_way, find_target(context.minimum_deployment_target))
+    convert = share_frontend(functools.partial(start, way.program), f"torch=={torch.__version__}")
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)
         save_package(model.get_spec(), Path(model.weights_dir), path)
         return way.applied
-
-    def convert(compute_precision: Any, target: Any) -> Any:
-        return start(way.program, compute_precision, target)
 
     return write
 

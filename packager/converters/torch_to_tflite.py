@@ -20,6 +20,7 @@ from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.lowerings import register_all
 from packager.rewrites.torch import rewrite_program
+from packager.rewrites.torch.surgery import settle_constants
 from packager.sources.torch import TorchSource
 
 _SIGNATURE = "serving_default"
@@ -75,6 +76,7 @@ def _lower(program: Any, inputs: Sequence[str]) -> bytes:
         ready = fx_infra.graph_utils.reset_from_node_meta(program)
         ready = fx_infra.safe_run_decompositions(ready, fx_infra.decomp.pre_convert_decomp(), can_skip=False)
         ready = core._run_convert_passes(ready)
+        settle_constants(ready)
         names = NamedSignature(_SIGNATURE, None, program.example_inputs[0], {})
         exporter = litert_converter.exported_programs_to_flatbuffer([ready], [names])
         return bytes(exporter.to_bytes())

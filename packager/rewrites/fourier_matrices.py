@@ -2,6 +2,9 @@
 
 With n = rows * columns, `rows` points are transformed for each column with the twiddle factors in the weights, then
 `columns` points for each row (Cooley and Tukey).
+
+The spectrum of a real frame is real at 0 Hz and at half the sampling rate. Its imaginary parts there are sums of
+products with weights that are exactly 0, and so exactly +0: a phase of rounding noise would be pi or -pi at random.
 """
 
 from __future__ import annotations
@@ -19,8 +22,13 @@ WHOLE = 64
 
 @cache
 def choose_factors(size: int) -> tuple[int, int] | None:
-    """Rows and columns that need the fewest products and bytes of weights together, if they need less than a matrix."""
+    """Rows and columns that need the fewest products and bytes of weights together, if they need less than a matrix.
+
+    Of an even length the columns are even too: the bin at half the sampling rate is then one of row 0, which meets no
+    twiddle factors, and its imaginary part is exactly 0.
+    """
     pairs = [(rows, size // rows) for rows in range(2, size // 2 + 1) if size % rows == 0]
+    pairs = [(rows, columns) for rows, columns in pairs if size % 2 or columns % 2 == 0]
     if size <= WHOLE or not pairs:
         return None
     best = min(pairs, key=_cost)
@@ -34,16 +42,19 @@ def _cost(factors: tuple[int, int]) -> int:
 
 
 def _phases(points: npt.NDArray[np.int_], size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Cosines and negative sines; at quarter turns exactly 0, and never -0."""
     # Whole turns are taken off before the multiplication, where they are exact.
-    radians = 2 * np.pi * (points % size) / size
-    return np.cos(radians), np.sin(radians)
+    turned = points % size
+    radians = 2 * np.pi * turned / size
+    cosines = np.where((4 * turned) % (2 * size) == size, 0.0, np.cos(radians))
+    return cosines, np.where((2 * turned) % size == 0, 0.0, -np.sin(radians))
 
 
 @cache
 def make_matrix(size: int, bins: int) -> Floats:
     """(n, 2 * bins): cosines, then negative sines."""
     cosines, sines = _phases(np.arange(size)[:, None] * np.arange(bins)[None], size)
-    matrix: Floats = np.concatenate([cosines, -sines], 1).astype(np.float32)
+    matrix: Floats = np.concatenate([cosines, sines], 1).astype(np.float32)
     return matrix
 
 
@@ -53,7 +64,7 @@ def make_first_stage(rows: int, columns: int) -> Floats:
     column = np.arange(columns)[:, None, None]
     row, bin_ = np.arange(rows)[None, :, None], np.arange(rows)[None, None]
     cosines, sines = _phases((row * columns + column) * bin_, rows * columns)
-    matrix: Floats = np.concatenate([cosines, -sines], 2).astype(np.float32)
+    matrix: Floats = np.concatenate([cosines, sines], 2).astype(np.float32)
     return matrix
 
 
@@ -61,7 +72,7 @@ def make_first_stage(rows: int, columns: int) -> Floats:
 def make_second_stage(columns: int, wanted: int) -> Floats:
     """(2 * columns, 2 * wanted): a complex product with real and imaginary parts side by side."""
     cosines, sines = _phases(np.arange(columns)[:, None] * np.arange(wanted)[None], columns)
-    matrix: Floats = np.block([[cosines, -sines], [sines, cosines]]).astype(np.float32)
+    matrix: Floats = np.block([[cosines, sines], [0.0 - sines, cosines]]).astype(np.float32)
     return matrix
 
 

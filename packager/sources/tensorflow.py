@@ -17,6 +17,7 @@ from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, holds_window, part_names
+from packager.sources.draws import refuse_tensorflow_draws
 from packager.sources.keras import SUFFIXES, is_keras_model, load_keras_file, wrap_keras
 from packager.sources.native_calls import (
     NativeCall,
@@ -99,6 +100,8 @@ def load(source: ModelSource, audio: AudioContract | None) -> TensorFlowSource:
     function, call = _trace(native, renamed, shapes, source.spec, where)
     if source.factory is None and not source.spec.trust:  # what a layer traced to is looked at too, before it runs
         check_graph(function.graph.as_graph_def(), where)
+    examples = {renamed[name]: _as_real(value) for name, value in native.examples.items()}
+    refuse_tensorflow_draws(function, examples, where)
     tensors = {name: _describe(tensor) for name, tensor in function.structured_outputs.items()}
     check_outputs(source.spec, {name: tensor.shape for name, tensor in tensors.items()}, where=where)
     return TensorFlowSource(
@@ -107,7 +110,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TensorFlowSource:
         trackable=native.owner,
         inputs={renamed[name]: _describe(tensor) for name, tensor in zip(shapes, function.inputs, strict=False)},
         outputs=tensors,
-        examples={renamed[name]: _as_real(value) for name, value in native.examples.items()},
+        examples=examples,
         where=where,
     )
 

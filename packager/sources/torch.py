@@ -18,6 +18,7 @@ from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
+from packager.sources.draws import run_undrawn
 from packager.sources.exporting import export_program
 from packager.sources.flat_call import Arguments, flatten_outputs, leave, make_flat_module, name_outputs, take_apart
 from packager.sources.torch_files import load_checkpoint, load_module
@@ -99,7 +100,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     names = part_names(names, arguments.names)
     module = make_flat_module(model, arguments, names, copies=writes)
     with torch.no_grad():
-        found = module(*tensors)
+        found = run_undrawn(lambda: module(*tensors), where)
     check_outputs(source.spec, {name: tuple(tensor.shape) for name, tensor in found.items()}, where=where)
     return TorchSource(
         module=module,

@@ -179,6 +179,22 @@ def test_a_namesake_of_another_shape_is_none(tmp_path: Path) -> None:
     assert drift.worst_op == "c"
 
 
+def test_programs_that_draw_noise_blame_no_op(tmp_path: Path) -> None:
+    """Nothing that is put right makes the outputs equal: each run draws other numbers."""
+    shape = np.array([1, 64], np.int32)
+    drawn = {"shape": shape, "mean": np.float32(0), "stddev": np.float32(1), "seed": np.int32(-1)}
+    ops = [
+        Op("random_normal", drawn, "noise", shape=(1, 64)),
+        Op("add", {"x": "x", "y": "noise"}, "y", shape=(1, 64)),
+    ]
+    features = {"inputs": {"x": ("float32", (1, 64))}, "outputs": {"y": ("float32", (1, 64))}}
+    paths = [write_package(tmp_path, Program(ops, **features), name=f"{name}.mlpackage") for name in "ab"]
+    drift = locate_drift(*paths, [{"x": X}])
+    assert drift.output_error > 0.1
+    assert (drift.first_op, drift.worst_op, drift.steps) == ("", "", ())
+    assert "no op is to blame. The programs draw random numbers" in drift.explanation
+
+
 def test_no_activation_is_kept(tmp_path: Path) -> None:
     width = 4099  # no other tensor has this size
     path = chain(tmp_path, {f"m{k}": 1.0 for k in range(20)}, width)

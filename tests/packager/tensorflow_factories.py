@@ -47,3 +47,45 @@ def make_with_examples() -> Any:
 
 def make_nothing() -> Any:
     return 7
+
+
+def _noisy(loudness: float) -> Any:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([1, None], tf.float32, name="waveform")])
+    def transform(waveform: Any) -> Any:
+        return 0.5 * waveform + loudness * tf.random.normal(tf.shape(waveform))
+
+    return transform
+
+
+def make_noisy() -> Any:
+    return _noisy(0.1)
+
+
+def make_noiseless() -> Any:
+    return _noisy(0.0)
+
+
+def make_generator() -> Any:
+    import tensorflow as tf
+
+    class Noisy(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = tf.random.Generator.from_seed(1)
+
+        def __call__(self, waveform: Any) -> Any:
+            return waveform + self.generator.uniform(tf.shape(waveform))
+
+    return Noisy()
+
+
+def make_dropout() -> Any:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([1, None], tf.float32, name="waveform")])
+    def transform(waveform: Any) -> Any:
+        return tf.nn.dropout(waveform, 0.5)
+
+    return transform

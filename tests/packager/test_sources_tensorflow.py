@@ -65,6 +65,11 @@ LOADED: dict[str, tuple[dict[str, Any], Any]] = {
     ),
 }
 
+LOADED["noise that is not heard"] = (
+    {"source": "python:tensorflow_factories:make_noiseless"},
+    ({"audio": [1, W]}, {"output": [1, W]}, {"output": -0.5}),
+)
+
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "a signature that is not there": (
         {"source": "module", "signature": "scael"},
@@ -73,6 +78,22 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "two signatures, neither of them the default": ({"source": "module"}, ("'serving_default'", "invert, scale")),
     "code, untrusted": ({"source": "code.keras"}, ("Lambda", "trust = true")),
     "code in HDF5, untrusted": ({"source": "code.h5"}, ("Lambda", "trust = true")),
+    "noise": (
+        {"source": "python:tensorflow_factories:make_noisy"},
+        (
+            "draws random numbers",
+            "(RandomStandardNormal",
+            "make the noise an input",
+        ),
+    ),
+    "noise of a generator": (
+        {"source": "python:tensorflow_factories:make_generator"},
+        ("draws random numbers", "(StatelessRandomUniformV2"),
+    ),
+    "dropout that is on": (
+        {"source": "python:tensorflow_factories:make_dropout"},
+        ("draws random numbers", "dropout is on though"),
+    ),
     "damaged": ({"source": "damaged.keras"}, ("not a Keras model",)),
     "an open dimension": (
         {"source": "states.keras"},

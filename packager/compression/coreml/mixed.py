@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -261,7 +260,8 @@ def keeping(names: Collection[str]) -> Any:
     """A compute precision of coremltools that leaves ops in float32, with all that is nested in them.
 
     Args:
-        names: Of their outputs, as they stand in a model file.
+        names: Of their outputs, as they stand in a model file; `share_frontend` sees to it that they stand so in the
+            program already.
     """
     kept = frozenset(names)
 
@@ -269,15 +269,9 @@ def keeping(names: Collection[str]) -> Any:
         if all(var.val is not None for var in op.outputs):
             return False  # it is of constants alone and will be folded; who reads it decides
         while op is not None:
-            if not kept.isdisjoint(_file_name(name) for name in (op.name, *(var.name for var in op.outputs))):
+            if not kept.isdisjoint((op.name, *(var.name for var in op.outputs))):
                 return False
             op = op.enclosing_block.outer_op
         return True
 
     return import_coremltools().transform.FP16ComputePrecision(op_selector=is_half)
-
-
-def _file_name(name: str) -> str:
-    """A name as coremltools writes it. Source: `NameSanitizer` of coremltools 9.0 (converters/mil/mil/passes)."""
-    sane = re.sub(r"[^a-zA-Z0-9_]", "_", name)
-    return f"_{sane}" if sane[:1].isdigit() else sane

@@ -12,7 +12,7 @@ import contextlib
 import copy
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,7 +28,7 @@ _SOURCE = "com.github.apple.coremltools.source"
 """the metadata that Xcode shows; the second half would name the program in between"""
 
 
-def share_frontend(start: Callable[..., Any], source: str) -> Convert:
+def share_frontend(start: Callable[..., Any], source: str, outputs: Mapping[str, str] | None = None) -> Convert:
     """A `convert` for `make_model` whose first half runs once for each deployment target.
 
     Args:
@@ -36,6 +36,7 @@ def share_frontend(start: Callable[..., Any], source: str) -> Convert:
             `convert_to`, `compute_precision`, `minimum_deployment_target` and `pass_pipeline`. Inputs and outputs get
             float32 where they have no type.
         source: The framework and its version, for the metadata.
+        outputs: Outputs to be renamed, by the name that `start` gives them.
     """
     ct = import_coremltools()
     passes = list(ct.PassPipeline.DEFAULT.passes)
@@ -50,6 +51,7 @@ def share_frontend(start: Callable[..., Any], source: str) -> Convert:
                 minimum_deployment_target=target,
                 pass_pipeline=ct.PassPipeline([*passes[:place], _CLEANUP]),
             )
+            _settle_names(programs[target], outputs or {})
         model = ct.convert(
             _copy(programs[target]),
             source="milinternal",
@@ -63,6 +65,46 @@ def share_frontend(start: Callable[..., Any], source: str) -> Convert:
         return model
 
     return convert
+
+
+def _settle_names(program: Any, outputs: Mapping[str, str]) -> None:
+    """Give ops and values the names that they have in a file, which coremltools otherwise does last.
+
+    Whoever chooses types then knows an op by the name that it has in every precision. coremltools names a value and its
+    op apart, and what it casts after the op; here an op's name is its value's, also where that is an output.
+
+    Args:
+        program: It is changed.
+        outputs: Outputs to be renamed, by the name they have.
+
+    Source: `sanitize_name_strings` of coremltools 9.0 (converters/mil/backend/mil/passes).
+    """
+    from coremltools.converters.mil.mil.passes.defs.preprocess import NameSanitizer
+    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+
+    for function in program.functions.values():
+        renamed = [(var, outputs[var.name]) for var in function.outputs if var.name in outputs]
+        for op in _walk(function):
+            for var in op.outputs:
+                if var.name in outputs.values():
+                    var.set_name(f"{var.name}_within")
+        for var, name in renamed:
+            var.set_name(name)
+        values, ops = NameSanitizer(prefix="var_"), NameSanitizer(prefix="op_")
+        NameSanitizer.sanitize_block(function, values, ops, function.input_types)
+    PASS_REGISTRY["common::dedup_op_and_var_names"](program)
+    for function in program.functions.values():
+        for op in _walk(function):
+            if len(op.outputs) == 1:
+                op.name = op.outputs[0].name
+
+
+def _walk(block: Any) -> Iterator[Any]:
+    """All ops, also of nested blocks."""
+    for op in block.operations:
+        yield op
+        for inner in op.blocks:
+            yield from _walk(inner)
 
 
 def _copy(program: Any) -> Any:

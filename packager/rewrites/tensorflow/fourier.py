@@ -209,7 +209,9 @@ def transform(signal: Complex, *, forward: bool, scale: float) -> Complex:
         (..., n).
     """
     size = signal.shape.as_list()[-1]
-    real, imag = analyse(signal.real, size), analyse(signal.imag if forward else -signal.imag, size)
-    first, second = real.real - imag.imag, real.imag + imag.real
-    result = Complex(first, second if forward else -second)
+    real, imag = analyse(signal.real, size), analyse(signal.imag, size)
+    if forward:
+        result = Complex(real.real - imag.imag, real.imag + imag.real)
+    else:  # nothing is negated, so that no 0 becomes -0, of which the phase would be -pi
+        result = Complex(real.real + imag.imag, imag.real - real.imag)
     return result if scale == 1 else Complex(result.real * scale, result.imag * scale)

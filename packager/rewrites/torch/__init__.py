@@ -74,7 +74,8 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
         program: As exported, before any decomposition.
 
     Returns:
-        The program to convert. Where no op is to be replaced it is not traced again.
+        The program to convert. Where no op is to be replaced it is not traced again; its constants are in order in
+        memory.
 
     Raises:
         PackagingError: Complex numbers meet an op that has no real counterpart here; names op and source line.
@@ -83,6 +84,7 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
     from packager.rewrites.torch.functional import remove_writes
     from packager.rewrites.torch.inlining import inline_regions
     from packager.rewrites.torch.interpreter import trace
+    from packager.rewrites.torch.surgery import settle_constants
 
     replacements = load_replacements()
     flat = remove_writes(inline_regions(program))
@@ -96,7 +98,9 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
             break
         current = fold_constants(traced, thorough=True)
         applied |= names if current is traced else {NAME, *names}
-    return Rewritten(current if applied else program, tuple(sorted(applied)))
+    result = current if applied else program
+    settle_constants(result)
+    return Rewritten(result, tuple(sorted(applied)))
 
 
 @cache

@@ -28,6 +28,34 @@ def copy_node(graph: Graph, node: Node, values: Mapping[Node, Any]) -> Node:
     return copied
 
 
+def settle_constants(program: ExportedProgram) -> None:
+    """Give a program's parameters, buffers and constants the layout in memory that their shapes say.
+
+    litert-torch 0.10 knows a constant by its address: it takes the next strided one for the last, whose contiguous copy
+    lay at the same place. coremltools 9.0 refuses values that are stored with the other sign.
+
+    Args:
+        program: Its tensors are replaced by equal ones where they are views of another layout; what is one tensor stays
+            one.
+    """
+    import torch
+
+    settled: dict[int, Any] = {}
+    for held in (program.state_dict, program.constants):
+        for name, value in held.items():
+            if isinstance(value, torch.Tensor) and id(value) not in settled:
+                plain = settle(value.detach())
+                is_parameter = isinstance(value, torch.nn.Parameter)
+                new: Any = torch.nn.Parameter(plain, requires_grad=value.requires_grad) if is_parameter else plain
+                settled[id(value)] = value if plain.data_ptr() == value.data_ptr() else new
+            held[name] = settled.get(id(value), value)
+
+
+def settle(tensor: torch.Tensor) -> torch.Tensor:
+    """Give a tensor's values in the order of its shape, with the signs that they have."""
+    return tensor.resolve_conj().resolve_neg().contiguous()
+
+
 def rebuild(
     program: ExportedProgram, graph: Graph, constants: Mapping[str, torch.Tensor] | None = None
 ) -> ExportedProgram:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,3 +101,42 @@ def test_both_formats(prove_both: Any, audio: SimpleNamespace) -> None:
         return torch.fft.irfft(spectrum * torch.exp(-1j * torch.linspace(0, 3, 129)), n=256, norm="ortho")
 
     assert min(prove_both(formula, audio.noise(1, 16, 256)).values()) >= 110  # as above, two transforms of 256 points
+
+
+def _of_both_kinds(x: Any) -> Any:
+    """Frames of one stage and of two, each even."""
+    return [x[..., :20], x[..., :100], x[..., :400]]
+
+
+REAL_ENDS: dict[str, Callable[[Any], Any]] = {
+    "rfft": torch.fft.rfft,
+    "fft": torch.fft.fft,
+    "fft of complex": lambda x: torch.fft.fft(torch.complex(x, torch.zeros_like(x))),
+    "ifft of complex": lambda x: torch.fft.ifft(torch.complex(x, torch.zeros_like(x)), norm="ortho"),
+    "rfft2": lambda x: torch.fft.rfft2(x)[:, 0],
+    "stft": lambda x: torch.stft(x.flatten(0, 1), x.shape[-1], window=torch.hann_window(x.shape[-1]), center=False,
+                                 return_complex=True)[..., 0],
+    "stft of both sides": lambda x: torch.stft(x.flatten(0, 1), x.shape[-1], center=False, onesided=False,
+                                               return_complex=True)[..., 0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REAL_ENDS)
+def test_the_phase_of_what_is_real(prove: Any, audio: SimpleNamespace, kind: str) -> None:
+    """At 0 Hz and at half the sampling rate a real signal's phase is 0 or pi, and never -pi."""
+
+    def formula(x: Any) -> Any:
+        spectra = [(REAL_ENDS[kind](frames), frames.shape[-1] // 2) for frames in _of_both_kinds(x)]
+        return [spectrum[..., [0, middle]].angle() for spectrum, middle in spectra]
+
+    assert prove(formula, audio.noise(2, 40, 400))[0] >= LEAST_DB
+
+
+@pytest.mark.coreml
+@pytest.mark.tflite
+def test_the_phase_of_what_is_real_in_both_formats(prove_both: Any, audio: SimpleNamespace) -> None:
+    def formula(x: Any) -> Any:
+        spectra = [torch.fft.fft(x[..., :32]), torch.fft.rfft(x)]
+        return [spectrum[..., [0, size // 2]].angle() for spectrum, size in zip(spectra, (32, 360), strict=True)]
+
+    assert min(prove_both(formula, audio.noise(1, 50, 360)).values()) >= LEAST_DB

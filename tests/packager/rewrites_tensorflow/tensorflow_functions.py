@@ -61,6 +61,19 @@ def _odd_lengths(tf: Any, x: Any) -> Any:
     return {"back": tf.signal.irfft(bins, [331]), "cut": tf.signal.irfft(bins, [200]), "bins": bins}
 
 
+def _phase_of_ends(tf: Any, x: Any) -> Any:
+    """0 or pi, and never -pi: the spectrum of a real signal is real at 0 Hz and at half the sampling rate."""
+    found = {}
+    for size in (32, 128):  # in one stage and in two
+        frames = tf.reshape(x, [-1, size])
+        ends = tf.constant([0, size // 2])
+        found[f"rfft_{size}"] = tf.math.angle(tf.gather(tf.signal.rfft(frames), ends, axis=-1))
+        found[f"fft_{size}"] = tf.math.angle(
+            tf.gather(tf.signal.fft(tf.complex(frames, tf.zeros_like(frames))), ends, axis=-1)
+        )
+    return found
+
+
 def _two_axes(tf: Any, x: Any) -> Any:
     image = tf.reshape(x[:, :1024], [1, 32, 32])
     bins = tf.signal.rfft2d(image)
@@ -149,6 +162,7 @@ mfcc = _of_audio(_mfcc)
 arithmetic = _of_audio(_arithmetic)
 envelope = _of_audio(_envelope)
 odd_lengths = _of_audio(_odd_lengths)
+phase_of_ends = _of_audio(_phase_of_ends)
 two_axes = _of_audio(_two_axes)
 lapped = _of_audio(_lapped)
 biquad = _of_audio(_biquad)

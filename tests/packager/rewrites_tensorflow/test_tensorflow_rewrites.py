@@ -31,6 +31,7 @@ FOUND: dict[str, dict[str, set[str]]] = {
     "arithmetic": {"tflite": {"complex_numbers"}, "coreml": {"complex_numbers"}},
     "envelope": {"tflite": COMPLEX},
     "odd_lengths": {"tflite": COMPLEX},
+    "phase_of_ends": {"tflite": COMPLEX, "coreml": {*COMPLEX, "elementary"}},
     "two_axes": {"tflite": COMPLEX},
     "lapped": {"tflite": COMPLEX},
     "biquad": {"tflite": LISTS},

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from packager.rewrites.fourier_matrices import choose_factors, make_first_stage, make_matrix, make_second_stage
+
+EVEN = (2, 6, 20, 64, 100, 126, 400, 442, 882, 1024, 2046)
+
+
+def _transform(frames: np.ndarray, size: int) -> np.ndarray:
+    """All bins by the matrices, (frame, n), with the sums of each product from left to right."""
+    factors = choose_factors(size)
+    if factors is None:
+        real, imag = np.split(_product(frames, make_matrix(size, size)), 2, 1)
+        return np.stack([real, imag])
+    rows, columns = factors
+    first = make_first_stage(rows, columns)
+    turned = np.stack([_product(frames[:, column::columns], first[column]) for column in range(columns)])
+    both = turned.reshape(columns, -1, 2, rows).transpose(1, 3, 2, 0).reshape(-1, 2 * columns)
+    found = _product(both, make_second_stage(columns, columns)).reshape(-1, rows, 2, columns)
+    return found.transpose(2, 0, 3, 1).reshape(2, len(frames), size)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    total = np.zeros((a.shape[0], b.shape[1]), np.float32)
+    for index in range(a.shape[1]):
+        total += a[:, index, None] * b[None, index]
+    return total
+
+
+@pytest.mark.parametrize("size", EVEN)
+def test_the_ends_of_a_real_spectrum_are_exactly_real(size: int) -> None:
+    frames = np.random.default_rng(size).normal(size=(3, size)).astype(np.float32)
+    real, imag = _transform(frames, size)
+    ends = imag[:, [0, size // 2]]
+    assert not ends.any()
+    assert not np.signbit(ends).any()
+    expected = np.fft.fft(frames)
+    assert np.allclose(real + 1j * imag, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("size", [65, 81, 255, 1001])
+def test_an_odd_spectrum_is_real_at_its_beginning(size: int) -> None:
+    frames = np.random.default_rng(size).normal(size=(3, size)).astype(np.float32)
+    _, imag = _transform(frames, size)
+    assert not imag[:, 0].any()
+    assert imag[:, 1:].all()
