@@ -11,10 +11,10 @@ from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.costs.graph import Graph, Op, read_graph
+from evaluators.costs.precision import name_precision
 from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor
-from evaluators.predictions import name_precision
 from evaluators.signatures import Port, Signature, read_signatures
 from packager.bundle import AudioContract, Floor, Format, Manifest, Proof
 from packager.storage import digest_files

@@ -9,9 +9,10 @@ from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.costs import Graph, place, predict_latency, read_graph
 from evaluators.costs.memory import predict_memory
+from evaluators.costs.precision import name_precision
 from evaluators.evaluation import Score
 from evaluators.floors import read_floor
-from evaluators.predictions import name_precision, predict_device
+from evaluators.predictions import predict_device
 from packager.bundle import AudioContract, Floor, Format
 from packager.floors import meets
 from packager.verification import check_files

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from evaluators.costs.coreml_macs import Operands, count_macs
+from evaluators.costs.coreml_weights import Operand, describe_constant
 from evaluators.costs.graph import Graph, Op, Step, peak_bytes
+from evaluators.emulators.coreml.dtypes import dtype_named
 from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.program import Block, Function, Operation, Value, ValueType, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
@@ -34,6 +36,8 @@ class _Tensor:
     shape: tuple[int, ...]
     dynamic: bool
     dtype: str
+    stored_as: str = ""
+    """of a constant: how the file holds it"""
 
 
 def read_coreml_graph(path: Path) -> Graph:
@@ -63,6 +67,8 @@ class _Walk:
     tensors: dict[str, _Tensor] = field(default_factory=dict)
     constants: dict[str, _Tensor] = field(default_factory=dict)
     words: dict[str, str | bool] = field(default_factory=dict)
+    rounded: set[str] = field(default_factory=set)
+    """values that were rounded to 8 bits and widened again"""
     stored_bytes: int = 0
     expanded: dict[str, int] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
@@ -103,6 +109,9 @@ class _Walk:
         fixed = [name for name in reads if name in self.constants]
         for name in fixed:
             self.expanded[name] = self.constants[name].size_bytes
+        weight = max((self.constants[name] for name in fixed), key=lambda each: each.size_bytes, default=None)
+        if operation.kind == "dequantize":
+            self.rounded.update(outputs)
         view = operation.kind in _VIEWS and len(activations) == 1
         written = sum(tensor.size_bytes for tensor in outputs.values())
         limit = written if operation.kind in _PARTIAL else math.inf
@@ -117,6 +126,9 @@ class _Walk:
                 weight_bytes=0 if view else int(min(sum(self._size(name) for name in fixed), limit)),
                 dtype=first.dtype if first else "none",
                 dynamic=any(t.dynamic for t in outputs.values()) or any(self._known(n).dynamic for n in activations),
+                weight_dtype="" if weight is None else weight.dtype,
+                stored_as="" if weight is None else weight.stored_as,
+                rounds_activations=bool(activations) and self.rounded.issuperset(activations),
             )
         )
         view_of = activations[0] if view else None
@@ -125,15 +137,28 @@ class _Walk:
     def _constant(self, operation: Operation) -> None:
         """Enter an op all of whose inputs are constants as a constant itself; what it takes in the file is counted."""
         held = [item for argument in operation.inputs.values() for item in argument if isinstance(item, Value)]
-        held += [value for key, value in operation.attributes.items() if key != "name"]
+        if operation.kind == "const":  # of other ops, what stands among the attributes stands among the inputs too
+            held += [value for key, value in operation.attributes.items() if key != "name"]
         for value in held:
             if isinstance(value.data, np.ndarray) and value.type.dtype is not None and value.data.dtype != object:
                 self.stored_bytes += (value.data.size * value.type.dtype.bits + 7) // 8
+        stored_as = "" if operation.kind == "const" else describe_constant(operation.kind, self._made_from(operation))
         for named in operation.outputs:
-            self.constants[named.name] = _tensor(named.type)
+            made = _tensor(named.type)
+            self.constants[named.name] = replace(made, stored_as=stored_as or made.dtype)
             word = _word(operation.attributes.get("val"))
             if word is not None:
                 self.words[named.name] = word
+
+    def _made_from(self, operation: Operation) -> dict[str, Operand]:
+        """What a constant is made from, by parameter; of a parameter with several values the first."""
+        found = {}
+        for key, argument in operation.inputs.items():
+            item = argument[0]
+            held = self.constants[item] if isinstance(item, str) else _tensor(item.type)
+            dtype = dtype_named(held.dtype) if held.dtype != "none" else None
+            found[key] = Operand(held.shape, dtype, held.stored_as or held.dtype)
+        return found
 
     def _known(self, name: str) -> _Tensor:
         found = self.constants.get(name) or self.tensors.get(name)

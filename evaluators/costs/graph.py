@@ -36,6 +36,12 @@ class Op:
     """what the runtime keeps for the op beside tensors and weights, as far as it follows from the shapes"""
     dynamic: bool = False
     """whether a shape was unknown in the file and counted with 1 in its place"""
+    weight_dtype: str = ""
+    """of the largest constant, as the op reads it; empty where it reads none"""
+    stored_as: str = ""
+    """how the file holds that constant: a type, or a compression in the words of precisions, as palettized_w4"""
+    rounds_activations: bool = False
+    """whether what it reads was rounded to 8 bits just before"""
 
     @property
     def moved_bytes(self) -> int:

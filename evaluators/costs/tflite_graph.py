@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,7 @@ class _Reader:
         graph = self._model.Subgraphs(index)
         tensors = [self._tensor(graph.Tensors(i)) for i in range(graph.TensorsLength())]
         constant = {i for i, tensor in enumerate(tensors) if tensor.constant_bytes}
+        stored_as = {i: tensors[i].type.lower() for i in constant}
         ops: list[Op] = []
         steps: list[Step] = []
         below = 0
@@ -124,13 +126,14 @@ class _Reader:
             reads, writes = _indices(operator.InputsAsNumpy()), _indices(operator.OutputsAsNumpy())
             if kind in _WIDENING and reads and reads[0] in constant:
                 constant.update(writes)
+                stored_as.update(dict.fromkeys(writes, stored_as[reads[0]]))
                 continue
             ops.append(
                 _op(
                     kind,
                     [tensors[t] for t in reads],
                     [tensors[t] for t in writes],
-                    constant={k for k, t in enumerate(reads) if t in constant},
+                    constant={k: stored_as[t] for k, t in enumerate(reads) if t in constant},
                     transposes_first=self._transposes_first(operator, kind),
                 )
             )
@@ -216,13 +219,28 @@ def _indices(vector: Any) -> list[int]:
 
 
 def _op(
-    kind: str, reads: list[Tensor], writes: list[Tensor], *, constant: set[int], transposes_first: bool = False
+    kind: str,
+    reads: list[Tensor],
+    writes: list[Tensor],
+    *,
+    constant: Mapping[int, str],
+    transposes_first: bool = False,
 ) -> Op:
+    """An op, counted.
+
+    Args:
+        kind: The builtin operator's name.
+        reads: Its inputs, in order.
+        writes: Its outputs.
+        constant: Place of each input that is a constant → the type in which the file holds it.
+        transposes_first: BATCH_MATMUL's `adj_x`.
+    """
     view = kind in _VIEWS
     written = sum(tensor.size_bytes for tensor in writes)
     limit = written if kind in _PARTIAL else math.inf
     activations = sum(tensor.size_bytes for k, tensor in enumerate(reads) if k not in constant)
     weights = sum(reads[k].size_bytes for k in constant)
+    largest = max(constant, key=lambda k: reads[k].size_bytes, default=None)
     call = Call(
         inputs=[tensor.shape for k, tensor in enumerate(reads) if kind not in RECURRENT or k == 0 or k in constant],
         outputs=[tensor.shape for tensor in writes],
@@ -238,4 +256,6 @@ def _op(
         workspace_bytes=_POINTER_BYTES * count_pointers(kind, call),
         dtype=writes[0].type.lower() if writes else "none",
         dynamic=any(tensor.dynamic for tensor in (*reads, *writes)),
+        weight_dtype="" if largest is None else reads[largest].type.lower(),
+        stored_as="" if largest is None else constant[largest],
     )

@@ -29,7 +29,7 @@ FEATURES = 16
 AUDIO = AudioContract(sample_rate_hz=8000, window_samples=WINDOW_SAMPLES, hop_samples=WINDOW_SAMPLES)
 
 
-_STORED = {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4"}
+_STORED = {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4", "INT8": "i1", "UINT8": "u1", "BOOL": "?"}
 
 
 class Writer:
