@@ -14,9 +14,8 @@ from evaluators.costs.memory import predict_memory
 from evaluators.costs.placement import place
 from evaluators.costs.precision import name_precision
 from evaluators.evaluation import DeviceResult, Score
-from evaluators.floors import read_floor
+from evaluators.floors import read_floor, runs_on
 from packager.bundle import AudioContract, Floor
-from packager.floors import meets
 
 
 class PredictionRequest(Record):
@@ -62,7 +61,7 @@ def predict_device(
         precision: Decides where the ops would run.
         audio: Decides how much audio one call advances by.
     """
-    runs, floor_reason = meets(floor, profile)
+    runs, floor_reason = runs_on(graph, floor, profile)
     placement = place(graph, precision, profile)
     latency = predict_latency(graph, placement, profile)
     return DeviceResult(
