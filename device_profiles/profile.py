@@ -208,6 +208,8 @@ class DeviceProfile(Record):
     chip: Text
     os: VersionFact
     """the release of Android or iOS the profile stands for"""
+    newest_os: VersionFact | None = None
+    """the newest release the phone can be updated to, where that is known"""
     minimum_deployment_target: Annotated[str, pydantic.Field(pattern=r"^(iOS|API)[1-9][0-9]$")]
     """the oldest system the packaged app is to run on: "iOS15" and later for Core ML, "API21" and later for Android"""
     precisions: tuple[str, ...]

@@ -12,13 +12,10 @@ from evaluators.costs.graph import Graph, read_graph
 from evaluators.costs.latency import predict_latency
 from evaluators.costs.memory import predict_memory
 from evaluators.costs.placement import place
+from evaluators.costs.precision import name_precision
 from evaluators.evaluation import DeviceResult, Score
-from evaluators.floors import read_floor
+from evaluators.floors import read_floor, runs_on
 from packager.bundle import AudioContract, Floor
-from packager.floors import meets
-
-_HALF_WIDTH = 0.6
-_QUARTER_WIDTH = 0.35
 
 
 class PredictionRequest(Record):
@@ -64,7 +61,7 @@ def predict_device(
         precision: Decides where the ops would run.
         audio: Decides how much audio one call advances by.
     """
-    runs, floor_reason = meets(floor, profile)
+    runs, floor_reason = runs_on(graph, floor, profile)
     placement = place(graph, precision, profile)
     latency = predict_latency(graph, placement, profile)
     return DeviceResult(
@@ -80,25 +77,6 @@ def predict_device(
             "memory_bytes": predict_memory(graph, profile, placement),
         },
     )
-
-
-def name_precision(graph: Graph) -> str:
-    """The precision of a ready-made file, told from its graph.
-
-    By the type most multiply-adds compute in, and by how much narrower the file holds its weights than ops read them.
-    """
-    macs: dict[str, int] = {}
-    for op in graph.ops:
-        macs[op.dtype] = macs.get(op.dtype, 0) + op.macs
-    dominant = max(macs, key=lambda dtype: macs[dtype], default="float32")
-    if graph.format == "coreml":
-        return dominant
-    if dominant == "int8":
-        return "static_wi8_ai8"
-    width = graph.weight_bytes / graph.expanded_weight_bytes if graph.expanded_weight_bytes else 1.0
-    if width <= _QUARTER_WIDTH:
-        return "dynamic_wi8_afp32"
-    return "float16" if width <= _HALF_WIDTH else dominant
 
 
 def _real_time_factor(latency_ms: Score, audio: AudioContract) -> Score:

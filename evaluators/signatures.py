@@ -114,26 +114,49 @@ def _text(data: bytes | None) -> str:
 
 def _coreml(path: Path) -> tuple[Signature, ...]:
     specification = open_package(path).specification
-    description = parse_model(specification.read_bytes(), str(specification)).description
+    model = parse_model(specification.read_bytes(), str(specification))
+    description = model.description
     names = [function.name for function in description.functions] or ["main"]
     signatures = []
     for name in names:
         interface = read_interface(description, name, str(path))
+        made = _made_shapes(model, name)
         inputs, outputs, states = (
-            tuple(_feature_port(feature) for feature in features.values())
+            tuple(_feature_port(feature, made.get(feature.name, ())) for feature in features.values())
             for features in (interface.inputs, interface.outputs, interface.states)
         )
         signatures.append(Signature(name=name, inputs=inputs, outputs=outputs, states=states))
     return tuple(signatures)
 
 
-def _feature_port(feature: Feature) -> Port:
-    shape: tuple[int | None, ...] = feature.shape
+def _made_shapes(model: Any, function_name: str) -> dict[str, tuple[int | None, ...]]:
+    """The shapes of a function's outputs as its program declares them: the description leaves out flexible ones."""
+    functions = model.mlProgram.functions
+    if function_name not in functions:  # asking for it would make it
+        return {}
+    function = functions[function_name]
+    if function.opset not in function.block_specializations:
+        return {}
+    block = function.block_specializations[function.opset]
+    wanted = set(block.outputs)
+    return {
+        named.name: tuple(
+            int(size.constant.size) if size.WhichOneof("dimension") == "constant" else None
+            for size in named.type.tensorType.dimensions
+        )
+        for operation in block.operations
+        for named in operation.outputs
+        if named.name in wanted
+    }
+
+
+def _feature_port(feature: Feature, made: tuple[int | None, ...]) -> Port:
+    shape: tuple[int | None, ...] = feature.shape or made
     if feature.bounds:
         shape = tuple(low if low == high else None for low, high in feature.bounds)
     elif feature.shapes:
         shape = tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*feature.shapes, strict=False))
-    notes = [f"allowed: {feature.expected()}"] if feature.bounds or feature.shapes else []
+    notes = [f"default {list(feature.shape)}; allowed: {feature.expected()}"] if feature.is_flexible else []
     if feature.optional:
         notes.append(f"optional, default {feature.default or 0.0:g}")
     return Port(name=feature.name, shape=shape, dtype=feature.kind, note="; ".join(notes))

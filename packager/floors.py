@@ -12,7 +12,7 @@ import re
 from device_profiles.profile import DeviceProfile
 from packager.bundle import Floor
 from packager.errors import PackagingError
-from packager.op_versions import OpVersion, read_op_versions, runtime_table
+from packager.op_versions import RUNTIME_CUSTOM_OPS, OpVersion, read_op_versions, runtime_table
 
 IOS_OF_SPECIFICATION = {1: "11", 2: "11.2", 3: "12", 4: "13", 5: "14", 6: "15", 7: "16", 8: "17", 9: "18", 10: "26"}
 """Core ML specification version → the release of iOS that brought it.
@@ -66,7 +66,8 @@ def tflite_floor(model_bytes: bytes) -> Floor:
     flex = sorted({op.custom for op in ops if op.custom is not None and op.custom.startswith("Flex")})
     if flex:
         reasons.append(f"{', '.join(flex)}: the app must also ship the Select TensorFlow ops library")
-    custom = sorted({op.custom for op in ops if op.custom is not None and not op.custom.startswith("Flex")})
+    named = {op.custom for op in ops if op.custom is not None and not op.custom.startswith("Flex")}
+    custom = sorted(named - RUNTIME_CUSTOM_OPS)
     if custom:
         reasons.append(f"{', '.join(custom)}: custom, the app must bring their kernels")
     return Floor(
@@ -112,8 +113,12 @@ def meets(floor: Floor, profile: DeviceProfile) -> tuple[bool, str]:
         good = version_key(profile.os.value) >= version_key(floor.minimum_os)
         needed = re.sub(r"^\D*", "", floor.minimum_os)
         verdict = "meets" if good else "does not meet"
+        newest = profile.newest_os
+        later = not good and newest is not None and version_key(newest.value) >= version_key(floor.minimum_os)
+        update = f"; after an update it does: it can run {system} {newest.value}" if later and newest else ""
         return good, (
-            f"{profile.name} with {system} {profile.os.value} {verdict} the floor of {system} {needed}: {floor.because}"
+            f"{profile.name} with {system} {profile.os.value} {verdict} the floor of {system} {needed}: "
+            f"{floor.because}{update}"
         )
     if floor.minimum_runtime is None:
         return True, f"{profile.name} meets the floor: {floor.because}"

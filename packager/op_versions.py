@@ -20,6 +20,22 @@ _FOLDER = Path(__file__).parent
 _IDENTIFIER = b"TFL3"
 
 
+RUNTIME_CUSTOM_OPS = frozenset({"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"})
+"""custom by name, but the runtime brings their kernels. Source: TensorFlow, `lite/core/kernels/register.cc`"""
+
+_COMPILED_FOR = {"edgetpu-custom-op": "an Edge TPU", "DISPATCH_OP": "the one NPU it was compiled for"}
+"""custom ops that hold a model compiled for other hardware. Source: google-coral's and LiteRT's compilers"""
+
+
+def describe_need(custom: str) -> str | None:
+    """What an app must bring to run a custom op; none where the runtime holds it."""
+    if custom in RUNTIME_CUSTOM_OPS:
+        return None
+    if custom.startswith("Flex"):
+        return "the Select TensorFlow ops library"
+    return f"the kernel of {custom}" + (f" ({_COMPILED_FOR[custom]})" if custom in _COMPILED_FOR else "")
+
+
 class OpVersion(NamedTuple):
     """One op of a TFLite file, over all its uses."""
 

@@ -51,6 +51,17 @@ def format_number(value: float, unit: str, *, digits: int = 3, signed: bool = Fa
     return f"{sign}{text} {suffix}".rstrip().replace("-", "−", 1 if value < 0 else 0)
 
 
+_COUNT_STEPS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"))
+
+
+def format_count(count: int) -> str:
+    """A count that may be large, in words: "64", "27.1 thousand", "4.12 million"."""
+    for size, word in _COUNT_STEPS:
+        if count >= size:
+            return f"{_significant(count / size, 3)} {word}"
+    return str(count)
+
+
 def format_apart(value: float, limit: float, unit: str) -> str:
     """`value`, with as many digits as it takes to tell it from `limit`, so that no text contradicts its verdict."""
     for digits in range(3, _MAX_DIGITS):

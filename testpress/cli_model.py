@@ -19,6 +19,9 @@ _MODEL = click.argument("file", metavar="FILE")
 _RECIPE = click.option(
     "--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Audio contract of a bare model file."
 )
+_SIGNATURE = click.option(
+    "--signature", metavar="NAME", help="Which signature (TFLite) or function (Core ML) of a file with several."
+)
 _RATE = click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at.")
 
 
@@ -36,12 +39,20 @@ _RATE = click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help
 )
 @_RECIPE
 @_RATE
+@_SIGNATURE
 @click.option("--all", "show_all", is_flag=True, help="List every op that ran, not only the twenty that matter most.")
 @JSON
 @QUIET
 @limited
 def inspect(
-    file: str, ranges: bool, show_all: bool, as_json: bool, quiet: bool, limits: LimitsSpec, **options: Any
+    file: str,
+    ranges: bool,
+    signature: str | None,
+    show_all: bool,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
+    **options: Any,
 ) -> None:
     """Show what is in a .tflite, .mlpackage, .mlmodel or bundle: inputs, outputs, ops, precision, floor.
 
@@ -49,11 +60,15 @@ def inspect(
     manifest says.
     """
     if _watches(ranges, show_all, **options):
+        if signature is not None:
+            raise click.UsageError(
+                "--signature does not go with --ranges and --against, which run the default function"
+            )
         _watch(file, show_all, as_json, quiet, limits, **options)
         return
     from testpress import sandbox
 
-    _present(sandbox.inspect_file(file, limits), as_json)
+    _present(sandbox.inspect_file(file, limits, signature), as_json)
 
 
 @click.command(
@@ -61,14 +76,20 @@ def inspect(
 )
 @_MODEL
 @click.option("--device", "devices", multiple=True, required=True, metavar="ID", help="A phone; may be given again.")
+@_SIGNATURE
 @click.option("--all", "show_all", is_flag=True, help="List every op, not only the ten dearest.")
 @JSON
 @limited
-def latency(file: str, devices: tuple[str, ...], show_all: bool, as_json: bool, limits: LimitsSpec) -> None:
-    """Predict latency and memory of a model on phones, with intervals, and which ops cost most. Nothing is run."""
+def latency(
+    file: str, devices: tuple[str, ...], signature: str | None, show_all: bool, as_json: bool, limits: LimitsSpec
+) -> None:
+    """Predict latency and memory of a model on phones, with intervals, and which ops cost most.
+
+    No phone is asked. A Core ML model of open length is run once on zeros of its default length, to know its sizes.
+    """
     from testpress import sandbox
 
-    options = {"devices": devices, "show_all": show_all}
+    options = {"devices": devices, "signature": signature, "show_all": show_all}
     _present(sandbox.predict_file(file, options, limits), as_json)
 
 

@@ -10,17 +10,19 @@ import numpy as np
 from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from device_profiles.text import shorten
-from evaluators.costs.graph import Graph, Op, read_graph
+from evaluators.costs.graph import Graph, Op
+from evaluators.costs.precision import name_precision
 from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor
-from evaluators.predictions import name_precision
-from evaluators.signatures import Port, Signature, read_signatures
+from evaluators.signatures import Port, Signature
 from packager.bundle import AudioContract, Floor, Format, Manifest, Proof
+from packager.op_versions import RUNTIME_CUSTOM_OPS
 from packager.proofs import lengths_text, reset_text, streaming_text
 from packager.storage import digest_files
 from packager.verification import check_files
-from reports.notation import format_number
+from reports.notation import format_count, format_number
+from testpress.entries import find_signatures, open_notices, read_graphs
 from testpress.model_file import ModelFile
 from testpress.table import align
 
@@ -30,14 +32,35 @@ class OpKind(Record):
 
     kind: str
     count: int
+    """how often they run in one call"""
     macs: int
     macs_share: float
     """of the model's multiply-adds, 0 to 1; 0 where it has none"""
     moved_bytes: int
     dtypes: tuple[str, ...]
     """what they compute in"""
-    origin: Literal["builtin", "custom", "flex"]
-    """custom: the app must bring the kernel · flex: TensorFlow's own, the app must ship the Select TF ops library"""
+    origin: Literal["builtin", "runtime", "custom", "flex"]
+    """runtime: custom by name, and the runtime brings the kernel · custom: the app must bring it · flex: TensorFlow's
+    own, the app must ship the Select TF ops library"""
+
+
+class EntryCost(Record):
+    """What one signature or function does in a call."""
+
+    signature: str | None
+    """none where the file names none"""
+    ops: tuple[OpKind, ...]
+    """the kinds with most multiply-adds first"""
+    macs: int
+    """multiply-adds; a lower bound where `unpriced` says why"""
+    dynamic_ops: int
+    """ops with open dimensions"""
+    expanded_weight_bytes: int
+    """in the types the ops read"""
+    peak_activation_bytes: int
+    unpriced: tuple[str, ...]
+    """why multiply-adds and bytes are lower bounds"""
+    notices: tuple[str, ...]
 
 
 class Inspection(Record):
@@ -50,17 +73,16 @@ class Inspection(Record):
     size_bytes: int
     """of the model file, or of all files of the .mlpackage"""
     signatures: tuple[Signature, ...]
+    costs: tuple[EntryCost, ...]
+    """one a signature"""
     ops: tuple[OpKind, ...]
-    """the kinds with most multiply-adds first"""
-    macs: int
-    """multiply-adds of one call"""
-    dynamic_ops: int
-    """ops with open dimensions, counted as 1 in multiply-adds and bytes"""
+    """of the only signature; none where there are several, as of what follows"""
+    macs: int | None
+    dynamic_ops: int | None
+    expanded_weight_bytes: int | None
+    peak_activation_bytes: int | None
     weight_bytes: int
-    """in the file"""
-    expanded_weight_bytes: int
-    """in the types the ops read"""
-    peak_activation_bytes: int
+    """in the file, those of all signatures"""
     floor: Floor
     runtime: str | None
     """what plays it on this machine, tried with one call on zeros; none where it cannot be played here"""
@@ -73,39 +95,51 @@ class Inspection(Record):
     hash_faults: tuple[str, ...]
     """files of a bundle that are missing, changed or not in the manifest"""
 
+    @property
+    def only(self) -> EntryCost | None:
+        """The cost of a file with one signature, or of the one that was named."""
+        return self.costs[0] if len(self.costs) == 1 else None
 
-def inspect_model(model: ModelFile) -> Inspection:
+
+def inspect_model(model: ModelFile, *, signature: str | None = None) -> Inspection:
     """Read a model file and try to play it; errors as `read_facts`'s."""
-    return try_to_play(read_facts(model), model)
+    return try_to_play(read_facts(model, signature=signature), model)
 
 
-def read_facts(model: ModelFile) -> Inspection:
-    """Read a model file and, for a bundle, hold every file against its hash. Nothing is run.
+def read_facts(model: ModelFile, *, signature: str | None = None) -> Inspection:
+    """Read a model file and, for a bundle, hold every file against its hash.
+
+    Args:
+        model: The model file.
+        signature: Which signature or function; else all.
 
     Raises:
-        TestpressError: The file is damaged.
+        TestpressError: The file is damaged, or has no such signature.
     """
     faults = check_files(model.bundle) if model.bundle else ()
     try:
-        graph = read_graph(model.path)
-        signatures, floor = read_signatures(model.path), read_floor(model.path)
+        graphs = read_graphs(model, signature)
+        signatures, floor = find_signatures(model, signature), read_floor(model.path)
     except TestpressError as fault:
         text = str(fault) if str(model.path) in str(fault) else f"{model.path}: {fault}"
         raise EvaluationError("\n".join([text, *faults])) from fault
     manifest = model.bundle.manifest if model.bundle else None
+    costs = tuple(_cost(graph) for graph in graphs)
+    only = costs[0] if len(costs) == 1 else None
     return Inspection(
         file=str(model.path),
         format=model.format,
-        precision=manifest.precision if manifest else name_precision(graph),
+        precision=manifest.precision if manifest else name_precision(max(graphs, key=lambda graph: graph.macs)),
         precision_from="manifest" if manifest else "graph",
         size_bytes=sum(digest.size_bytes for digest in digest_files(model.path.resolve()).values()),
         signatures=signatures,
-        ops=_kinds(graph),
-        macs=graph.macs,
-        dynamic_ops=sum(op.dynamic for op in graph.ops),
-        weight_bytes=graph.weight_bytes,
-        expanded_weight_bytes=graph.expanded_weight_bytes,
-        peak_activation_bytes=graph.peak_activation_bytes,
+        costs=costs,
+        ops=only.ops if only else (),
+        macs=only.macs if only else None,
+        dynamic_ops=only.dynamic_ops if only else None,
+        expanded_weight_bytes=only.expanded_weight_bytes if only else None,
+        peak_activation_bytes=only.peak_activation_bytes if only else None,
+        weight_bytes=graphs[0].weight_bytes,
         floor=floor,
         runtime=None,
         not_playable=None,
@@ -128,6 +162,19 @@ def try_to_play(facts: Inspection, model: ModelFile) -> Inspection:
     return facts.model_copy(update={"runtime": emulator.runtime, "not_known": None})
 
 
+def _cost(graph: Graph) -> EntryCost:
+    return EntryCost(
+        signature=graph.entry,
+        ops=_kinds(graph),
+        macs=graph.macs,
+        dynamic_ops=sum(op.dynamic for op in graph.ops),
+        expanded_weight_bytes=graph.expanded_weight_bytes,
+        peak_activation_bytes=graph.peak_activation_bytes,
+        unpriced=graph.unpriced,
+        notices=tuple(open_notices(graph)),
+    )
+
+
 def _kinds(graph: Graph) -> tuple[OpKind, ...]:
     by_kind: dict[str, list[Op]] = {}
     for op in graph.ops:
@@ -136,7 +183,7 @@ def _kinds(graph: Graph) -> tuple[OpKind, ...]:
     kinds = [
         OpKind(
             kind=kind,
-            count=len(ops),
+            count=sum(op.runs for op in ops),
             macs=sum(op.macs for op in ops),
             macs_share=sum(op.macs for op in ops) / total,
             moved_bytes=sum(op.moved_bytes for op in ops),
@@ -148,10 +195,13 @@ def _kinds(graph: Graph) -> tuple[OpKind, ...]:
     return tuple(sorted(kinds, key=lambda kind: (-kind.macs, -kind.moved_bytes, kind.kind)))
 
 
-def _origin(kind: str) -> Literal["builtin", "custom", "flex"]:
+def _origin(kind: str) -> Literal["builtin", "runtime", "custom", "flex"]:
     if not kind.startswith(("CUSTOM", "custom")):
         return "builtin"
-    return "flex" if kind.removeprefix("CUSTOM ").startswith("Flex") else "custom"
+    name = kind.removeprefix("CUSTOM ")
+    if name in RUNTIME_CUSTOM_OPS:
+        return "runtime"
+    return "flex" if name.startswith("Flex") else "custom"
 
 
 def as_text(found: Inspection) -> str:
@@ -160,7 +210,12 @@ def as_text(found: Inspection) -> str:
     if found.manifest is not None:
         parts.append(align(_manifest_rows(found.manifest, found.hash_faults), indent="  "))
     parts += [_signature_text(signature) for signature in found.signatures]
-    parts += [align(_model_rows(found), indent="  "), _ops_text(found.ops)]
+    parts.append(align(_model_rows(found), indent="  "))
+    if found.only is not None:
+        return "\n\n".join([*parts, _ops_text(found.only.ops)])
+    for cost in found.costs:
+        title = f"ops of signature {cost.signature}"
+        parts.append("\n".join([title, align(_cost_rows(cost), indent="  "), _ops_text(cost.ops)]))
     return "\n\n".join(parts)
 
 
@@ -227,24 +282,38 @@ def _shape(port: Port) -> str:
 
 def _model_rows(found: Inspection) -> list[tuple[str, str]]:
     told = "as the manifest says" if found.precision_from == "manifest" else "told from the graph"
-    widened = format_number(found.expanded_weight_bytes, "bytes")
     floor = found.floor.minimum_os or found.floor.minimum_runtime or "none"
     rows = [
         ("precision", f"{found.precision}, {told}"),
-        ("weights", f"{format_number(found.weight_bytes, 'bytes')} in the file, {widened} as the ops read them"),
-        ("activations", f"{format_number(found.peak_activation_bytes, 'bytes')} alive at most"),
-        ("multiply-adds", f"{found.macs / 1e6:.1f} million a call"),
+        ("weights", f"{format_number(found.weight_bytes, 'bytes')} in the file"),
+        *(_cost_rows(found.only) if found.only else []),
         ("floor", f"{floor}: {found.floor.because}"),
         ("plays here", _playing_text(found)),
     ]
-    if found.dynamic_ops:
-        rows.append(
-            ("open shapes", f"{found.dynamic_ops} ops; counted as 1, so multiply-adds and bytes are lower bounds")
-        )
-    for origin, need in (("custom", "the app must bring their kernels"), ("flex", "the app must ship Select TF ops")):
-        names = [kind.kind.removeprefix("CUSTOM ") for kind in found.ops if kind.origin == origin]
+    kinds = {kind.kind: kind for cost in found.costs for kind in cost.ops}.values()
+    for origin, need in _NEEDS.items():
+        names = [kind.kind.removeprefix("CUSTOM ") for kind in kinds if kind.origin == origin]
         if names:
             rows.append((f"{origin} ops", f"{', '.join(names)}: {need}"))
+    return rows
+
+
+_NEEDS = {
+    "runtime": "custom by name; the runtime itself brings their kernels",
+    "custom": "the app must bring their kernels",
+    "flex": "the app must ship Select TF ops",
+}
+
+
+def _cost_rows(cost: EntryCost) -> list[tuple[str, str]]:
+    least = "at least " if cost.unpriced else ""
+    rows = [
+        ("as ops read", f"{format_number(cost.expanded_weight_bytes, 'bytes')} of weights"),
+        ("activations", f"{least}{format_number(cost.peak_activation_bytes, 'bytes')} alive at most"),
+        ("multiply-adds", f"{least}{format_count(cost.macs)} a call"),
+    ]
+    rows += [("open shapes", notice) for notice in cost.notices]
+    rows += [("not counted", reason) for reason in cost.unpriced]
     return rows
 
 
@@ -260,7 +329,7 @@ def _ops_text(kinds: Sequence[OpKind]) -> str:
         (
             shorten(kind.kind, 60),
             str(kind.count),
-            f"{kind.macs / 1e6:.2f} M",
+            format_count(kind.macs),
             f"{kind.macs_share:.1%}",
             format_number(kind.moved_bytes, "bytes"),
             ", ".join(kind.dtypes),

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from device_profiles.profile import ComputeUnitKind, DeviceProfile
 from device_profiles.record import Record
 from device_profiles.text import shorten
-from evaluators.costs import Graph, place, predict_latency, read_graph
+from evaluators.costs import Graph, place, predict_latency
 from evaluators.costs.memory import predict_memory
+from evaluators.costs.precision import name_precision
 from evaluators.evaluation import Score
-from evaluators.floors import read_floor
-from evaluators.predictions import name_precision, predict_device
+from evaluators.floors import read_floor, runs_on
+from evaluators.predictions import predict_device
 from packager.bundle import AudioContract, Floor, Format
-from packager.floors import meets
 from packager.verification import check_files
-from reports.notation import format_interval, format_number
+from reports.notation import format_count, format_interval, format_number
+from testpress.entries import open_notices, read_graphs
 from testpress.model_file import ModelFile
 from testpress.table import align
 
 TOP_OPS = 10
+
+_ELSEWHERE = " Custom ops run where their own kernels put them."
 
 _LABELS = {
     "latency_ms": "latency of one call",
@@ -47,8 +50,12 @@ class PhonePrediction(Record):
 
     device: str
     name: str
+    signature: str | None
+    """which one is predicted; none where the file names none"""
+    macs: int
+    """multiply-adds of one call of it"""
     runs: bool
-    """whether the phone meets the model's floor"""
+    """whether the phone meets the model's floor, and its runtime holds every op"""
     floor_reason: str
     compute_unit: ComputeUnitKind
     placement_reason: str
@@ -65,35 +72,46 @@ class CostPrediction(Record):
     file: str
     format: Format
     precision: str
-    macs: int
-    """multiply-adds of one call"""
+    macs: int | None
+    """multiply-adds of one call; none where several signatures were predicted, each with its own"""
     notices: tuple[str, ...]
     phones: tuple[PhonePrediction, ...]
 
 
-def predict_costs(model: ModelFile, profiles: Sequence[DeviceProfile]) -> CostPrediction:
+def predict_costs(
+    model: ModelFile, profiles: Sequence[DeviceProfile], *, signature: str | None = None
+) -> CostPrediction:
     """Predict latency and memory on each phone.
 
+    Args:
+        model: The model file.
+        profiles: The phones.
+        signature: Which signature or function; else every one the file has.
+
     Raises:
-        TestpressError: The file is damaged, or a phone runs models of the other format.
+        TestpressError: The file is damaged, lacks the signature, or a phone runs models of the other format.
     """
-    graph = read_graph(model.path)
+    graphs = read_graphs(model, signature)
     floor = read_floor(model.path)
-    precision = model.bundle.manifest.precision if model.bundle else name_precision(graph)
-    audio = model.bundle.manifest.audio if model.bundle else None
-    open_ops = sum(op.dynamic for op in graph.ops)
+    manifest = model.bundle.manifest if model.bundle else None
+    precisions = [manifest.precision if manifest else name_precision(graph) for graph in graphs]
+    audio = manifest.audio if manifest else None
     notices = list(check_files(model.bundle)) if model.bundle else []
-    if open_ops:
-        counted = f"{open_ops} of {len(graph.ops)} ops have open dimensions, counted as 1"
-        notices.append(f"{counted}: real inputs cost more than predicted")
+    for graph in graphs:
+        name = f"signature {graph.entry}: " if len(graphs) > 1 else ""
+        notices += [f"{name}{notice}" for notice in open_notices(graph)]
     distinct = {profile.id: profile for profile in profiles}.values()
     return CostPrediction(
         file=str(model.path),
         format=model.format,
-        precision=precision,
-        macs=graph.macs,
+        precision=", ".join(dict.fromkeys(precisions)),
+        macs=graphs[0].macs if len(graphs) == 1 else None,
         notices=tuple(notices),
-        phones=tuple(_on_phone(graph, floor, profile, precision, audio) for profile in distinct),
+        phones=tuple(
+            _on_phone(graph, floor, profile, precision, audio)
+            for graph, precision in zip(graphs, precisions, strict=True)
+            for profile in distinct
+        ),
     )
 
 
@@ -110,7 +128,7 @@ def _on_phone(
     if audio is not None:
         result = predict_device(graph, floor, profile, precision=precision, audio=audio)
         scores["real_time_factor"] = result.scores["real_time_factor"]
-    runs, floor_reason = meets(floor, profile)
+    runs, floor_reason = runs_on(graph, floor, profile)
     total_ms = latency.latency_ms.value
     ops = [
         OpCost(
@@ -128,10 +146,12 @@ def _on_phone(
     return PhonePrediction(
         device=profile.id,
         name=profile.name,
+        signature=graph.entry,
+        macs=graph.macs,
         runs=runs,
         floor_reason=floor_reason,
         compute_unit=placement.unit,
-        placement_reason=placement.reason,
+        placement_reason=placement.reason + (_ELSEWHERE if graph.needs else ""),
         scores=scores,
         predicted_call_overhead_ms=None if total_ms is None else total_ms - sum(op.predicted_ms for op in ops),
         ops=tuple(sorted(ops, key=lambda op: -op.predicted_ms)),
@@ -145,19 +165,25 @@ def as_text(prediction: CostPrediction, *, top: int | None = TOP_OPS) -> str:
         prediction: What was predicted.
         top: How many ops to list for each phone; none lists all.
     """
-    head = (
-        f"{prediction.file}: {prediction.format} {prediction.precision}, "
-        f"{prediction.macs / 1e6:.1f} million multiply-adds a call"
+    several = prediction.macs is None
+    counted = (
+        "several signatures" if prediction.macs is None else f"{format_count(prediction.macs)} multiply-adds a call"
     )
+    head = f"{prediction.file}: {prediction.format} {prediction.precision}, {counted}"
     notices = [f"notice: {notice}" for notice in prediction.notices]
-    return "\n\n".join(["\n".join([head, *notices]), *(_phone_text(phone, top) for phone in prediction.phones)])
+    return "\n\n".join(
+        ["\n".join([head, *notices]), *(_phone_text(phone, top, several) for phone in prediction.phones)]
+    )
 
 
-def _phone_text(phone: PhonePrediction, top: int | None) -> str:
+def _phone_text(phone: PhonePrediction, top: int | None, several: bool) -> str:
     rows = [("runs", f"{'yes' if phone.runs else 'NO'}: {phone.floor_reason}")]
     rows.append(("placement", f"{phone.compute_unit}. {phone.placement_reason}"))
     rows += [(label, _score_text(phone.scores[name])) for name, label in _LABELS.items() if name in phone.scores]
-    parts = [f"{phone.name} ({phone.device})", align(rows, indent="  ")]
+    title = f"{phone.name} ({phone.device})"
+    if several:
+        title += f", signature {phone.signature}: {format_count(phone.macs)} multiply-adds a call"
+    parts = [title, align(rows, indent="  ")]
     if phone.ops:
         parts.append(_ops_text(phone, top))
     return "\n".join(parts)
@@ -177,7 +203,7 @@ def _ops_text(phone: PhonePrediction, top: int | None) -> str:
         (
             f"{op.predicted_ms:.3f}",
             f"{op.predicted_share:.1%}",
-            f"{op.macs / 1e6:.2f} M",
+            format_count(op.macs),
             format_number(op.moved_bytes, "bytes"),
             op.kind,
             shorten(op.name, 60),

@@ -57,15 +57,20 @@ class BrokenWorkerError(TestpressError):
     """A worker did not come to its end."""
 
 
-def inspect_file(file: str, limits: LimitsSpec) -> Found:
+def inspect_file(file: str, limits: LimitsSpec, signature: str | None = None) -> Found:
     """What is in a model file, even if the one call on zeros that it is tried with ends the worker.
+
+    Args:
+        file: As `locate_model` takes it.
+        limits: What the user allows.
+        signature: Which signature or function; else all.
 
     Raises:
         TestpressError: The file cannot be read.
     """
     call_s = CALL_S if limits.time_s is None else limits.time_s
     given = Limits(READ_S + call_s, limits.over(Limits(READ_S, _memory(file))).memory_bytes)
-    found, ended = _run("inspect", {"file": file, "call_s": call_s}, given)
+    found, ended = _run("inspect", {"file": file, "call_s": call_s, "signature": signature}, given)
     if ended.reason is None or found is None:
         return _finish(found, ended, file)
     reason = "did not end in time" if "SIGALRM" in ended.reason else ended.reason
@@ -78,7 +83,7 @@ def predict_file(file: str, options: dict[str, Any], limits: LimitsSpec) -> Foun
 
     Args:
         file: As `locate_model` takes it.
-        options: `devices`, and `show_all`: whether to list every op.
+        options: `devices`; `signature`, or none for every one; and `show_all`: whether to list every op.
         limits: What the user allows.
 
     Raises:

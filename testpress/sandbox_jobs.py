@@ -24,7 +24,7 @@ def inspect(request: dict[str, Any]) -> Iterator[Told]:
     from testpress.inspection import as_text, read_facts, try_to_play
 
     model = locate_model(request["file"])
-    facts = read_facts(model)
+    facts = read_facts(model, signature=request["signature"])
     changed = f"{request['file']}: {len(facts.hash_faults)} files are not what the manifest says"
     fault = changed if facts.hash_faults else None
     yield _tell(facts, as_text(facts), fault)
@@ -42,7 +42,7 @@ def predict(request: dict[str, Any]) -> Iterator[Told]:
     from testpress.latency import TOP_OPS, as_text, predict_costs
 
     profiles = [read_profile(device) for device in request["devices"]]
-    predicted = predict_costs(locate_model(request["file"]), profiles)
+    predicted = predict_costs(locate_model(request["file"]), profiles, signature=request["signature"])
     yield _tell(predicted, as_text(predicted, top=None if request["show_all"] else TOP_OPS))
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from evaluators.costs.coreml_loops import compute_known, count_turns, read_constant
 from evaluators.costs.coreml_macs import Operands, count_macs
-from evaluators.costs.graph import Graph, Op, Step, peak_bytes
+from evaluators.costs.coreml_shapes import observe_shapes
+from evaluators.costs.coreml_weights import Operand, describe_constant
+from evaluators.costs.graph import Graph, Op, Step, find_entry, peak_bytes, weigh
+from evaluators.costs.loops import UNKNOWN_LENGTH, Number, Turns
+from evaluators.emulators.coreml.dtypes import dtype_named
+from evaluators.emulators.coreml.features import Interface
+from evaluators.emulators.coreml.interface import read_interface
 from evaluators.emulators.coreml.package import open_package
-from evaluators.emulators.coreml.program import Block, Function, Operation, Value, ValueType, read_function
+from evaluators.emulators.coreml.program import Block, Function, Named, Operation, Value, ValueType, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.emulators.coreml.weights import WeightFiles
 from evaluators.errors import EvaluationError
@@ -24,6 +33,8 @@ _PARTIAL = {
 }  # fmt: skip
 """ops that read of their source no more than they write"""
 
+_CUSTOM = "custom_layer"
+
 _WIDENING = {"cast", "identity", "quantize", "dequantize"}
 """ops that, on constants, run once when the model is compiled on the phone"""
 
@@ -34,13 +45,17 @@ class _Tensor:
     shape: tuple[int, ...]
     dynamic: bool
     dtype: str
+    stored_as: str = ""
+    """of a constant: how the file holds it"""
 
 
-def read_coreml_graph(path: Path) -> Graph:
-    """Read an `.mlpackage`'s function `main`; see `read_graph`.
+def read_coreml_graph(path: Path, entry: str | None = None) -> Graph:
+    """Read a function of an `.mlpackage` or `.mlmodel`; see `read_graph`.
+
+    Where dimensions are open, sizes are those of the inputs' default lengths: see `coreml_shapes`.
 
     Raises:
-        EvaluationError: The package is damaged or holds no ML Program.
+        EvaluationError: The package is damaged, holds no ML Program, or lacks the function.
     """
     package = open_package(path)
     model = parse_model(package.specification.read_bytes(), str(path))
@@ -49,60 +64,158 @@ def read_coreml_graph(path: Path) -> Graph:
         raise EvaluationError(
             f"{path}: holds {which or 'no model of a known kind'}; right is an ML Program (mlProgram)"
         )
-    names = sorted(model.mlProgram.functions)
-    name = "main" if "main" in names or not names else names[0]
+    names = list_functions(model)
+    default = str(model.description.defaultFunctionName)
+    wanted = default if entry is None and default in names else entry
+    name = find_entry(names, wanted, str(path)) or "main"
     weights = WeightFiles(package.specification.parent, package.root)
-    function = read_function(model.mlProgram, name, weights=weights, where=str(path))
-    return _Walk().graph(function)
+    functions = {one: read_function(model.mlProgram, one, weights=weights, where=str(path)) for one in {name, *names}}
+    sizes = _Sizes.of(functions[name], read_interface(model.description, name, str(path)), path)
+    graph = _Walk(sizes).graph(functions[name])
+    return replace(graph, weight_bytes=_stored_bytes(functions.values()))
+
+
+def list_functions(model: Any) -> list[str]:
+    """The functions of a `Model` message's program, sorted: the file's order is that of a hash."""
+    return sorted(model.mlProgram.functions)
+
+
+def _stored_bytes(functions: Iterable[Function]) -> int:
+    """Constants as the file holds them; functions share blobs, which are views of the same place."""
+    blobs: dict[tuple[int, int], int] = {}
+    for operation in (op for function in functions for op in _all_operations(function.block)):
+        held = [item for argument in operation.inputs.values() for item in argument if isinstance(item, Value)]
+        if operation.kind == "const":  # of other ops, what stands among the attributes stands among the inputs too
+            held += [value for key, value in operation.attributes.items() if key != "name"]
+        elif not operation.kind.startswith("constexpr_"):
+            continue
+        for value in held:
+            if isinstance(value.data, np.ndarray) and value.type.dtype is not None and value.data.dtype != object:
+                place = int(value.data.__array_interface__["data"][0])
+                blobs[place, value.data.size] = (value.data.size * value.type.dtype.bits + 7) // 8
+    return sum(blobs.values())
+
+
+def _all_operations(block: Block) -> Iterator[Operation]:
+    for operation in block.operations:
+        yield operation
+        for inner in operation.blocks:
+            yield from _all_operations(inner)
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Sizes of values that the program's types leave open."""
+
+    inputs: Mapping[str, tuple[int, ...]]
+    made: Mapping[str, tuple[int, ...]]
+    assumed: tuple[str, ...]
+    """inputs with their default sizes, in words"""
+    unknown: str
+    """why the sizes of the rest are not known; empty where they are"""
+
+    @classmethod
+    def of(cls, function: Function, interface: Interface, path: Path) -> _Sizes:
+        open_ = {named.name for named in function.inputs if None in (named.type.shape or ())}
+        features = {name: interface.inputs[name] for name in interface.inputs if name in open_}
+        if not open_ or open_ - features.keys():
+            return cls({}, {}, (), "")
+        assumed = tuple(
+            f"{name} {list(feature.shape)}" + (f" (allowed: {feature.expected()})" if feature.is_flexible else "")
+            for name, feature in features.items()
+        )
+        defaults = {name: feature.shape for name, feature in features.items()}
+        try:
+            return cls(defaults, observe_shapes(path, function.name), assumed, "")
+        except EvaluationError as fault:
+            return cls(defaults, {}, assumed, f"open dimensions, whose sizes are not known ({fault})")
+
+    def tensor(self, named: Named) -> _Tensor:
+        found = self.made.get(named.name) or self.inputs.get(named.name)
+        declared = named.type.shape
+        fits = found is not None and declared is not None and len(found) == len(declared)
+        return _tensor(replace(named.type, shape=found) if fits else named.type)
 
 
 @dataclass
 class _Walk:
     """State of one pass over a function's ops."""
 
+    sizes: _Sizes
+    turns: Turns = field(default_factory=Turns)
     tensors: dict[str, _Tensor] = field(default_factory=dict)
     constants: dict[str, _Tensor] = field(default_factory=dict)
+    known: dict[str, Number] = field(default_factory=dict)
+    """small numbers, by name"""
     words: dict[str, str | bool] = field(default_factory=dict)
-    stored_bytes: int = 0
+    rounded: set[str] = field(default_factory=set)
+    """values that were rounded to 8 bits and widened again"""
     expanded: dict[str, int] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
     def graph(self, function: Function) -> Graph:
         for named in function.inputs:
-            self.tensors[named.name] = _tensor(named.type)
-        self._block(function.block)
+            self.tensors[named.name] = self.sizes.tensor(named)
+        self._block(function.block, 1)
         sizes: dict[object, int] = {name: tensor.size_bytes for name, tensor in self.tensors.items()}
         inputs = [named.name for named in function.inputs]
         peak = peak_bytes(self.steps, sizes, inputs=inputs, kept=[*inputs, *function.block.outputs])
+        if self.sizes.unknown and self.ops:
+            self.ops[0] = replace(self.ops[0], unpriced=self.ops[0].unpriced or self.sizes.unknown)
         return Graph(
             format="coreml",
             ops=tuple(self.ops),
-            weight_bytes=self.stored_bytes,
+            weight_bytes=0,
             expanded_weight_bytes=sum(self.expanded.values()),
             peak_activation_bytes=peak,
+            entry=function.name,
+            assumed=self.sizes.assumed,
         )
 
-    def _block(self, block: Block) -> None:
+    def _block(self, block: Block, runs: int) -> None:
         for named in block.inputs:
-            self.tensors.setdefault(named.name, _tensor(named.type))
+            self.tensors.setdefault(named.name, self.sizes.tensor(named))
         for operation in block.operations:
-            self._operation(operation)
-            for inner in operation.blocks:
-                self._block(inner)
+            self._operation(operation, runs)
 
-    def _operation(self, operation: Operation) -> None:
+    def _inside(self, operation: Operation, runs: int) -> None:
+        """The blocks of an op that was entered as the last one."""
+        if operation.kind == "while_loop":
+            turns = count_turns(operation, self.known, self._shape, self.turns)
+            if turns is None:
+                self.ops[-1] = replace(self.ops[-1], unpriced=UNKNOWN_LENGTH)
+            counted = 1 if turns is None else turns
+            for inner, times in zip(operation.blocks, (counted + 1, counted), strict=False):
+                self._block(inner, runs * times)
+            return
+        begin, dearest = len(self.ops), list[Op]()
+        for inner in operation.blocks:  # which one runs is up to the data: the dearest is the bound
+            self._block(inner, runs)
+            branch = self.ops[begin:]
+            del self.ops[begin:]
+            dearest = max(dearest, branch, key=weigh)
+        self.ops += dearest
+
+    def _shape(self, name: str) -> tuple[int, ...] | None:
+        found = self.constants.get(name) or self.tensors.get(name)
+        return None if found is None or found.dtype == "none" else found.shape
+
+    def _operation(self, operation: Operation, runs: int) -> None:
         reads = [name for argument in operation.inputs.values() for name in argument if isinstance(name, str)]
         folds = operation.kind.startswith("constexpr_") or operation.kind in _WIDENING
         if operation.kind == "const" or (folds and all(name in self.constants for name in reads)):
             self._constant(operation)
             return
-        outputs = {named.name: _tensor(named.type) for named in operation.outputs}
+        outputs = {named.name: self.sizes.tensor(named) for named in operation.outputs}
         self.tensors.update(outputs)
         activations = [name for name in reads if name not in self.constants]
         fixed = [name for name in reads if name in self.constants]
         for name in fixed:
             self.expanded[name] = self.constants[name].size_bytes
+        weight = max((self.constants[name] for name in fixed), key=lambda each: each.size_bytes, default=None)
+        if operation.kind == "dequantize":
+            self.rounded.update(outputs)
         view = operation.kind in _VIEWS and len(activations) == 1
         written = sum(tensor.size_bytes for tensor in outputs.values())
         limit = written if operation.kind in _PARTIAL else math.inf
@@ -117,23 +230,45 @@ class _Walk:
                 weight_bytes=0 if view else int(min(sum(self._size(name) for name in fixed), limit)),
                 dtype=first.dtype if first else "none",
                 dynamic=any(t.dynamic for t in outputs.values()) or any(self._known(n).dynamic for n in activations),
-            )
+                weight_dtype="" if weight is None else weight.dtype,
+                stored_as="" if weight is None else weight.stored_as,
+                rounds_activations=bool(activations) and self.rounded.issuperset(activations),
+                unpriced="a custom layer, whose cost is not in the file" if operation.kind == _CUSTOM else "",
+                needs="the app's own layer" if operation.kind == _CUSTOM else "",
+            ).times(runs)
         )
         view_of = activations[0] if view else None
         self.steps.append(Step(reads=tuple(activations), writes=tuple(outputs), view_of=view_of))
+        made = compute_known(operation, self.known, self._shape)
+        if made is not None:
+            self.known[operation.outputs[0].name] = made
+        if operation.blocks:
+            self._inside(operation, runs)
 
     def _constant(self, operation: Operation) -> None:
-        """Enter an op all of whose inputs are constants as a constant itself; what it takes in the file is counted."""
-        held = [item for argument in operation.inputs.values() for item in argument if isinstance(item, Value)]
-        held += [value for key, value in operation.attributes.items() if key != "name"]
-        for value in held:
-            if isinstance(value.data, np.ndarray) and value.type.dtype is not None and value.data.dtype != object:
-                self.stored_bytes += (value.data.size * value.type.dtype.bits + 7) // 8
+        """Enter an op all of whose inputs are constants as a constant itself."""
+        number = read_constant(operation)
+        if number is None and operation.kind != "const":
+            number = compute_known(operation, self.known, self._shape)
+        if number is not None:
+            self.known[operation.outputs[0].name] = number
+        stored_as = "" if operation.kind == "const" else describe_constant(operation.kind, self._made_from(operation))
         for named in operation.outputs:
-            self.constants[named.name] = _tensor(named.type)
+            made = _tensor(named.type)
+            self.constants[named.name] = replace(made, stored_as=stored_as or made.dtype)
             word = _word(operation.attributes.get("val"))
             if word is not None:
                 self.words[named.name] = word
+
+    def _made_from(self, operation: Operation) -> dict[str, Operand]:
+        """What a constant is made from, by parameter; of a parameter with several values the first."""
+        found = {}
+        for key, argument in operation.inputs.items():
+            item = argument[0]
+            held = self.constants[item] if isinstance(item, str) else _tensor(item.type)
+            dtype = dtype_named(held.dtype) if held.dtype != "none" else None
+            found[key] = Operand(held.shape, dtype, held.stored_as or held.dtype)
+        return found
 
     def _known(self, name: str) -> _Tensor:
         found = self.constants.get(name) or self.tensors.get(name)
@@ -155,7 +290,7 @@ class _Walk:
             word = self.words.get(item) if isinstance(item, str) else _word(item)
             if word is not None:
                 words[key] = word
-        return Operands(shapes, words, tuple(_tensor(named.type).shape for named in operation.outputs))
+        return Operands(shapes, words, tuple(self.sizes.tensor(named).shape for named in operation.outputs))
 
 
 def _tensor(type_: ValueType) -> _Tensor:

@@ -7,9 +7,10 @@ memory are computed from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from device_profiles.record import suggest
 from evaluators.errors import EvaluationError
 from packager.bundle import Format
 
@@ -36,11 +37,36 @@ class Op:
     """what the runtime keeps for the op beside tensors and weights, as far as it follows from the shapes"""
     dynamic: bool = False
     """whether a shape was unknown in the file and counted with 1 in its place"""
+    weight_dtype: str = ""
+    """of the largest constant, as the op reads it; empty where it reads none"""
+    stored_as: str = ""
+    """how the file holds that constant: a type, or a compression in the words of precisions, as palettized_w4"""
+    rounds_activations: bool = False
+    """whether what it reads was rounded to 8 bits just before"""
+    runs: int = 1
+    """how often it runs in one call; the counts above are of all runs together"""
+    unpriced: str = ""
+    """why its cost does not follow from the file; empty where it does"""
+    needs: str = ""
+    """what must be there besides the runtime, for example the kernel of a custom op"""
 
     @property
     def moved_bytes(self) -> int:
         """All bytes that pass between the op and memory when nothing stays in a cache."""
         return self.read_bytes + self.written_bytes + self.weight_bytes
+
+    def times(self, runs: int) -> Op:
+        """The op, run so often in place of once."""
+        if runs == 1:
+            return self
+        return replace(
+            self,
+            macs=self.macs * runs,
+            read_bytes=self.read_bytes * runs,
+            written_bytes=self.written_bytes * runs,
+            weight_bytes=self.weight_bytes * runs,
+            runs=runs,
+        )
 
 
 @dataclass(frozen=True)
@@ -50,12 +76,31 @@ class Graph:
     format: Format
     ops: tuple[Op, ...]
     weight_bytes: int
-    """constants as the file holds them"""
+    """constants as the file holds them, those of its other signatures too"""
     expanded_weight_bytes: int
     """constants in the types the ops read: float16 or int8 weights that are widened at load count with their wide
     size"""
     peak_activation_bytes: int
     """largest sum of activations alive at once"""
+    entry: str | None = None
+    """the signature or function counted; none where the file names none"""
+    batch_only: bool = False
+    """whether what is open is the number of clips a call takes, so that the counts hold for one clip"""
+    assumed: tuple[str, ...] = ()
+    """inputs of open size, with the default size that was counted"""
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Why the cost does not follow from the file; the counts are then lower bounds."""
+        reasons = [op.unpriced for op in self.ops if op.unpriced]
+        if self.dynamic and not self.batch_only:
+            reasons.append("open dimensions, whose sizes are not in the file")
+        return tuple(dict.fromkeys(reasons))
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What must be there besides the runtime."""
+        return tuple(dict.fromkeys(op.needs for op in self.ops if op.needs))
 
     @property
     def macs(self) -> int:
@@ -88,27 +133,82 @@ class Step:
     """the tensor whose memory the one output shares (reshape and its like)"""
 
 
-def read_graph(path: Path) -> Graph:
+def read_graph(path: Path, entry: str | None = None) -> Graph:
     """Read the graph of a `.tflite` file, an `.mlpackage` folder or an `.mlmodel` file.
 
     Shapes the file leaves open are counted with 1 in their place and their ops marked dynamic. An op the counter does
-    not know counts the bytes it moves. A loop's body counts once, since its number of turns is not in the file.
+    not know counts the bytes it moves. A loop's body counts as often as it runs, where that follows from numbers in the
+    file; where it does not, once, and the loop says so.
+
+    Args:
+        path: The model file.
+        entry: The signature (TFLite) or function (Core ML); else the only or the default one.
 
     Raises:
-        EvaluationError: No such file, another format, or the file is damaged.
+        EvaluationError: No such file, another format, the file is damaged, or there are several signatures and none is
+            named.
     """
     if not path.exists():
         raise EvaluationError(f"{path}: no such file")
     if path.suffix == ".tflite":
         from evaluators.costs.tflite_graph import read_tflite_graph
 
-        return read_tflite_graph(path)
+        return read_tflite_graph(path, entry)
     if path.suffix in (".mlpackage", ".mlmodel"):
         from evaluators.costs.coreml_graph import read_coreml_graph
 
-        return read_coreml_graph(path)
+        return read_coreml_graph(path, entry)
     known = ".tflite, .mlpackage or .mlmodel"
     raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is {known}")
+
+
+def list_entries(path: Path) -> list[str]:
+    """The signatures (TFLite) or functions (Core ML) of a model file; empty where it names none.
+
+    Raises:
+        EvaluationError: The file is damaged.
+    """
+    if path.suffix == ".tflite":
+        from evaluators.costs.tflite_graph import list_signatures
+
+        return list_signatures(path)
+    from evaluators.costs.coreml_graph import list_functions
+    from evaluators.emulators.coreml.package import open_package
+    from evaluators.emulators.coreml.protobuf import parse_model
+
+    return list_functions(parse_model(open_package(path).specification.read_bytes(), str(path)))
+
+
+DEFAULT_ENTRIES = ("serving_default", "main")
+
+
+def find_entry(names: Sequence[str], wanted: str | None, where: str) -> str | None:
+    """Which signature or function of a file is meant; none where it names none.
+
+    Args:
+        names: Those of the file.
+        wanted: What the caller asked for, if anything.
+        where: How messages name the file.
+
+    Raises:
+        EvaluationError: It has no such signature, or several and none is the default.
+    """
+    listed = ", ".join(names)
+    if wanted is not None and wanted not in names:
+        raise EvaluationError(
+            f"{where}: has no signature {wanted!r}{suggest(wanted, names)}; it has: {listed or 'none'}"
+        )
+    if wanted is not None or not names:
+        return wanted
+    default = next((name for name in DEFAULT_ENTRIES if name in names), names[0])
+    if default not in DEFAULT_ENTRIES and len(names) > 1:
+        raise EvaluationError(f"{where}: has {len(names)} signatures and none is serving_default: {listed}")
+    return default
+
+
+def weigh(ops: Sequence[Op]) -> tuple[int, int]:
+    """What tells which of two branches is dearer: multiply-adds, then bytes."""
+    return sum(op.macs for op in ops), sum(op.moved_bytes for op in ops)
 
 
 def peak_bytes(

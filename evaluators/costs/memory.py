@@ -26,8 +26,14 @@ def predict_memory(graph: Graph, profile: DeviceProfile, placement: Placement) -
     interval is the factor by which phones were seen to differ.
 
     Returns:
-        A score without a value, and with the reason, where the model needs more than the phone has.
+        A score without a value, and with the reason, where the model needs more than the phone has, or has ops whose
+        own memory is not in the file.
     """
+    foreign = [op.unpriced for op in graph.ops if op.needs]
+    if foreign:
+        return Score(
+            value=None, unit="bytes", direction="lower", basis="predicted", reason="; ".join(dict.fromkeys(foreign))
+        )  # fmt: skip
     weights = graph.expanded_weight_bytes
     tables = 0
     if placement.compute.startswith("tflite_cpu"):

@@ -11,6 +11,7 @@ from typing import Literal
 
 from device_profiles.profile import ComputeUnitKind, DeviceProfile
 from evaluators.costs.graph import Graph, Op
+from evaluators.costs.precision import multiplies_integers
 from evaluators.errors import EvaluationError
 
 ComputeKind = Literal["tflite_cpu_float", "tflite_cpu_int8", "tflite_gpu", "coreml_cpu", "coreml_gpu", "coreml_npu"]
@@ -18,9 +19,6 @@ ComputeKind = Literal["tflite_cpu_float", "tflite_cpu_int8", "tflite_gpu", "core
 
 _MOST_THREADS = 4
 """LiteRT apps rarely use more: past the big cores, threads wait for the slowest one"""
-
-_INT8_PRECISIONS = {"dynamic_wi8_afp32", "dynamic_wi4_afp32", "static_wi8_ai8", "static_wi8_ai16"}
-"""TFLite precisions whose convolutions and matrix products multiply integers"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def _place_tflite(precision: str, profile: DeviceProfile, on: ComputeUnitKind | 
     if on == "gpu":
         return Placement("gpu", "tflite_gpu", 1, 1.0, "Inferred: the app asked for the GPU delegate.")
     threads = min(_MOST_THREADS, profile.big_cores)
-    compute: ComputeKind = "tflite_cpu_int8" if precision in _INT8_PRECISIONS else "tflite_cpu_float"
+    compute: ComputeKind = "tflite_cpu_int8" if multiplies_integers(precision) else "tflite_cpu_float"
     numbers = "integer" if compute == "tflite_cpu_int8" else "float32"
     return Placement(
         "cpu", compute, threads, 1.0,

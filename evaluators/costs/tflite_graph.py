@@ -1,22 +1,24 @@
-"""Reads a `.tflite` file's graph. Only the schema's generated reader is loaded, no runtime."""
+"""Reads a `.tflite` file's graph: the ops of one signature and of all subgraphs it runs, loops turn by turn."""
 
 from __future__ import annotations
 
 import math
-import struct
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evaluators.costs.graph import Graph, Op, Step, peak_bytes
+import numpy as np
+
+from evaluators.costs.graph import Graph, Op, Step, find_entry, peak_bytes, weigh
+from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine, Setting, Turns, fold
+from evaluators.costs.loops import Step as LoopStep
+from evaluators.costs.tflite_file import DAMAGE, DTYPES, Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
 from evaluators.errors import EvaluationError
-
-_BITS = {
-    "FLOAT32": 32, "FLOAT16": 16, "BFLOAT16": 16, "FLOAT64": 64, "COMPLEX64": 64, "COMPLEX128": 128,
-    "INT64": 64, "INT32": 32, "INT16": 16, "INT8": 8, "INT4": 4, "INT2": 2, "BOOL": 8,
-    "UINT64": 64, "UINT32": 32, "UINT16": 16, "UINT8": 8, "UINT4": 4, "FLOAT8_E4M3FN": 8, "FLOAT8_E5M2": 8,
-}  # fmt: skip
+from packager.op_versions import describe_need
 
 _VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "BITCAST"}
 """ops whose output shares the input's memory, as LiteRT's in-place ops do"""
@@ -27,42 +29,35 @@ _PARTIAL = {"GATHER", "GATHER_ND", "EMBEDDING_LOOKUP", "STRIDED_SLICE", "SLICE",
 _WIDENING = {"DEQUANTIZE", "DENSIFY"}
 """ops that, on a constant, run once when the model is loaded"""
 
+_LOOPS = {"WHILE", "STABLEHLO_WHILE"}
+_INLINED = {"CALL", "STABLEHLO_COMPOSITE"}
+"""ops in whose place a runtime puts the subgraph they name"""
+
 _POINTER_BYTES = 8
 
-_MOST_ELEMENTS = 2**40
-"""more than this in one tensor is damage, not a model: a float32 tensor of 4 TiB"""
-
-_DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
-"""what the generated reader and numpy raise when an offset or a length points outside the file"""
+_MOST_OPS = 200_000
+"""counted in one file; subgraphs that call each other twice over and over multiply"""
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor of a TFLite graph, open dimensions counted as 1."""
-
-    name: str
-    shape: tuple[int, ...]
-    type: str
-    constant_bytes: int
-    """bytes of its buffer in the file; 0 for activations"""
-    dynamic: bool
-
-    @property
-    def elements(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def size_bytes(self) -> int:
-        """In memory; a type of no fixed size (text, resources) counts nothing."""
-        return (self.elements * _BITS.get(self.type, 0) + 7) // 8
-
-
-def read_tflite_graph(path: Path) -> Graph:
+def read_tflite_graph(path: Path, signature: str | None = None) -> Graph:
     """Read a `.tflite` file; see `read_graph`.
 
     Raises:
-        EvaluationError: The file is not a TFLite model, or is cut off or damaged, or ai-edge-litert is not installed.
+        EvaluationError: The file is not a TFLite model, or is cut off or damaged, lacks the signature, or
+            ai-edge-litert is not installed.
     """
+    with _opened(path) as file:
+        return _Walk(file).graph(file.signatures(), signature, str(path))
+
+
+def list_signatures(path: Path) -> list[str]:
+    """The names of a `.tflite` file's signatures, in its order; errors as `read_tflite_graph`'s."""
+    with _opened(path) as file:
+        return list(file.signatures())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TFLiteFile]:
     try:
         data = path.read_bytes()
     except OSError as fault:
@@ -70,164 +65,218 @@ def read_tflite_graph(path: Path) -> Graph:
     if data[4:8] != b"TFL3":
         raise EvaluationError(f"{path}: not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'")
     try:
-        return _Reader(data).graph()
-    except _DAMAGE as fault:
+        yield TFLiteFile(data)
+    except DAMAGE as fault:
         raise EvaluationError(
             f"{path}: damaged TFLite model of {len(data)} bytes: an entry points outside the file or makes no sense "
             f"({type(fault).__name__}: {fault})"
         ) from fault
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        try:
-            from ai_edge_litert import schema_py_generated as schema
-        except ImportError as fault:
-            raise EvaluationError(
-                "reading a .tflite file's graph needs ai-edge-litert; right is: pip install 'testpress[tflite]'"
-            ) from fault
+@dataclass(frozen=True)
+class _Given:
+    """What a subgraph is called with, as far as it is the same in every call."""
 
-        self._data = data
-        self._schema = schema
-        self._types = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-        self._codes = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-        self._model = schema.Model.GetRootAs(data, 0)
-        self._entered: set[int] = set()
-        self._stored: dict[int, int] = {}
-        """buffer → bytes of the constants in it"""
+    stored_as: Mapping[int, str] = field(default_factory=dict)
+    """input that is a constant → the type in which the file holds it"""
+    known: Mapping[int, Number] = field(default_factory=dict)
+    """input that is a known number"""
+
+
+class _Scope:
+    """The tensors of one call of a subgraph: which are constants, and which are known numbers."""
+
+    def __init__(self, file: TFLiteFile, index: int, given: _Given) -> None:
+        self.tensors = file.tensors(index)
+        self.inputs, self.outputs = file.ports(index)
+        self.stored_as = {i: tensor.type.lower() for i, tensor in enumerate(self.tensors) if tensor.constant_bytes}
+        self.known = {i: tensor.value for i, tensor in enumerate(self.tensors) if tensor.value is not None}
+        for place, tensor in enumerate(self.inputs):
+            if place in given.stored_as:
+                self.stored_as[tensor] = given.stored_as[place]
+            if place in given.known:
+                self.known[tensor] = given.known[place]
+
+    def give(self, reads: Sequence[int], places: Sequence[int]) -> _Given:
+        """What of an op's operands a subgraph gets that is the same in every call."""
+        return _Given(
+            {place: self.stored_as[reads[place]] for place in places if reads[place] in self.stored_as},
+            {place: self.known[reads[place]] for place in places if reads[place] in self.known},
+        )
+
+
+class _Walk:
+    """One pass over a signature's ops."""
+
+    def __init__(self, file: TFLiteFile) -> None:
+        self._file = file
+        self._turns = Turns()
+        self._left = _MOST_OPS
+        self._running: list[int] = []
         self._expanded: dict[tuple[int, int], int] = {}
         """subgraph and tensor → bytes of the constants that ops read"""
 
-    def graph(self) -> Graph:
-        if self._model.SubgraphsLength() < 1:
-            raise ValueError("no subgraph")
-        ops, peak = self._subgraph(0)
+    def graph(self, signatures: Mapping[str, int], signature: str | None, where: str) -> Graph:
+        name = find_entry(list(signatures), signature, where)
+        index = 0 if name is None else signatures[name]
+        ops, peak = self._subgraph(index, 1, _Given())
         return Graph(
             format="tflite",
             ops=tuple(ops),
-            weight_bytes=sum(self._stored.values()),
+            weight_bytes=self._file.weight_bytes(),
             expanded_weight_bytes=sum(self._expanded.values()),
             peak_activation_bytes=peak,
+            entry=name,
+            batch_only=self._is_open_in_batch_only(index),
         )
 
-    def _subgraph(self, index: int) -> tuple[list[Op], int]:
+    def _is_open_in_batch_only(self, index: int) -> bool:
+        tensors = self._file.tensors(index)
+        asked = [tensors[t] for t in self._file.ports(index)[0]]
+        if any(tensor.open_axes and math.prod(tensor.shape[1:]) == 1 for tensor in asked):
+            return False  # a row of samples, whose length is open
+        return all(tensor.open_axes in ((), (0,)) for tensor in tensors)
+
+    def _subgraph(self, index: int, runs: int, given: _Given) -> tuple[list[Op], int]:
         """Ops and peak of a subgraph and of those it calls."""
-        self._entered.add(index)
-        graph = self._model.Subgraphs(index)
-        tensors = [self._tensor(graph.Tensors(i)) for i in range(graph.TensorsLength())]
-        constant = {i for i, tensor in enumerate(tensors) if tensor.constant_bytes}
+        if index in self._running:
+            raise ValueError(f"subgraph {index} runs itself")
+        self._running.append(index)
+        scope = _Scope(self._file, index, given)
         ops: list[Op] = []
         steps: list[Step] = []
         below = 0
-        for operator in (graph.Operators(i) for i in range(graph.OperatorsLength())):
-            kind = self._kind(operator)
-            reads, writes = _indices(operator.InputsAsNumpy()), _indices(operator.OutputsAsNumpy())
-            if kind in _WIDENING and reads and reads[0] in constant:
-                constant.update(writes)
+        for operator in self._file.operators(index):
+            self._left -= 1
+            if self._left < 0:
+                raise ValueError(f"more than {_MOST_OPS} ops in one call")
+            reads, writes = operator.reads, operator.writes
+            if operator.kind in _WIDENING and reads and reads[0] in scope.stored_as:
+                scope.stored_as.update(dict.fromkeys(writes, scope.stored_as[reads[0]]))
                 continue
-            ops.append(
-                _op(
-                    kind,
-                    [tensors[t] for t in reads],
-                    [tensors[t] for t in writes],
-                    constant={k for k, t in enumerate(reads) if t in constant},
-                    transposes_first=self._transposes_first(operator, kind),
-                )
-            )
-            view = reads[0] if kind in _VIEWS and reads and reads[0] not in constant else None
-            steps.append(Step(reads=tuple(reads), writes=tuple(writes), view_of=view))
-            self._expanded.update({(index, t): tensors[t].size_bytes for t in constant.intersection(reads)})
-            for called in self._called(operator, kind):
-                inner, inner_peak = self._subgraph(called)
-                ops += inner
-                below = max(below, inner_peak)
-        sizes: dict[object, int] = {i: tensor.size_bytes for i, tensor in enumerate(tensors) if i not in constant}
-        inputs, outputs = _indices(graph.InputsAsNumpy()), _indices(graph.OutputsAsNumpy())
+            op = self._op(operator, scope)
+            view = reads[0] if operator.kind in _VIEWS and reads and reads[0] not in scope.stored_as else None
+            steps.append(Step(reads=reads, writes=writes, view_of=view))
+            self._expanded.update({(index, t): scope.tensors[t].size_bytes for t in reads if t in scope.stored_as})
+            made = _compute(self._file, operator, scope.tensors, [scope.known.get(t) for t in reads])
+            if made is not None:
+                scope.known[writes[0]] = made
+            inner, inner_peak, unpriced = self._inside(operator, scope, runs)
+            ops += [replace(op, unpriced=op.unpriced or unpriced).times(runs), *inner]
+            below = max(below, inner_peak)
+        self._running.pop()
+        sizes: dict[object, int] = {
+            i: tensor.size_bytes for i, tensor in enumerate(scope.tensors) if i not in scope.stored_as
+        }
         # The interpreter keeps the inputs' memory for the app to write the next call's values to.
-        return ops, peak_bytes(steps, sizes, inputs=inputs, kept=[*inputs, *outputs]) + below
+        kept = [*scope.inputs, *scope.outputs]
+        return ops, peak_bytes(steps, sizes, inputs=scope.inputs, kept=kept) + below
 
-    def _tensor(self, tensor: Any) -> Tensor:
-        shape = _sizes(tensor.ShapeAsNumpy())
-        signature = _sizes(tensor.ShapeSignatureAsNumpy())
-        open_ = any(size < 0 for size in (*shape, *signature))
-        counted = tuple(1 if size < 0 else size for size in shape)
-        if math.prod(counted) > _MOST_ELEMENTS:
-            raise ValueError(f"tensor of shape {counted}")
-        number = tensor.Buffer()
-        if number >= self._model.BuffersLength():
-            raise IndexError(f"buffer {number} of {self._model.BuffersLength()}")
-        buffer = self._model.Buffers(number)
-        length = buffer.DataLength() or buffer.Size()
-        if length > len(self._data):
-            raise IndexError(f"buffer {number} of {length} bytes")
-        if length:
-            self._stored[number] = length
-        name = tensor.Name()
-        text = "" if name is None else name.decode("utf-8", errors="replace")
-        return Tensor(text, counted, self._types[tensor.Type()], length, open_)
+    def _inside(self, operator: Operator, scope: _Scope, runs: int) -> tuple[list[Op], int, str]:
+        """Ops and peak of the subgraphs an op runs, and why their cost is not known, if it is not."""
+        called = self._file.called(operator)
+        if operator.kind in _LOOPS and len(called) == 2:
+            return self._loop(operator, called, scope, runs)
+        # A condition comes first and is not handed on.
+        reads = operator.reads[1:] if operator.kind in ("IF", "STABLEHLO_CASE") else operator.reads
+        given = scope.give(reads, range(len(reads)))
+        branches = [self._subgraph(index, runs, given) for index in called]
+        if not branches:
+            return [], 0, ""
+        # Which branch runs is up to the data: the dearest is the bound.
+        dearest, _ = max(branches, key=lambda branch: weigh(branch[0]))
+        return dearest, max(peak for _, peak in branches), ""
 
-    def _kind(self, operator: Any) -> str:
-        index = operator.OpcodeIndex()
-        if index >= self._model.OperatorCodesLength():
-            raise IndexError(f"operator code {index} of {self._model.OperatorCodesLength()}")
-        code = self._model.OperatorCodes(index)
-        # Old files hold the code in the one field, newer ones in the other.
-        kind = self._codes.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "UNKNOWN")
-        custom = code.CustomCode() if kind == "CUSTOM" else None
-        return kind if custom is None else f"CUSTOM {custom.decode('utf-8', errors='replace')}"
-
-    def _transposes_first(self, operator: Any, kind: str) -> bool:
-        table = operator.BuiltinOptions() if kind == "BATCH_MATMUL" else None
-        if table is None:
-            return False
-        options = self._schema.BatchMatMulOptions()
-        options.Init(table.Bytes, table.Pos)
-        return bool(options.AdjX())
-
-    def _called(self, operator: Any, kind: str) -> list[int]:
-        """Subgraphs the op runs, each counted once."""
-        table = operator.BuiltinOptions()
-        if kind not in ("WHILE", "IF", "CALL_ONCE") or table is None:
-            return []
-        options = {"WHILE": self._schema.WhileOptions, "IF": self._schema.IfOptions}.get(kind)
-        if options is None:
-            return []  # CALL_ONCE runs when the model is loaded
-        read = options()
-        read.Init(table.Bytes, table.Pos)
-        pair = (
-            (read.CondSubgraphIndex(), read.BodySubgraphIndex())
-            if kind == "WHILE"
-            else (read.ThenSubgraphIndex(), read.ElseSubgraphIndex())
+    def _loop(self, operator: Operator, called: tuple[int, ...], scope: _Scope, runs: int) -> tuple[list[Op], int, str]:
+        inputs, outputs = self._file.ports(called[1])
+        same = [place for place, pair in enumerate(zip(inputs, outputs, strict=False)) if pair[0] == pair[1]]
+        given = scope.give(operator.reads, [place for place in same if place < len(operator.reads)])
+        condition, body = (self._routine(index, given) for index in called)
+        turns = self._turns.count(condition, body, [scope.known.get(t) for t in operator.reads])
+        counted = 1 if turns is None else turns
+        found, tested = (
+            self._subgraph(index, runs * count, given)
+            for index, count in ((called[1], counted), (called[0], counted + 1))
         )
-        for index in pair:
-            if not 0 <= index < self._model.SubgraphsLength():
-                raise IndexError(f"subgraph {index} of {self._model.SubgraphsLength()}")
-        return [index for index in dict.fromkeys(pair) if index not in self._entered]
+        return [*tested[0], *found[0]], max(found[1], tested[1]), UNKNOWN_LENGTH if turns is None else ""
+
+    def _routine(self, index: int, given: _Given) -> Routine:
+        scope = _Scope(self._file, index, given)
+        steps = []
+        for operator in self._file.operators(index):
+            calculates = bool(operator.writes) and all(
+                scope.tensors[t].elements <= MOST_VALUES for t in operator.writes
+            )
+            compute = partial(_compute, self._file, operator, scope.tensors) if calculates else None
+            # The size of a tensor is known, whatever is in it.
+            reads = () if operator.kind == "SHAPE" else operator.reads
+            steps.append(LoopStep(compute, reads, operator.writes))
+        return Routine(scope.inputs, scope.outputs, tuple(steps), scope.known)
+
+    def _op(self, operator: Operator, scope: _Scope) -> Op:
+        options = self._file.options(operator, "BatchMatMulOptions") if operator.kind == "BATCH_MATMUL" else None
+        return _op(
+            operator.kind,
+            [scope.tensors[t] for t in operator.reads],
+            [scope.tensors[t] for t in operator.writes],
+            constant={k: scope.stored_as[t] for k, t in enumerate(operator.reads) if t in scope.stored_as},
+            transposes_first=options is not None and bool(options.AdjX()),
+        )
 
 
-def _sizes(vector: Any) -> list[int]:
-    # The generated reader returns 0 for a vector that is not there.
-    return [] if isinstance(vector, int) else [int(size) for size in vector]
-
-
-def _indices(vector: Any) -> list[int]:
-    """Tensor indices without the negative ones, which stand for inputs left out."""
-    return [index for index in _sizes(vector) if index >= 0]
+def _compute(
+    file: TFLiteFile, operator: Operator, tensors: Sequence[Tensor], operands: Sequence[Number | None]
+) -> Number | None:
+    """What an op makes of known numbers; none where it makes none."""
+    if len(operator.writes) != 1:
+        return None
+    made = tensors[operator.writes[0]]
+    if made.type not in DTYPES:
+        return None
+    setting = Setting(made.shape, DTYPES[made.type])
+    if operator.kind == "SHAPE" and operator.reads:
+        return fold("identity", [np.asarray(tensors[operator.reads[0]].shape)], setting)
+    known = [operand for operand in operands if operand is not None]
+    if len(known) < len(operator.reads) or not known:
+        return None
+    if operator.kind == "STRIDED_SLICE":
+        options: Any = file.options(operator, "StridedSliceOptions")
+        if options is not None:
+            masks = {"begin_mask": options.BeginMask(), "end_mask": options.EndMask()}
+            setting = replace(setting, **masks, shrinks=bool(options.ShrinkAxisMask()))
+    return fold(operator.kind.lower(), known, setting)
 
 
 def _op(
-    kind: str, reads: list[Tensor], writes: list[Tensor], *, constant: set[int], transposes_first: bool = False
+    kind: str,
+    reads: list[Tensor],
+    writes: list[Tensor],
+    *,
+    constant: Mapping[int, str],
+    transposes_first: bool = False,
 ) -> Op:
-    view = kind in _VIEWS
+    """An op, counted.
+
+    Args:
+        kind: The builtin operator's name.
+        reads: Its inputs, in order.
+        writes: Its outputs.
+        constant: Place of each input that is a constant → the type in which the file holds it.
+        transposes_first: BATCH_MATMUL's `adj_x`.
+    """
+    view = kind in _VIEWS or kind in _INLINED
     written = sum(tensor.size_bytes for tensor in writes)
     limit = written if kind in _PARTIAL else math.inf
     activations = sum(tensor.size_bytes for k, tensor in enumerate(reads) if k not in constant)
     weights = sum(reads[k].size_bytes for k in constant)
+    largest = max(constant, key=lambda k: reads[k].size_bytes, default=None)
     call = Call(
         inputs=[tensor.shape for k, tensor in enumerate(reads) if kind not in RECURRENT or k == 0 or k in constant],
         outputs=[tensor.shape for tensor in writes],
         transposes_first=transposes_first,
     )
+    custom = kind.removeprefix("CUSTOM ") if kind.startswith("CUSTOM") else None
+    needs = None if custom is None else describe_need(custom)
     return Op(
         name=writes[0].name if writes else "",
         kind=kind,
@@ -237,5 +286,9 @@ def _op(
         weight_bytes=0 if view else int(min(weights, limit)),
         workspace_bytes=_POINTER_BYTES * count_pointers(kind, call),
         dtype=writes[0].type.lower() if writes else "none",
-        dynamic=any(tensor.dynamic for tensor in (*reads, *writes)),
+        dynamic=any(tensor.open_axes for tensor in (*reads, *writes)),
+        weight_dtype="" if largest is None else reads[largest].type.lower(),
+        stored_as="" if largest is None else constant[largest],
+        unpriced="" if needs is None else f"{custom}, a custom op whose cost is not in the file",
+        needs=needs or "",
     )

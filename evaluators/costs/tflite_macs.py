@@ -104,6 +104,15 @@ def _real_fft(call: Call) -> int:
     return int(math.prod(call.outputs[0][:-1]) * 1.25 * points * math.log2(points))
 
 
+def _mfcc(call: Call) -> int:
+    # Each line of the spectrum goes to two mel bands at most; a matrix makes coefficients of the bands.
+    frames = math.prod(call.outputs[0][:-1])
+    return frames * (2 * call.inputs[0][-1] + _MEL_BANDS * call.outputs[0][-1])
+
+
+_MEL_BANDS = 40
+"""of the op Mfcc where its options say nothing. Source: TensorFlow, `lite/kernels/mfcc.cc`"""
+
 RECURRENT = frozenset({
     "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
     "BIDIRECTIONAL_SEQUENCE_LSTM",
@@ -120,4 +129,6 @@ _COUNTERS: dict[str, Callable[[Call], int]] = {
     "SVDF": _svdf,
     **dict.fromkeys(RECURRENT, _recurrent),
     "RFFT2D": _real_fft,
+    "CUSTOM AudioSpectrogram": _real_fft,
+    "CUSTOM Mfcc": _mfcc,
 }

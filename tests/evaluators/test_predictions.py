@@ -5,7 +5,7 @@ import pytest
 from device_profiles.profile import read_profile
 from evaluators.costs.graph import Graph, Op
 from evaluators.evaluation import DeviceResult
-from evaluators.predictions import name_precision, predict_device
+from evaluators.predictions import predict_device
 from packager.bundle import AudioContract, Floor, Format
 
 AUDIO = AudioContract(sample_rate_hz=8000, window_samples=2048, hop_samples=800)
@@ -15,29 +15,6 @@ ANDROID = Floor(platform="android", minimum_os=None, minimum_runtime="TFLite 2.3
 def _graph(format_: Format, ops: list[tuple[str, int]], *, held: int = 100, read: int = 100) -> Graph:
     made = tuple(Op(f"op{k}", "conv", macs, 10, 10, 10, dtype) for k, (dtype, macs) in enumerate(ops))
     return Graph(format_, made, held, read, 1000)
-
-
-@pytest.mark.parametrize(
-    ("format_", "ops", "held", "expected"),
-    [
-        ("coreml", [("float16", 90), ("float32", 10)], 100, "float16"),
-        ("coreml", [("float16", 10), ("float32", 90)], 100, "float32"),
-        ("tflite", [("float32", 90)], 100, "float32"),
-        ("tflite", [("float32", 90)], 60, "float16"),
-        ("tflite", [("float32", 90)], 50, "float16"),
-        ("tflite", [("float32", 90)], 61, "float32"),
-        ("tflite", [("float32", 90)], 35, "dynamic_wi8_afp32"),
-        ("tflite", [("float32", 90)], 25, "dynamic_wi8_afp32"),
-        ("tflite", [("int8", 90), ("float32", 10)], 100, "static_wi8_ai8"),
-        ("tflite", [], 100, "float32"),
-        ("tflite", [("float32", 0)], 0, "float32"),
-    ],
-)
-def test_precision_is_told_from_the_graph(
-    format_: Format, ops: list[tuple[str, int]], held: int, expected: str
-) -> None:
-    read = 100 if held else 0
-    assert name_precision(_graph(format_, ops, held=held, read=read)) == expected
 
 
 def _predict(macs: int, **changes: int) -> DeviceResult:

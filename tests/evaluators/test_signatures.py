@@ -155,7 +155,7 @@ class TestCoreML:
         (found,) = read_signatures(self.write(tmp_path / "x.mlmodel", fill))
         assert found == Signature(
             name="main",
-            inputs=(Port(name="audio", shape=(1, None), dtype="float32", note="allowed: [1, 50…]"),),
+            inputs=(Port(name="audio", shape=(1, None), dtype="float32", note="default [1, 100]; allowed: [1, 50…]"),),
             outputs=(Port(name="y", shape=(1, 2), dtype="float32"),),
         )
 
@@ -170,7 +170,7 @@ class TestCoreML:
 
         (port,) = read_signatures(self.write(tmp_path / "x.mlmodel", fill))[0].inputs
         assert port.shape == (1, None)
-        assert port.note == "allowed: one of [1, 100], [1, 200]; optional, default 0.5"
+        assert port.note == "default [1, 100]; allowed: one of [1, 100], [1, 200]; optional, default 0.5"
 
     def test_every_function_is_a_signature(self, tmp_path: Path) -> None:
         def fill(description: Any) -> None:

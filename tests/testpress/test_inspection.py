@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain, write_two
 
 from device_profiles.errors import TestpressError
 from packager.bundle import Bundle, read_bundle
 from packager.verification import check_files
-from testpress.inspection import Inspection, as_text, inspect_model
+from testpress.inspection import Inspection, as_text, inspect_model, read_facts
 from testpress.model_file import locate_model
 
 pytestmark = pytest.mark.tflite
@@ -74,12 +74,34 @@ def test_ops_beyond_the_plain_runtime_are_flagged(tmp_path: Path, name: str, ori
     assert need in as_text(found)
 
 
+def test_what_each_signature_costs_is_shown_beside_the_weights_of_all(tmp_path: Path) -> None:
+    path = write_two(tmp_path / "x.tflite")
+    found = look(path)
+    assert [(cost.signature, cost.macs) for cost in found.costs] == [("encode", 1024), ("decode", 16)]
+    assert (found.ops, found.macs) == ((), None)
+    text = as_text(found)
+    assert "weights     4.16 kB in the file\n" in text
+    assert "ops of signature decode\n" in text
+    one = inspect_model(locate_model(str(path)), signature="decode")
+    assert [signature.name for signature in one.signatures] == ["decode"]
+    assert one.macs == 16
+
+
+def test_the_runtimes_own_custom_ops_need_nothing(tmp_path: Path) -> None:
+    path = write_gain(tmp_path / "x.tflite", shape=(1, 4, 64), custom="AudioSpectrogram")
+    found = read_facts(locate_model(str(path)))  # not run: LiteRT crashes where the op's options are missing
+    assert [kind.origin for kind in found.ops] == ["runtime"]
+    text = as_text(found)
+    assert "AudioSpectrogram: custom by name; the runtime itself brings their kernels" in text
+    assert "the app must bring" not in text
+
+
 def test_open_dimensions_are_flagged(tmp_path: Path) -> None:
     found = look(write_gain(tmp_path / "x.tflite", open_=True))
     assert found.dynamic_ops == 1
     assert found.signatures[0].inputs[0].shape == (None, WINDOW_SAMPLES)
     assert "[open, 64]" in as_text(found)
-    assert "open shapes    1 ops" in as_text(found)
+    assert "open shapes    the batch is open and counted as 1: exact for one at a time" in as_text(found)
     assert "open shapes" not in as_text(look(write_gain(tmp_path / "y.tflite")))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain, write_two
 
 from device_profiles.profile import read_profile
 from evaluators.errors import EvaluationError
@@ -66,7 +66,7 @@ def test_a_phone_of_the_other_format_is_refused(tmp_path: Path) -> None:
 
 def test_open_dimensions_and_broken_bundles_are_said(tmp_path: Path) -> None:
     (notice,) = predict(write_gain(tmp_path / "x.tflite", open_=True)).notices
-    assert notice == "1 of 1 ops have open dimensions, counted as 1: real inputs cost more than predicted"
+    assert notice == "the batch is open and counted as 1: exact for one at a time"
     bundle = write_bundle(tmp_path / "b")
     assert predict(bundle).notices == ()
     (bundle / "extra").touch()
@@ -101,3 +101,25 @@ def test_a_phone_without_the_numbers_a_prediction_needs_says_which(tmp_path: Pat
     (phone,) = prediction.phones
     assert phone.ops == () and phone.predicted_call_overhead_ms is None
     assert "not predicted: pixel-8: the profile gives no bandwidth_gb_s" in as_text(prediction)
+
+
+def test_every_signature_is_predicted_by_its_name(tmp_path: Path) -> None:
+    path = write_two(tmp_path / "x.tflite")
+    prediction = predict(path)
+    assert prediction.macs is None
+    assert [(phone.signature, phone.macs) for phone in prediction.phones] == [("encode", 1024), ("decode", 16)]
+    text = as_text(prediction)
+    assert "x.tflite: tflite float32, several signatures" in text
+    assert "Pixel 8 (pixel-8), signature encode: 1.02 thousand multiply-adds a call" in text
+    one = predict_costs(locate_model(str(path)), [read_profile("pixel-8")], signature="decode")
+    assert (one.macs, [phone.signature for phone in one.phones]) == (16, ["decode"])
+
+
+def test_a_model_in_an_op_of_another_chip_neither_runs_nor_has_a_time(tmp_path: Path) -> None:
+    prediction = predict(write_gain(tmp_path / "x.tflite", custom="edgetpu-custom-op"))
+    (phone,) = prediction.phones
+    assert not phone.runs
+    assert {score.value for score in phone.scores.values()} == {None}
+    text = as_text(prediction)
+    assert "  runs                      NO: only with the kernel of edgetpu-custom-op (an Edge TPU)" in text
+    assert "not predicted: edgetpu-custom-op, a custom op whose cost is not in the file" in text

@@ -29,7 +29,7 @@ FEATURES = 16
 AUDIO = AudioContract(sample_rate_hz=8000, window_samples=WINDOW_SAMPLES, hop_samples=WINDOW_SAMPLES)
 
 
-_STORED = {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4"}
+_STORED = {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4", "INT8": "i1", "UINT8": "u1", "BOOL": "?"}
 
 
 class Writer:
@@ -62,7 +62,15 @@ class Writer:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def op(self, kind: str, reads: list[int], writes: list[int], *, custom: str | None = None) -> None:
+    def op(
+        self,
+        kind: str,
+        reads: list[int],
+        writes: list[int],
+        *,
+        custom: str | None = None,
+        options: Any | None = None,
+    ) -> None:
         code = schema.OperatorCodeT()
         number = getattr(schema.BuiltinOperator, kind)
         code.builtinCode, code.deprecatedBuiltinCode, code.version, code.customCode = (
@@ -74,11 +82,25 @@ class Writer:
         self.model.operatorCodes.append(code)
         operator = schema.OperatorT()
         operator.opcodeIndex, operator.inputs, operator.outputs = len(self.model.operatorCodes) - 1, reads, writes
+        if options is not None:
+            name = type(options).__name__.removesuffix("T")
+            if name.lower().startswith("stablehlo"):
+                operator.builtinOptions2, operator.builtinOptions2Type = options, getattr(schema.BuiltinOptions2, name)
+            else:
+                operator.builtinOptions, operator.builtinOptionsType = options, getattr(schema.BuiltinOptions, name)
         self.graph.operators.append(operator)
 
-    def sign(self, key: str, inputs: dict[str, int], outputs: dict[str, int]) -> None:
+    def begin_subgraph(self, inputs: list[int], outputs: list[int]) -> int:
+        """End the subgraph so far, with these inputs and outputs, and begin the next; returns its index."""
+        self.graph.inputs, self.graph.outputs = inputs, outputs
+        self.graph = schema.SubGraphT()
+        self.graph.tensors, self.graph.operators = [], []
+        self.model.subgraphs.append(self.graph)
+        return len(self.model.subgraphs) - 1
+
+    def sign(self, key: str, inputs: dict[str, int], outputs: dict[str, int], *, subgraph: int = 0) -> None:
         signature = schema.SignatureDefT()
-        signature.signatureKey, signature.subgraphIndex = key, 0
+        signature.signatureKey, signature.subgraphIndex = key, subgraph
         signature.inputs, signature.outputs = _entries(inputs), _entries(outputs)
         self.model.signatureDefs.append(signature)
 
@@ -131,6 +153,63 @@ def write_features(path: Path) -> Path:
     w.op("MUL", [features, factor], [half])
     w.sign("serving_default", {"audio": audio}, {"features": features, "half": half})
     return w.write(path, [audio], [features, half])
+
+
+def write_loop(
+    path: Path, turns: int, *, on_data: bool = False, bound_given: bool = False, start: int = 0, step: int = 1
+) -> Path:
+    """`h` (1, 8) times a matrix of 8 by 8, `turns` times: 64 multiply-adds a turn, counted by a WHILE.
+
+    Args:
+        path: Where to write it.
+        turns: The bound of the counter.
+        on_data: Whether the loop goes on while `h` is small, instead of counting.
+        bound_given: Whether the bound comes from outside, through a value that no turn changes.
+        start: What the counter begins with.
+        step: What each turn adds to it.
+    """
+    w = Writer()
+    int32 = {"type_": "INT32"}
+    h, out = w.tensor("h", (1, 8)), w.tensor("out", (1, 8))
+    first = w.tensor("first", (), values=np.array(start), **int32)
+    bound = w.tensor("bound", (), values=np.array(turns), **int32)
+    ends = [w.tensor(name, (), **int32) for name in ("last", "bound_after")]
+    loop = schema.WhileOptionsT()
+    loop.condSubgraphIndex, loop.bodySubgraphIndex = 1, 2
+    w.op("WHILE", [first, bound, h], [*ends, out], options=loop)
+    w.sign("serving_default", {"h": h}, {"out": out})
+    w.begin_subgraph([h], [out])
+    i, limit, x = w.tensor("i", (), **int32), w.tensor("limit", (), **int32), w.tensor("x", (1, 8))
+    constant = w.tensor("constant", (), values=np.array(turns), **int32)
+    going_on = w.tensor("going_on", (), "BOOL")
+    if on_data:
+        largest = w.tensor("largest", ())
+        axes = w.tensor("axes", (2,), values=np.array([0, 1]), **int32)
+        w.op("REDUCE_MAX", [x, axes], [largest])
+        w.op("LESS", [largest, w.tensor("loud", (), values=np.array(0.5))], [going_on])
+    else:
+        w.op("LESS", [i, limit if bound_given else constant], [going_on])
+    w.begin_subgraph([i, limit, x], [going_on])
+    i, limit, x = w.tensor("i", (), **int32), w.tensor("limit", (), **int32), w.tensor("x", (1, 8))
+    after, y = w.tensor("after", (), **int32), w.tensor("y", (1, 8))
+    w.op("ADD", [i, w.tensor("step", (), values=np.array(step), **int32)], [after])
+    w.op("FULLY_CONNECTED", [x, w.tensor("w", (8, 8), values=np.eye(8)), -1], [y])
+    return w.write(path, [i, limit, x], [after, limit, y])
+
+
+def write_two(path: Path) -> Path:
+    """Two signatures: `encode` sums `audio` (1, 64) to 16 `features`, `decode` sums `code` (1, 16) to 1 `level`."""
+    w = Writer()
+    w.begin_subgraph(*_write_sum(w, "encode", ("audio", WINDOW_SAMPLES), ("features", FEATURES)))
+    return w.write(path, *_write_sum(w, "decode", ("code", FEATURES), ("level", 1)))
+
+
+def _write_sum(w: Writer, key: str, source: tuple[str, int], made: tuple[str, int]) -> tuple[list[int], list[int]]:
+    x, y = (w.tensor(name, (1, size)) for name, size in (source, made))
+    weight = w.tensor("w", (made[1], source[1]), values=np.ones(made[1] * source[1]))
+    w.op("FULLY_CONNECTED", [x, weight, -1], [y])
+    w.sign(key, {source[0]: x}, {made[0]: y}, subgraph=len(w.model.subgraphs) - 1)
+    return [x], [y]
 
 
 def write_chain(path: Path, n_ops: int) -> Path:

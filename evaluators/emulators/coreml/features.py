@@ -38,6 +38,11 @@ class Feature:
         """What the caller gives or gets, in words."""
         return self.dtype.name
 
+    @property
+    def is_flexible(self) -> bool:
+        """Whether several shapes may be given."""
+        return bool(self.bounds or self.shapes)
+
     def allows(self, shape: tuple[int, ...]) -> bool:
         """Whether an array of this shape may be given."""
         if self.shapes:

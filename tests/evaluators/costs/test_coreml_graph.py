@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,43 @@ def test_damaged_packages_are_named(fault: str, message: str, basic_pitch: Path,
         read_graph(package)
     assert str(package) in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_open_lengths_are_counted_at_the_models_default(tmp_path: Path) -> None:
+    import coremltools as ct
+    import numpy as np
+    from mil_programs import FLOAT32, write_program
+
+    from evaluators.signatures import read_signatures
+
+    weight = np.ones((4, 1, 5), np.float32)
+
+    def body(mb: Any, x: Any) -> Any:
+        return mb.reduce_sum(x=mb.conv(x=x, weight=weight, strides=[2], pad_type="valid"), axes=[1])
+
+    counts = {}
+    for name, size in (("fixed", 101), ("range", ct.RangeDim(50, 400, default=101))):
+        path = tmp_path / f"{name}.mlpackage"
+        write_program(path, body, {"x": ((1, 1, size), FLOAT32)})
+        counts[name] = read_graph(path)
+    fixed, flexible = counts["fixed"], counts["range"]
+    assert fixed.macs == 4 * 49 * 5
+    assert (flexible.macs, flexible.moved_bytes) == (fixed.macs, fixed.moved_bytes)
+    assert flexible.peak_activation_bytes == fixed.peak_activation_bytes
+    assert (flexible.dynamic, flexible.unpriced, fixed.assumed) == (False, (), ())
+    assert flexible.assumed == ("x [1, 1, 101] (allowed: [1, 1, 50…400])",)
+    (signature,) = read_signatures(path)
+    assert signature.inputs[0].note == "default [1, 1, 101]; allowed: [1, 1, 50…400]"
+    assert signature.outputs[0].shape == (1, None)  # as the program declares it; the description says nothing
+
+
+def test_sizes_that_cannot_be_told_give_no_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import coremltools as ct
+    import numpy as np
+    from mil_programs import FLOAT32, write_program
+
+    path = tmp_path / "m.mlpackage"
+    write_program(path, lambda mb, x: mb.relu(x=mb.add(x=x, y=np.float32(1))), {"x": ((1, ct.RangeDim(2, 9)), FLOAT32)})
+    monkeypatch.setattr("evaluators.costs.coreml_shapes.LONGEST_S", -1.0)
+    (reason, *_) = read_graph(path).unpriced
+    assert reason.startswith("open dimensions, whose sizes are not known (")

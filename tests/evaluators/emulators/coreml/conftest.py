@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mil_programs import write_program
 
 
 @pytest.fixture(scope="session")
@@ -23,36 +24,13 @@ def coremltools() -> Iterator[Any]:
 @pytest.fixture
 def run_mil(tmp_path: Path, coremltools: Any) -> Callable[..., list[np.ndarray]]:
     """Writes a program with coremltools' MIL builder, runs it on the emulator, and returns the outputs in order."""
-    ct = coremltools
 
     def run(body: Callable[..., Any], inputs: Mapping[str, np.ndarray], target: str = "iOS17") -> list[np.ndarray]:
         from evaluators.emulators.coreml import CoreMLModel
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from coremltools.converters.mil.mil import Builder as mb
-            from coremltools.converters.mil.mil import types
-
-            specs = [
-                mb.TensorSpec(shape=array.shape, dtype=types.numpy_type_to_builtin_type(array.dtype.type))
-                for array in inputs.values()
-            ]
-
-            arguments = ", ".join(inputs)
-            scope: dict[str, Any] = {"body": body, "mb": mb}
-            exec(f"def program({arguments}):\n    return body(mb, {arguments})", scope)
-            program = mb.program(input_specs=specs, opset_version=getattr(ct.target, target))(scope["program"])
-            names = [variable.name for variable in program.functions["main"].outputs]
-            model = ct.convert(
-                program,
-                convert_to="mlprogram",
-                minimum_deployment_target=getattr(ct.target, target),
-                compute_precision=ct.precision.FLOAT32,
-                pass_pipeline=ct.PassPipeline.EMPTY,
-                skip_model_load=True,
-            )
-            path = tmp_path / "program.mlpackage"
-            model.save(str(path))
+        path = tmp_path / "program.mlpackage"
+        kinds = {name: (array.shape, array.dtype) for name, array in inputs.items()}
+        names = write_program(path, body, kinds, target=target)
         outputs = CoreMLModel(path).predict(inputs)
         return [outputs[name] for name in names]
 

@@ -1,0 +1,39 @@
+"""The signatures (TFLite) or functions (Core ML) of a model file, each with a graph of its own."""
+
+from __future__ import annotations
+
+from evaluators.costs.graph import Graph, find_entry, list_entries, read_graph
+from evaluators.signatures import Signature, read_signatures
+from testpress.model_file import ModelFile
+
+
+def find_signatures(model: ModelFile, signature: str | None) -> tuple[Signature, ...]:
+    """All signatures of a file, or the one that is named.
+
+    Raises:
+        TestpressError: The file is damaged, or has no such signature.
+    """
+    found = read_signatures(model.path)
+    if signature is not None:
+        find_entry([one.name for one in found if one.name is not None], signature, str(model.path))
+    return tuple(one for one in found if signature in (None, one.name))
+
+
+def read_graphs(model: ModelFile, signature: str | None) -> tuple[Graph, ...]:
+    """What each signature, or the one that is named, does in one call; errors as `find_signatures`'s."""
+    names = list_entries(model.path)
+    if signature is not None or len(names) < 2:
+        return (read_graph(model.path, signature),)
+    return tuple(read_graph(model.path, name) for name in names)
+
+
+def open_notices(graph: Graph) -> list[str]:
+    """What a reader of counts should know of open dimensions, one sentence each."""
+    if graph.assumed:
+        return [f"open dimensions are counted at the model's default: {', '.join(graph.assumed)}"]
+    if not graph.dynamic:
+        return []
+    if graph.batch_only:
+        return ["the batch is open and counted as 1: exact for one at a time"]
+    count = sum(op.dynamic for op in graph.ops)
+    return [f"{count} of {len(graph.ops)} ops have open dimensions, counted as 1: real inputs cost more"]

@@ -1,0 +1,185 @@
+"""How often loops run: told from numbers the file states, and never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from device_profiles.profile import read_profile
+from evaluators.costs import loops
+from evaluators.costs.graph import Graph, read_graph
+from evaluators.costs.latency import predict_latency
+from evaluators.costs.loops import Number, Routine, Setting, Step, Turns, fold
+from evaluators.costs.memory import predict_memory
+from evaluators.costs.placement import place
+
+FLAG = Setting(dtype=np.bool_)
+NUMBER = Setting()
+
+
+def step(kind: str, reads: Sequence[str], write: str, setting: Setting = NUMBER) -> Step:
+    return Step(partial(fold, kind, setting=setting), tuple(reads), (write,))
+
+
+def counted(compare: str, first: int | None, bound: int, change: tuple[str, int]) -> int | None:
+    """A loop of one counter."""
+    known: dict[Any, Number] = {"bound": np.asarray(bound), "by": np.asarray(change[1])}
+    condition = Routine(("i",), ("on",), (step(compare, ("i", "bound"), "on", FLAG),), known)
+    body = Routine(("i",), ("next",), (step(change[0], ("i", "by"), "next"),), known)
+    return Turns().count(condition, body, [None if first is None else np.asarray(first)])
+
+
+@pytest.mark.parametrize(
+    ("compare", "first", "bound", "change", "expected"),
+    [
+        ("less", 0, 10, ("add", 1), 10),
+        ("less", 0, 10, ("add", 3), 4),
+        ("less_equal", 0, 10, ("add", 1), 11),
+        ("greater", 10, 0, ("sub", 2), 5),
+        ("not_equal", 0, 6, ("add", 2), 3),
+        ("less", 1, 100, ("mul", 2), 7),
+        ("less", 5, 3, ("add", 1), 0),
+        ("less", None, 10, ("add", 1), None),
+        ("less", 0, 10, ("unheard_of", 1), None),
+        ("less", 0, 10, ("mul", 2), None),  # 0 times 2 is 0: it never ends
+    ],
+)
+def test_turns_in_closed_form(
+    compare: str, first: int | None, bound: int, change: tuple[str, int], expected: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(loops, "MOST_TURNS", 1000)
+    assert counted(compare, first, bound, change) == expected
+
+
+def test_a_bound_on_data_beside_a_known_one_tells_nothing() -> None:
+    steps = (
+        step("less", ("i", "bound"), "early", FLAG),
+        step("less", ("loudness", "bound"), "quiet", FLAG),
+        step("logical_and", ("early", "quiet"), "on", FLAG),
+    )
+    known: dict[Any, Number] = {"bound": np.asarray(10), "by": np.asarray(1)}
+    condition = Routine(("i", "loudness"), ("on",), steps, known)
+    advance = (step("add", ("i", "by"), "next"), Step(None, ("loudness",), ("louder",)))
+    body = Routine(("i", "loudness"), ("next", "louder"), advance, known)
+    assert Turns().count(condition, body, [np.asarray(0), np.asarray(0)]) is None
+
+
+def test_all_loops_of_a_file_share_one_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "MOST_TURNS", 15)
+    turns = Turns()
+    known: dict[Any, Number] = {"bound": np.asarray(10), "by": np.asarray(1)}
+    condition = Routine(("i",), ("on",), (step("less", ("i", "bound"), "on", FLAG),), known)
+    body = Routine(("i",), ("next",), (step("add", ("i", "by"), "next"),), known)
+    assert [turns.count(condition, body, [np.asarray(0)]) for _ in range(2)] == [10, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "operands", "setting", "expected"),
+    [
+        ("strided_slice", [[1, 40, 9], [1], [2], [1]], Setting((1,)), [40]),
+        ("strided_slice", [[1, 40, 9], [-1], [0], [1]], Setting((), shrinks=True), 9),
+        ("slice_by_index", [[7, 8, 9], [1], [1]], Setting((2,), begin_mask=1, end_mask=1), None),
+        ("slice_by_index", [[7, 8], [1], [1]], Setting((2,), begin_mask=1, end_mask=1), [7, 8]),
+        ("gather", [[7, 8, 9], 2], Setting(), 9),
+        ("gather", [[7, 8, 9], 5], Setting(), None),
+        ("pack", [3, 4], Setting((2,)), [3, 4]),
+        ("div", [-7, 2], Setting(), -3),
+        ("floor_div", [-7, 2], Setting(), -4),
+        ("conv_2d", [1], Setting(), None),
+    ],
+)
+def test_what_ops_make_of_numbers(kind: str, operands: list[Any], setting: Setting, expected: Any) -> None:
+    found = fold(kind, [np.asarray(operand) for operand in operands], setting)
+    assert (None if found is None else found.tolist()) == expected
+
+
+def latency_reason(graph: Graph, device: str) -> str | None:
+    profile = read_profile(device)
+    placement = place(graph, "float32", profile)
+    found = predict_latency(graph, placement, profile)
+    assert (found.latency_ms.value is None) == (found.latency_ms.low is None) == bool(found.latency_ms.reason)
+    assert predict_memory(graph, profile, placement).value is not None  # a loop takes no more, however often it runs
+    return found.latency_ms.reason
+
+
+@pytest.mark.tflite
+class TestTFLite:
+    @pytest.mark.parametrize(
+        ("options", "turns"), [({}, 100), ({"bound_given": True}, 100), ({"start": 40, "step": 20}, 3)]
+    )
+    def test_a_body_counts_as_often_as_it_runs(self, options: dict[str, Any], turns: int, tmp_path: Path) -> None:
+        pytest.importorskip("ai_edge_litert")
+        from tiny_tflite import write_loop
+
+        graph = read_graph(write_loop(tmp_path / "m.tflite", 100, **options))
+        assert graph.macs == 64 * turns
+        runs = {op.kind: op.runs for op in graph.ops}
+        assert runs == {"WHILE": 1, "LESS": turns + 1, "ADD": turns, "FULLY_CONNECTED": turns}
+        assert graph.weight_bytes < 1000  # weights are held once
+        assert latency_reason(graph, "pixel-8") is None
+
+    def test_a_loop_on_data_has_no_latency(self, tmp_path: Path) -> None:
+        pytest.importorskip("ai_edge_litert")
+        from tiny_tflite import write_loop
+
+        graph = read_graph(write_loop(tmp_path / "m.tflite", 100, on_data=True))
+        assert graph.unpriced == ("a WHILE loop of unknown length",)
+        assert graph.macs == 64
+        assert latency_reason(graph, "pixel-8") == "a WHILE loop of unknown length"
+
+    def test_a_loop_costs_what_its_turns_cost(self, tmp_path: Path) -> None:
+        pytest.importorskip("ai_edge_litert")
+        from tiny_tflite import write_loop
+
+        profile = read_profile("pixel-8")
+        scores = []
+        for turns in (10, 1000):
+            graph = read_graph(write_loop(tmp_path / "m.tflite", turns))
+            scores.append(predict_latency(graph, place(graph, "float32", profile), profile).latency_ms)
+        short, long = scores
+        assert short.value and long.value and long.low and long.high and short.low and short.high
+        assert long.value > 5 * short.value
+        assert long.high / long.low > short.high / short.low  # no phone's loops were published
+
+
+@pytest.mark.coreml
+@pytest.mark.skipif(not find_spec("coremltools"), reason="needs coremltools")
+class TestCoreML:
+    @staticmethod
+    def loop(path: Path, *, on_data: bool) -> Graph:
+        from mil_programs import FLOAT32, write_program
+
+        weight = np.eye(8, dtype=np.float32)
+
+        def body(mb: Any, x: Any) -> Any:
+            length = mb.gather(x=mb.shape(x=x), indices=np.int32(0), axis=np.int32(0))
+
+            def going_on(i: Any, h: Any) -> Any:
+                if on_data:
+                    return mb.less(x=mb.reduce_max(x=h, axes=[0, 1], keep_dims=False), y=np.float32(0.5))
+                return mb.less(x=i, y=length)
+
+            def turn(i: Any, h: Any) -> Any:
+                return mb.add(x=i, y=np.int32(2)), mb.linear(x=h, weight=weight)
+
+            first = mb.slice_by_size(x=x, begin=[0, 0], size=[1, 8])
+            return mb.while_loop(_cond=going_on, _body=turn, loop_vars=(np.int32(0), first))[1]
+
+        write_program(path, body, {"x": ((30, 8), FLOAT32)})
+        return read_graph(path)
+
+    def test_a_bound_may_be_the_size_of_an_input(self, tmp_path: Path) -> None:
+        graph = self.loop(tmp_path / "m.mlpackage", on_data=False)
+        assert graph.macs == 64 * 15
+        assert latency_reason(graph, "iphone-15-pro") is None
+
+    def test_a_loop_on_data_has_no_latency(self, tmp_path: Path) -> None:
+        graph = self.loop(tmp_path / "m.mlpackage", on_data=True)
+        assert latency_reason(graph, "iphone-15-pro") == "a WHILE loop of unknown length"
