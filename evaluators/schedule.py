@@ -31,6 +31,8 @@ from packager.workers import Job, Limits, LyingEventError, run_jobs
 R = TypeVar("R", bound=Record)
 DRIFT_REFERENCE = "coreml-float32"
 """the variant that drift is located against"""
+_PREDICT = "predict"
+"""the verb whose work is shorter than a worker's start"""
 OnEvent = Callable[[str, TrialEvent | None], None]
 """a row's name and what its worker said; None where its result was stored"""
 
@@ -129,7 +131,7 @@ def predict_all(
         )
         for name, (model, precision, devices) in subjects.items()
     }
-    return _run("predict", requests, Prediction, bench, on_event, 1, together=True)
+    return _run(_PREDICT, requests, Prediction, bench, on_event, 1)
 
 
 def _trial_request(model: Path | None, bench: Bench) -> Record:
@@ -153,10 +155,8 @@ def _run(
     bench: Bench,
     on_event: OnEvent,
     parallel: int,
-    *,
-    together: bool = False,
 ) -> dict[str, Outcome]:
-    """Take what is stored and run the rest; `together`: one worker for all, until one request ends it."""
+    """Take what is stored and run the rest, each in a worker; predictions in one for all, until a request ends it."""
     outcomes: dict[str, Outcome] = {}
     stored: dict[str, Path] = {}
     for name, request in requests.items():
@@ -166,7 +166,7 @@ def _run(
             outcomes[name] = Outcome(result)
             on_event(name, None)
     while waiting := [name for name in requests if name not in outcomes]:
-        shares = [waiting] if together else [[name] for name in waiting]
+        shares = [waiting] if verb == _PREDICT else [[name] for name in waiting]
         jobs = [_job(verb, [requests[name] for name in share], share[0], bench) for share in shares]
 
         def hear(index: int, event: TrialEvent, shares: list[list[str]] = shares) -> None:
@@ -187,11 +187,11 @@ def _run(
 
 
 def _job(verb: str, requests: Sequence[Record], name: str, bench: Bench) -> Job:
-    module = "predictions" if verb == "predict" else "trial"
+    module = "predictions" if verb == _PREDICT else "trial"
     sent = [request.model_dump(mode="json") for request in requests]
     return Job(
         f"evaluators.{module}:{verb}",
-        {"requests": sent} if verb == "predict" else sent[0],
+        {"requests": sent} if verb == _PREDICT else sent[0],
         bench.out / "logs" / f"{verb}-{file_stem(name)}.log",
         bench.limits,
         TrialEvent,
