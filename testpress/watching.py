@@ -82,17 +82,22 @@ def watch(request: Request, on_run: OnRun = lambda _done, _total: None) -> Range
     from evaluators.emulators.coreml.emulator import CoreMLEmulator
 
     emulator = CoreMLEmulator(request.model.path, threads=1)
+    model = emulator.model
+    if not isinstance(model, CoreMLModel):
+        raise EvaluationError(
+            f"{request.model.path}: is a pipeline; right is a single ML Program, whose ops are watched"
+        )
     stimuli = _find_stimuli(request, emulator)
-    notices = _notices(request, stimuli, emulator.model)
+    notices = _notices(request, stimuli, model)
     if request.against is not None:
         reference = CoreMLModel(request.against.path, threads=1)
-        comparison = compare(reference, emulator.model, stimuli.each(on_run))
+        comparison = compare(reference, model, stimuli.each(on_run))
         return PartingFound(inputs_from=stimuli.origin, comparison=comparison, notices=notices)
     return RangesFound(
         file=str(request.model.path),
         inputs_from=stimuli.origin,
         inputs=len(stimuli.inputs),
-        ops=observe_ranges(emulator.model, stimuli.each(on_run)),
+        ops=observe_ranges(model, stimuli.each(on_run)),
         notices=notices,
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import textwrap
@@ -364,3 +365,35 @@ except EvaluationError as fault:
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert run.stdout.strip() == "enable_coreml_predict needs coremltools; install testpress[coreml]"
+
+
+def test_a_pipeline_of_two_models_predicts(enabled: Any) -> None:
+    from coremltools.converters.mil.mil import Builder as mb
+
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2, 3))], opset_version=enabled.target.iOS18)
+    def program(y: Any) -> Any:
+        return mb.add(x=y, y=np.float32(1), name="z")
+
+    second = _convert(enabled, program, compute_precision=enabled.precision.FLOAT32)
+    pipeline = enabled.utils.make_pipeline(_gain(enabled, 3.0), second)
+    np.testing.assert_array_equal(pipeline.predict({"x": X})["z"], 3 * X + 1)
+
+
+def test_coremltools_debugging_tools_run(enabled: Any) -> None:
+    """They have a program return what it computes on the way, and name the op at which float16 overflows."""
+    from coremltools.converters.mil.mil import Builder as mb
+    from coremltools.models.ml_program.experimental.debugging_utils import MLModelInspector, MLModelValidator
+
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2, 3))], opset_version=enabled.target.iOS18)
+    def program(x: Any) -> Any:
+        return mb.mul(x=mb.exp(x=mb.mul(x=x, y=np.float32(5), name="louder"), name="loud"), y=np.float32(0.1), name="y")
+
+    model = _convert(enabled, program, compute_precision=enabled.precision.FLOAT16)
+
+    async def inspect() -> dict[str, Any]:
+        return {name: value async for name, value in MLModelInspector(model).inspect({"x": X}, ["louder_cast_fp16"])}
+
+    found = asyncio.run(inspect())
+    np.testing.assert_array_equal(found["louder_cast_fp16"], 5 * X)
+    failing = asyncio.run(MLModelValidator(model).find_failing_ops_with_infinite_output({"x": X}))
+    assert [operation.outputs[0].name for operation in failing] == ["loud_cast_fp16"]

@@ -26,11 +26,16 @@ def check_agreement(interface: Interface, function: Function, where: str) -> Non
         where: How messages name the file.
 
     Raises:
-        EvaluationError: A name is in one of the two only, or kind, element type, rank or a fixed size differ, or a
-            feature is too large.
+        EvaluationError: An input is in one of the two only, an output in the description only, or kind, element type,
+            rank or a fixed size differ, or a feature is too large. What a program returns beyond its description, as
+            debugging tools have it do, nobody gets.
     """
     types = {named.name: named.type for named in function.inputs}
-    _check_names("input", {**interface.inputs, **interface.states}, types, where)
+    described = {**interface.inputs, **interface.states}
+    for name in types:
+        if name not in described:
+            raise EvaluationError(f"{where}: the program's {name!r} is not in the model's description")
+    _check_names("input", described, types, where)
     for feature in (*interface.inputs.values(), *interface.states.values()):
         is_state = feature.name in interface.states
         _Pair("state" if is_state else "input", feature, types[feature.name], where).check()
@@ -48,9 +53,6 @@ def _defined(function: Function) -> Iterator[Named]:
 
 
 def _check_names(role: str, described: Mapping[str, Feature], declared: Mapping[str, ValueType], where: str) -> None:
-    for name in declared:
-        if name not in described:
-            raise EvaluationError(f"{where}: the program's {name!r} is not in the model's description")
     for name in described:
         if name not in declared:
             raise EvaluationError(f"{where}: the model's description has {role} {name!r}, which the program lacks")

@@ -22,7 +22,8 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from evaluators.emulators.coreml import compiled
-from evaluators.emulators.coreml.model import NO_PREDICTION, CoreMLModel
+from evaluators.emulators.coreml.model import NO_PREDICTION
+from evaluators.emulators.coreml.pipeline import open_coreml
 from evaluators.errors import EvaluationError
 
 LIBRARY = "coremltools.libcoremlpython"
@@ -94,7 +95,7 @@ class ModelProxy:
         start_ns = time.perf_counter_ns()
         with _runtime_errors():
             source = compiled.source_of(self._path)
-            self._model = CoreMLModel(source, compute_units, function_name=function_name or None)
+            self._model = open_coreml(source, compute_units, function_name=function_name or None)
         self._load_ns = time.perf_counter_ns() - start_ns
 
     def predict(self, data: Mapping[str, Any], state: StateProxy | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.emulators import Tensor
-from evaluators.emulators.coreml.model import CoreMLModel
+from evaluators.emulators.coreml.pipeline import open_coreml
 from evaluators.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class CoreMLEmulator:
 
     def __init__(self, path: Path, *, threads: int) -> None:
         """Load a model; errors as `CoreMLModel`'s."""
-        self.model = CoreMLModel(path, threads=threads)
+        self.model = open_coreml(path, threads=threads)
         self.runtime = f"testpress ML Program emulator on torch {importlib.metadata.version('torch')}"
         self.inputs = {
             name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.inputs.items()

@@ -153,11 +153,11 @@ def checked_array(feature: Feature, value: Any, *, where: str) -> np.ndarray:
     """An input as an array of its declared type.
 
     What a multi-array holds is converted, as Core ML does it: floats of every width, int32 (and int64, Python's own).
-    Whole numbers held as floats are taken for integers. 16-bit integers are not taken for floats: Core ML has no such
-    arrays, and audio samples would pass for samples 32768 times too loud.
+    Floats given for integers lose what is behind the point, as in C. 16-bit integers are not taken for floats: Core ML
+    has no such arrays, and audio samples would pass for samples 32768 times too loud.
 
     Raises:
-        EvaluationError: The shape or the kind does not fit, or an integer is too large or not whole.
+        EvaluationError: The shape or the kind does not fit, or a number is too large for an integer, or none.
     """
     place = f"{where}: input {feature.name!r}"
     try:
@@ -176,9 +176,10 @@ def checked_array(feature: Feature, value: Any, *, where: str) -> np.ndarray:
         over="ignore", invalid="ignore"
     ):  # a float16 may overflow to infinity; integers are compared below
         converted = array.astype(stored)
-    if not is_float and not np.array_equal(converted, array):
+    whole = np.trunc(array) if array.dtype.kind == "f" else array
+    if not is_float and not np.array_equal(converted, whole):
         raise EvaluationError(
-            f"{place}: has {array.dtype} values that are no {feature.dtype.name}: {_misfit(array, converted)}"
+            f"{place}: has {array.dtype} values that are no {feature.dtype.name}: {_misfit(whole, converted)}"
         )
     return converted
 

@@ -15,7 +15,7 @@ from evaluators.emulators.coreml.features import (
     default_array,
 )
 from evaluators.emulators.coreml.interface import read_interface
-from evaluators.emulators.coreml.package import open_package
+from evaluators.emulators.coreml.package import ModelPackage, open_package
 from evaluators.emulators.coreml.program import Function, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.emulators.coreml.weights import WeightFiles
@@ -59,26 +59,57 @@ class CoreMLModel:
             EvaluationError: The file is missing or malformed, is not an ML Program, uses what the emulator lacks, or
                 its description and its program disagree.
         """
+        package = open_package(Path(path))
+        message = parse_model(package.specification.read_bytes(), str(package.specification))
+        self._load(package, message, compute_units, function_name, threads)
+
+    @classmethod
+    def of_message(
+        cls,
+        package: ModelPackage,
+        message: Any,
+        compute_units: str,
+        *,
+        function_name: str | None = None,
+        threads: int | None = None,
+    ) -> CoreMLModel:
+        """Load a `Model` message that was parsed already, for example one that another message holds.
+
+        Args:
+            package: Where it and its weights lie.
+            message: The message.
+            compute_units: As the constructor's.
+            function_name: As the constructor's.
+            threads: As the constructor's.
+
+        Raises:
+            EvaluationError: As the constructor's.
+        """
+        model = cls.__new__(cls)
+        model._load(package, message, compute_units, function_name, threads)
+        return model
+
+    def _load(
+        self, package: ModelPackage, message: Any, compute_units: str, function_name: str | None, threads: int | None
+    ) -> None:
         if compute_units not in COMPUTE_UNITS:
             raise EvaluationError(f"compute units {compute_units!r} are unknown; one of {', '.join(COMPUTE_UNITS)}")
         if threads is not None and threads < 1:
             raise EvaluationError(f"threads is {threads}; expected at least 1")
-        self.path = Path(path)
+        self.path = package.path
         self.compute_units = compute_units
         self._threads = threads
-        function = self._read(function_name)
+        function = self._read(package, message, function_name)
         self.input_names = tuple(named.name for named in function.inputs)
         """inputs and states, in the order of `prepare`"""
         features = {**self.inputs, **self.states}
         self._inputs = [(features[named.name], named.type) for named in function.inputs]
-        self._outputs = [self.outputs[name] for name in function.block.outputs]
+        self._outputs = [self.outputs.get(name) for name in function.block.outputs]
         self.plan = _planned(function, str(self.path))
         """the steps a run takes; read by those who run parts of a program"""
 
-    def _read(self, function_name: str | None) -> Function:
+    def _read(self, package: ModelPackage, model: Any, function_name: str | None) -> Function:
         where = str(self.path)
-        package = open_package(self.path)
-        model = parse_model(package.specification.read_bytes(), str(package.specification))
         kind = model.WhichOneof("Type")
         if kind != "mlProgram":
             raise EvaluationError(f"{where}: holds a model of type {kind}; the emulator runs mlProgram")
@@ -180,7 +211,7 @@ class CoreMLModel:
 
     def named(self, values: list[Any]) -> dict[str, Any]:
         """What the plan returns, by output name, as the model's description declares it."""
-        return {f.name: f.given(value) for f, value in zip(self._outputs, values, strict=True)}
+        return {f.name: f.given(value) for f, value in zip(self._outputs, values, strict=True) if f is not None}
 
 
 def _planned(function: Function, where: str) -> Plan:

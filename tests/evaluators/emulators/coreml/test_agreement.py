@@ -101,6 +101,15 @@ DIFFERENCES: list[tuple[Callable[[Any], None], str]] = [
 ]
 
 
+def test_what_a_program_returns_beyond_its_description_nobody_gets(tmp_path: Path) -> None:
+    """coremltools' debugging tools have programs return values of their own."""
+    message = gain().message()
+    function = message.mlProgram.functions["main"]
+    function.block_specializations[function.opset].outputs.append("x")
+    x = np.ones((2, 3), np.float32)
+    assert list(CoreMLModel(write_package(tmp_path, message)).predict({"x": x})) == ["y"]
+
+
 @pytest.mark.parametrize(("change", "message"), DIFFERENCES)
 def test_a_difference_is_named(tmp_path: Path, change: Callable[[Any], None], message: str) -> None:
     model = gain().message()

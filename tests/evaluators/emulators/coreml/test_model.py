@@ -91,12 +91,18 @@ def test_bad_inputs_are_named(tmp_path: Path, inputs: dict[str, Any], message: s
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(0.5, "has float64 values that are no int32: 0.5"), (2**40, "values that are no int32: 1099511627776")],
+    [
+        (2**40, "values that are no int32: 1099511627776"),
+        (-(2.0**31) - 1, "has float64 values that are no int32: -2147483649.0"),
+        (float("nan"), "has float64 values that are no int32: nan"),
+        (float("inf"), "has float64 values that are no int32: inf"),
+    ],
 )
-def test_an_integer_input_takes_whole_numbers_only(tmp_path: Path, value: float, message: str) -> None:
+def test_an_integer_input_takes_what_is_in_its_range(tmp_path: Path, value: float, message: str) -> None:
     shape = {"x": ("int32", (1,))}
     model = load(tmp_path, Program([Op("add", {"x": "x", "y": 1}, "y", "int32", (1,))], {"y": ("int32", (1,))}, shape))
-    assert model.predict({"x": np.array([3.0])})["y"].tolist() == [4]
+    for number, taken in ((3.0, 3), (3.9, 3), (-3.9, -3), (-0.5, 0)):
+        assert model.predict({"x": np.array([number])})["y"].tolist() == [taken + 1]
     assert model.predict({"x": np.array([2**31 - 2])})["y"].tolist() == [2**31 - 1]
     with pytest.raises(EvaluationError, match=message):
         model.predict({"x": np.array([value])})
