@@ -21,8 +21,12 @@ GAPS = ROOT / "tests" / "integration" / "coreml_known_gaps.toml"
 SUITES = {
     "ops": "converters/mil/mil/ops/tests",
     "torch": "converters/mil/frontend/torch/test/test_torch_ops.py",
+    "passes": "converters/mil/mil/passes/tests",
+    "tools": "test/ml_program",
+    "optimize": "test/optimize",
+    "pipeline": "test/pipeline",
 }
-"""name → tests inside coremltools: of each op, and of PyTorch models converted whole"""
+"""name → tests inside coremltools: of each op, of PyTorch models converted whole, of what it does to programs"""
 
 
 @dataclass(frozen=True)
