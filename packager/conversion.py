@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy.typing as npt
 
+from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from packager.bill import WRITERS, Origin, add_bill, read_origin
 from packager.bundle import (
@@ -30,7 +31,7 @@ from packager.compression import Context, model_file, tolerance
 from packager.compression.numerics import Numerics
 from packager.converters import Write, prepare
 from packager.coreml_state import DEPLOYMENT_TARGET, keep_states
-from packager.diagnosis import report_fault
+from packager.diagnosis import explain_refusal, report_fault
 from packager.disk import explain_no_space, hint_at_space
 from packager.errors import PackagingError
 from packager.floors import coreml_floor, tflite_floor
@@ -200,7 +201,10 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
     """The bundle beside its source; where it breaks its promise, the op that is most to blame."""
     assert prepared.numerics is not None
     request, trials = prepared.request, prepared.trials
-    proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
+    try:
+        proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
+    except TestpressError as fault:
+        raise PackagingError(_explain_refusal(fault, prepared)) from fault
     if proof.holds or bundle.precision == "float32":
         return proof
     with temporary_folder() as folder:
@@ -210,6 +214,17 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
             path = folder / bundle.precision / path.name
             prepared.write(bundle.precision, path)
         return proof.model_copy(update={"breaks_at": prepared.numerics.find_break(exact, path, trials.calls)})
+
+
+def _explain_refusal(fault: TestpressError, prepared: _Prepared) -> str:
+    """Why the format's own runtime does not run what was made, in one line, with the user's as far as it is known."""
+    from packager.sources.torch import TorchSource
+
+    if prepared.request.format != "tflite" or not isinstance(prepared.loaded, TorchSource):
+        return str(fault)
+    from packager.rewrites.torch import rewrite_program
+
+    return explain_refusal(fault, rewrite_program(prepared.loaded.program).program)
 
 
 def _output_names(prepared: _Prepared) -> tuple[str, ...]:

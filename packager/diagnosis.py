@@ -21,6 +21,9 @@ _OPS = (
     re.compile(r"Unsupported (?:fx node|op)s?:? \W*(?P<op>[\w.:]+)"),
     re.compile(r"(?P<op>(?:aten|testpress|prims)[.:]+\w+(?:\.\w+)?)"),
 )
+_REFUSED = re.compile(r"Node number \d+ \((?P<op>\w+)\) failed to")
+_MADE_OF = {"stablehlo_scatter": ("scatter", "index_put", "index_add", "index_copy", "put")}
+"""TFLite's ops, and words in the names of what they are made of, where these are other than their own"""
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)\s*\n\s*(?P<code>[^\n]*)')
 _EMPTY = re.compile(r"^[\W_]*$")
 
@@ -49,6 +52,30 @@ def explain(fault: BaseException, program: Any = None) -> str:
         parts.append(f"at {place}")
     reason = describe_fault(fault)
     return f"{reason} ({', '.join(parts)})" if parts else reason
+
+
+def explain_refusal(fault: BaseException, program: Any) -> str:
+    """What LiteRT says of an op that it refuses, with the PyTorch op that this was made of, and the user's line.
+
+    Args:
+        fault: What was raised.
+        program: The `torch.export.ExportedProgram` that was converted.
+
+    Returns:
+        One line: the fault's message; what is not known is left out.
+    """
+    text = " ".join(read_message(fault).split())
+    refused = _REFUSED.search(text)
+    if refused is None:
+        return text
+    kind = refused["op"].lower()
+    words = _MADE_OF.get(kind, (kind, kind.replace("_", "")))
+    for node in program.graph.nodes:
+        name = _base_name(str(node.target)) if node.op == "call_function" else ""
+        if name and any(word in name for word in words):
+            place = _place_in_text(node.meta.get("stack_trace") or "")
+            return f"{text} (op {node.target}{'' if place is None else f', at {place}'})"
+    return text
 
 
 def report_fault(fault: BaseException) -> str:

@@ -26,6 +26,15 @@ class DataDependent(nn.Module):
         return audio - 1
 
 
+class Refused(nn.Module):
+    """Adds up at more places than a matrix may name: converted to a scatter that LiteRT does not run."""
+
+    def forward(self, audio: Tensor) -> Tensor:
+        first = torch.zeros(1, 4).index_add(1, torch.tensor([0, 2]), audio[:, :2])
+        places = (audio.repeat(1, 7) * 1000).abs().long()[0]
+        return torch.zeros(5000).index_put((places,), audio.repeat(1, 7)[0], accumulate=True) + first.sum()
+
+
 class Crashing(nn.Module):
     """Ends the process that exports it by a segmentation fault."""
 
@@ -55,6 +64,10 @@ def no_lowering() -> tuple[nn.Module, tuple[Tensor]]:
 
 def data_dependent() -> tuple[nn.Module, tuple[Tensor]]:
     return _example(DataDependent())
+
+
+def refused() -> tuple[nn.Module, tuple[Tensor]]:
+    return _example(Refused())
 
 
 def crashing() -> tuple[nn.Module, tuple[Tensor]]:

@@ -15,10 +15,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.tflite, pytest.
 HERE = Path(__file__).parent
 
 
-def _package(factory: str, out: Path, *formats: str, limits: Limits | None = None) -> list[Packaged]:
+def _package(
+    factory: str, out: Path, *formats: str, limits: Limits | None = None, numerics: str | None = None
+) -> list[Packaged]:
     spec = ModelSpec(name="m", version="1", license="Apache-2.0", source=f"python:broken_models:{factory}")
     variants = [Variant(format_, "float32") for format_ in formats]  # type: ignore[arg-type]
-    return package(Order(find_source(spec, HERE), None, variants, out, limits=limits or Limits(time_s=300)))
+    limits = limits or Limits(time_s=300)
+    return package(Order(find_source(spec, HERE), None, variants, out, limits=limits, numerics=numerics))
 
 
 def test_an_op_without_lowering_is_named_with_its_line(tmp_path: Path) -> None:
@@ -43,6 +46,16 @@ def test_control_flow_that_depends_on_values_names_its_line(tmp_path: Path) -> N
     assert outcome.reason is not None
     assert outcome.reason.startswith("torch.export cannot follow the model: GuardOnDataDependentSymNode")
     assert outcome.reason.endswith("(at broken_models.py:24 in forward: if audio.sum() > 0:)")
+
+
+def test_what_its_own_runtime_refuses_is_no_bundle(tmp_path: Path) -> None:
+    """The message names the op that was converted, not one before it that was taken apart, and its line."""
+    (outcome,) = _package("refused", tmp_path, "tflite", numerics="evaluators.numerics:Emulation")
+    assert outcome.bundle is None
+    assert outcome.reason is not None
+    assert "(STABLEHLO_SCATTER) failed to prepare. (op aten.index_put.default, at broken_models.py:" in outcome.reason
+    assert outcome.reason.endswith("audio.repeat(1, 7)[0], accumulate=True) + first.sum())")
+    assert "\n" not in outcome.reason
 
 
 def test_a_segmentation_fault_is_a_row(tmp_path: Path) -> None:

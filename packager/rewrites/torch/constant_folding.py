@@ -56,7 +56,7 @@ def fold_constants(program: ExportedProgram, *, thorough: bool = False) -> Expor
     Returns:
         A program with the computed constants, or `program` itself where there is nothing worth computing.
     """
-    values = _known_values(program)
+    values = known_values(program)
     frontier = [node for node in values if any(user not in values for user in node.users)]
     stored: Values = {}
     for node in frontier:
@@ -67,7 +67,12 @@ def fold_constants(program: ExportedProgram, *, thorough: bool = False) -> Expor
     return _with_constants(program, stored, values)
 
 
-def _known_values(program: ExportedProgram) -> Values:
+def known_values(program: ExportedProgram) -> Values:
+    """What depends on no input, by node: tensors, numbers, tuples of them.
+
+    Args:
+        program: As exported, without regions.
+    """
     values: Values = {}
     written = written_nodes(program.graph)
     constants = _constants(program)

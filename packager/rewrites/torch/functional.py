@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from torch.fx import Graph, Node
 
 
-WRITERS = {"index_put_", "index_add_", "index_copy_", "index_fill_", "scatter_", "scatter_add_", "masked_scatter_"}
+WRITERS = set(
+    """
+index_put_ index_add_ index_copy_ index_fill_ index_reduce_ scatter_ scatter_add_ scatter_reduce_ masked_scatter_ put_
+fill_diagonal_
+""".split()
+)
 """ops that write into part of what they are given"""
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
-from packager.rewrites.torch.arguments import KNOWN, known_value
+from packager.rewrites.torch.arguments import KNOWN
 from packager.rewrites.torch.complex_numbers import Complex, is_complex
-from packager.rewrites.torch.constant_folding import COPIES, op_name
+from packager.rewrites.torch.constant_folding import known_values
 
 if TYPE_CHECKING:
     import torch
@@ -76,9 +76,8 @@ def _module(program: ExportedProgram, replacements: Replacements, applied: set[s
         def forward(self, *arguments: Any, **keywords: Any) -> Any:
             flat = _flat_inputs(program, arguments, keywords)
             values = [self._value(spec, flat) for spec in signature.input_specs]
-            stands_for = zip(signature.input_specs, values, strict=True)
-            KNOWN.set({id(value): arrays[spec.target] for spec, value in stands_for if spec.target in arrays})
-            results = _interpreter(program.graph_module, replacements, applied).run(*values)
+            KNOWN.set({})
+            results = _interpreter(program.graph_module, replacements, applied, arrays).run(*values)
             return self._finish(values, results)
 
         def _value(self, spec: Any, flat: list[Any]) -> Any:
@@ -114,16 +113,17 @@ def _module(program: ExportedProgram, replacements: Replacements, applied: set[s
     return module.eval()
 
 
-def _known_arrays(program: ExportedProgram) -> dict[str, Any]:
-    """Values of the constant whole numbers and truth values that nothing writes to, by their target.
+def _known_arrays(program: ExportedProgram) -> dict[Node, Any]:
+    """Values of the whole numbers and truth values that are constants, or computed from constants alone.
 
-    They are read before the trace begins, within which no tensor has values.
+    They are computed before the trace begins, within which no tensor has values.
     """
-    mutated = set(program.graph_signature.buffers_to_mutate.values())
+    import torch
+
     return {
-        target: value.detach().numpy()
-        for target, value in program.constants.items()
-        if hasattr(value, "dtype") and not (value.is_floating_point() or value.is_complex()) and target not in mutated
+        node: value.numpy()
+        for node, value in known_values(program).items()
+        if isinstance(value, torch.Tensor) and not (value.is_floating_point() or value.is_complex())
     }
 
 
@@ -240,7 +240,7 @@ def _dimension(size: Any, program: ExportedProgram, dimensions: dict[Any, Any]) 
     return dimensions[symbol]
 
 
-def _interpreter(module: GraphModule, replacements: Replacements, applied: set[str]) -> Any:
+def _interpreter(module: GraphModule, replacements: Replacements, applied: set[str], arrays: Mapping[Node, Any]) -> Any:
     import torch
 
     kept: list[Any] = []
@@ -249,7 +249,11 @@ def _interpreter(module: GraphModule, replacements: Replacements, applied: set[s
         def run_node(self, n: Node) -> Any:
             self.node = n
             with torch.fx.traceback.set_current_meta(n):
-                return super().run_node(n)
+                result = super().run_node(n)
+            if n in arrays:
+                KNOWN.get()[id(result)] = arrays[n]
+                kept.append(result)  # or another could get its identity
+            return result
 
         def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             concerned = _meets_complex(self.node, args, kwargs)
@@ -265,11 +269,7 @@ def _interpreter(module: GraphModule, replacements: Replacements, applied: set[s
             if target is torch.ops.aten.view.default:
                 # What a replacement gives may lie in memory otherwise than what the op gave.
                 target = torch.ops.aten.reshape.default
-            result = super().call_function(target, args, kwargs)
-            if op_name(self.node) in COPIES and known_value(args[0]) is not None:
-                KNOWN.get()[id(result)] = known_value(args[0])
-                kept.append(result)  # or another could get its identity
-            return result
+            return super().call_function(target, args, kwargs)
 
     interpreter = Interpreter(module, garbage_collect_values=True)
     interpreter.extra_traceback = False  # faults say where they are
