@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.emulators import Emulator
+from evaluators.emulators import Emulator, Tensor
 from evaluators.errors import EvaluationError
+from evaluators.quantization import describe_conversion, from_integers, to_integers
 from packager.bundle import AudioContract
 from packager.errors import PackagingError
 from packager.model import OutputSpec
@@ -32,20 +33,32 @@ class Binding:
         outputs: The recipe's name → the model's own.
         state: The model's own name of a state input → that of the output it is fed from.
         silence: Zeros for each state input: what a clip starts with.
-        notices: What was bound by an alias.
+        notices: What was bound by an alias, and how samples become integers.
+        tensors: The model's outputs, for those that are integers with a scale.
     """
 
     input_name: str
+    input_tensor: Tensor
     input_shape: tuple[int, ...]
     input_axes: tuple[str, ...]
     outputs: Mapping[str, str]
     state: Mapping[str, str]
     silence: Mapping[str, npt.NDArray[Any]]
     notices: tuple[str, ...]
+    tensors: Mapping[str, Tensor]
 
     def shape_inputs(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """A window `(channels, samples)` as the model's own inputs; its states are those of a clip's start."""
-        return {self.input_name: shape_window(window, self.input_shape, self.input_axes), **self.silence}
+        samples = shape_window(window, self.input_shape, self.input_axes)
+        where = f"input {self.input_name!r}"
+        return {self.input_name: to_integers(samples, self.input_tensor, where=where), **self.silence}
+
+    def read(self, values: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """What a call gave, by the recipe's names, integers with a scale as what they mean."""
+        return {
+            name: from_integers(np.asarray(values[native]), self.tensors[native])
+            for name, native in self.outputs.items()
+        }
 
     def call(self, emulator: Emulator, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """Run a clip's first window; outputs by the recipe's names, the batch dimension removed."""
@@ -72,7 +85,7 @@ class Listener:
         binding = self._binding
         values = self._emulator.run({**binding.shape_inputs(window), **self._states})
         self._states = {name: np.asarray(values[output]) for name, output in binding.state.items()}
-        return {name: np.asarray(values[native])[0] for name, native in binding.outputs.items()}
+        return {name: value[0] for name, value in binding.read(values).items()}
 
 
 def bind(
@@ -96,9 +109,10 @@ def bind(
         raise EvaluationError(f"takes {len(heard)} inputs ({', '.join(heard)}); one is expected")
     (input_name, tensor), *_ = heard.items()
     try:
-        shape = fix_audio_shape(_reopen(tensor.shape, audio), audio, where=f"input {input_name!r}")
+        shape = fix_audio_shape(_reopen(tensor, audio), audio, where=f"input {input_name!r}")
     except PackagingError as fault:
         raise EvaluationError(str(fault)) from None
+    to_integers(np.zeros(1, np.float32), tensor, where=f"input {input_name!r}")  # refuses before anything is read
     bound: dict[str, str] = {}
     notices = []
     for name, spec in outputs.items():
@@ -106,8 +120,22 @@ def bind(
         bound[name] = native
         if native != name and native in spec.aliases:
             notices.append(f"output {name} is bound to {native}, its alias in the recipe")
-    silence = {name: np.zeros(emulator.inputs[name].shape, emulator.inputs[name].dtype) for name in state}
-    return Binding(input_name, shape, name_audio_axes(shape, audio), bound, state, silence, tuple(notices))
+    silence = {
+        name: np.full(kept.shape, kept.zero_point, kept.dtype) for name in state for kept in [emulator.inputs[name]]
+    }
+    conversion = describe_conversion(input_name, tensor)
+    notices += [] if conversion is None else [conversion]
+    return Binding(
+        input_name,
+        tensor,
+        shape,
+        name_audio_axes(shape, audio),
+        bound,
+        state,
+        silence,
+        tuple(notices),
+        {native: emulator.outputs[native] for native in bound.values()},
+    )
 
 
 def _match_state(state: Mapping[str, str], emulator: Emulator) -> dict[str, str]:
@@ -124,10 +152,14 @@ def _match_state(state: Mapping[str, str], emulator: Emulator) -> dict[str, str]
     return {str(input_): str(output) for input_, output in found.values()}
 
 
-def _reopen(shape: tuple[int, ...], audio: AudioContract) -> tuple[int | None, ...]:
-    """A file with an open time dimension reports 1 there: take it as open when nothing else holds the window."""
+def _reopen(tensor: Tensor, audio: AudioContract) -> tuple[int | None, ...]:
+    """An open time dimension, which reports 1 or a default, gets the window where nothing else holds it."""
+    shape = tensor.shape
     if audio.window_samples in shape:
         return shape
+    if tensor.open_axes:
+        time = next((axis for axis in tensor.open_axes if axis > 0), tensor.open_axes[0])
+        return tuple(audio.window_samples if axis == time else size for axis, size in enumerate(shape))
     return tuple(None if size == 1 and axis == 1 else size for axis, size in enumerate(shape))
 
 

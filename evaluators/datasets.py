@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from device_profiles.files import find_kind, is_file, open_file, read_bytes
+from device_profiles.pointers import describe_pointer
 from device_profiles.record import parse_json, suggest
+from evaluators.emulators import read_head
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import ClipInfo, DatasetInfo
 from evaluators.task import Task
@@ -242,7 +244,8 @@ def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str]
         if samples.shape[1] == 0:
             return [f"{where}{path}: empty: it holds no sample, though its header tells of {n_samples}"], None, _Facts()
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:  # TypeError: no header, as of .raw
-        reason = f"cannot be read as audio: {error}; WAV, FLAC, OGG and MP3 are understood"
+        pointer = describe_pointer(read_head(path))
+        reason = pointer or f"cannot be read as audio: {error}; WAV, FLAC, OGG and MP3 are understood"
         return [f"{where}{path}: {reason}"], None, _Facts()
     fault = _content_fault(samples)
     if fault:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from device_profiles.record import Record
-from evaluators.emulators import format_of
+from evaluators.emulators import distinct_names, format_of
 from evaluators.emulators.coreml.features import Feature
 from evaluators.emulators.coreml.interface import read_interface
 from evaluators.emulators.coreml.package import open_package
@@ -80,19 +80,27 @@ def _tflite_signatures(model: Any, types: dict[int, str]) -> Iterator[Signature]
         yield Signature(name=_text(signature.SignatureKey()), inputs=inputs, outputs=outputs)
     if model.SignatureDefsLength() == 0:
         graph = model.Subgraphs(0)
-        yield Signature(
-            name=None,
-            inputs=tuple(_port(graph.Tensors(graph.Inputs(k)), None, types) for k in range(graph.InputsLength())),
-            outputs=tuple(_port(graph.Tensors(graph.Outputs(k)), None, types) for k in range(graph.OutputsLength())),
+        inputs, outputs = (
+            _unsigned_ports([graph.Tensors(index) for index in indices], role, types)
+            for role, indices in (
+                ("input", [graph.Inputs(k) for k in range(graph.InputsLength())]),
+                ("output", [graph.Outputs(k) for k in range(graph.OutputsLength())]),
+            )
         )
+        yield Signature(name=None, inputs=inputs, outputs=outputs)
 
 
-def _port(tensor: Any, name: str | None, types: dict[int, str]) -> Port:
+def _unsigned_ports(tensors: list[Any], role: str, types: dict[int, str]) -> tuple[Port, ...]:
+    names = distinct_names([_text(tensor.Name()) for tensor in tensors], role)
+    return tuple(_port(tensor, name, types) for tensor, name in zip(tensors, names, strict=True))
+
+
+def _port(tensor: Any, name: str, types: dict[int, str]) -> Port:
     shape = [tensor.Shape(k) for k in range(tensor.ShapeLength())]
     if tensor.ShapeSignatureLength() == len(shape):
         shape = [tensor.ShapeSignature(k) for k in range(len(shape))]
     return Port(
-        name=_text(tensor.Name()) if name is None else name,
+        name=name,
         shape=tuple(None if size < 0 else size for size in shape),
         dtype=types[tensor.Type()],
         note=_quantisation(tensor.Quantization()),

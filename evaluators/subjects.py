@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from evaluators.emulators import SUFFIXES, format_of
+from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, format_of, read_head
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Failure
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
@@ -117,7 +117,8 @@ def _check_kind(model: Path, format_: Format) -> None:
     Raises:
         PackagingError: It is something else.
     """
-    if SUFFIXES.get(model.suffix) != format_:
+    is_renamed = format_ == "tflite" and read_head(model)[4:8] == TFLITE_IDENTIFIER
+    if SUFFIXES.get(model.suffix) != format_ and not is_renamed:
         raise PackagingError(f"{model}: is no {format_} model by its name")
     if (model.suffix == ".mlpackage") != model.is_dir():
         found, right = ("a folder", "a file") if model.is_dir() else ("no folder", "a folder")

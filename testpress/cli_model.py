@@ -100,6 +100,13 @@ def latency(
 @click.option("--audio", required=True, type=click.Path(path_type=Path), metavar="FILE", help="WAV, FLAC, OGG or MP3.")
 @_RECIPE
 @_RATE
+@click.option(
+    "--window",
+    type=click.IntRange(1),
+    metavar="SAMPLES",
+    help="Window of a bare model file that leaves it open, or that looks like no audio.",
+)
+@_SIGNATURE
 @click.option("--notes", is_flag=True, help="Find note events in the outputs note and onset.")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Outputs as .npz.")
 @JSON

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evaluators.costs.graph import Graph, find_entry, list_entries, read_graph
+from evaluators.costs.graph import Graph, list_entries, read_graph
+from evaluators.entries import find_entry
 from evaluators.signatures import Signature, read_signatures
 from testpress.model_file import ModelFile
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.costs.graph import Graph, Op
 from evaluators.costs.precision import name_precision
-from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor
+from evaluators.metadata import ModelMetadata, read_metadata
 from evaluators.signatures import Port, Signature
 from packager.bundle import AudioContract, Floor, Format, Manifest, Proof
 from packager.op_versions import RUNTIME_CUSTOM_OPS
@@ -23,8 +21,10 @@ from packager.storage import digest_files
 from packager.verification import check_files
 from reports.notation import format_count, format_number
 from testpress.entries import find_signatures, open_notices, read_graphs
+from testpress.metadata_text import metadata_rows
 from testpress.model_file import ModelFile
 from testpress.table import align
+from testpress.trial_call import try_signature
 
 
 class OpKind(Record):
@@ -90,6 +90,10 @@ class Inspection(Record):
     """why it cannot be played here"""
     not_known: str | None = None
     """why it is not known whether it can be played here"""
+    played_with: str | None = None
+    """what the inputs were given, where zeros of the file's own sizes were refused"""
+    metadata: ModelMetadata
+    """what the file says of itself"""
     manifest: Manifest | None
     """of a bundle"""
     hash_faults: tuple[str, ...]
@@ -144,6 +148,7 @@ def read_facts(model: ModelFile, *, signature: str | None = None) -> Inspection:
         runtime=None,
         not_playable=None,
         not_known="one call on zeros did not come to its end",
+        metadata=read_metadata(model.path),
         manifest=manifest,
         hash_faults=faults,
     )
@@ -152,14 +157,19 @@ def read_facts(model: ModelFile, *, signature: str | None = None) -> Inspection:
 def try_to_play(facts: Inspection, model: ModelFile) -> Inspection:
     """The facts with the runtime that plays the model here, or why none does.
 
-    One call is made, on zeros: TFLite finds out that a kernel is missing only then.
+    One call a signature is made, on zeros: TFLite finds out that a kernel is missing only then.
     """
-    try:
-        emulator = open_model(model.path)
-        emulator.run({name: np.zeros(tensor.shape, tensor.dtype) for name, tensor in emulator.inputs.items()})
-    except EvaluationError as fault:
-        return facts.model_copy(update={"not_playable": " ".join(str(fault).split()), "not_known": None})
-    return facts.model_copy(update={"runtime": emulator.runtime, "not_known": None})
+    several = len(facts.signatures) > 1
+    found = [try_signature(model, signature.name if several else None) for signature in facts.signatures]
+    trial = next((one for one in found if one.runtime is None), found[0])
+    return facts.model_copy(
+        update={
+            "runtime": trial.runtime,
+            "not_playable": trial.not_playable,
+            "not_known": trial.not_known,
+            "played_with": trial.played_with,
+        }
+    )
 
 
 def _cost(graph: Graph) -> EntryCost:
@@ -209,6 +219,8 @@ def as_text(found: Inspection) -> str:
     parts = [f"{found.file}: {found.format}, {format_number(found.size_bytes, 'bytes')}"]
     if found.manifest is not None:
         parts.append(align(_manifest_rows(found.manifest, found.hash_faults), indent="  "))
+    said = metadata_rows(found.metadata)
+    parts += [align(said, indent="  ")] if said else []
     parts += [_signature_text(signature) for signature in found.signatures]
     parts.append(align(_model_rows(found), indent="  "))
     if found.only is not None:
@@ -320,7 +332,8 @@ def _cost_rows(cost: EntryCost) -> list[tuple[str, str]]:
 def _playing_text(found: Inspection) -> str:
     if found.not_known is not None:
         return f"not known: {found.not_known}"
-    return f"yes, on {found.runtime}" if found.runtime else f"NO: {found.not_playable}"
+    how = "" if found.played_with is None else f", with {found.played_with}"
+    return f"yes, on {found.runtime}{how}" if found.runtime else f"NO: {found.not_playable}"
 
 
 def _ops_text(kinds: Sequence[OpKind]) -> str:

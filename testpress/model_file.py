@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from device_profiles.files import find_kind, is_file, is_folder
-from evaluators.emulators import SUFFIXES
+from device_profiles.pointers import describe_pointer
+from device_profiles.text import shorten
+from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, read_head
 from evaluators.errors import EvaluationError
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
 from packager.model import resolve_path
 from packager.storage import list_files
 
 _RIGHT = "right is a bundle folder, a .tflite file, an .mlpackage folder or an .mlmodel file"
+
+_MOST_NAMES = 8
 
 _OTHERS = {
     ".mlmodelc": "a compiled Core ML model; name the .mlpackage or .mlmodel it was compiled from",
@@ -50,7 +55,12 @@ def locate_model(name: str) -> ModelFile:
         raise EvaluationError(f"{path}: no such file or folder; {_RIGHT}")
     if kind == "folder" and is_file(path / MANIFEST_NAME) and path.suffix not in SUFFIXES:
         return _in_bundle(path)
-    format_ = SUFFIXES.get(path.suffix)
+    head = read_head(path)
+    pointer = describe_pointer(head)
+    if pointer is not None:
+        raise EvaluationError(f"{path}: {pointer}")
+    # What a file holds says more than what it is called: .lite, .bin and .task are names of TFLite models too.
+    format_ = "tflite" if head[4:8] == TFLITE_IDENTIFIER else SUFFIXES.get(path.suffix)
     if format_ is None:
         raise EvaluationError(f"{path}: {_what_it_is(path)}")
     right = "folder" if path.suffix == ".mlpackage" else "file"
@@ -76,7 +86,31 @@ def _what_it_is(path: Path) -> str:
         places = (*path.glob(f"*/{MANIFEST_NAME}"), *path.glob(f"bundles/*/{MANIFEST_NAME}"))
         bundles = sorted(found.parent for found in places)
         if bundles:
-            return f"holds bundles, name one of them: {', '.join(map(str, bundles[:8]))}"
+            return f"holds bundles, name one of them: {', '.join(map(str, bundles[:_MOST_NAMES]))}"
         if is_file(path / "saved_model.pb"):
             return "a TensorFlow SavedModel; package it first, with a recipe"
+    inside = _models_inside(path)
+    if inside:
+        return f"an archive of models, unpack it and name one of them: {', '.join(inside)}"
     return _OTHERS.get(path.suffix, f"not a model that phones run; {_RIGHT}")
+
+
+def _models_inside(path: Path) -> list[str]:
+    """TFLite models in a zip archive, as MediaPipe packs them into a .task; their names only."""
+    if read_head(path)[:4] != b"PK\x03\x04":
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [entry.filename for entry in archive.infolist() if _names_model(archive, entry)]
+    except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
+        return []
+    return [shorten(name) for name in names[:_MOST_NAMES]]
+
+
+def _names_model(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    if PurePosixPath(entry.filename).suffix in SUFFIXES:
+        return True
+    if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:  # encrypted, or to be unpacked to be known
+        return False
+    with archive.open(entry) as file:
+        return file.read(8)[4:] == TFLITE_IDENTIFIER

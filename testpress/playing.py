@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.binding import Binding, bind
-from evaluators.datasets import read_audio
+from evaluators.datasets import Recording, read_audio
 from evaluators.emulators import Emulator, Tensor, open_model
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Note, Score
@@ -50,13 +50,13 @@ def play(order: PlayOrder, on_window: OnWindow = lambda _done, _total: None) -> 
         TestpressError: The model cannot be played, the audio cannot be used, or the contract is not known.
     """
     started = time.perf_counter_ns()
-    emulator = open_model(order.model.path)
+    emulator = open_model(order.model.path, signature=order.signature)
     load_ns = time.perf_counter_ns() - started
     terms = find_terms(order, emulator)
     binding = _bind(emulator, terms, order.model)
     if order.notes:
         _check_note_outputs(terms.outputs)
-    recording = read_audio(order.audio, terms.audio)
+    recording = _read(order, terms)
     windows = cut(recording.samples, terms.audio)
     collected, calls_ns = _run(emulator, binding, windows, on_window)
     framed = {name for name, values in collected.items() if _has_frames(name, values, terms)}
@@ -65,7 +65,8 @@ def play(order: PlayOrder, on_window: OnWindow = lambda _done, _total: None) -> 
         name: stitch(values, terms.audio, n_samples) if name in framed else _by_window(values, terms)
         for name, values in collected.items()
     }
-    notices = [*recording.notices, *binding.notices, *(check_files(order.model.bundle) if order.model.bundle else ())]
+    changed = check_files(order.model.bundle) if order.model.bundle else ()
+    notices = [*terms.notices, *recording.notices, *binding.notices, *changed]
     if framed and terms.guessed:
         names = ", ".join(name for name in collected if name in framed)
         notices.append(f"first dimension of {names} taken for time; a recipe's axes would say for sure")
@@ -102,6 +103,16 @@ def save_outputs(played: Played, path: Path) -> None:
     write_bytes_atomically(path, buffer.getvalue())
 
 
+def _read(order: PlayOrder, terms: Terms) -> Recording:
+    try:
+        return read_audio(order.audio, terms.audio)
+    except EvaluationError as fault:
+        if not terms.guessed or terms.audio.channels == 1:
+            raise
+        hint = "; if the model takes features and no audio, nothing can be played to it"
+        raise EvaluationError(f"{fault}{hint}") from None
+
+
 def _bind(emulator: Emulator, terms: Terms, model: ModelFile) -> Binding:
     try:
         return bind(emulator, terms.audio, terms.outputs, terms.state)
@@ -122,8 +133,8 @@ def _run(
         values = emulator.run(inputs)
         calls_ns.append(time.perf_counter_ns() - start)
         states = {name: np.asarray(values[output]) for name, output in binding.state.items()}
-        for name, native in binding.outputs.items():
-            collected[name].append(_without_batch(values[native], emulator.outputs[native]))
+        for name, value in binding.read(values).items():
+            collected[name].append(_without_batch(value, emulator.outputs[binding.outputs[name]]))
         on_window(index + 1, len(windows))
     for name, arrays in collected.items():
         shapes = sorted({array.shape for array in arrays})

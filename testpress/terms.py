@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from device_profiles.record import parse_record, read_toml
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
+from evaluators.metadata import ModelMetadata, read_metadata
 from packager.bundle import AudioContract
 from packager.model import OutputSpec
 from testpress.errors import RecipeError
@@ -18,6 +21,17 @@ from testpress.recipe import RecipeFile
 
 MOST_CHANNELS = 8
 """an input with more of them than 7.1 audio has holds features, not audio"""
+
+
+_LEAST_SAMPLES = 32
+"""a shorter window, or one with as many channels as that, holds numbers that are no samples"""
+_LEAST_S = 0.004
+"""the shortest frames that audio is coded in are 2.5 ms of Opus and 4 ms; models hear 8 ms and more"""
+_FEATURES = frozenset({
+    "mel", "mels", "melspec", "melspectrogram", "logmel", "logmels", "mfcc", "mfccs", "fbank", "fbanks", "spectrogram",
+    "spectrograms", "spectrum", "features", "feature", "embedding", "embeddings", "fingerprint",
+})  # fmt: skip
+"""words in the names of inputs that hold what was computed from audio"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,8 @@ class PlayOrder:
         audio: The recording's path.
         recipe: For a bare file: names the audio contract and the outputs.
         sample_rate_hz: For a bare file without a recipe: the rate the model expects.
+        window_samples: For a bare file without a recipe: the window, where its input leaves it open, or to insist.
+        signature: Of a bare file with several.
         notes: Whether to look for note events.
     """
 
@@ -36,6 +52,8 @@ class PlayOrder:
     audio: Path
     recipe: RecipeFile | None = None
     sample_rate_hz: int | None = None
+    window_samples: int | None = None
+    signature: str | None = None
     notes: bool = False
 
 
@@ -49,10 +67,19 @@ class Terms:
     guessed: bool
     state: Mapping[str, str] = field(default_factory=dict)
     """state input → the output it is fed from in the next call"""
+    notices: tuple[str, ...] = ()
+
+
+class BareOptions(TypedDict, total=False):
+    """What a caller may say of a bare file; all as in `PlayOrder`."""
+
+    sample_rate: int | None
+    window: int | None
+    signature: str | None
 
 
 def make_order(
-    file: str, *, audio: Path, recipe: Path | None = None, sample_rate: int | None = None, notes: bool = False
+    file: str, *, audio: Path, recipe: Path | None = None, notes: bool = False, **bare: Unpack[BareOptions]
 ) -> PlayOrder:
     """What to play, of names.
 
@@ -60,14 +87,15 @@ def make_order(
         file: A bundle or model file, as `locate_model` takes it.
         audio: The recording.
         recipe: A recipe's path.
-        sample_rate: In Hz.
         notes: Whether to look for note events.
+        **bare: `sample_rate` in Hz, `window` in samples, and `signature`.
 
     Raises:
         TestpressError: There is no such model or recipe.
     """
     written = None if recipe is None else read_toml(recipe, RecipeFile, error=RecipeError)
-    return PlayOrder(locate_model(file), audio, written, sample_rate, notes)
+    rate, window, signature = bare.get("sample_rate"), bare.get("window"), bare.get("signature")
+    return PlayOrder(locate_model(file), audio, written, rate, window, signature, notes)
 
 
 def find_terms(order: PlayOrder, emulator: Emulator) -> Terms:
@@ -78,10 +106,10 @@ def find_terms(order: PlayOrder, emulator: Emulator) -> Terms:
     """
     bundle = order.model.bundle
     if bundle is not None:
-        if order.recipe is not None or order.sample_rate_hz is not None:
-            raise EvaluationError(
-                f"{bundle.path}: a bundle holds its own audio contract; leave out --recipe and --sample-rate"
-            )
+        given = (order.recipe, order.sample_rate_hz, order.window_samples)
+        if any(one is not None for one in given):
+            options = "--recipe and --sample-rate" + ("" if order.window_samples is None else " and --window")
+            raise EvaluationError(f"{bundle.path}: a bundle holds its own audio contract; leave out {options}")
         specs = {
             tensor.name: OutputSpec(axes=tensor.axes[1:], aliases=(tensor.native_name,))
             for tensor in bundle.manifest.outputs
@@ -95,15 +123,43 @@ def find_terms(order: PlayOrder, emulator: Emulator) -> Terms:
             raise EvaluationError(
                 f"--sample-rate {order.sample_rate_hz} contradicts the recipe's {rate_hz}; leave it out"
             )
+        if order.window_samples not in (None, contract.window_samples):
+            raise EvaluationError(
+                f"--window {order.window_samples} contradicts the recipe's {contract.window_samples}; leave it out"
+            )
         model = order.recipe.model
-        return Terms(contract, model.outputs, "the recipe", guessed=False, state=model.state)
-    if order.sample_rate_hz is None:
+        notices = _other_rate(read_metadata(order.model.path), rate_hz, "the recipe's")
+        return Terms(contract, model.outputs, "the recipe", guessed=False, state=model.state, notices=notices)
+    said = read_metadata(order.model.path)
+    rate_hz, notices = _choose_rate(order, said)
+    audio = _contract_of(emulator, rate_hz, order, said)
+    outputs = {name: OutputSpec(axes=()) for name in emulator.outputs}
+    return Terms(audio, outputs, "the input's shape", guessed=True, notices=notices)
+
+
+def _choose_rate(order: PlayOrder, said: ModelMetadata) -> tuple[int, tuple[str, ...]]:
+    """The rate a bare file hears at: as the caller says, or as the file says of itself."""
+    asked, found = order.sample_rate_hz, said.sample_rate_hz
+    if asked is None and found is None:
         raise EvaluationError(
             f"{order.model.path}: a bare model file does not say at what rate it hears; "
             "give --sample-rate HZ, or --recipe RECIPE"
         )
-    audio = _contract_of(emulator, order.sample_rate_hz, str(order.model.path))
-    return Terms(audio, {name: OutputSpec(axes=()) for name in emulator.outputs}, "the input's shape", guessed=True)
+    if asked is None:
+        source = "metadata" if said.rate_from == "properties" else "description"
+        return int(found or 0), (f"{found} Hz, as the model's {source} says",)
+    if said.rate_from == "properties" and found != asked:
+        raise EvaluationError(
+            f"{order.model.path}: its metadata says that it hears {found} Hz; --sample-rate {asked} contradicts that, "
+            "leave it out (a recipe may say otherwise)"
+        )
+    return asked, _other_rate(said, asked, "the one given,")
+
+
+def _other_rate(said: ModelMetadata, rate_hz: int, whose: str) -> tuple[str, ...]:
+    if said.sample_rate_hz in (None, rate_hz):
+        return ()
+    return (f"the model describes itself as hearing {said.sample_rate_hz} Hz; {whose} {rate_hz} Hz is taken",)
 
 
 def _need_audio(audio: AudioContract | None, where: str) -> AudioContract:
@@ -114,29 +170,57 @@ def _need_audio(audio: AudioContract | None, where: str) -> AudioContract:
     return audio
 
 
-def _contract_of(emulator: Emulator, sample_rate_hz: int, where: str) -> AudioContract:
+def _contract_of(emulator: Emulator, rate_hz: int, order: PlayOrder, said: ModelMetadata) -> AudioContract:
     """The contract as far as an input's shape tells it: windows without overlap."""
+    where = str(order.model.path)
     if len(emulator.inputs) != 1:
         found = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in emulator.inputs.items())
         raise EvaluationError(
             f"{where}: takes {len(emulator.inputs)} inputs ({found}); one that holds audio is expected"
         )
     (name, tensor), *_ = emulator.inputs.items()
+    place = f"{where}: input {name!r} has shape {list(tensor.shape)}"
     sizes = sorted((size for size in tensor.shape if size > 1), reverse=True)
+    window = order.window_samples
+    if window is not None:
+        if tensor.open_axes and window not in sizes:
+            sizes = [window, *(size for axis, size in enumerate(tensor.shape) if axis not in tensor.open_axes)]
+        if window not in sizes:
+            raise EvaluationError(f"{place}; --window {window} is none of its sizes")
+        sizes.remove(window)
+        sizes.insert(0, window)
     if not sizes:
-        raise EvaluationError(
-            f"{where}: input {name!r} has shape {list(tensor.shape)}: its window is open; give --recipe RECIPE"
-        )
+        raise EvaluationError(f"{place}: its window is open; give --recipe RECIPE or --window SAMPLES")
     channels = math.prod(sizes[1:])
     if channels > MOST_CHANNELS:
         raise EvaluationError(
-            f"{where}: input {name!r} has shape {list(tensor.shape)}, which is no window of audio "
+            f"{place}, which is no window of audio "
             f"(at most {MOST_CHANNELS} channels); models that take features cannot be played on audio"
         )
     told = {
-        "sample_rate_hz": sample_rate_hz,
+        "sample_rate_hz": rate_hz,
         "channels": channels,
         "window_samples": sizes[0],
         "hop_samples": sizes[0],
     }
-    return parse_record(told, AudioContract, where=where, error=EvaluationError)
+    audio = parse_record(told, AudioContract, where=where, error=EvaluationError)
+    if window is None and said.rate_from != "properties":
+        _check_window(name, audio, place)
+    return audio
+
+
+def _check_window(name: str, audio: AudioContract, place: str) -> None:
+    """Refuse what is audio neither by its name nor by its size; --window insists."""
+    window, channels, rate_hz = audio.window_samples, audio.channels, audio.sample_rate_hz
+    words = set(re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()))
+    insist = f"a recipe, or --window {window}, insists"
+    if words & _FEATURES:
+        raise EvaluationError(
+            f"{place} and a name of features; models that take features cannot be played on audio; {insist}"
+        )
+    if window < _LEAST_SAMPLES * channels or window < _LEAST_S * rate_hz:
+        length = f"{window} samples ({1000 * window / rate_hz:.3g} ms)" + ("" if channels == 1 else f" of {channels}")
+        raise EvaluationError(
+            f"{place}: {length} are no window of audio but features or other numbers, which cannot be played on audio; "
+            f"{insist}"
+        )

@@ -14,7 +14,7 @@ from evaluators.costs.coreml_loops import compute_known, count_turns, read_const
 from evaluators.costs.coreml_macs import Operands, count_macs
 from evaluators.costs.coreml_shapes import observe_shapes
 from evaluators.costs.coreml_weights import Operand, describe_constant
-from evaluators.costs.graph import Graph, Op, Step, find_entry, peak_bytes, weigh
+from evaluators.costs.graph import Graph, Op, Step, peak_bytes, weigh
 from evaluators.costs.loops import UNKNOWN_LENGTH, Number, Turns
 from evaluators.emulators.coreml.dtypes import dtype_named
 from evaluators.emulators.coreml.features import Interface
@@ -23,6 +23,7 @@ from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.program import Block, Function, Named, Operation, Value, ValueType, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.emulators.coreml.weights import WeightFiles
+from evaluators.entries import find_entry
 from evaluators.errors import EvaluationError
 
 _VIEWS = {"reshape", "reshape_like", "squeeze", "expand_dims", "identity"}
@@ -58,7 +59,7 @@ def read_coreml_graph(path: Path, entry: str | None = None) -> Graph:
         EvaluationError: The package is damaged, holds no ML Program, or lacks the function.
     """
     package = open_package(path)
-    model = parse_model(package.specification.read_bytes(), str(path))
+    model = parse_model(package.specification.read_bytes(), str(package.specification))
     which = model.WhichOneof("Type")
     if which != "mlProgram":
         raise EvaluationError(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from device_profiles.record import suggest
+from evaluators.emulators import format_of
 from evaluators.errors import EvaluationError
 from packager.bundle import Format
 
@@ -150,16 +150,13 @@ def read_graph(path: Path, entry: str | None = None) -> Graph:
     """
     if not path.exists():
         raise EvaluationError(f"{path}: no such file")
-    if path.suffix == ".tflite":
+    if format_of(path) == "tflite":
         from evaluators.costs.tflite_graph import read_tflite_graph
 
         return read_tflite_graph(path, entry)
-    if path.suffix in (".mlpackage", ".mlmodel"):
-        from evaluators.costs.coreml_graph import read_coreml_graph
+    from evaluators.costs.coreml_graph import read_coreml_graph
 
-        return read_coreml_graph(path, entry)
-    known = ".tflite, .mlpackage or .mlmodel"
-    raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is {known}")
+    return read_coreml_graph(path, entry)
 
 
 def list_entries(path: Path) -> list[str]:
@@ -168,7 +165,7 @@ def list_entries(path: Path) -> list[str]:
     Raises:
         EvaluationError: The file is damaged.
     """
-    if path.suffix == ".tflite":
+    if format_of(path) == "tflite":
         from evaluators.costs.tflite_graph import list_signatures
 
         return list_signatures(path)
@@ -176,34 +173,8 @@ def list_entries(path: Path) -> list[str]:
     from evaluators.emulators.coreml.package import open_package
     from evaluators.emulators.coreml.protobuf import parse_model
 
-    return list_functions(parse_model(open_package(path).specification.read_bytes(), str(path)))
-
-
-DEFAULT_ENTRIES = ("serving_default", "main")
-
-
-def find_entry(names: Sequence[str], wanted: str | None, where: str) -> str | None:
-    """Which signature or function of a file is meant; none where it names none.
-
-    Args:
-        names: Those of the file.
-        wanted: What the caller asked for, if anything.
-        where: How messages name the file.
-
-    Raises:
-        EvaluationError: It has no such signature, or several and none is the default.
-    """
-    listed = ", ".join(names)
-    if wanted is not None and wanted not in names:
-        raise EvaluationError(
-            f"{where}: has no signature {wanted!r}{suggest(wanted, names)}; it has: {listed or 'none'}"
-        )
-    if wanted is not None or not names:
-        return wanted
-    default = next((name for name in DEFAULT_ENTRIES if name in names), names[0])
-    if default not in DEFAULT_ENTRIES and len(names) > 1:
-        raise EvaluationError(f"{where}: has {len(names)} signatures and none is serving_default: {listed}")
-    return default
+    specification = open_package(path).specification
+    return list_functions(parse_model(specification.read_bytes(), str(specification)))
 
 
 def weigh(ops: Sequence[Op]) -> tuple[int, int]:

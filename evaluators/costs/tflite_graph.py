@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.costs.graph import Graph, Op, Step, find_entry, peak_bytes, weigh
+from device_profiles.pointers import describe_pointer
+from evaluators.costs.graph import Graph, Op, Step, peak_bytes, weigh
 from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine, Setting, Turns, fold
 from evaluators.costs.loops import Step as LoopStep
 from evaluators.costs.tflite_file import DAMAGE, DTYPES, Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
+from evaluators.entries import find_entry
 from evaluators.errors import EvaluationError
 from packager.op_versions import describe_need
 
@@ -63,7 +65,8 @@ def _opened(path: Path) -> Iterator[TFLiteFile]:
     except OSError as fault:
         raise EvaluationError(f"{path}: cannot be read: {fault}") from None
     if data[4:8] != b"TFL3":
-        raise EvaluationError(f"{path}: not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'")
+        found = f"not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'"
+        raise EvaluationError(f"{path}: {describe_pointer(data) or found}")
     try:
         yield TFLiteFile(data)
     except DAMAGE as fault:

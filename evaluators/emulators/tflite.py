@@ -1,4 +1,6 @@
-"""TFLite bundles on this machine: the runtime an app ships, with its XNNPACK kernels, through named signatures.
+"""TFLite models on this machine: the runtime an app ships, with its XNNPACK kernels, through named signatures.
+
+A file without a signature is called by the names of its tensors, as every file before TensorFlow 2.5 is.
 
 `Interpreter` is used, not LiteRT's newer `CompiledModel`: on the Basic Pitch file of the wheel the latter returns zeros
 and says all is well (seen with ai-edge-litert 2.3.0).
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.emulators import Tensor
+from device_profiles.pointers import POINTER_BYTES, describe_pointer
+from evaluators.emulators import TFLITE_IDENTIFIER, Tensor, distinct_names
+from evaluators.entries import find_entry
 from evaluators.errors import EvaluationError
 
 _RUNTIMES = (
     ("ai-edge-litert", "ai_edge_litert.interpreter", "LiteRT"),
     ("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime"),
 )
-_IDENTIFIER = b"TFL3"
 
 
 class TFLiteEmulator:
@@ -31,33 +34,30 @@ class TFLiteEmulator:
 
     Attributes:
         runtime: Name and version of what executes it, for example `LiteRT 2.3.0`.
-        inputs: By signature name; open dimensions are fixed to 1.
-        outputs: By signature name.
+        inputs: By signature name, without a signature by tensor name; open dimensions are fixed to 1.
+        outputs: As `inputs`.
         states: None: variable tensors cannot be told by name.
     """
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, signature: str | None = None) -> None:
         """Load a model.
 
         Raises:
-            EvaluationError: No runtime is installed, or the file is not a whole TFLite model with a signature.
+            EvaluationError: No runtime is installed, the file is not a whole TFLite model, or it is not clear which of
+                its signatures is meant.
         """
         module, self.runtime = _import_runtime()
         _check_file(path)
         try:
             self._interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
-            signatures = self._interpreter.get_signature_list()
-            runner = self._interpreter.get_signature_runner(_choose(signatures, path)) if signatures else None
+            name = _choose(self._interpreter.get_signature_list(), path, signature)
+            self._runner = (
+                _ByTensor(self._interpreter) if name is None else self._interpreter.get_signature_runner(name)
+            )
         except (ValueError, RuntimeError) as fault:
             raise EvaluationError(f"{path}: {self.runtime} cannot load it: {str(fault).strip()}") from fault
-        if runner is None:
-            raise EvaluationError(
-                f"{path}: has no signature, so its inputs and outputs have no names to bind by; "
-                "convert it again with a signature (TensorFlow's converter writes one for SavedModels)"
-            )
-        self._runner = runner
-        self.inputs = {name: _tensor(detail) for name, detail in runner.get_input_details().items()}
-        self.outputs = {name: _tensor(detail) for name, detail in runner.get_output_details().items()}
+        self.inputs = {name: _tensor(detail) for name, detail in self._runner.get_input_details().items()}
+        self.outputs = {name: _tensor(detail) for name, detail in self._runner.get_output_details().items()}
         self.states: dict[str, Tensor] = {}
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
@@ -88,9 +88,42 @@ class TFLiteEmulator:
         raise EvaluationError(f"there is no state {name!r}: {self.runtime} does not name what a model keeps")
 
 
-def open_model(path: Path, *, threads: int) -> TFLiteEmulator:
+def open_model(path: Path, *, threads: int, signature: str | None = None) -> TFLiteEmulator:
     """Load a .tflite file for emulation."""
-    return TFLiteEmulator(path, threads=threads)
+    return TFLiteEmulator(path, threads=threads, signature=signature)
+
+
+class _ByTensor:
+    """A file without signatures, called as a signature's runner is: by the names of its tensors."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        self._inputs = _named(interpreter.get_input_details(), "input")
+        self._outputs = _named(interpreter.get_output_details(), "output")
+
+    def get_input_details(self) -> dict[str, Any]:
+        return self._inputs
+
+    def get_output_details(self) -> dict[str, Any]:
+        return self._outputs
+
+    def __call__(self, **inputs: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        if inputs.keys() != self._inputs.keys():
+            raise ValueError(f"found the inputs {', '.join(inputs) or 'none'}; right is {', '.join(self._inputs)}")
+        for name, value in inputs.items():
+            detail = self._inputs[name]
+            if tuple(value.shape) != tuple(detail["shape"]):
+                self._interpreter.resize_tensor_input(detail["index"], value.shape, strict=True)
+        self._interpreter.allocate_tensors()
+        for name, value in inputs.items():
+            self._interpreter.set_tensor(self._inputs[name]["index"], value)
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(detail["index"]) for name, detail in self._outputs.items()}
+
+
+def _named(details: Sequence[Mapping[str, Any]], role: str) -> dict[str, Any]:
+    names = distinct_names([detail["name"] for detail in details], role)
+    return dict(zip(names, details, strict=True))
 
 
 @dataclass(frozen=True)
@@ -126,8 +159,9 @@ class WatchedModel:
         except (ValueError, RuntimeError) as fault:
             raise EvaluationError(f"{path}: {runtime} cannot load it: {str(fault).strip()}") from fault
         self._details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
-        name = _choose(self._interpreter.get_signature_list(), path)
-        self._inputs = self._interpreter.get_signature_runner(name).get_input_details()
+        name = _choose(self._interpreter.get_signature_list(), path, None)
+        runner = _ByTensor(self._interpreter) if name is None else self._interpreter.get_signature_runner(name)
+        self._inputs = runner.get_input_details()
         self.ops = tuple(
             TFLiteOp(op["op_name"], self._names(op["inputs"]), self._names(op["outputs"]))
             for op in self._interpreter._get_ops_details()
@@ -164,22 +198,30 @@ def _import_runtime() -> tuple[Any, str]:
 def _check_file(path: Path) -> None:
     try:
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(POINTER_BYTES)
     except OSError as fault:
         raise EvaluationError(f"{path}: cannot be read: {fault.strerror}") from None
-    if head[4:8] != _IDENTIFIER:
-        raise EvaluationError(f"{path}: not a TFLite model: bytes 4 to 8 are {head[4:8]!r}, should be {_IDENTIFIER!r}")
+    if head[4:8] != TFLITE_IDENTIFIER:
+        found = f"bytes 4 to 8 are {head[4:8]!r}, should be {TFLITE_IDENTIFIER!r}"
+        raise EvaluationError(f"{path}: {describe_pointer(head) or f'not a TFLite model: {found}'}")
 
 
-def _choose(signatures: Mapping[str, Any], path: Path) -> str:
-    if "serving_default" in signatures:
-        return "serving_default"
-    if len(signatures) == 1:
-        return next(iter(signatures))
-    names = ", ".join(signatures)
-    raise EvaluationError(f"{path}: has {len(signatures)} signatures and none is serving_default: {names}")
+def _choose(signatures: Mapping[str, Any], path: Path, wanted: str | None) -> str | None:
+    """The signature meant; none where the file has none.
+
+    Raises:
+        EvaluationError: There is no such signature, or there are several.
+    """
+    return find_entry(list(signatures), wanted, str(path))
 
 
 def _tensor(detail: Mapping[str, Any]) -> Tensor:
-    shape = detail.get("shape_signature", detail["shape"])
-    return Tensor(shape=tuple(1 if size < 0 else int(size) for size in shape), dtype=np.dtype(detail["dtype"]).name)
+    asked = [int(size) for size in detail.get("shape_signature", detail["shape"])]
+    scale, zero_point = detail.get("quantization", (0.0, 0))
+    return Tensor(
+        shape=tuple(1 if size < 0 else size for size in asked),
+        dtype=np.dtype(detail["dtype"]).name,
+        open_axes=tuple(axis for axis, size in enumerate(asked) if size < 0),
+        scale=float(scale) or None,
+        zero_point=int(zero_point),
+    )

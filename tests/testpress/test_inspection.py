@@ -4,10 +4,12 @@ import random
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain, write_two
+from model_metadata import add_metadata, make_metadata
+from tiny_tflite import FEATURES, WINDOW_SAMPLES, Writer, schema, write_bundle, write_features, write_gain, write_two
 
 from device_profiles.errors import TestpressError
 from packager.bundle import Bundle, read_bundle
@@ -50,13 +52,12 @@ def test_a_file_that_plays_here_names_its_runtime(tmp_path: Path) -> None:
     assert found.not_playable is None
 
 
-def test_a_file_without_a_signature_is_shown_and_why_it_cannot_be_played(tmp_path: Path) -> None:
+def test_a_file_without_a_signature_is_shown_and_plays(tmp_path: Path) -> None:
     found = look(write_gain(tmp_path / "x.tflite", signed=False))
-    assert found.runtime is None
-    assert "has no signature" in (found.not_playable or "")
+    assert found.runtime is not None
     text = as_text(found)
     assert "no signature (tensor names)\n  in   audio_tensor" in text
-    assert "plays here     NO: " in text
+    assert "plays here     yes, on LiteRT " in text
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,54 @@ def test_ops_beyond_the_plain_runtime_are_flagged(tmp_path: Path, name: str, ori
     assert name in found.floor.because
     assert found.runtime is None
     assert need in as_text(found)
+
+
+def framed(path: Path) -> Path:
+    """A convolution of 8 taps over an open time."""
+    w = Writer()
+    x, y = w.tensor("x", (1, 1, 1, 1), open_=True), w.tensor("y", (1, 1, 1, 2), open_=True)
+    x_tensor, y_tensor = w.graph.tensors[x], w.graph.tensors[y]
+    x_tensor.shapeSignature, y_tensor.shapeSignature = [1, 1, -1, 1], [1, 1, -1, 2]
+    options = schema.Conv2DOptionsT()
+    options.padding, options.strideW, options.strideH = schema.Padding.VALID, 1, 1
+    weight, bias = w.tensor("w", (2, 1, 8, 1), values=np.ones(16)), w.tensor("b", (2,), values=np.zeros(2))
+    w.op("CONV_2D", [x, weight, bias], [y], options=options)
+    return w.write(path, [x], [y])
+
+
+def test_an_open_time_is_tried_with_a_second_of_audio(tmp_path: Path) -> None:
+    found = look(framed(tmp_path / "x.tflite"))
+    assert found.runtime is not None
+    assert found.played_with == "x [1, 1, 16000, 1]"
+    text = as_text(found)
+    assert ", with x [1, 1, 16000, 1]" in text
+    assert "not counted" in text and "open dimensions, whose sizes are not in the file" in text
+
+
+def test_a_model_none_of_whose_windows_fits_is_not_said_to_be_unplayable(tmp_path: Path) -> None:
+    w = Writer()
+    x, y = w.tensor("x", (1, 1), open_=True), w.tensor("y", (1, 12345))
+    w.op("RESHAPE", [x, w.tensor("shape", (2,), "INT32", values=np.array([1, 12345]))], [y])
+    found = look(w.write(tmp_path / "x.tflite", [x], [y]))
+    assert found.not_playable is None
+    assert (found.not_known or "").startswith("its window is open (x [open, open]), and none that was tried fits: ")
+
+
+def test_a_size_that_is_an_input_is_tried_with_one(tmp_path: Path) -> None:
+    w = Writer()
+    values, k = w.tensor("values", (1, 8)), w.tensor("k", (), "INT32")
+    top, places = w.tensor("top", (1, 1)), w.tensor("places", (1, 1), "INT32")
+    w.op("TOPK_V2", [values, k], [top, places])
+    assert look(w.write(tmp_path / "x.tflite", [values, k], [top, places])).runtime is not None
+
+
+def test_what_a_file_says_of_itself_is_shown(tmp_path: Path) -> None:
+    labels = {"l.txt": "dog\ncat"}
+    found = look(add_metadata(write_gain(tmp_path / "x.tflite"), make_metadata(labels="l.txt"), labels))
+    text = as_text(found)
+    for words in ("author                 Jo", "licence                Apache-2.0", "2 of scores (l.txt): dog, cat"):
+        assert words in text
+    assert "hears                  16000 Hz, 1 channel(s), as its metadata say" in text
 
 
 def test_what_each_signature_costs_is_shown_beside_the_weights_of_all(tmp_path: Path) -> None:

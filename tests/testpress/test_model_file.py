@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ pytest.importorskip("ai_edge_litert")
 from tiny_tflite import write_bundle, write_gain
 
 from device_profiles.errors import TestpressError
+from testpress.inspection import inspect_model
 from testpress.model_file import locate_model
 
 pytestmark = pytest.mark.tflite
@@ -92,3 +95,47 @@ def test_what_is_no_model_is_told_for_what_it_is(tmp_path: Path, name: str, make
 def test_a_package_that_is_not_installed_is_named() -> None:
     with pytest.raises(TestpressError, match="the package 'no_such_package' is not installed"):
         locate_model("pkg://no_such_package/x.tflite")
+
+
+@pytest.mark.parametrize("name", ["x.lite", "x.bin", "x.task", "x"])
+def test_a_tflite_file_is_one_by_what_is_in_it(name: str, tmp_path: Path) -> None:
+    path = write_gain(tmp_path / name)
+    found = locate_model(str(path))
+    assert found.format == "tflite"
+    assert inspect_model(found).runtime is not None
+
+
+def test_an_archive_of_models_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.task"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("classifier.tflite", b"")
+        archive.writestr("TF_LITE_PREFILL", write_gain(tmp_path / "y.tflite").read_bytes())
+        archive.writestr("labels.txt", "a")
+    with pytest.raises(TestpressError, match=r"an archive of models.*: classifier\.tflite, TF_LITE_PREFILL$"):
+        locate_model(str(path))
+
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * '0'}\nsize 15840012\n"
+
+
+@pytest.mark.parametrize("name", ["x.tflite", "x.mlmodel", "x.bin", "x.onnx"])
+def test_a_pointer_is_named_as_what_it_is(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(POINTER)
+    with pytest.raises(TestpressError) as caught:
+        locate_model(str(path))
+    assert str(caught.value) == (
+        f"{path}: is a Git LFS pointer to a file of 15.8 MB, not the file itself; right is: git lfs pull"
+    )
+
+
+@pytest.mark.coreml
+def test_a_pointer_inside_a_package_is_named_too(tmp_path: Path) -> None:
+    folder = tmp_path / "x.mlpackage" / "Data"
+    folder.mkdir(parents=True)
+    (folder / "model.mlmodel").write_text(POINTER)
+    (folder.parent / "Manifest.json").write_text(
+        json.dumps({"rootModelIdentifier": "a", "itemInfoEntries": {"a": {"path": "model.mlmodel"}}})
+    )
+    with pytest.raises(TestpressError, match=r"model\.mlmodel: is a Git LFS pointer to a file of 15\.8 MB"):
+        inspect_model(locate_model(str(folder.parent)))

@@ -9,7 +9,19 @@ import pytest
 import soundfile
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import AUDIO, FEATURES, GAIN, WINDOW_SAMPLES, write_bundle, write_features, write_gain
+from model_metadata import add_metadata, make_metadata
+from tiny_tflite import (
+    AUDIO,
+    FEATURES,
+    GAIN,
+    WINDOW_SAMPLES,
+    Writer,
+    write_bundle,
+    write_double,
+    write_features,
+    write_gain,
+    write_two,
+)
 
 from device_profiles.errors import TestpressError
 from packager.bundle import AudioContract
@@ -199,6 +211,102 @@ def bare(path: Path) -> Path:
     return write_gain(path / "x.tflite")
 
 
+def named(name: str, shape: tuple[int, ...]) -> Any:
+    """A gain whose input has another name."""
+
+    def make(folder: Path) -> Path:
+        w = Writer()
+        x, y = w.tensor(name, shape), w.tensor("y", shape)
+        w.op("ABS", [x], [y])
+        return w.write(folder / "x.tflite", [x], [y])
+
+    return make
+
+
+def told(rate_hz: int | None, text: str = "a clip") -> Any:
+    """A gain that describes itself."""
+    return lambda folder: add_metadata(bare(folder), make_metadata(rate_hz=rate_hz, text=text))
+
+
+def test_a_melody_is_no_mel(tmp_path: Path) -> None:
+    assert play_bare(tmp_path, named("melody_samples", (1, 64))(tmp_path)).summary.windows == 4
+
+
+def test_the_rate_is_the_metadatas_where_none_is_given(tmp_path: Path) -> None:
+    summary = play_bare(tmp_path, told(16000)(tmp_path), sample_rate=None).summary
+    assert summary.contract.sample_rate_hz == 16000
+    assert summary.notices[:2] == ("16000 Hz, as the model's metadata says", "resampled from 8000 Hz to 16000 Hz")
+
+
+def test_a_rate_that_words_contradict_is_noticed(tmp_path: Path) -> None:
+    summary = play_bare(tmp_path, told(None, "mono at 44.1 kHz")(tmp_path)).summary
+    assert summary.contract.sample_rate_hz == RATE_HZ
+    assert summary.notices[0] == ("the model describes itself as hearing 44100 Hz; the one given, 8000 Hz is taken")
+
+
+def test_a_window_that_is_open_can_be_given(tmp_path: Path) -> None:
+    model = write_gain(tmp_path / "x.tflite", shape=(1, 1), open_=True)
+    played = play_bare(tmp_path, model, window=50)
+    assert (played.summary.windows, played.summary.contract.window_samples) == (4, 50)
+    np.testing.assert_allclose(played.outputs["scaled"].values, GAIN * noise(200)[:, 0], rtol=1e-6)
+
+
+def test_a_row_of_samples_without_a_batch_can_be_open(tmp_path: Path) -> None:
+    model = write_gain(tmp_path / "x.tflite", shape=(1,), open_=True)
+    played = play_bare(tmp_path, model, window=50)
+    np.testing.assert_allclose(played.outputs["scaled"].values, GAIN * noise(200)[:, 0], rtol=1e-6)
+
+
+def test_one_insists_on_a_short_window(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_gain(tmp_path / "x.tflite", shape=(1, 20)), window=20)
+    assert played.summary.windows == 10
+
+
+def test_a_signature_is_played_by_its_name(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_two(tmp_path / "x.tflite"), signature="encode")
+    assert list(played.outputs) == ["features"]
+
+
+def test_a_file_without_a_signature_plays_as_one_with_it(tmp_path: Path) -> None:
+    values = [
+        next(iter(play_bare(tmp_path, write_gain(tmp_path / "x.tflite", signed=signed)).outputs.values())).values
+        for signed in (True, False)
+    ]
+    np.testing.assert_array_equal(*values)
+
+
+@pytest.mark.parametrize(
+    ("type_", "scale", "zero_point", "error"),
+    [("INT8", 1 / 100, -3, 0.02), ("UINT8", 1 / 100, 128, 0.02), ("INT16", 1 / 30000, 0, 1e-4)],
+)
+def test_integers_with_a_scale_are_played_by_it(
+    type_: str, scale: float, zero_point: int, error: float, tmp_path: Path
+) -> None:
+    played = play_bare(tmp_path, write_double(tmp_path / "x.tflite", type_, scale=scale, zero_point=zero_point))
+    double = played.outputs["double"].values
+    assert double.dtype == np.float32
+    np.testing.assert_allclose(double, 2 * noise(200)[:, 0], atol=error)
+    assert f"audio is {type_.lower()}: samples are divided by {scale:.6g}" in played.summary.notices[0]
+
+
+def test_int16_without_a_scale_is_pcm(tmp_path: Path) -> None:
+    w = Writer()
+    x, y = w.tensor("audio", (1, WINDOW_SAMPLES), "INT16"), w.tensor("y", (1, WINDOW_SAMPLES))
+    w.op("CAST", [x], [y])
+    played = play_bare(tmp_path, w.write(tmp_path / "x.tflite", [x], [y]))
+    np.testing.assert_allclose(played.outputs["y"].values, 32768 * noise(200)[:, 0], atol=0.51)
+    assert "taken for samples of full scale 32768" in played.summary.notices[0]
+
+
+def test_integers_without_a_scale_are_refused_by_name(tmp_path: Path) -> None:
+    w = Writer()
+    x, y = w.tensor("tokens", (1, WINDOW_SAMPLES), "INT32"), w.tensor("y", (1, WINDOW_SAMPLES))
+    w.op("CAST", [x], [y])
+    path = w.write(tmp_path / "x.tflite", [x], [y])
+    with pytest.raises(TestpressError, match=r"x\.tflite: input 'tokens' is int32 without a scale; audio is float32"):
+        play_bare(tmp_path, path)
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
@@ -211,6 +319,13 @@ def bare(path: Path) -> Path:
         (lambda p: write_gain(p / "x.tflite", shape=(1, 1), open_=True), {}, "its window is open; give --recipe"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 40, 64)), {}, "[1, 40, 64], which is no window of audio"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 64, 2)), {}, "has 1 channels where the model expects 2"),
+        (lambda p: write_gain(p / "x.tflite", shape=(1, 3)), {}, "3 samples (0.375 ms) are no window of audio"),
+        (lambda p: write_gain(p / "x.tflite", shape=(1, 3, 40)), {}, "40 samples (5 ms) of 3 are no window of audio"),
+        (named("mel_frames", (1, 3, 40)), {}, "[1, 3, 40] and a name of features"),
+        (named("inputMfcc", (1, 490)), {}, "[1, 490] and a name of features"),
+        (bare, {"window": 100}, "--window 100 is none of its sizes"),
+        (lambda p: write_two(p / "x.tflite"), {}, "encode, decode; name one of them, as with --signature encode"),
+        (told(16000), {}, "its metadata says that it hears 16000 Hz; --sample-rate 8000 contradicts that"),
         (bare, {"notes": True}, "--notes needs the outputs note and onset; the model has scaled"),
         (lambda p: write_gain(p / "x.tflite", custom="Odd"), {}, "refused the call"),
         (bare, {"recipe": Path("gone.toml")}, "gone.toml: no such file"),

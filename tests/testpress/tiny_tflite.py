@@ -49,11 +49,16 @@ class Writer:
         *,
         values: np.ndarray | None = None,
         open_: bool = False,
+        scale: float | None = None,
+        zero_point: int = 0,
     ) -> int:
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), getattr(schema.TensorType, type_), 0
         if open_:
             tensor.shapeSignature = [-1 if size == 1 else size for size in shape]
+        if scale is not None:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
         if values is not None:
             buffer = schema.BufferT()
             buffer.data = list(values.astype(_STORED[type_]).tobytes())
@@ -140,6 +145,16 @@ def write_gain(
     if signed:
         w.sign("serving_default", {"audio": audio}, {"scaled": scaled})
     return w.write(path, [audio], [scaled])
+
+
+def write_double(path: Path, type_: str, *, scale: float, zero_point: int) -> Path:
+    """`double` = `audio` + `audio` (1, 64), both integers with a scale; the output's is twice the input's."""
+    w = Writer()
+    audio = w.tensor("audio", (1, WINDOW_SAMPLES), type_, scale=scale, zero_point=zero_point)
+    double = w.tensor("double", (1, WINDOW_SAMPLES), type_, scale=2 * scale, zero_point=zero_point)
+    w.op("ADD", [audio, audio], [double])
+    w.sign("serving_default", {"audio": audio}, {"double": double})
+    return w.write(path, [audio], [double])
 
 
 def write_features(path: Path) -> Path:

@@ -47,11 +47,11 @@ _HOMES = {"CoreMLModel": "model", "compare": "comparison", "observe_ranges": "ra
 """public name → its module, imported when it is first asked for: most import torch"""
 
 
-def open_model(path: Path, *, threads: int) -> Emulator:
+def open_model(path: Path, *, threads: int, signature: str | None = None) -> Emulator:
     """Load a Core ML model for emulation, see `evaluators.emulators.open_model`."""
     from evaluators.emulators.coreml.emulator import CoreMLEmulator
 
-    return CoreMLEmulator(path, threads=threads)
+    return CoreMLEmulator(path, threads=threads, function_name=signature or "main")
 
 
 def __getattr__(name: str) -> Any:

@@ -15,25 +15,21 @@ from evaluators.emulators.coreml.pipeline import open_coreml
 from evaluators.errors import EvaluationError
 
 if TYPE_CHECKING:
+    from evaluators.emulators.coreml.features import Feature
     from evaluators.emulators.coreml.state import State
 
 
 class CoreMLEmulator:
     """A Core ML model, loaded once and called window by window."""
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, function_name: str = "main") -> None:
         """Load a model; errors as `CoreMLModel`'s."""
-        self.model = open_coreml(path, threads=threads)
+        self.model = open_coreml(path, threads=threads, function_name=function_name)
         self.runtime = f"testpress ML Program emulator on torch {importlib.metadata.version('torch')}"
-        self.inputs = {
-            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.inputs.items()
-        }
-        self.outputs = {
-            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.outputs.items()
-        }
-        self.states = {
-            name: Tensor(tuple(feature.shape), feature.dtype.name) for name, feature in self.model.states.items()
-        }
+        self.inputs, self.outputs, self.states = (
+            {name: _tensor(feature) for name, feature in features.items()}
+            for features in (self.model.inputs, self.model.outputs, self.model.states)
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -60,6 +56,11 @@ class CoreMLEmulator:
         A classifier's label comes as an array of one element, its probabilities as one in the order of the labels.
         """
         return {name: _as_array(value) for name, value in self.model.predict(inputs, self._state).items()}
+
+
+def _tensor(feature: Feature) -> Tensor:
+    open_ = tuple(axis for axis, (low, high) in enumerate(feature.bounds) if low != high)
+    return Tensor(tuple(feature.shape), feature.dtype.name, open_)
 
 
 def _as_array(value: Any) -> npt.NDArray[Any]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from device_profiles.pointers import describe_pointer
 from evaluators.errors import EvaluationError
 
 _OWN_NAME = f"{__package__}.proto"
@@ -51,6 +52,9 @@ def parse_model(data: bytes, where: str) -> Any:
     Raises:
         EvaluationError: The bytes are not such a message.
     """
+    pointer = describe_pointer(data)
+    if pointer is not None:
+        raise EvaluationError(f"{where}: {pointer}")
     schema = load_schema()
     from google.protobuf.message import DecodeError
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from device_profiles.pointers import POINTER_BYTES, describe_pointer
 from evaluators.emulators.coreml.dtypes import DType, unpack
 from evaluators.errors import EvaluationError
 
@@ -92,6 +93,9 @@ class WeightFiles:
             )
         # Copy on write: torch wants writable memory to share, the file must stay as it is.
         data = np.memmap(path, dtype=np.uint8, mode="c")
+        pointer = describe_pointer(data[:POINTER_BYTES].tobytes())
+        if pointer is not None:
+            raise EvaluationError(f"{path}: {pointer}")
         _, version = struct.unpack("<II", data[:8].tobytes())
         if version != _VERSION:
             raise EvaluationError(f"{path}: blob storage version {version}; only version {_VERSION} is known")

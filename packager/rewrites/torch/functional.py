@@ -11,10 +11,7 @@ if TYPE_CHECKING:
 
 
 WRITERS = set(
-    """
-index_put_ index_add_ index_copy_ index_fill_ index_reduce_ scatter_ scatter_add_ scatter_reduce_ masked_scatter_ put_
-fill_diagonal_
-""".split()
+    ["index_put_", "index_add_", "index_copy_", "index_fill_", "index_reduce_", "scatter_", "scatter_add_", "scatter_reduce_", "masked_scatter_", "put_", "fill_diagonal_"]
 )
 """ops that write into part of what they are given"""
 

@@ -10,6 +10,7 @@ from tiny_tflite import GAIN, WINDOW_SAMPLES, Writer, write_chain, write_feature
 
 from evaluators.emulators import Tensor, format_of, open_model
 from evaluators.errors import EvaluationError
+from evaluators.signatures import read_signatures
 from packager.bundle import Bundle
 from packager.workers import Job, Limits, run_jobs
 
@@ -102,25 +103,48 @@ def test_the_signature_meant_is_found(keys: list[str], tmp_path: Path) -> None:
     assert set(open_model(_signed(tmp_path / "m.tflite", keys)).inputs) == {"audio"}
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        (["a", "b"], "has 2 signatures and none is serving_default: a, b"),
-        (
-            [],
-            (
-                "has no signature, so its inputs and outputs have no names to bind by; convert it again with a "
-                "signature (TensorFlow's converter writes one for SavedModels)"
-            ),
-        ),
-    ],
-    ids=["two", "none"],
-)
-def test_no_signature_can_be_meant(keys: list[str], message: str, tmp_path: Path) -> None:
-    path = _signed(tmp_path / "m.tflite", keys)
+def test_of_several_signatures_one_is_named(tmp_path: Path) -> None:
+    path = _signed(tmp_path / "m.tflite", ["a", "b"])
     with pytest.raises(EvaluationError) as caught:
         open_model(path)
-    assert str(caught.value) == f"{path}: {message}"
+    found = "has 2 signatures and none is serving_default: a, b"
+    assert str(caught.value) == f"{path}: {found}; name one of them, as with --signature a"
+    assert set(open_model(path, signature="b").outputs) == {"out"}
+    with pytest.raises(EvaluationError, match="has no signature 'c'; it has: a, b"):
+        open_model(path, signature="c")
+
+
+def test_a_file_without_a_signature_is_called_by_its_tensors_names(tmp_path: Path) -> None:
+    samples = np.random.default_rng(5).normal(size=(1, WINDOW_SAMPLES)).astype(np.float32)
+    signed = open_model(write_gain(tmp_path / "s.tflite")).run({"audio": samples})
+    bare = open_model(write_gain(tmp_path / "b.tflite", signed=False))
+    assert (set(bare.inputs), set(bare.outputs)) == ({"audio_tensor"}, {"scaled_tensor"})
+    for _ in range(2):
+        np.testing.assert_array_equal(bare.run({"audio_tensor": samples})["scaled_tensor"], signed["scaled"])
+    with pytest.raises(EvaluationError, match="found the inputs audio; right is audio_tensor"):
+        bare.run({"audio": samples})
+
+
+def test_without_a_signature_an_open_dimension_takes_what_it_is_given(tmp_path: Path) -> None:
+    bare = open_model(write_gain(tmp_path / "b.tflite", shape=(1, 1), signed=False, open_=True))
+    assert bare.inputs["audio_tensor"].open_axes == (0, 1)
+    for size in (7, 3):
+        assert bare.run({"audio_tensor": np.ones((1, size), np.float32)})["scaled_tensor"].shape == (1, size)
+
+
+@pytest.mark.parametrize(("names", "expected"), [(["", "y"], ["input_0", "y"]), (["x", "x"], ["input_0", "input_1"])])
+def test_tensors_without_a_name_of_their_own_have_their_place(
+    names: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    w = Writer()
+    inputs = [w.tensor(name, (1, 4)) for name in names]
+    out = w.tensor("out", (1, 4))
+    w.op("ADD", inputs, [out])
+    path = w.write(tmp_path / "m.tflite", inputs, [out])
+    emulator = open_model(path)
+    assert list(emulator.inputs) == expected == [port.name for port in read_signatures(path)[0].inputs]
+    found = emulator.run({name: np.full((1, 4), 2.0, np.float32) for name in expected})
+    np.testing.assert_array_equal(found["out"], np.full((1, 4), 4.0))
 
 
 @pytest.mark.parametrize(
