@@ -61,15 +61,18 @@ def run(model: CoreMLModel, rounds: int, x: np.ndarray = X) -> dict[str, np.ndar
     return model.predict({"x": x, "n": np.array([rounds], np.int32)})
 
 
+CUMSUM = np.cumsum
+"""as it is before it is watched"""
+
+
 @pytest.fixture
 def sums(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What numpy's cumsum was called with."""
     calls: list[Any] = []
-    cumsum = np.cumsum
 
     def counted(x: np.ndarray, *arguments: Any, **more: Any) -> np.ndarray:
         calls.append(x)
-        return cumsum(x, *arguments, **more)
+        return CUMSUM(x, *arguments, **more)
 
     monkeypatch.setattr(np, "cumsum", counted)
     return calls
@@ -88,21 +91,21 @@ def test_what_a_round_does_not_change_is_computed_once(
     model = looped(tmp_path, [RUNNING, HALVED, GROWN], variables=VALUE, ends=["grown"])
     for run_number in (1, 2):  # and once more in the next run, whose x may be another
         x = X * run_number
-        np.testing.assert_array_equal(run(model, rounds, x)["value_end"], x + rounds * 0.5 * np.cumsum(x, 1))
+        np.testing.assert_array_equal(run(model, rounds, x)["value_end"], x + rounds * 0.5 * CUMSUM(x, 1))
         assert len(sums) == times * run_number
 
 
 def test_what_a_round_changes_is_computed_each_time(tmp_path: Path, sums: list[Any]) -> None:
     summed = Op("cumsum", {"x": "value", "axis": ONE}, "summed", shape=(2, 3))
     found = run(looped(tmp_path, [summed], variables=VALUE, ends=["summed"]), 3)["value_end"]
-    np.testing.assert_array_equal(found, np.cumsum(np.cumsum(np.cumsum(X, 1), 1), 1))
+    np.testing.assert_array_equal(found, CUMSUM(CUMSUM(CUMSUM(X, 1), 1), 1))
     assert len(sums) == 3
 
 
 def test_a_variable_may_take_a_value_that_stays(tmp_path: Path) -> None:
     model = looped(tmp_path, [RUNNING], variables=VALUE, ends=["running"])
     np.testing.assert_array_equal(run(model, 0)["value_end"], X)
-    np.testing.assert_array_equal(run(model, 4)["value_end"], np.cumsum(X, 1))
+    np.testing.assert_array_equal(run(model, 4)["value_end"], CUMSUM(X, 1))
 
 
 BROKEN = Op("matmul", {"x": "x", "y": "x"}, "broken", shape=(2, 3))
@@ -170,7 +173,7 @@ def test_an_inner_loop_sees_each_value_of_the_outer_one(tmp_path: Path, sums: li
     )
     expected = X
     for _ in range(3):
-        expected = expected + 2 * np.cumsum(expected, 1)
+        expected = expected + 2 * CUMSUM(expected, 1)
     np.testing.assert_array_equal(run(CoreMLModel(write_package(tmp_path, message)), 3)["y"], expected)
     assert len(sums) == 3
 
@@ -289,7 +292,7 @@ def test_a_value_that_stays_is_not_written_to(tmp_path: Path) -> None:
     ]
     before = [Op("stack", {"values": ["x"] * 5, "axis": ZERO}, "buffer", shape=(5, 2, 3))]
     model = looped(tmp_path, body, variables=FRAMES, ends=["placed"], before=before)
-    expected = np.cumsum(np.stack([X] * 5), 0)
+    expected = CUMSUM(np.stack([X] * 5), 0)
     expected[3] += X
     np.testing.assert_array_equal(run(model, 3)["frames_end"], expected)
 
