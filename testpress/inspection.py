@@ -262,7 +262,7 @@ def _state_text(manifest: Manifest) -> str:
 
 def _audio_text(audio: AudioContract | None) -> str:
     if audio is None:
-        return "none: the model takes no samples"
+        return "none: its recipe has no [audio] section"
     windows = f"windows of {audio.window_samples} samples every {audio.hop_samples}"
     rate = "" if audio.frame_rate_hz is None else f", trimmed by {audio.frame_rate_hz:g} frames/s"
     return f"{audio.sample_rate_hz} Hz, {audio.channels} channel(s), {windows}{rate}"

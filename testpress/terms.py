@@ -114,10 +114,20 @@ def find_terms(order: PlayOrder, emulator: Emulator) -> Terms:
             tensor.name: OutputSpec(axes=tensor.axes[1:], aliases=(tensor.native_name,))
             for tensor in bundle.manifest.outputs
         }
-        audio = _need_audio(bundle.manifest.audio, f"{bundle.path}: its manifest")
+        audio = bundle.manifest.audio
+        if audio is None:
+            raise EvaluationError(
+                f"{bundle.path}: its manifest has no audio contract, for its recipe had no [audio] section; a model of "
+                f"audio plays by its file: testpress play {bundle.model_path} --sample-rate HZ"
+            )
         return Terms(audio, specs, "the bundle's manifest", guessed=False, state=bundle.manifest.state)
     if order.recipe is not None:
-        contract = _need_audio(order.recipe.audio, "the recipe")
+        contract = order.recipe.audio
+        if contract is None:
+            raise EvaluationError(
+                "the recipe has no [audio] section; playing a model on audio needs its sample_rate_hz, window_samples "
+                "and hop_samples"
+            )
         rate_hz = contract.sample_rate_hz
         if order.sample_rate_hz not in (None, rate_hz):
             raise EvaluationError(
@@ -160,14 +170,6 @@ def _other_rate(said: ModelMetadata, rate_hz: int, whose: str) -> tuple[str, ...
     if said.sample_rate_hz in (None, rate_hz):
         return ()
     return (f"the model describes itself as hearing {said.sample_rate_hz} Hz; {whose} {rate_hz} Hz is taken",)
-
-
-def _need_audio(audio: AudioContract | None, where: str) -> AudioContract:
-    if audio is None:
-        raise EvaluationError(
-            f"{where} has no audio contract: the model takes no samples, so it cannot be played on audio"
-        )
-    return audio
 
 
 def _contract_of(emulator: Emulator, rate_hz: int, order: PlayOrder, said: ModelMetadata) -> AudioContract:

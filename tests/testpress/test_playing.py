@@ -24,7 +24,8 @@ from tiny_tflite import (
 )
 
 from device_profiles.errors import TestpressError
-from packager.bundle import AudioContract
+from evaluators.errors import EvaluationError
+from packager.bundle import AudioContract, dump_manifest, read_bundle
 from testpress.playback import PlaySummary, as_text
 from testpress.playing import Played, play, save_outputs
 from testpress.terms import PlayOrder, make_order
@@ -47,6 +48,20 @@ def play_bare(tmp_path: Path, model: Path, n_samples: int = 200, **options: Any)
     samples = noise(n_samples, channels=options.pop("channels", 1))
     audio = write_audio(tmp_path / "x.wav", samples)
     return play(make_order(str(model), audio=audio, **{"sample_rate": RATE_HZ, **options}))
+
+
+def test_a_bundle_without_a_contract_plays_by_its_file(tmp_path: Path) -> None:
+    """A recipe without [audio] makes one, whether or not its model hears audio."""
+    bundle = read_bundle(write_bundle(tmp_path / "b"))
+    (bundle.path / "manifest.json").write_text(dump_manifest(bundle.manifest.model_copy(update={"audio": None})))
+    audio = write_audio(tmp_path / "x.wav", noise(200))
+    with pytest.raises(EvaluationError) as caught:
+        play(make_order(str(bundle.path), audio=audio))
+    assert str(caught.value) == (
+        f"{bundle.path}: its manifest has no audio contract, for its recipe had no [audio] section; a model of audio "
+        f"plays by its file: testpress play {bundle.model_path} --sample-rate HZ"
+    )
+    assert play(make_order(str(bundle.model_path), audio=audio, sample_rate=RATE_HZ)).summary.windows > 1
 
 
 @pytest.mark.parametrize("n_samples", [1, WINDOW_SAMPLES - 1, WINDOW_SAMPLES, 200])
