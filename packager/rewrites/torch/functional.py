@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from torch.fx import Graph, Node
 
 
-WRITERS = set(
-    ["index_put_", "index_add_", "index_copy_", "index_fill_", "index_reduce_", "scatter_", "scatter_add_", "scatter_reduce_", "masked_scatter_", "put_", "fill_diagonal_"]
-)
+WRITERS = {
+    "fill_diagonal_", "index_add_", "index_copy_", "index_fill_", "index_put_", "index_reduce_", "masked_scatter_",
+    "put_", "scatter_", "scatter_add_", "scatter_reduce_",
+}  # fmt: skip
 """ops that write into part of what they are given"""
 
 

@@ -1,11 +1,11 @@
 """Values added up, or written, at the places that indices name.
 
-Replaces: `index_put`, `index_add`, `index_copy`, `index_fill`, `index_reduce`, `scatter_add`, `scatter_reduce`, `scatter`
-    with a reduction, `put`, `masked_scatter`, `diagonal_scatter` and `as_strided_scatter`.
+Replaces: `index_put`, `index_add`, `index_copy`, `index_fill`, `index_reduce`, `scatter_add`, `scatter_reduce`,
+    `scatter` with a reduction, `put`, `masked_scatter`, `diagonal_scatter` and `as_strided_scatter`.
 Why: litert-torch 0.10 makes scatters of them that LiteRT 2.3 refuses to run as soon as they add up, or has no lowering;
     coremltools 9.0 lacks several, or gets shapes wrong.
-Given: such an op. Result: where the indices are constants, gathers from old and new values; else a matrix of 0 and 1 that
-    says which value goes where, multiplied with the values, or their largest, smallest or product along it.
+Given: such an op. Result: where the indices are constants, gathers from old and new values; else a matrix of 0 and 1
+    that says which value goes where, multiplied with the values, or their largest, smallest or product along it.
 Equal because: no number is computed but the sums and products that are asked for; a product with 0 or 1 is exact. Of
     several values written to one place the last one counts, and torch promises no order for those.
 """
@@ -130,7 +130,7 @@ class _Places:
         return self.index[:, None] == torch.arange(self.size, dtype=self.index.dtype)[None]
 
     def gathered(self) -> Any:
-        """(m, size) places in what is added up, n for none, where that takes fewer constants than a matrix; else None."""
+        """(m, size) places in what is added up, n for none; None where a matrix takes fewer constants."""
         if self.known is None or self.known.size * self.size <= SMALL_MATRIX:
             return None
         most = int(np.bincount(self.known, minlength=self.size).max())
@@ -295,10 +295,7 @@ def _scatter_all(x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, i
     result = _reduce(reduce, matches, src)
     if reduce == "mean":
         result = result / torch.maximum(hits + (1 if include_self else 0), torch.tensor(1, dtype=x.dtype))
-    if include_self:
-        result = _JOINED[reduce](x, result, hits)
-    else:
-        result = torch.where(hits > 0, result, x)
+    result = _JOINED[reduce](x, result, hits) if include_self else torch.where(hits > 0, result, x)
     return move_axis(result, -1, dim)
 
 

@@ -138,6 +138,12 @@ def _elementary(tf: Any, x: Any) -> Any:
     }
 
 
+def _reciprocals(tf: Any, x: Any) -> Any:
+    """Of numbers so small that what an op adds to them is seen."""
+    small = tf.square(x[:, :100]) * 1e-12 + 1e-14
+    return {"root": tf.math.rsqrt(small), "whole": tf.math.reciprocal(tf.square(x[:, :100]) * 1e-4 + 1e-5)}
+
+
 def _moved(tf: Any, x: Any) -> Any:
     image = tf.reshape(x[:, :400], [1, 20, 20, 1])
     return {
@@ -171,6 +177,7 @@ complex_loop = _of_audio(_complex_loop)
 as_long_as = _of_audio(_as_long_as)
 choice = _of_audio(_choice)
 elementary = _of_audio(_elementary)
+reciprocals = _of_audio(_reciprocals)
 moved = _of_audio(_moved)
 resized = _of_audio(_resized)
 

@@ -40,6 +40,7 @@ FOUND: dict[str, dict[str, set[str]]] = {
     "as_long_as": {"tflite": set(), "coreml": set()},
     "choice": {"tflite": set(), "coreml": set()},
     "elementary": {"tflite": {"elementary"}, "coreml": {"elementary"}},
+    "reciprocals": {"coreml": {"reciprocals"}},
     "moved": {"tflite": MOVES, "coreml": MOVES},
     "resized": {"tflite": {"resize"}},
     "lstm": {"tflite": LISTS, "coreml": {"recurrence", *LISTS}},
