@@ -55,7 +55,7 @@ def _tflite(path: Path) -> tuple[Signature, ...]:
         if data[4:8] != b"TFL3":
             raise EvaluationError(f"{path}: not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'")
         types = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-        return tuple(_tflite_signatures(schema.Model.GetRootAs(data, 0), types))
+        return tuple(_tflite_signatures(schema.Model.GetRootAs(data, 0), types, schema))
     except EvaluationError:
         raise
     except OSError as fault:
@@ -66,7 +66,7 @@ def _tflite(path: Path) -> tuple[Signature, ...]:
         ) from fault
 
 
-def _tflite_signatures(model: Any, types: dict[int, str]) -> Iterator[Signature]:
+def _tflite_signatures(model: Any, types: dict[int, str], schema: Any) -> Iterator[Signature]:
     for index in range(model.SignatureDefsLength()):
         signature = model.SignatureDefs(index)
         graph = model.Subgraphs(signature.SubgraphIndex())
@@ -77,7 +77,8 @@ def _tflite_signatures(model: Any, types: dict[int, str]) -> Iterator[Signature]
                 [signature.Outputs(k) for k in range(signature.OutputsLength())],
             )
         )
-        yield Signature(name=_text(signature.SignatureKey()), inputs=inputs, outputs=outputs)
+        states = _variables(model, graph, types, schema)
+        yield Signature(name=_text(signature.SignatureKey()), inputs=inputs, outputs=outputs, states=states)
     if model.SignatureDefsLength() == 0:
         graph = model.Subgraphs(0)
         inputs, outputs = (
@@ -87,7 +88,28 @@ def _tflite_signatures(model: Any, types: dict[int, str]) -> Iterator[Signature]
                 ("output", [graph.Outputs(k) for k in range(graph.OutputsLength())]),
             )
         )
-        yield Signature(name=None, inputs=inputs, outputs=outputs)
+        yield Signature(name=None, inputs=inputs, outputs=outputs, states=_variables(model, graph, types, schema))
+
+
+_VARIABLE = "a variable, which the model keeps from call to call"
+
+
+def _variables(model: Any, graph: Any, types: dict[int, str], schema: Any) -> tuple[Port, ...]:
+    """What a subgraph keeps: variable tensors, and resources that its ops read, by the names they share."""
+    tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
+    found = [_port(tensor, _text(tensor.Name()), types) for tensor in tensors if tensor.IsVariable()]
+    handles: dict[int, str] = {}
+    for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        if kind == schema.BuiltinOperator.VAR_HANDLE:
+            table, options = operator.BuiltinOptions(), schema.VarHandleOptions()
+            if table is not None:
+                options.Init(table.Bytes, table.Pos)
+                handles[operator.Outputs(0)] = _text(options.SharedName())
+        elif kind == schema.BuiltinOperator.READ_VARIABLE and operator.Inputs(0) in handles:
+            found.append(_port(tensors[operator.Outputs(0)], handles.pop(operator.Inputs(0)), types))
+    return tuple(port.model_copy(update={"note": port.note or _VARIABLE}) for port in found)
 
 
 def _unsigned_ports(tensors: list[Any], role: str, types: dict[int, str]) -> tuple[Port, ...]:

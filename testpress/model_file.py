@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from device_profiles.files import find_kind, is_file, is_folder
 from device_profiles.pointers import describe_pointer
 from device_profiles.text import shorten
+from evaluators.coreml_kinds import COMPILED
 from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, read_head
 from evaluators.errors import EvaluationError
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
@@ -41,8 +42,12 @@ class ModelFile:
     bundle: Bundle | None
 
 
-def locate_model(name: str) -> ModelFile:
+def locate_model(name: str, *, to_run: bool = True) -> ModelFile:
     """Find a model by its path or `pkg://package/path`.
+
+    Args:
+        name: A path.
+        to_run: Whether it is to be run or counted, which is not to be had of a compiled Core ML model.
 
     Raises:
         TestpressError: Nothing is there, it is no model a phone runs, or the bundle's manifest is faulty.
@@ -61,9 +66,11 @@ def locate_model(name: str) -> ModelFile:
         raise EvaluationError(f"{path}: {pointer}")
     # What a file holds says more than what it is called: .lite, .bin and .task are names of TFLite models too.
     format_ = "tflite" if head[4:8] == TFLITE_IDENTIFIER else SUFFIXES.get(path.suffix)
+    if path.suffix == COMPILED and not to_run:
+        format_ = "coreml"
     if format_ is None:
         raise EvaluationError(f"{path}: {_what_it_is(path)}")
-    right = "folder" if path.suffix == ".mlpackage" else "file"
+    right = "folder" if path.suffix in (".mlpackage", COMPILED) else "file"
     if kind != right:
         found = "no regular file" if kind == "other" else f"a {kind}"
         raise EvaluationError(f"{path}: is {found}; right for {path.suffix} is a {right}")

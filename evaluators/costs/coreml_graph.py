@@ -162,8 +162,6 @@ class _Walk:
         sizes: dict[object, int] = {name: tensor.size_bytes for name, tensor in self.tensors.items()}
         inputs = [named.name for named in function.inputs]
         peak = peak_bytes(self.steps, sizes, inputs=inputs, kept=[*inputs, *function.block.outputs])
-        if self.sizes.unknown and self.ops:
-            self.ops[0] = replace(self.ops[0], unpriced=self.ops[0].unpriced or self.sizes.unknown)
         return Graph(
             format="coreml",
             ops=tuple(self.ops),
@@ -172,6 +170,7 @@ class _Walk:
             peak_activation_bytes=peak,
             entry=function.name,
             assumed=self.sizes.assumed,
+            unknown_sizes=self.sizes.unknown,
         )
 
     def _block(self, block: Block, runs: int) -> None:

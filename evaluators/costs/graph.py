@@ -88,12 +88,16 @@ class Graph:
     """whether what is open is the number of clips a call takes, so that the counts hold for one clip"""
     assumed: tuple[str, ...] = ()
     """inputs of open size, with the default size that was counted"""
+    unknown_sizes: str = ""
+    """why the sizes of other values are not known where that default is open; empty where they are"""
 
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Why the cost does not follow from the file; the counts are then lower bounds."""
         reasons = [op.unpriced for op in self.ops if op.unpriced]
-        if self.dynamic and not self.batch_only:
+        if self.unknown_sizes:
+            reasons.append(self.unknown_sizes)
+        elif self.dynamic and not self.batch_only:
             reasons.append("open dimensions, whose sizes are not in the file")
         return tuple(dict.fromkeys(reasons))
 

@@ -114,6 +114,23 @@ def test_a_signature_that_names_a_tensor_outside_the_graph_is_damage(tmp_path: P
         read_signatures(path)
 
 
+def test_variables_of_both_kinds_are_states(tmp_path: Path) -> None:
+    from tiny_tflite import Writer
+
+    w = Writer()
+    x, kept = w.tensor("x", (1, 4)), w.tensor("kept", (1, 4))
+    w.graph.tensors[kept].isVariable = True
+    options = schema.VarHandleOptionsT()
+    options.sharedName = "cache"
+    handle, value, y = w.tensor("handle", (), "RESOURCE"), w.tensor("value", (1, 2, 3)), w.tensor("y", (1, 4))
+    w.op("VAR_HANDLE", [], [handle], options=options)
+    w.op("READ_VARIABLE", [handle], [value])
+    w.op("ADD", [x, kept], [y])
+    (found,) = read_signatures(w.write(tmp_path / "m.tflite", [x], [y]))
+    assert [(state.name, state.shape) for state in found.states] == [("kept", (1, 4)), ("cache", (1, 2, 3))]
+    assert {state.note for state in found.states} == {"a variable, which the model keeps from call to call"}
+
+
 def test_without_the_schemas_reader_the_message_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

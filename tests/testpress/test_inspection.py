@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from importlib.util import find_spec
 from pathlib import Path
@@ -112,6 +113,34 @@ def test_a_size_that_is_an_input_is_tried_with_one(tmp_path: Path) -> None:
     top, places = w.tensor("top", (1, 1)), w.tensor("places", (1, 1), "INT32")
     w.op("TOPK_V2", [values, k], [top, places])
     assert look(w.write(tmp_path / "x.tflite", [values, k], [top, places])).runtime is not None
+
+
+def test_what_looks_like_a_state_is_proposed(tmp_path: Path) -> None:
+    w = Writer()
+    audio, h_in, h_out = w.tensor("audio", (1, 64)), w.tensor("h_in", (1, 64)), w.tensor("h_out", (1, 64))
+    w.op("ADD", [audio, h_in], [h_out])
+    found = look(w.write(tmp_path / "x.tflite", [audio, h_in], [h_out]))
+    assert found.state_pairs == {"h_in": "h_out"}
+    assert 'looks like state  by names and shapes; in a recipe: [model.state] h_in = "h_out"' in as_text(found)
+
+
+@pytest.mark.coreml
+@pytest.mark.skipif(not find_spec("coremltools"), reason="needs coremltools' message classes")
+def test_a_compiled_model_shows_its_interface_though_it_is_not_run(tmp_path: Path) -> None:
+    folder = tmp_path / "x.mlmodelc"
+    folder.mkdir()
+    port = {"name": "audio", "type": "MultiArray", "dataType": "Float32", "shape": "[1, 16000]"}
+    said = {"specificationVersion": 7, "license": "MIT", "inputSchema": [port], "outputSchema": []}
+    (folder / "metadata.json").write_text(json.dumps([said]))
+    found = inspect_model(locate_model(str(folder), to_run=False))
+    assert found.kind == "compiled model"
+    assert found.runtime is None and "what is run and counted here is an ML Program" in (found.not_playable or "")
+    text = as_text(found)
+    assert "in  audio  [1, 16000]  float32" in text
+    assert "licence  MIT" in text
+    assert "multiply-adds" not in text
+    with pytest.raises(TestpressError, match="a compiled Core ML model; name the"):
+        locate_model(str(folder))
 
 
 def test_what_a_file_says_of_itself_is_shown(tmp_path: Path) -> None:

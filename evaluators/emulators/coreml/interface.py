@@ -9,7 +9,7 @@ from evaluators.emulators.coreml.features import DictionaryFeature, Feature, Int
 from evaluators.emulators.coreml.images import image_feature
 from evaluators.errors import EvaluationError
 
-_ARRAY_TYPES = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
+ARRAY_TYPES = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
 """`ArrayFeatureType.ArrayDataType`. Source: coremltools' FeatureTypes.proto"""
 
 _LABELS = {"stringType": "string", "int64Type": "int64"}
@@ -67,14 +67,14 @@ def _refused(message: Any, kind: str | None, where: str, known: str) -> Evaluati
 
 
 def _array(message: Any, array: Any, where: str) -> Feature:
-    if array.dataType not in _ARRAY_TYPES:
+    if array.dataType not in ARRAY_TYPES:
         raise EvaluationError(f"{where}: feature {message.name!r} has unknown array type code {array.dataType}")
     flexible = array.WhichOneof("ShapeFlexibility")
     default = array.WhichOneof("defaultOptionalValue")
     return Feature(
         name=message.name,
         shape=tuple(array.shape),
-        dtype=dtype_named(_ARRAY_TYPES[array.dataType]),
+        dtype=dtype_named(ARRAY_TYPES[array.dataType]),
         bounds=size_bounds(array.shapeRange.sizeRanges) if flexible == "shapeRange" else (),
         shapes=tuple(tuple(s.shape) for s in array.enumeratedShapes.shapes) if flexible == "enumeratedShapes" else (),
         default=float(getattr(array, default)) if default else None,

@@ -183,3 +183,21 @@ class TestCoreML:
     def test_a_loop_on_data_has_no_latency(self, tmp_path: Path) -> None:
         graph = self.loop(tmp_path / "m.mlpackage", on_data=True)
         assert latency_reason(graph, "iphone-15-pro") == "a WHILE loop of unknown length"
+
+    def test_a_flexible_loop_that_never_ends_on_zeros_is_given_up(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import coremltools as ct
+        from mil_programs import FLOAT32, write_program
+
+        def body(mb: Any, x: Any) -> Any:
+            def going_on(h: Any) -> Any:
+                return mb.less(x=mb.reduce_max(x=h, axes=[0, 1], keep_dims=False), y=np.float32(0.5))
+
+            return mb.while_loop(_cond=going_on, _body=lambda h: mb.mul(x=h, y=np.float32(2)), loop_vars=(x,))
+
+        path = tmp_path / "m.mlpackage"
+        write_program(path, body, {"x": ((1, ct.RangeDim(2, 9)), FLOAT32)})
+        monkeypatch.setattr("evaluators.costs.coreml_shapes.MOST_ITERATIONS", 10)
+        assert "a WHILE loop of unknown length" in read_graph(path).unpriced
+        assert any("still loops after 10 iterations" in reason for reason in read_graph(path).unpriced)

@@ -44,8 +44,8 @@ def while_loop(loop_vars: list[Tensor], blocks: Blocks) -> tuple[Any, ...]:
     with _counted() as count:
         while bool(condition(*values)[0]):
             count.rounds += 1
-            if count.rounds > MAX_ITERATIONS:
-                raise EvaluationError(f"still loops after {MAX_ITERATIONS:,} iterations; it is taken for endless")
+            if count.rounds > count.most:
+                raise EvaluationError(f"still loops after {count.most:,} iterations; it is taken for endless")
             values = body.advance(values)
     return tuple(values)
 
@@ -55,9 +55,20 @@ class _Count(threading.local):
 
     depth = 0
     rounds = 0
+    most = MAX_ITERATIONS
 
 
 _COUNT = _Count()
+
+
+@contextmanager
+def fewer_iterations(most: int) -> Iterator[None]:
+    """Take loops for endless sooner, in this thread."""
+    before, _COUNT.most = _COUNT.most, most
+    try:
+        yield
+    finally:
+        _COUNT.most = before
 
 
 @contextmanager

@@ -1,0 +1,142 @@
+"""Core ML models that the emulator does not run: their kind, inputs and outputs, and what they say of themselves.
+
+Neural networks, trees, pipelines and all that came before ML Programs have a description like theirs. A model that Core
+ML compiled is a folder of its own, whose `metadata.json` says what Xcode shows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from device_profiles.files import read_bytes
+from device_profiles.record import Record
+from evaluators.emulators.coreml.dtypes import dtype_named
+from evaluators.emulators.coreml.interface import ARRAY_TYPES
+from evaluators.emulators.coreml.package import open_package
+from evaluators.emulators.coreml.protobuf import parse_model
+from evaluators.errors import EvaluationError
+from evaluators.metadata import ModelMetadata, cut, read_metadata, with_rate
+from evaluators.signatures import Port, Signature
+from packager.bundle import Floor
+from packager.floors import coreml_floor
+
+COMPILED = ".mlmodelc"
+_MOST = 256
+_MOST_BYTES = 4 * 2**20
+
+
+class OtherKind(Record):
+    """A Core ML model that is no ML Program that can be read."""
+
+    kind: str
+    """as the specification spells it, for example neuralNetwork; of a pipeline with its parts"""
+    signature: Signature
+    floor: Floor
+    metadata: ModelMetadata
+
+
+def read_other_kind(path: Path) -> OtherKind | None:
+    """The interface of a Core ML model that cannot be run here; none of an ML Program.
+
+    Raises:
+        TestpressError: The file is damaged.
+    """
+    if path.suffix == COMPILED:
+        return _compiled(path)
+    specification = open_package(path).specification
+    model = parse_model(specification.read_bytes(), str(specification))
+    which = model.WhichOneof("Type")
+    if which in (None, "mlProgram"):
+        return None
+    description = model.description
+    inputs, outputs = (
+        tuple(_port(feature) for feature in list(side)[:_MOST]) for side in (description.input, description.output)
+    )
+    return OtherKind(
+        kind=_kind(model, which),
+        signature=Signature(name="main", inputs=inputs, outputs=outputs),
+        floor=coreml_floor(model.specificationVersion),
+        metadata=read_metadata(path),
+    )
+
+
+def _kind(model: Any, which: str) -> str:
+    held = getattr(model, which)
+    parts = getattr(held, "pipeline", held)
+    models = list(getattr(parts, "models", ()))[:_MOST]
+    return f"{which} of {', '.join(str(part.WhichOneof('Type')) for part in models)}" if models else which
+
+
+def _port(feature: Any) -> Port:
+    kind = feature.type.WhichOneof("Type") or "untyped"
+    note = "optional" if feature.type.isOptional else ""
+    name = cut(feature.name)
+    if kind == "multiArrayType":
+        array = feature.type.multiArrayType
+        dtype = ARRAY_TYPES.get(array.dataType)
+        return Port(name=name, shape=tuple(array.shape), dtype=dtype_named(dtype).name if dtype else "array", note=note)
+    if kind == "imageType":
+        image = feature.type.imageType
+        return Port(name=name, shape=(image.height, image.width), dtype="image", note=note)
+    return Port(name=name, shape=(), dtype=kind.removesuffix("Type"), note=note)
+
+
+def _compiled(path: Path) -> OtherKind:
+    place = path / "metadata.json"
+    try:
+        found = json.loads(read_bytes(place, error=EvaluationError, most=_MOST_BYTES))
+        said = found[0]
+        version, outputs, inputs = said["specificationVersion"], said["outputSchema"], said["inputSchema"]
+        user = said.get("userDefinedMetadata") or {}
+        metadata = ModelMetadata(
+            description=cut(str(said.get("shortDescription", ""))),
+            version=cut(str(said.get("version", ""))),
+            author=cut(str(said.get("author", ""))),
+            license=cut(str(said.get("license", ""))),
+            others={**_computed(said), **{cut(str(key)): cut(str(user[key])) for key in sorted(user)[:_MOST]}},
+        )
+        return OtherKind(
+            kind=f"compiled {cut(_model_type(said))}",
+            signature=Signature(name="main", inputs=_schema_ports(inputs), outputs=_schema_ports(outputs)),
+            floor=coreml_floor(int(version)),
+            metadata=with_rate(metadata),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
+        raise EvaluationError(f"{place}: not what Core ML writes ({type(fault).__name__}: {fault})") from None
+
+
+def _computed(said: Mapping[str, Any]) -> dict[str, str]:
+    """What Core ML counted when it compiled: precisions, and ops by kind."""
+    ops = said.get("mlProgramOperationTypeHistogram") or said.get("neuralNetworkLayerTypeHistogram") or {}
+    found = {
+        "storage precision": str(said.get("storagePrecision") or ""),
+        "compute precision": str(said.get("computePrecision") or ""),
+        "ops": ", ".join(f"{kind} {count}" for kind, count in sorted(ops.items(), key=lambda item: -int(item[1]))),
+    }
+    return {key: cut(text) for key, text in found.items() if text}
+
+
+def _model_type(said: Mapping[str, Any]) -> str:
+    kind = said.get("modelType", "model")
+    name = str(kind.get("name", "model") if isinstance(kind, dict) else kind)
+    return name.removeprefix("MLModelType_")
+
+
+def _schema_ports(features: Any) -> tuple[Port, ...]:
+    return tuple(_schema_port(feature) for feature in list(features)[:_MOST])
+
+
+def _schema_port(feature: Mapping[str, Any]) -> Port:
+    shape = tuple(int(size) for size in re.findall(r"\d{1,12}", str(feature.get("shape", "")))[:_MOST])
+    note = cut(str(feature.get("shapeFlexibility") or ""))
+    optional = "optional" if str(feature.get("isOptional")) == "1" else ""
+    return Port(
+        name=cut(str(feature["name"])),
+        shape=shape,
+        dtype=cut(str(feature.get("dataType") or feature.get("type") or "")).lower(),
+        note="; ".join(part for part in (note, optional) if part),
+    )
