@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.evaluation import Evaluation, Score, VariantResult
+from evaluators.signatures import Port, Signature
+from evaluators.streaming_pairs import find_state_pairs
 from packager.bundle import Bundle, Proof
 from packager.clips import RECIPES_AUDIO
 from packager.compression import is_calibrated
@@ -49,7 +51,7 @@ def package_text(outcomes: list[Packaged]) -> str:
         rows = [(*row[:2], *row[3:]) for row in rows]
     lines = [align(rows, right=tuple(range(1, len(rows[0]) - 1)))] if rows else []
     lines += [f"{o.variant.name} failed: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
-    return "\n".join(lines + break_texts(made) + _calibration_texts(made))
+    return "\n".join(lines + break_texts(made) + _calibration_texts(made) + _state_texts(made))
 
 
 _PACKAGED_HEAD = ("variant", "parity", "streamed", "promised", "size", "made in", "bundle")
@@ -98,6 +100,23 @@ def _calibration_texts(outcomes: list[Packaged]) -> list[str]:
                 f"{manifest.variant} is calibrated on test signals alone ({heard}), and may cut off what is real: {way}"
             )
     return lines
+
+
+def _state_texts(outcomes: list[Packaged]) -> list[str]:
+    """What the recipe should perhaps have bound as states, in one line; nothing where it binds some."""
+    manifests = [outcome.bundle.manifest for outcome in outcomes if outcome.bundle is not None]
+    for manifest in manifests:
+        if manifest.state or manifest.internal_states:
+            return []
+        ports = [
+            tuple(Port(name=one.name, shape=one.shape, dtype=one.dtype) for one in tensors)
+            for tensors in (manifest.inputs, manifest.outputs)
+        ]
+        pairs = find_state_pairs(Signature(name=None, inputs=ports[0], outputs=ports[1]))
+        if pairs:
+            bound = ", ".join(f'{name} = "{output}"' for name, output in pairs.items())
+            return [f"looks like state, by names and shapes: {bound}; [model.state] carries it from call to call"]
+    return []
 
 
 def package_data(outcomes: list[Packaged]) -> list[dict[str, Any]]:

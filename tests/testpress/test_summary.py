@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,18 @@ def test_a_broken_promise_is_told_below_the_table(tmp_path: Path) -> None:
     assert sentence in package_text([broken]).splitlines()
     assert "BROKEN 60 dB" in package_text([broken])
     assert break_texts([good]) == []
+
+
+@pytest.mark.parametrize(("state", "told"), [({}, True), ({"h_in": "h_out"}, False)])
+def test_a_state_that_a_recipe_forgot_is_told(state: dict[str, str], told: bool, tmp_path: Path) -> None:
+    packaged = _packaged(tmp_path / "b", "float32")
+    assert packaged.bundle is not None
+    manifest = packaged.bundle.manifest
+    (audio,), (scaled,) = manifest.inputs, manifest.outputs
+    inner = {"shape": (1, 128), "axes": ("batch", "unit")}
+    inputs = (audio, audio.model_copy(update={"name": "h_in", "native_name": "h_in", **inner}))
+    outputs = (scaled, scaled.model_copy(update={"name": "h_out", "native_name": "h_out", **inner}))
+    changed = manifest.model_copy(update={"inputs": inputs, "outputs": outputs, "state": state})
+    packaged = replace(packaged, bundle=packaged.bundle.model_copy(update={"manifest": changed}))
+    line = 'looks like state, by names and shapes: h_in = "h_out"; [model.state] carries it from call to call'
+    assert (line in package_text([packaged])) is told
