@@ -54,7 +54,7 @@ def test_turns_in_closed_form(
     compare: str, first: int | None, bound: int, change: tuple[str, int], expected: int | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(loops, "MOST_TURNS", 1000)
+    monkeypatch.setattr(loops, "MOST_WORK", 1000)
     assert counted(compare, first, bound, change) == expected
 
 
@@ -72,7 +72,7 @@ def test_a_bound_on_data_beside_a_known_one_tells_nothing() -> None:
 
 
 def test_all_loops_of_a_file_share_one_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "MOST_TURNS", 15)
+    monkeypatch.setattr(loops, "MOST_WORK", 45)
     turns = Turns()
     known: dict[Any, Number] = {"bound": np.asarray(10), "by": np.asarray(1)}
     condition = Routine(("i",), ("on",), (step("less", ("i", "bound"), "on", FLAG),), known)
