@@ -82,7 +82,7 @@ def _tflite_signatures(model: Any, types: dict[int, str], schema: Any) -> Iterat
     if model.SignatureDefsLength() == 0:
         graph = model.Subgraphs(0)
         inputs, outputs = (
-            _unsigned_ports([graph.Tensors(index) for index in indices], role, types)
+            _unsigned_ports([graph.Tensors(index) for index in indices if index >= 0], role, types)
             for role, indices in (
                 ("input", [graph.Inputs(k) for k in range(graph.InputsLength())]),
                 ("output", [graph.Outputs(k) for k in range(graph.OutputsLength())]),

@@ -7,6 +7,7 @@ Source: `metadata_schema.fbs` of tensorflow/tflite-support, version 1.5.0 (ident
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ _LABEL_KINDS = (2, 3, 5)
 """labels of an axis, labels of values, a vocabulary"""
 _MOST = 64
 _MOST_LABEL_BYTES = 4 * 2**20
+_MOST_LABEL_FILES = 8
 
 
 def read_tflite_metadata(path: Path) -> ModelMetadata:
@@ -124,7 +126,7 @@ def _decode(root: _Table, others: dict[str, str], path: Path) -> ModelMetadata:
             audio = _audio(tensor) if role == "in" else None
             if audio is not None:
                 rate_hz, channels = audio.number(0, Uint32Flags), audio.number(1, Uint32Flags)
-            labels += _labels(tensor, name, path)
+            labels += itertools.islice(_labels(tensor, name, path), _MOST_LABEL_FILES - len(labels))
     parser = root.text(7)
     return ModelMetadata(
         name=root.text(0),

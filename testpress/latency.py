@@ -53,7 +53,7 @@ class PhonePrediction(Record):
     signature: str | None
     """which one is predicted; none where the file names none"""
     macs: int
-    """multiply-adds of one call of it"""
+    """multiply-adds of one call of it; a lower bound where no latency could be predicted"""
     runs: bool
     """whether the phone meets the model's floor, and its runtime holds every op"""
     floor_reason: str
@@ -100,6 +100,7 @@ def predict_costs(
     for graph in graphs:
         name = f"signature {graph.entry}: " if len(graphs) > 1 else ""
         notices += [f"{name}{notice}" for notice in open_notices(graph)]
+        notices += [f"{name}multiply-adds are a lower bound: {reason}" for reason in graph.unpriced]
     distinct = {profile.id: profile for profile in profiles}.values()
     return CostPrediction(
         file=str(model.path),

@@ -19,6 +19,7 @@ from packager.storage import list_files
 _RIGHT = "right is a bundle folder, a .tflite file, an .mlpackage folder or an .mlmodel file"
 
 _MOST_NAMES = 8
+_MOST_ENTRIES = 1000
 
 _OTHERS = {
     ".mlmodelc": "a compiled Core ML model; name the .mlpackage or .mlmodel it was compiled from",
@@ -108,7 +109,8 @@ def _models_inside(path: Path) -> list[str]:
         return []
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [entry.filename for entry in archive.infolist() if _names_model(archive, entry)]
+            entries = archive.infolist()[:_MOST_ENTRIES]
+            names = [entry.filename for entry in entries if _names_model(archive, entry)]
     except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
         return []
     return [shorten(name) for name in names[:_MOST_NAMES]]

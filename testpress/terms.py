@@ -13,6 +13,8 @@ from device_profiles.record import parse_record, read_toml
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
 from evaluators.metadata import ModelMetadata, read_metadata
+from evaluators.signatures import read_signatures
+from evaluators.streaming_pairs import find_state_pairs
 from packager.bundle import AudioContract
 from packager.model import OutputSpec
 from testpress.errors import RecipeError
@@ -178,7 +180,7 @@ def _contract_of(emulator: Emulator, rate_hz: int, order: PlayOrder, said: Model
     if len(emulator.inputs) != 1:
         found = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in emulator.inputs.items())
         raise EvaluationError(
-            f"{where}: takes {len(emulator.inputs)} inputs ({found}); one that holds audio is expected"
+            f"{where}: takes {len(emulator.inputs)} inputs ({found}); one that holds audio is expected{_hint(order)}"
         )
     (name, tensor), *_ = emulator.inputs.items()
     place = f"{where}: input {name!r} has shape {list(tensor.shape)}"
@@ -209,6 +211,14 @@ def _contract_of(emulator: Emulator, rate_hz: int, order: PlayOrder, said: Model
     if window is None and said.rate_from != "properties":
         _check_window(name, audio, place)
     return audio
+
+
+def _hint(order: PlayOrder) -> str:
+    """How to play a model whose other inputs look like states."""
+    signatures = [one for one in read_signatures(order.model.path) if order.signature in (None, one.name)]
+    pairs = find_state_pairs(signatures[0]) if signatures else {}
+    said = ", ".join(f'{name} = "{output}"' for name, output in pairs.items())
+    return f"; if the others are its states, give --recipe with [model.state] {said}" if pairs else ""
 
 
 def _check_window(name: str, audio: AudioContract, place: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,14 @@ import numpy as np
 
 from evaluators.costs.coreml_loops import compute_known, count_turns, read_constant
 from evaluators.costs.coreml_macs import Operands, count_macs
-from evaluators.costs.coreml_shapes import observe_shapes
-from evaluators.costs.coreml_weights import Operand, describe_constant
+from evaluators.costs.coreml_shapes import Sizes, Tensor, read_tensor
+from evaluators.costs.coreml_weights import Operand, describe_constant, stored_bytes
 from evaluators.costs.graph import Graph, Op, Step, peak_bytes, weigh
 from evaluators.costs.loops import UNKNOWN_LENGTH, Number, Turns
 from evaluators.emulators.coreml.dtypes import dtype_named
-from evaluators.emulators.coreml.features import Interface
 from evaluators.emulators.coreml.interface import read_interface
 from evaluators.emulators.coreml.package import open_package
-from evaluators.emulators.coreml.program import Block, Function, Named, Operation, Value, ValueType, read_function
+from evaluators.emulators.coreml.program import Block, Function, Operation, Value, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.emulators.coreml.weights import WeightFiles
 from evaluators.entries import find_entry
@@ -36,18 +34,14 @@ _PARTIAL = {
 
 _CUSTOM = "custom_layer"
 
+_KEEPING = {
+    **dict.fromkeys(("scatter", "scatter_nd", "scatter_along_axis"), "data"),
+    **dict.fromkeys(("cast", "identity", "relu", "sigmoid", "tanh", "softmax", "abs", "exp", "log", "sqrt"), "x"),
+}
+"""ops inside of loops, where sizes are not seen, whose output has the size of this operand"""
+
 _WIDENING = {"cast", "identity", "quantize", "dequantize"}
 """ops that, on constants, run once when the model is compiled on the phone"""
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    size_bytes: int
-    shape: tuple[int, ...]
-    dynamic: bool
-    dtype: str
-    stored_as: str = ""
-    """of a constant: how the file holds it"""
 
 
 def read_coreml_graph(path: Path, entry: str | None = None) -> Graph:
@@ -71,9 +65,9 @@ def read_coreml_graph(path: Path, entry: str | None = None) -> Graph:
     name = find_entry(names, wanted, str(path)) or "main"
     weights = WeightFiles(package.specification.parent, package.root)
     functions = {one: read_function(model.mlProgram, one, weights=weights, where=str(path)) for one in {name, *names}}
-    sizes = _Sizes.of(functions[name], read_interface(model.description, name, str(path)), path)
+    sizes = Sizes.of(functions[name], read_interface(model.description, name, str(path)), path)
     graph = _Walk(sizes).graph(functions[name])
-    return replace(graph, weight_bytes=_stored_bytes(functions.values()))
+    return replace(graph, weight_bytes=stored_bytes(functions.values()))
 
 
 def list_functions(model: Any) -> list[str]:
@@ -81,71 +75,14 @@ def list_functions(model: Any) -> list[str]:
     return sorted(model.mlProgram.functions)
 
 
-def _stored_bytes(functions: Iterable[Function]) -> int:
-    """Constants as the file holds them; functions share blobs, which are views of the same place."""
-    blobs: dict[tuple[int, int], int] = {}
-    for operation in (op for function in functions for op in _all_operations(function.block)):
-        held = [item for argument in operation.inputs.values() for item in argument if isinstance(item, Value)]
-        if operation.kind == "const":  # of other ops, what stands among the attributes stands among the inputs too
-            held += [value for key, value in operation.attributes.items() if key != "name"]
-        elif not operation.kind.startswith("constexpr_"):
-            continue
-        for value in held:
-            if isinstance(value.data, np.ndarray) and value.type.dtype is not None and value.data.dtype != object:
-                place = int(value.data.__array_interface__["data"][0])
-                blobs[place, value.data.size] = (value.data.size * value.type.dtype.bits + 7) // 8
-    return sum(blobs.values())
-
-
-def _all_operations(block: Block) -> Iterator[Operation]:
-    for operation in block.operations:
-        yield operation
-        for inner in operation.blocks:
-            yield from _all_operations(inner)
-
-
-@dataclass(frozen=True)
-class _Sizes:
-    """Sizes of values that the program's types leave open."""
-
-    inputs: Mapping[str, tuple[int, ...]]
-    made: Mapping[str, tuple[int, ...]]
-    assumed: tuple[str, ...]
-    """inputs with their default sizes, in words"""
-    unknown: str
-    """why the sizes of the rest are not known; empty where they are"""
-
-    @classmethod
-    def of(cls, function: Function, interface: Interface, path: Path) -> _Sizes:
-        open_ = {named.name for named in function.inputs if None in (named.type.shape or ())}
-        features = {name: interface.inputs[name] for name in interface.inputs if name in open_}
-        if not open_ or open_ - features.keys():
-            return cls({}, {}, (), "")
-        assumed = tuple(
-            f"{name} {list(feature.shape)}" + (f" (allowed: {feature.expected()})" if feature.is_flexible else "")
-            for name, feature in features.items()
-        )
-        defaults = {name: feature.shape for name, feature in features.items()}
-        try:
-            return cls(defaults, observe_shapes(path, function.name), assumed, "")
-        except EvaluationError as fault:
-            return cls(defaults, {}, assumed, f"open dimensions, whose sizes are not known ({fault})")
-
-    def tensor(self, named: Named) -> _Tensor:
-        found = self.made.get(named.name) or self.inputs.get(named.name)
-        declared = named.type.shape
-        fits = found is not None and declared is not None and len(found) == len(declared)
-        return _tensor(replace(named.type, shape=found) if fits else named.type)
-
-
 @dataclass
 class _Walk:
     """State of one pass over a function's ops."""
 
-    sizes: _Sizes
+    sizes: Sizes
     turns: Turns = field(default_factory=Turns)
-    tensors: dict[str, _Tensor] = field(default_factory=dict)
-    constants: dict[str, _Tensor] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    constants: dict[str, Tensor] = field(default_factory=dict)
     known: dict[str, Number] = field(default_factory=dict)
     """small numbers, by name"""
     words: dict[str, str | bool] = field(default_factory=dict)
@@ -182,6 +119,7 @@ class _Walk:
     def _inside(self, operation: Operation, runs: int) -> None:
         """The blocks of an op that was entered as the last one."""
         if operation.kind == "while_loop":
+            self._hand_in(operation)
             turns = count_turns(operation, self.known, self._shape, self.turns)
             if turns is None:
                 self.ops[-1] = replace(self.ops[-1], unpriced=UNKNOWN_LENGTH)
@@ -197,6 +135,18 @@ class _Walk:
             dearest = max(dearest, branch, key=weigh)
         self.ops += dearest
 
+    def _hand_in(self, operation: Operation) -> None:
+        """What goes into the first turn of a loop is of the size of what goes into the others."""
+        given = [item for item in operation.inputs.get("loop_vars", ()) if isinstance(item, str)]
+        for block in operation.blocks:
+            for named, outer in zip(block.inputs, given, strict=False):
+                self.tensors[named.name] = self.sizes.tensor(named, self._known(outer).shape)
+
+    def _kept_shape(self, operation: Operation) -> tuple[int, ...] | None:
+        """The size of an op's output where it is that of its input, whatever else it is given."""
+        item = operation.inputs.get(_KEEPING.get(operation.kind, ""), (None,))[0]
+        return self._shape(item) if isinstance(item, str) else None
+
     def _shape(self, name: str) -> tuple[int, ...] | None:
         found = self.constants.get(name) or self.tensors.get(name)
         return None if found is None or found.dtype == "none" else found.shape
@@ -207,7 +157,8 @@ class _Walk:
         if operation.kind == "const" or (folds and all(name in self.constants for name in reads)):
             self._constant(operation)
             return
-        outputs = {named.name: self.sizes.tensor(named) for named in operation.outputs}
+        kept = self._kept_shape(operation)
+        outputs = {named.name: self.sizes.tensor(named, kept) for named in operation.outputs}
         self.tensors.update(outputs)
         activations = [name for name in reads if name not in self.constants]
         fixed = [name for name in reads if name in self.constants]
@@ -254,7 +205,7 @@ class _Walk:
             self.known[operation.outputs[0].name] = number
         stored_as = "" if operation.kind == "const" else describe_constant(operation.kind, self._made_from(operation))
         for named in operation.outputs:
-            made = _tensor(named.type)
+            made = read_tensor(named.type)
             self.constants[named.name] = replace(made, stored_as=stored_as or made.dtype)
             word = _word(operation.attributes.get("val"))
             if word is not None:
@@ -265,12 +216,12 @@ class _Walk:
         found = {}
         for key, argument in operation.inputs.items():
             item = argument[0]
-            held = self.constants[item] if isinstance(item, str) else _tensor(item.type)
+            held = self.constants[item] if isinstance(item, str) else read_tensor(item.type)
             dtype = dtype_named(held.dtype) if held.dtype != "none" else None
             found[key] = Operand(held.shape, dtype, held.stored_as or held.dtype)
         return found
 
-    def _known(self, name: str) -> _Tensor:
+    def _known(self, name: str) -> Tensor:
         found = self.constants.get(name) or self.tensors.get(name)
         if found is None:
             raise EvaluationError(f"value {name!r} is read but nothing before it writes it")
@@ -284,22 +235,13 @@ class _Walk:
         words: dict[str, str | bool] = {}
         for key, argument in operation.inputs.items():
             shapes[key] = tuple(
-                self._known(item).shape if isinstance(item, str) else _tensor(item.type).shape for item in argument
+                self._known(item).shape if isinstance(item, str) else read_tensor(item.type).shape for item in argument
             )
             item = argument[0]
             word = self.words.get(item) if isinstance(item, str) else _word(item)
             if word is not None:
                 words[key] = word
         return Operands(shapes, words, tuple(self.sizes.tensor(named).shape for named in operation.outputs))
-
-
-def _tensor(type_: ValueType) -> _Tensor:
-    """A tensor's size, open dimensions counted as 1; what is no tensor (lists, dictionaries) counts nothing."""
-    if type_.dtype is None or type_.shape is None:
-        return _Tensor(0, (), True, "none")
-    shape = tuple(1 if size is None else size for size in type_.shape)
-    size_bytes = (math.prod(shape) * type_.dtype.bits + 7) // 8
-    return _Tensor(size_bytes, shape, None in type_.shape, type_.dtype.name)
 
 
 def _word(value: Value | None) -> str | bool | None:

@@ -6,17 +6,21 @@ only the sizes are kept. The rest of what a model costs is read from the file al
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluators.emulators.coreml.features import Interface
+from evaluators.emulators.coreml.program import Function, Named, ValueType
 from evaluators.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor as TorchTensor
 
     from evaluators.emulators.coreml.plan import PlannedOp
 
@@ -42,7 +46,7 @@ def observe_shapes(path: Path, function_name: str) -> Shapes:
     ends_at = time.monotonic() + LONGEST_S
     found: dict[str, tuple[int, ...]] = {}
 
-    def watch(op: PlannedOp, value: Tensor) -> None:
+    def watch(op: PlannedOp, value: TorchTensor) -> None:
         if time.monotonic() > ends_at:
             raise EvaluationError(f"{path}: one run on zeros takes longer than {LONGEST_S:g} s")
         found[op.output] = tuple(value.shape)
@@ -54,3 +58,57 @@ def observe_shapes(path: Path, function_name: str) -> Shapes:
     with fewer_iterations(MOST_ITERATIONS):
         model.run(zeros, watch, state=state)
     return found
+
+
+@dataclass(frozen=True)
+class Tensor:
+    size_bytes: int
+    shape: tuple[int, ...]
+    dynamic: bool
+    dtype: str
+    stored_as: str = ""
+    """of a constant: how the file holds it"""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of values that the program's types leave open."""
+
+    inputs: Mapping[str, tuple[int, ...]]
+    made: Mapping[str, tuple[int, ...]]
+    assumed: tuple[str, ...]
+    """inputs with their default sizes, in words"""
+    unknown: str
+    """why the sizes of the rest are not known; empty where they are"""
+
+    @classmethod
+    def of(cls, function: Function, interface: Interface, path: Path) -> Sizes:
+        open_ = {named.name for named in function.inputs if None in (named.type.shape or ())}
+        features = {name: interface.inputs[name] for name in interface.inputs if name in open_}
+        if not open_ or open_ - features.keys():
+            return cls({}, {}, (), "")
+        assumed = tuple(
+            f"{name} {list(feature.shape)}" + (f" (allowed: {feature.expected()})" if feature.is_flexible else "")
+            for name, feature in features.items()
+        )
+        defaults = {name: feature.shape for name, feature in features.items()}
+        try:
+            return cls(defaults, observe_shapes(path, function.name), assumed, "")
+        except EvaluationError as fault:
+            return cls(defaults, {}, assumed, f"open dimensions, whose sizes are not known ({fault})")
+
+    def tensor(self, named: Named, guess: tuple[int, ...] | None = None) -> Tensor:
+        """A value, of the size it was seen to have, else of the size of what it is made from."""
+        found = self.made.get(named.name) or self.inputs.get(named.name) or guess
+        declared = named.type.shape
+        fits = found is not None and declared is not None and len(found) == len(declared)
+        return read_tensor(replace(named.type, shape=found) if fits else named.type)
+
+
+def read_tensor(type_: ValueType) -> Tensor:
+    """A tensor's size, open dimensions counted as 1; what is no tensor (lists, dictionaries) counts nothing."""
+    if type_.dtype is None or type_.shape is None:
+        return Tensor(0, (), True, "none")
+    shape = tuple(1 if size is None else size for size in type_.shape)
+    size_bytes = (math.prod(shape) * type_.dtype.bits + 7) // 8
+    return Tensor(size_bytes, shape, None in type_.shape, type_.dtype.name)

@@ -5,10 +5,13 @@ Source of the operands: the op definitions of coremltools 9.0, `converters/mil/m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from evaluators.emulators.coreml.dtypes import DType
+from evaluators.emulators.coreml.program import Block, Function, Operation, Value
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,25 @@ def _block(data: Operand | None, scale: Operand | None) -> str:
         return ""
     sizes = [whole // part for whole, part in zip(data.shape, scale.shape, strict=True) if 1 < part < whole]
     return f"_block{max(sizes)}" if sizes else ""
+
+
+def stored_bytes(functions: Iterable[Function]) -> int:
+    """Constants as the file holds them; ops and functions share blobs."""
+    blobs: dict[tuple[str, int] | int, int] = {}
+    for operation in (op for function in functions for op in _all_operations(function.block)):
+        held = [item for argument in operation.inputs.values() for item in argument if isinstance(item, Value)]
+        if operation.kind == "const":  # of other ops, what stands among the attributes stands among the inputs too
+            held += [value for key, value in operation.attributes.items() if key != "name"]
+        elif not operation.kind.startswith("constexpr_"):
+            continue
+        for value in held:
+            if isinstance(value.data, np.ndarray) and value.type.dtype is not None and value.data.dtype != object:
+                blobs[value.place or id(value)] = (value.data.size * value.type.dtype.bits + 7) // 8
+    return sum(blobs.values())
+
+
+def _all_operations(block: Block) -> Iterator[Operation]:
+    for operation in block.operations:
+        yield operation
+        for inner in operation.blocks:
+            yield from _all_operations(inner)

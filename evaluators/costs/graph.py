@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluators.emulators import format_of
+from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, format_of, read_head
 from evaluators.errors import EvaluationError
 from packager.bundle import Format
 
@@ -95,11 +95,15 @@ class Graph:
     def unpriced(self) -> tuple[str, ...]:
         """Why the cost does not follow from the file; the counts are then lower bounds."""
         reasons = [op.unpriced for op in self.ops if op.unpriced]
-        if self.unknown_sizes:
-            reasons.append(self.unknown_sizes)
-        elif self.dynamic and not self.batch_only:
-            reasons.append("open dimensions, whose sizes are not in the file")
+        reasons += [self.open_sizes] if self.open_sizes else []
         return tuple(dict.fromkeys(reasons))
+
+    @property
+    def open_sizes(self) -> str:
+        """Why sizes of values are not known; empty where they are."""
+        if self.unknown_sizes or self.batch_only or not self.dynamic:
+            return self.unknown_sizes
+        return "open dimensions, whose sizes are not in the file"
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -154,6 +158,9 @@ def read_graph(path: Path, entry: str | None = None) -> Graph:
     """
     if not path.exists():
         raise EvaluationError(f"{path}: no such file")
+    if path.suffix not in SUFFIXES and read_head(path)[4:8] != TFLITE_IDENTIFIER:
+        known = ".tflite, .mlpackage or .mlmodel"
+        raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is {known}")
     if format_of(path) == "tflite":
         from evaluators.costs.tflite_graph import read_tflite_graph
 

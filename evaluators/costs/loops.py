@@ -20,8 +20,9 @@ Number = npt.NDArray[Any]
 MOST_VALUES = 64
 """a larger tensor holds data"""
 
-MOST_TURNS = 1_000_000
-"""of all loops of a file together: a minute of audio, sample by sample; more is as good as endless"""
+MOST_WORK = 4_000_000
+"""turns of all loops of a file, and steps in them, together: a minute of audio, sample by sample; more is as good as
+endless"""
 
 UNKNOWN_LENGTH = "a WHILE loop of unknown length"
 
@@ -66,7 +67,7 @@ class Turns:
     """Counts the turns of loops; one for all loops of a file, so that a hostile one costs no more than others."""
 
     def __init__(self) -> None:
-        self._left = MOST_TURNS
+        self._left = MOST_WORK
 
     def count(self, condition: Routine, body: Routine, initial: Sequence[Number | None]) -> int | None:
         """How often the body runs; none where that cannot be told.
@@ -90,9 +91,9 @@ class Turns:
                 return None
             if not going_on[0].item():
                 return turns
-            if self._left == 0:
+            self._left -= 1 + len(test.steps) + len(advance.steps)
+            if self._left < 0:
                 return None
-            self._left -= 1
             turns += 1
             advanced = advance.run([body.inputs[place] for place in deciding], values)
             if advanced is None:

@@ -26,10 +26,10 @@ def predict_memory(graph: Graph, profile: DeviceProfile, placement: Placement) -
     interval is the factor by which phones were seen to differ.
 
     Returns:
-        A score without a value, and with the reason, where the model needs more than the phone has, or has ops whose
-        own memory is not in the file.
+        A score without a value, and with the reason, where the model needs more than the phone has, has ops whose own
+        memory is not in the file, or leaves sizes open.
     """
-    foreign = [op.unpriced for op in graph.ops if op.needs]
+    foreign = [op.unpriced for op in graph.ops if op.needs] + ([graph.open_sizes] if graph.open_sizes else [])
     if foreign:
         return Score(
             value=None, unit="bytes", direction="lower", basis="predicted", reason="; ".join(dict.fromkeys(foreign))

@@ -58,6 +58,8 @@ class Tensor:
     @property
     def size_bytes(self) -> int:
         """In memory; a type of no fixed size (text, resources) counts nothing."""
+        if self.elements > _MOST_ELEMENTS:
+            raise ValueError(f"tensor of shape {self.shape}")
         return (self.elements * _BITS.get(self.type, 0) + 7) // 8
 
 
@@ -192,18 +194,18 @@ class TFLiteFile:
         asked = signature if len(signature) == len(shape) else shape
         open_ = tuple(axis for axis, sizes in enumerate(zip(shape, asked, strict=True)) if min(sizes) < 0)
         counted = tuple(1 if size < 0 else size for size in shape)
-        if math.prod(counted) > _MOST_ELEMENTS:
-            raise ValueError(f"tensor of shape {counted}")
+        name = tensor.Name()
+        text = "" if name is None else name.decode("utf-8", errors="replace")
+        type_ = self._types[tensor.Type()]
         number = tensor.Buffer()
+        if number == 0 and self.model.BuffersLength() == 0:  # 0 stands for no buffer, and a file may have none at all
+            return Tensor(text, counted, type_, 0, open_, 0, None)
         if number >= self.model.BuffersLength():
             raise IndexError(f"buffer {number} of {self.model.BuffersLength()}")
         buffer = self.model.Buffers(number)
         length = buffer.DataLength() or buffer.Size()
         if length > len(self._data):
             raise IndexError(f"buffer {number} of {length} bytes")
-        name = tensor.Name()
-        text = "" if name is None else name.decode("utf-8", errors="replace")
-        type_ = self._types[tensor.Type()]
         return Tensor(text, counted, type_, length, open_, number, _small(buffer, counted, type_))
 
 

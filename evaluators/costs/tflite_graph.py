@@ -168,9 +168,9 @@ class _Walk:
             ops += [replace(op, unpriced=op.unpriced or unpriced).times(runs), *inner]
             below = max(below, inner_peak)
         self._running.pop()
-        sizes: dict[object, int] = {
-            i: tensor.size_bytes for i, tensor in enumerate(scope.tensors) if i not in scope.stored_as
-        }
+        operators = self._file.operators(index)
+        touched = {i for each in operators for i in (*each.reads, *each.writes)} | {*scope.inputs, *scope.outputs}
+        sizes: dict[object, int] = {i: scope.tensors[i].size_bytes for i in touched if i not in scope.stored_as}
         # The interpreter keeps the inputs' memory for the app to write the next call's values to.
         kept = [*scope.inputs, *scope.outputs]
         return ops, peak_bytes(steps, sizes, inputs=scope.inputs, kept=kept) + below

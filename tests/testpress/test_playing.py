@@ -243,6 +243,14 @@ def told(rate_hz: int | None, text: str = "a clip") -> Any:
     return lambda folder: add_metadata(bare(folder), make_metadata(rate_hz=rate_hz, text=text))
 
 
+def test_inputs_that_look_like_states_are_proposed_as_such(tmp_path: Path) -> None:
+    w = Writer()
+    audio, h_in, h_out = (w.tensor(name, (1, WINDOW_SAMPLES)) for name in ("audio", "h_in", "h_out"))
+    w.op("ADD", [audio, h_in], [h_out])
+    with pytest.raises(TestpressError, match=r'give --recipe with \[model\.state\] h_in = "h_out"$'):
+        play_bare(tmp_path, w.write(tmp_path / "x.tflite", [audio, h_in], [h_out]))
+
+
 def test_a_melody_is_no_mel(tmp_path: Path) -> None:
     assert play_bare(tmp_path, named("melody_samples", (1, 64))(tmp_path)).summary.windows == 4
 

@@ -38,6 +38,8 @@ class Value:
     type: ValueType
     data: Any
     """numpy array (strings: an object array), or for lists and tuples a tuple of values"""
+    place: tuple[str, int] | None = None
+    """the weight file it lies in, and where; none where it stands in the specification"""
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,8 @@ class _Reader:
         if which == "blobFileValue":
             blob = message.blobFileValue
             try:
-                return Value(type_, self._weights.read(blob.fileName, blob.offset, dtype=type_.dtype, shape=shape))
+                data = self._weights.read(blob.fileName, blob.offset, dtype=type_.dtype, shape=shape)
+                return Value(type_, data, (blob.fileName, blob.offset))
             except EvaluationError as fault:
                 raise EvaluationError(f"{self._where}: {fault}") from None
         return Value(type_, self._immediate(message.immediateValue, type_.dtype, shape))

@@ -54,7 +54,7 @@ def test_turns_in_closed_form(
     compare: str, first: int | None, bound: int, change: tuple[str, int], expected: int | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(loops, "MOST_TURNS", 1000)
+    monkeypatch.setattr(loops, "MOST_WORK", 1000)
     assert counted(compare, first, bound, change) == expected
 
 
@@ -72,7 +72,7 @@ def test_a_bound_on_data_beside_a_known_one_tells_nothing() -> None:
 
 
 def test_all_loops_of_a_file_share_one_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "MOST_TURNS", 15)
+    monkeypatch.setattr(loops, "MOST_WORK", 45)
     turns = Turns()
     known: dict[Any, Number] = {"bound": np.asarray(10), "by": np.asarray(1)}
     condition = Routine(("i",), ("on",), (step("less", ("i", "bound"), "on", FLAG),), known)
@@ -201,3 +201,25 @@ class TestCoreML:
         monkeypatch.setattr("evaluators.costs.coreml_shapes.MOST_ITERATIONS", 10)
         assert "a WHILE loop of unknown length" in read_graph(path).unpriced
         assert any("still loops after 10 iterations" in reason for reason in read_graph(path).unpriced)
+
+    def test_a_flexible_recurrence_is_counted_at_its_default(self, tmp_path: Path) -> None:
+        import coremltools as ct
+        from mil_programs import FLOAT32, write_program
+
+        weight = np.eye(8, dtype=np.float32)
+
+        def body(mb: Any, x: Any) -> Any:
+            length = mb.gather(x=mb.shape(x=x), indices=np.int32(0), axis=np.int32(0))
+
+            def turn(i: Any, rows: Any) -> Any:
+                row = mb.linear(x=mb.gather(x=rows, indices=i, axis=np.int32(0)), weight=weight)
+                rows = mb.scatter(data=rows, indices=i, updates=row, axis=np.int32(0), mode="update")
+                return mb.add(x=i, y=np.int32([1])), rows
+
+            first = (np.int32([0]), mb.identity(x=x))
+            return mb.while_loop(_cond=lambda i, rows: mb.less(x=i, y=length), _body=turn, loop_vars=first)[1]
+
+        path = tmp_path / "m.mlpackage"
+        write_program(path, body, {"x": ((ct.RangeDim(10, 200, default=40), 8), FLOAT32)})
+        graph = read_graph(path)
+        assert (graph.macs, graph.unpriced) == (40 * 64, ())

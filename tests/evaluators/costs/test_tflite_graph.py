@@ -13,6 +13,7 @@ import pytest
 
 from evaluators.costs.graph import Graph, read_graph
 from evaluators.errors import EvaluationError
+from evaluators.signatures import read_signatures
 
 pytest.importorskip("ai_edge_litert.schema_py_generated")
 pytest.importorskip("flatbuffers")
@@ -69,6 +70,27 @@ def test_an_op_the_counter_does_not_know_counts_its_bytes(tmp_path: Path) -> Non
     b.op("CUSTOM", [x], [y], custom="Mystery")
     (op,) = read_graph(b.write(tmp_path / "m.tflite", [x], [y])).ops
     assert (op.kind, op.macs, op.moved_bytes) == ("CUSTOM Mystery", 0, 80)
+
+
+def odd(change: str, path: Path) -> Path:
+    """An op and something beside it that LiteRT does not mind."""
+    b = Writer()
+    x, y = b.tensor("x", (1, 4)), b.tensor("y", (1, 4))
+    b.op("ABS", [x], [y])
+    if change == "no buffers":
+        b.model.buffers = []
+    elif change == "an unused giant":
+        b.tensor("giant", (2**20, 2**20, 4))
+    elif change == "no shape":
+        b.graph.tensors[x].shape = None
+    return b.write(path, [x], [y, -1] if change == "an output left out" else [y])
+
+
+@pytest.mark.parametrize("change", ["no buffers", "an unused giant", "no shape", "an output left out"])
+def test_what_the_runtime_loads_is_not_called_damaged(change: str, tmp_path: Path) -> None:
+    path = odd(change, tmp_path / "m.tflite")
+    assert [op.kind for op in read_graph(path).ops] == ["ABS"]
+    assert [port.name for port in read_signatures(path)[0].outputs] == ["y"]
 
 
 def test_slices_read_only_what_they_write(tmp_path: Path) -> None:
