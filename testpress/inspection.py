@@ -23,6 +23,9 @@ from testpress.trial_call import try_signature
 
 __all__ = ["EntryCost", "Inspection", "OpKind", "as_text", "inspect_model", "read_facts", "try_to_play"]
 
+_UNTRIED = "one call on zeros did not come to its end"
+_PIPELINE = "pipeline of "
+
 
 def inspect_model(model: ModelFile, *, signature: str | None = None) -> Inspection:
     """Read a model file and try to play it; errors as `read_facts`'s."""
@@ -69,7 +72,7 @@ def read_facts(model: ModelFile, *, signature: str | None = None) -> Inspection:
         floor=floor,
         runtime=None,
         not_playable=None,
-        not_known="one call on zeros did not come to its end",
+        not_known=_UNTRIED,
         state_pairs={} if manifest else dict(find_state_pairs(signatures[0])) if len(signatures) == 1 else {},
         metadata=read_metadata(model.path),
         manifest=manifest,
@@ -82,7 +85,7 @@ def try_to_play(facts: Inspection, model: ModelFile) -> Inspection:
 
     One call a signature is made, on zeros: TFLite finds out that a kernel is missing only then.
     """
-    if facts.kind is not None:
+    if facts.kind is not None and not _is_run(facts.kind):
         return facts
     several = len(facts.signatures) > 1
     found = [try_signature(model, signature.name if several else None) for signature in facts.signatures]
@@ -98,7 +101,8 @@ def try_to_play(facts: Inspection, model: ModelFile) -> Inspection:
 
 
 def _describe(model: ModelFile, other: OtherKind) -> Inspection:
-    """A model of which only the interface is known."""
+    """A model of which only the interface is known; it may still be run."""
+    refused = f"holds a {other.kind}; what is run and counted here is an ML Program (mlProgram)"
     return Inspection(
         file=str(model.path),
         format=model.format,
@@ -116,11 +120,17 @@ def _describe(model: ModelFile, other: OtherKind) -> Inspection:
         peak_activation_bytes=None,
         floor=other.floor,
         runtime=None,
-        not_playable=f"holds a {other.kind}; what is run and counted here is an ML Program (mlProgram)",
+        not_playable=None if _is_run(other.kind) else refused,
+        not_known=_UNTRIED if _is_run(other.kind) else None,
         metadata=other.metadata,
         manifest=None,
         hash_faults=(),
     )
+
+
+def _is_run(kind: str) -> bool:
+    """Whether the emulator runs a model of another kind: pipelines of ML Programs alone."""
+    return kind.startswith(_PIPELINE) and set(kind.removeprefix(_PIPELINE).split(", ")) == {"mlProgram"}
 
 
 def _size_bytes(model: ModelFile) -> int:

@@ -14,6 +14,8 @@ from evaluators.emulators.coreml import CoreMLModel
 from evaluators.emulators.coreml.pipeline import MOST_STAGES, CoreMLPipeline, open_coreml
 from evaluators.emulators.coreml.protobuf import load_schema
 from evaluators.errors import EvaluationError
+from testpress.inspection import inspect_model
+from testpress.model_file import locate_model
 
 from .programs import Op, Program, add_feature, gain, write_package
 
@@ -111,3 +113,13 @@ def test_what_does_not_fit_together_is_refused_with_its_place(
 def test_bad_inputs_are_named(inputs: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=message):
         open_coreml(write_package(tmp_path, _pipeline(gain(), _added("x", "y", "z")))).predict(inputs)
+
+
+def test_inspect_tries_a_pipeline_of_programs(tmp_path: Path) -> None:
+    """Its ops are not counted; that it plays is known all the same."""
+    found = inspect_model(locate_model(str(write_package(tmp_path, _pipeline(gain(3.0), _added("x", "y", "z"))))))
+    assert (found.kind, found.macs) == ("pipeline of mlProgram, mlProgram", None)
+    assert found.runtime is not None and found.not_playable is None
+    other = inspect_model(locate_model(str(write_package(tmp_path, _network(), name="other.mlpackage"))))
+    assert other.runtime is None
+    assert str(other.not_playable).startswith("holds a pipeline of mlProgram, neuralNetwork; what is run")
