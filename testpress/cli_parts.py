@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -66,12 +66,21 @@ def command_line() -> str:
 
 def show(result: Any, as_json: bool) -> None:
     """Write a result to standard output; nothing in it acts on a terminal or a CI runner."""
-    click.echo(to_json(result) if as_json else defuse(result))
+    _write(to_json(result) if as_json else defuse(result), sys.stdout)
 
 
 def tell(text: str) -> None:
     """Write a message to standard error; nothing in it acts on a terminal or a CI runner."""
-    click.echo(defuse(text), err=True)
+    _write(defuse(text), sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    """Write a line; signs that the stream's encoding lacks become escapes (click would write UTF-8 to ASCII ones)."""
+    if stream is None:  # it was closed before we began
+        return
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
 
 
 def conclude(comparison: Comparison, recipe: Path | None) -> NoReturn:
@@ -79,5 +88,5 @@ def conclude(comparison: Comparison, recipe: Path | None) -> NoReturn:
     from testpress.github import annotation_lines
 
     for line in annotation_lines(comparison, recipe, os.environ):
-        click.echo(line, err=True)
+        _write(line, sys.stderr)
     sys.exit(BROKEN if comparison.outcome.status == "fail" else 0)

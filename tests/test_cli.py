@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 from example_evaluation import make_evaluation
-from specimens import run_command, tone
+from specimens import ROOT, code_environment, run_command, tone
 
 from device_profiles.record import dump_json
 from testpress.cli import cli
@@ -208,6 +209,20 @@ def test_a_recipe_tells_the_notes_from_the_onsets(notes_job: Any, tmp_path: Path
     broken = notes_job.run("-o", str(notes_job.out), verb="package")
     assert broken.returncode == 3
     assert "tflite-float32 departs from its source, 999 dB are promised: " in broken.stdout
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", rb"\xe9\U0001f3a7"), ("latin-1", b"\xe9\\U0001f3a7")])
+@pytest.mark.parametrize("arguments", [("devices", "é🎧"), ("devices", "pixel-8", "é🎧")], ids=["unknown", "usage"])
+def test_a_stream_is_given_nothing_that_its_encoding_lacks(
+    encoding: str, shown: bytes, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    run = subprocess.run(
+        [sys.executable, "-m", "testpress", *arguments], capture_output=True, env=code_environment(ROOT)
+    )
+    assert shown in run.stderr
+    assert run.stderr.decode(encoding)
+    assert (run.stdout, run.returncode) == (b"", 1 if len(arguments) == 2 else 2)
 
 
 @pytest.mark.parametrize(
