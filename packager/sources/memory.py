@@ -52,7 +52,7 @@ def refuse_memory(before: Marks, after: Marks, first: Sequence[Any], second: Map
     changed = [name for (name, new), old in pairs if not torch.allclose(new, old, rtol=0, atol=0, equal_nan=True)]
     if written and changed:
         raise PackagingError(
-            f"{where}: forward writes {', '.join(written)}, which the module keeps from call to call, and "
-            f"gives another {', '.join(changed)} when a call is repeated: take as inputs what is kept, return what it becomes, and "
-            "bind them in [model.state]"
+            f"{where}: forward writes {', '.join(written)}, which the module keeps from call to call, and gives "
+            f"another {', '.join(changed)} when a call is repeated: take as inputs what is kept, return what it "
+            "becomes, and bind them in [model.state]"
         )
