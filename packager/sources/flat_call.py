@@ -164,7 +164,8 @@ def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str], *, 
     """A module that takes the tensors of `arguments` one by one and returns a dictionary by `names`.
 
     Across this border go float32 and int32 alone, and complex tensors as pairs of real numbers in a last dimension: no
-    phone's formats have another form that both know. Inside, the model gets the types of `arguments`.
+    phone's formats have another form that both know. A number without dimensions is given as one of shape (1,), since
+    Core ML takes no other. Inside, the model gets the types and shapes of `arguments`.
 
     Args:
         model: What is called.
@@ -201,7 +202,13 @@ def make_flat_module(model: Any, arguments: Arguments, names: Sequence[str], *, 
 def _enter(tensor: Any, example: Any) -> Any:
     import torch
 
-    return (torch.view_as_complex(tensor) if example.is_complex() else tensor).to(example.dtype)
+    whole = torch.view_as_complex(tensor) if example.is_complex() else tensor
+    return (whole if example.ndim else whole.reshape(())).to(example.dtype)
+
+
+def give(tensor: Any) -> Any:
+    """An input in the form in which it crosses the border."""
+    return leave(tensor if tensor.ndim else tensor.reshape(1)).contiguous()
 
 
 def leave(tensor: Any) -> Any:

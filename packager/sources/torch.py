@@ -19,9 +19,20 @@ from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
 from packager.sources.draws import run_undrawn
+from packager.sources.export_faults import explain_export
 from packager.sources.exporting import export_program
-from packager.sources.flat_call import Arguments, flatten_outputs, leave, make_flat_module, name_outputs, take_apart
-from packager.sources.torch_files import load_checkpoint, load_module
+from packager.sources.flat_call import (
+    Arguments,
+    flatten_outputs,
+    give,
+    leave,
+    make_flat_module,
+    name_outputs,
+    take_apart,
+)
+from packager.sources.memory import mark, refuse_memory
+from packager.sources.single_precision import widen
+from packager.sources.torch_files import load_checkpoint, load_module, reload_scripts
 
 _SEED = 20261127
 
@@ -73,7 +84,7 @@ class TorchSource:
             with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
                 return export_program(self.module, self.tensors)
         except Exception as fault:
-            raise PackagingError(f"torch.export cannot follow the model: {explain(fault)}") from fault
+            raise PackagingError(explain_export(fault)) from fault
 
 
 def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
@@ -91,9 +102,11 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     where = f"{source.path.name}:{source.factory}" if source.factory else str(source.path)
     arguments = take_apart(getattr(model, "forward", model), example, where=where)
     arguments = _rename(_resize(arguments, source.spec), source.spec, audio, where)
-    tensors = tuple(leave(tensor.detach().clone()).contiguous() for tensor in arguments.tensors)
+    tensors = tuple(give(tensor.detach().clone()) for tensor in arguments.tensors)
+    held = mark(model)
     with torch.no_grad():
-        paths = [path for path, _ in flatten_outputs(_call(model, arguments, where))]
+        outputs = list(flatten_outputs(_call(model, arguments, where)))
+    paths, first = [path for path, _ in outputs], [leave(tensor).clone() for _, tensor in outputs]
     writes = not all(map(_same, tensors, arguments.tensors))
     named = [*source.spec.outputs, *(name for name in source.spec.state.values() if name not in source.spec.outputs)]
     names = name_outputs(paths, named if source.spec.outputs else (), where=where)
@@ -101,6 +114,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     module = make_flat_module(model, arguments, names, copies=writes)
     with torch.no_grad():
         found = run_undrawn(lambda: module(*tensors), where)
+    refuse_memory(held, mark(model), first, found, where)
     check_outputs(source.spec, {name: tuple(tensor.shape) for name, tensor in found.items()}, where=where)
     return TorchSource(
         module=module,
@@ -124,6 +138,8 @@ def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, 
             model, example = made
         else:
             model = made
+        if isinstance(model, torch.nn.Module):
+            model = reload_scripts(model)
     else:
         model = load_module(source.path, trust=spec.trust)
     if isinstance(model, torch.export.ExportedProgram):
@@ -134,7 +150,8 @@ def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, 
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         if not isinstance(model, torch.jit.ScriptModule):
-            model, example = model.float(), _pytree.tree_map(_to_single, example)
+            widen(model)
+            example = _pytree.tree_map(_to_single, example)
     else:
         raise PackagingError(
             f"{source.path}: {source.factory} returned a {type(model).__name__}; a factory returns a torch.nn.Module, "

@@ -66,6 +66,44 @@ def load_module(path: Path, *, trust: bool) -> Any:
     return found
 
 
+def reload_scripts(model: Any) -> Any:
+    """A module whose scripted and traced parts, or which itself, are as their files would give them.
+
+    What was scripted in this process still has its Python class, whose `forward` torch.export calls wrongly; and
+    torch.export refuses TorchScript's weights, which are no nn.Parameter, where it sees them.
+
+    Args:
+        model: A module as a factory returns it; its scripted parts are replaced in place.
+    """
+    import io
+
+    import torch
+
+    class Hidden(torch.nn.Module):
+        """A scripted part, whose weights are no part of the module's."""
+
+        def __init__(self, script: Any) -> None:
+            super().__init__()
+            self.script = [script]
+
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return self.script[0](*args, **kwargs)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.__dict__["script"][0], name)
+
+    if isinstance(model, torch.jit.ScriptModule):
+        written = io.BytesIO()
+        torch.jit.save(model, written)
+        written.seek(0)
+        return torch.jit.load(written, map_location="cpu")  # type: ignore[no-untyped-call]
+    for name, part in model.named_children():
+        found = reload_scripts(part)
+        if found is not part:
+            setattr(model, name, Hidden(found))
+    return model
+
+
 def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive, by torch's own rule and with its own reader.
 

@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packager.errors import PackagingError
+
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
@@ -78,7 +80,8 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
         memory.
 
     Raises:
-        PackagingError: Complex numbers meet an op that has no real counterpart here; names op and source line.
+        PackagingError: Complex numbers meet an op that has no real counterpart here, or how large a tensor is depends
+            on the data; names op and source line.
     """
     from packager.rewrites.torch.constant_folding import NAME, fold_constants
     from packager.rewrites.torch.functional import remove_writes
@@ -100,7 +103,31 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
         applied |= names if current is traced else {NAME, *names}
     result = current if applied else program
     settle_constants(result)
+    _refuse_open_sizes(result)
     return Rewritten(result, tuple(sorted(applied)))
+
+
+def _refuse_open_sizes(program: ExportedProgram) -> None:
+    import torch
+    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
+    from packager.rewrites.torch.interpreter import source_line
+
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and free_unbacked_symbols(tuple(value.shape)):
+            raise PackagingError(
+                f"how large a result is depends on the data ({node.target} at {source_line(node)}): {_advice(node)}"
+            )
+
+
+def _advice(node: Node) -> str:
+    """What has a fixed size instead."""
+    if "repeat_interleave" in str(node.target):
+        return "say output_size, a fixed number of frames, and mask those that are too many"
+    if any(word in str(node.target) for word in ("nonzero", "index", "masked_select")):
+        return "keep all values and choose by torch.where, or multiply with the mask"
+    return "give it a fixed size, and mask what is too much"
 
 
 @cache

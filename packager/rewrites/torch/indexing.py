@@ -1,8 +1,9 @@
 """Indexing by what is known: masks and counts as lists of places.
 
-Replaces: `aten.index` with a constant mask, `repeat_interleave` with constant counts.
+Replaces: `aten.index` with a constant mask, `repeat_interleave` with constant counts, or with the length of its result.
 Why: how large the result is depends on the values, which neither converter looks at.
-Given: such an op. Result: the places that the mask or the counts name, as constants.
+Given: such an op. Result: the places that the mask or the counts name, as constants; where only the length is known,
+    the place of each result is how many of the running sums of the counts it has passed.
 Equal because: it is the definition; no number is computed.
 """
 
@@ -33,6 +34,8 @@ def wanted(node: Node) -> bool:
     """Whether a mask or counts are a constant of the program."""
     import torch
 
+    if node.kwargs.get("output_size") is not None:
+        return True
     indices: Any = node.args[1] if isinstance(node.args[1], list | tuple) else [node.args[1]]
     kinds = (torch.bool, torch.uint8) if "index" in str(node.target) else (torch.int64, torch.int32)
     return any(_is_constant(index) and index.meta["val"].dtype in kinds for index in indices)
@@ -67,10 +70,14 @@ def _repeat(x: Tensor, repeats: Tensor, dim: int | None = None, *, output_size: 
     import torch
 
     counts = known_value(repeats)
-    if counts is None:
-        return NotImplemented
     if dim is None:
         x, dim = x.reshape(-1), 0
+    if counts is None:
+        if output_size is None or repeats.ndim != 1:
+            return NotImplemented
+        passed = repeats.cumsum(0)[None] <= torch.arange(output_size, dtype=repeats.dtype)[:, None]
+        last = torch.tensor(x.shape[dim] - 1)
+        return x.index_select(dim, torch.minimum(passed.to(torch.int64).sum(1), last))
     places = np.repeat(np.arange(x.shape[dim]), counts)
     assert output_size is None or len(places) == output_size
     return x.index_select(dim, torch.from_numpy(places))

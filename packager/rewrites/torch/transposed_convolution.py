@@ -1,11 +1,14 @@
-"""Transposed convolutions that neither pad their output nor spread their kernel.
+"""Transposed convolutions that neither pad their output nor spread their kernel, nor go group by group.
 
-Replaces: `aten.conv_transpose1d`, `2d` and `3d` with output padding, dilation, or a padding that is not the one of the
-    same name in TFLite.
-Why: litert-torch 0.10 ignores output padding without a word (errors as large as the signal) and refuses the others;
-    coremltools 9.0 fails where output padding meets no bias or groups.
+Replaces: `aten.conv_transpose1d`, `2d` and `3d` with output padding, dilation, groups, or a padding that is not the one
+    of the same name in TFLite.
+Why: litert-torch 0.10 ignores output padding without a word (errors as large as the signal), refuses dilation, and
+    writes one op for every group, 525 for 256 channels; coremltools 9.0 fails where output padding meets no bias or
+    groups.
 Given: such an op. Result: the transposed convolution without padding, of which the wanted part is cut out; a dilated
-    kernel has its zeros written out; with a stride of 1, an ordinary convolution with the kernel turned round.
+    kernel has its zeros written out; with a stride of 1, an ordinary convolution with the kernel turned round. With
+    groups and a stride, that convolution gives as many channels as there are samples to a step, each by every so many
+    taps of the kernel, and they are laid side by side.
 Equal because: padding of a transposed convolution is cutting its full result, by definition; what output padding adds
     is more of the full result, and only bias behind its end. The products are the same, and so are their sums.
 """
@@ -45,7 +48,7 @@ def wanted(node: Node) -> bool:
     stride, padding, more, dilation = (_each_axis(v, axes) for v in _geometry(call))
     plain = not any(padding)
     same = all(2 * p == k - s for p, k, s in zip(padding, weight.shape[2:], stride, strict=True))
-    return any(more) or any(d > 1 for d in dilation) or not (plain or same)
+    return call.groups > 1 or any(more) or any(d > 1 for d in dilation) or not (plain or same)
 
 
 def _geometry(call: Any) -> tuple[Any, Any, Any, Any]:
@@ -73,6 +76,8 @@ def _transposed(call: Any) -> Tensor:
     bias = call.bias if not any(missing) else None
     if all(s == 1 for s in stride):
         full = _turned(x, weight, bias, dilation, call.groups)
+    elif call.groups > 1:
+        full = _interleaved(x, _spread(weight, dilation), bias, stride, call.groups)
     else:
         op = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[axes - 1]
         full = op(x, _spread(weight, dilation), bias, stride, groups=call.groups)
@@ -95,6 +100,32 @@ def _turned(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: Sequence[i
     around = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     op: Callable[..., Tensor] = (torch.conv1d, torch.conv2d, torch.conv3d)[axes - 1]
     return op(x, turned, bias, 1, around, list(dilation), groups)
+
+
+def _interleaved(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], groups: int) -> Tensor:
+    """A transposed convolution without padding as one with a stride of 1, whose channels are samples of a step.
+
+    Sample q * s + p of the result is the sum over t of x[q - t] * weight[p + s * t].
+    """
+    import torch
+
+    axes, steps = weight.ndim - 2, [n for n in stride if n > 1]
+    taps = [-(-size // step) for size, step in zip(weight.shape[2:], stride, strict=True)]
+    lack = [t * step - size for t, step, size in zip(taps, stride, weight.shape[2:], strict=True)]
+    padded = torch.nn.functional.pad(weight, [n for after in reversed(lack) for n in (0, after)])
+    apart = padded.reshape(*weight.shape[:2], *[n for pair in zip(taps, stride, strict=True) for n in pair])
+    order = [0, 1, *(3 + 2 * axis for axis in range(axes)), *(2 + 2 * axis for axis in range(axes))]
+    phases = apart.permute(order).reshape(weight.shape[0], -1, *taps)
+    count = phases.shape[1] // weight.shape[1]
+    spread = None if bias is None else torch.stack([bias] * count, -1).reshape(-1)
+    found = _turned(x, phases, spread, [1] * axes, groups)
+    lengths = found.shape[2:]
+    found = found.reshape(found.shape[0], -1, *steps, *lengths)
+    places = iter(range(2, 2 + len(steps)))
+    laid = [0, 1]
+    for axis, step in enumerate(stride):
+        laid += [2 + len(steps) + axis, *([next(places)] if step > 1 else [])]
+    return found.permute(laid).reshape(*found.shape[:2], *[n * s for n, s in zip(lengths, stride, strict=True)])
 
 
 def _spread(weight: Tensor, dilation: Sequence[int]) -> Tensor:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from packager.rewrites.torch import rewrite_program
 
 torch = pytest.importorskip("torch")
 
@@ -38,6 +41,31 @@ def test_of_signals_and_spectrograms(prove: Any, audio: SimpleNamespace, options
         snr_db, applied = prove(module, x)
         assert snr_db >= LEAST_DB
         assert "transposed_convolution" in applied
+
+
+DEPTHWISE: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    "a frame for two": (lambda: torch.nn.ConvTranspose1d(64, 64, 3, 2, 1, 1, groups=64), (2, 64, 30)),
+    "two channels of each": (lambda: torch.nn.ConvTranspose1d(32, 64, 8, 4, 2, groups=32), (1, 32, 30)),
+    "without a stride": (lambda: torch.nn.ConvTranspose1d(64, 64, 5, padding=2, groups=64), (1, 64, 30)),
+    "along one axis": (lambda: torch.nn.ConvTranspose2d(32, 32, (3, 4), (1, 2), 1, groups=32), (1, 32, 6, 20)),
+    "along both axes": (lambda: torch.nn.ConvTranspose2d(32, 32, 4, (2, 3), 1, (0, 2), 32), (1, 32, 6, 20)),
+    "a few groups": (lambda: torch.nn.ConvTranspose1d(64, 32, 8, 4, 2, groups=4, bias=False), (1, 64, 30)),
+}
+
+
+@pytest.mark.parametrize("kind", DEPTHWISE)
+def test_groups_are_one_convolution(prove: Any, audio: SimpleNamespace, kind: str) -> None:
+    """Not an op and a slice for each, and weights no larger than what fills the last step."""
+    torch.manual_seed(0)
+    make, shape = DEPTHWISE[kind]
+    module, x = make().eval(), audio.noise(*shape)
+    assert prove(module, x)[0] >= LEAST_DB
+    program = rewrite_program(torch.export.export(module, (x,), strict=False)).program
+    called = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert sum("conv" in name for name in called) == 1
+    assert len(called) <= 12
+    held = sum(value.nbytes for value in (*program.constants.values(), *program.state_dict.values()))
+    assert held <= 2 * sum(parameter.nbytes for parameter in module.parameters())
 
 
 @pytest.mark.parametrize("options", [{"stride": 2}, {"stride": 2, "padding": 1}], ids=_id)

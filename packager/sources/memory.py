@@ -1,0 +1,58 @@
+"""Models that remember: tensors of the module that `forward` writes, and that its next outputs depend on.
+
+Neither format keeps what a module holds from call to call, so such a model is another one in every bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from packager.errors import PackagingError
+
+Marks = Mapping[str, tuple[int, ...]]
+
+
+def mark(model: Any) -> Marks:
+    """Where each tensor that a module holds lies and how often it was written, by its name in the module."""
+    return {name: tuple(state) for name, state in _states(model)}
+
+
+def _states(model: Any) -> Iterator[tuple[str, list[int]]]:
+    import torch
+    from torch.utils._pytree import tree_leaves
+
+    if not isinstance(model, torch.nn.Module):
+        return
+    for path, module in model.named_modules():
+        prefix = f"{path}." if path else ""
+        held = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+        for name, value in (*held.items(), *module.named_buffers(recurse=False)):
+            tensors = [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+            yield prefix + name, [number for one in tensors for number in (one.data_ptr(), one._version)]
+
+
+def refuse_memory(before: Marks, after: Marks, first: Sequence[Any], second: Mapping[str, Any], where: str) -> None:
+    """Refuse a model that wrote what it holds, and gave something else the second time.
+
+    Args:
+        before: `mark`s of the model before it was called the first time.
+        after: After it was called the second time with the same inputs.
+        first: The first call's outputs.
+        second: The second call's, by name in the same order.
+        where: The source, for messages.
+
+    Raises:
+        PackagingError: Names what was written, and the outputs.
+    """
+    import torch
+
+    written = [name for name in after if after[name] != before.get(name)]
+    pairs = zip(second.items(), first, strict=True)
+    changed = [name for (name, new), old in pairs if not torch.allclose(new, old, rtol=0, atol=0, equal_nan=True)]
+    if written and changed:
+        raise PackagingError(
+            f"{where}: forward writes {', '.join(written)}, which the module keeps from call to call, and gives "
+            f"another {', '.join(changed)} when a call is repeated: take as inputs what is kept, return what it "
+            "becomes, and bind them in [model.state]"
+        )
