@@ -213,7 +213,15 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
         if request.internal_state:  # programs that keep nothing are easier to lay side by side
             path = folder / bundle.precision / path.name
             prepared.write(bundle.precision, path)
-        return proof.model_copy(update={"breaks_at": prepared.numerics.find_break(exact, path, trials.calls)})
+        found = prepared.numerics.find_break(exact, path, trials.calls)
+        return proof.model_copy(update={"breaks_at": found and _with_place(found, prepared.write)})
+
+
+def _with_place(found: str, write: Write) -> str:
+    """What was found of an op, with the user's line behind the op's name."""
+    op, colon, rest = found.partition(":")
+    place = write.find_place(op)
+    return found if place is None else f"{op} ({place}){colon}{rest}"
 
 
 def _explain_refusal(fault: TestpressError, prepared: _Prepared) -> str:

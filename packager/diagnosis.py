@@ -73,7 +73,7 @@ def explain_refusal(fault: BaseException, program: Any) -> str:
     for node in program.graph.nodes:
         name = _base_name(str(node.target)) if node.op == "call_function" else ""
         if name and any(word in name for word in words):
-            place = _place_in_text(node.meta.get("stack_trace") or "")
+            place = find_place_of_node(node)
             return f"{text} (op {node.target}{'' if place is None else f', at {place}'})"
     return text
 
@@ -119,10 +119,15 @@ def _place_in_program(program: Any, op: str | None) -> str | None:
     name = _base_name(op)
     for node in program.graph.nodes:
         if node.op == "call_function" and _base_name(str(node.target)) == name:
-            place = _place_in_text(node.meta.get("stack_trace") or "")
+            place = find_place_of_node(node)
             if place is not None:
                 return place
     return None
+
+
+def find_place_of_node(node: Any) -> str | None:
+    """Where a node of an exported program stands in the user's code, as `find_place` says it."""
+    return _place_in_text(node.meta.get("stack_trace") or "")
 
 
 def _base_name(op: str) -> str:

@@ -8,14 +8,35 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from packager.compression import Context
 from packager.errors import PackagingError
 from packager.sources import LoadedSource
 
-Write = Callable[[str, Path], tuple[str, ...]]
-"""`write(precision, path)`: make the model file (or folder) at `path`, which is not there yet; the rewrites applied"""
+
+def _know_nothing(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Write:
+    """Makes model files of one source in one format.
+
+    Attributes:
+        make: `make(precision, path)` makes the model file (or folder) at `path`, which is not there yet; it returns the
+            rewrites applied.
+        find_place: The user's line that an op of the float32 file came from, by the op's name; None where that is not
+            known, or the name says it already.
+    """
+
+    make: Callable[[str, Path], tuple[str, ...]]
+    find_place: Callable[[str], str | None] = _know_nothing
+
+    def __call__(self, precision: str, path: Path) -> tuple[str, ...]:
+        """As `make`."""
+        return self.make(precision, path)
 
 
 def pairs() -> tuple[tuple[str, str], ...]:

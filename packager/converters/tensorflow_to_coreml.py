@@ -48,7 +48,7 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
         save_package(model.get_spec(), Path(model.weights_dir), path)
         return tuple(sorted(applied.union(rewritten.applied)))
 
-    return write
+    return Write(write)
 
 
 def _input_type(ct: Any, tensor: Any, source: TensorFlowSource, context: Context) -> Any:

@@ -30,4 +30,4 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
         path.write_bytes(compress(float32, precision, context))
         return rewritten.applied
 
-    return write
+    return Write(write)

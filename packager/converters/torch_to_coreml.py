@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from packager.compression.coreml import find_target, make_model
 from packager.compression.coreml.programs import share_frontend
 from packager.converters import Write
 from packager.converters._lengths import find_way
+from packager.converters._places import find_in, find_places
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.lengths import input_shape
@@ -71,7 +72,14 @@ def prepare(source: TorchSource, context: Context) -> Write:
         save_package(model.get_spec(), Path(model.weights_dir), path)
         return applied
 
-    return write
+    @functools.cache
+    def list_places() -> Mapping[str, str]:
+        try:
+            return find_places(frontends[0](), program)
+        except Exception:  # noqa: BLE001  it could not be traced, or coremltools changed: then no line is named
+            return {}
+
+    return Write(write, lambda op: find_in(list_places(), op))
 
 
 def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
@@ -93,7 +101,7 @@ def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
         save_package(model.get_spec(), Path(model.weights_dir), path)
         return way.applied
 
-    return write
+    return Write(write)
 
 
 def _trace(program: Any, source: TorchSource) -> Any:

@@ -39,7 +39,7 @@ def prepare(source: TorchSource, context: Context) -> Write:
         path.write_bytes(compress(float32, precision, context))
         return rewritten.applied
 
-    return write
+    return Write(write)
 
 
 def lower(program: Any, inputs: Sequence[str]) -> bytes:
