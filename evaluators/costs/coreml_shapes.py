@@ -62,6 +62,8 @@ def observe_shapes(path: Path, function_name: str) -> Shapes:
 
 @dataclass(frozen=True)
 class Tensor:
+    """A value of a program, open dimensions counted as 1."""
+
     size_bytes: int
     shape: tuple[int, ...]
     dynamic: bool
@@ -83,6 +85,7 @@ class Sizes:
 
     @classmethod
     def of(cls, function: Function, interface: Interface, path: Path) -> Sizes:
+        """The sizes at a function's default lengths; none where its types leave nothing open."""
         open_ = {named.name for named in function.inputs if None in (named.type.shape or ())}
         features = {name: interface.inputs[name] for name in interface.inputs if name in open_}
         if not open_ or open_ - features.keys():
