@@ -111,7 +111,7 @@ class Sizes:
 def read_tensor(type_: ValueType) -> Tensor:
     """A tensor's size, open dimensions counted as 1; what is no tensor (lists, dictionaries) counts nothing."""
     if type_.dtype is None or type_.shape is None:
-        return Tensor(0, (), True, "none")
+        return Tensor(0, (), type_.kind == "tensor", "none")
     shape = tuple(1 if size is None else size for size in type_.shape)
     size_bytes = (math.prod(shape) * type_.dtype.bits + 7) // 8
     return Tensor(size_bytes, shape, None in type_.shape, type_.dtype.name)
