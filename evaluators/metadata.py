@@ -155,16 +155,21 @@ def _class_labels(model: Any) -> list[str]:
         for block in function.block_specializations.values()
         for operation in block.operations
     ]
-    read = {
-        argument.name
+    bound = [
+        argument
         for operation in operations
         if operation.type == "classify" and "classes" in operation.inputs
         for argument in operation.inputs["classes"].arguments
-    }
-    for operation in operations:
-        if operation.type == "const" and operation.outputs and operation.outputs[0].name in read:
-            return _texts(operation.attributes["val"].immediateValue) if "val" in operation.attributes else []
-    return []
+    ]
+    inline = [argument.value.immediateValue for argument in bound if argument.WhichOneof("binding") == "value"]
+    names = {argument.name for argument in bound if argument.WhichOneof("binding") == "name"}
+    constants = [
+        operation.attributes["val"].immediateValue
+        for operation in operations
+        if operation.type == "const" and "val" in operation.attributes
+        if operation.outputs and operation.outputs[0].name in names
+    ]
+    return next((labels for value in (*inline, *constants) if (labels := _texts(value))), [])
 
 
 def _texts(value: Any) -> list[str]:

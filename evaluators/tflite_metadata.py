@@ -126,7 +126,10 @@ def _decode(root: _Table, others: dict[str, str], path: Path) -> ModelMetadata:
             audio = _audio(tensor) if role == "in" else None
             if audio is not None:
                 rate_hz, channels = audio.number(0, Uint32Flags), audio.number(1, Uint32Flags)
-            labels += itertools.islice(_labels(tensor, name, path), _MOST_LABEL_FILES - len(labels))
+            labels += itertools.islice(_labels(tensor, 6, name, path), _MOST_LABEL_FILES - len(labels))
+    for holder, field in ((graph, 4), (root, 6)):  # labels may be said to be the whole model's
+        if holder is not None and not labels:
+            labels += itertools.islice(_labels(holder, field, "", path), _MOST_LABEL_FILES)
     parser = root.text(7)
     return ModelMetadata(
         name=root.text(0),
@@ -150,14 +153,15 @@ def _audio(tensor: _Table) -> _Table | None:
     return None if content is None or content.number(0, Uint8Flags) != _AUDIO else content.union(1)
 
 
-def _labels(tensor: _Table, name: str, path: Path) -> Iterator[Labels]:
+def _labels(holder: _Table, field: int, name: str, path: Path) -> Iterator[Labels]:
+    """The labels among the files that a tensor, a graph or the model names."""
     from flatbuffers.number_types import Int8Flags
 
-    for file in tensor.tables(6):
+    for file in holder.tables(field):
         if file.number(2, Int8Flags) in _LABEL_KINDS:
             found = _packed(path, file.text(0))
             if found is not None:
-                yield make_labels(f"{name} ({file.text(0)})", found)
+                yield make_labels(f"{name} ({file.text(0)})" if name else file.text(0), found)
 
 
 def _packed(path: Path, name: str) -> list[str] | None:

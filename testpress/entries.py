@@ -29,7 +29,16 @@ def read_graphs(model: ModelFile, signature: str | None) -> tuple[Graph, ...]:
 
 
 def open_notices(graph: Graph) -> list[str]:
-    """What a reader of counts should know of open dimensions, one sentence each."""
+    """What a reader of counts should know of open dimensions and of branches, one sentence each."""
+    branches = sum(op.kind in _BRANCHING for op in graph.ops)
+    told = [] if branches == 0 else [f"data decides which branch of {branches} ops runs: the dearest is counted"]
+    return told + _of_dimensions(graph)
+
+
+_BRANCHING = frozenset({"IF", "STABLEHLO_CASE", "cond"})
+
+
+def _of_dimensions(graph: Graph) -> list[str]:
     if graph.assumed:
         return [f"open dimensions are counted at the model's default: {', '.join(graph.assumed)}"]
     if not graph.dynamic:

@@ -7,6 +7,7 @@ from typing import Literal
 from device_profiles.record import Record
 from evaluators.metadata import ModelMetadata
 from evaluators.signatures import Signature
+from evaluators.tensor_scales import TensorScale
 from packager.bundle import Floor, Format, Manifest
 
 
@@ -79,6 +80,8 @@ class Inspection(Record):
     """why it is not known whether it can be played here"""
     played_with: str | None = None
     """what the inputs were given, where zeros of the file's own sizes were refused"""
+    scales: tuple[TensorScale, ...] = ()
+    """of a TFLite model's quantised tensors"""
     metadata: ModelMetadata
     """what the file says of itself"""
     manifest: Manifest | None

@@ -12,6 +12,7 @@ from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor
 from evaluators.metadata import read_metadata
 from evaluators.streaming_pairs import find_state_pairs
+from evaluators.tensor_scales import read_scales
 from packager.op_versions import RUNTIME_CUSTOM_OPS
 from packager.storage import digest_files
 from packager.verification import check_files
@@ -74,6 +75,7 @@ def read_facts(model: ModelFile, *, signature: str | None = None) -> Inspection:
         not_playable=None,
         not_known=_UNTRIED,
         state_pairs={} if manifest else dict(find_state_pairs(signatures[0])) if len(signatures) == 1 else {},
+        scales=read_scales(model.path),
         metadata=read_metadata(model.path),
         manifest=manifest,
         hash_faults=faults,

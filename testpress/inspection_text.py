@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from device_profiles.text import shorten
 from evaluators.signatures import Port, Signature
+from evaluators.tensor_scales import summarise_scales
 from packager.bundle import AudioContract, Manifest, Proof
 from packager.proofs import lengths_text, reset_text, streaming_text
 from reports.notation import format_count, format_number
@@ -104,6 +105,8 @@ def _model_rows(found: Inspection) -> list[tuple[str, str]]:
         ("floor", f"{floor}: {found.floor.because}"),
         ("plays here", _playing_text(found)),
     ]
+    if found.scales:
+        rows.append(("quantised", f"tensors in {summarise_scales(found.scales)} (--json lists them)"))
     if found.state_pairs:
         carried = ", ".join(f'{name} = "{output}"' for name, output in found.state_pairs.items())
         rows.append(("looks like state", f"by names and shapes; in a recipe: [model.state] {carried}"))
@@ -129,7 +132,7 @@ def _cost_rows(cost: EntryCost) -> list[tuple[str, str]]:
         ("activations", f"{least}{format_number(cost.peak_activation_bytes, 'bytes')} alive at most"),
         ("multiply-adds", f"{least}{format_count(cost.macs)} a call"),
     ]
-    rows += [("open shapes", notice) for notice in cost.notices]
+    rows += [("counted", notice) for notice in cost.notices]
     rows += [("not counted", reason) for reason in cost.unpriced]
     return rows
 

@@ -62,6 +62,8 @@ def observe_shapes(path: Path, function_name: str) -> Shapes:
 
 @dataclass(frozen=True)
 class Tensor:
+    """A value of a program, open dimensions counted as 1."""
+
     size_bytes: int
     shape: tuple[int, ...]
     dynamic: bool
@@ -83,6 +85,7 @@ class Sizes:
 
     @classmethod
     def of(cls, function: Function, interface: Interface, path: Path) -> Sizes:
+        """The sizes at a function's default lengths; none where its types leave nothing open."""
         open_ = {named.name for named in function.inputs if None in (named.type.shape or ())}
         features = {name: interface.inputs[name] for name in interface.inputs if name in open_}
         if not open_ or open_ - features.keys():
@@ -108,7 +111,7 @@ class Sizes:
 def read_tensor(type_: ValueType) -> Tensor:
     """A tensor's size, open dimensions counted as 1; what is no tensor (lists, dictionaries) counts nothing."""
     if type_.dtype is None or type_.shape is None:
-        return Tensor(0, (), True, "none")
+        return Tensor(0, (), type_.kind == "tensor", "none")
     shape = tuple(1 if size is None else size for size in type_.shape)
     size_bytes = (math.prod(shape) * type_.dtype.bits + 7) // 8
     return Tensor(size_bytes, shape, None in type_.shape, type_.dtype.name)

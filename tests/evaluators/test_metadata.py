@@ -69,6 +69,12 @@ def test_damaged_metadata_is_told_and_no_more(damage: str, tmp_path: Path) -> No
     assert found.sample_rate_hz is None
 
 
+def test_a_file_that_lacks_what_the_reader_needs_is_no_reason_to_fail(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"\x18\0\0\0TFL3")
+    assert read_metadata(path).fault is not None
+
+
 def test_labels_that_are_not_packed_are_left_out(tmp_path: Path) -> None:
     path = write_gain(tmp_path / "m.tflite")
     assert read_metadata(add_metadata(path, make_metadata(labels="gone.txt"), {"other.txt": "a"})).labels == ()
@@ -107,3 +113,25 @@ class TestCoreML:
         found = read_metadata(self.write(tmp_path / "m.mlmodel", user={key: "24000"}))
         assert found.sample_rate_hz == rate_hz
         assert found.others == {key: "24000"}
+
+    @pytest.mark.parametrize("inline", [True, False])
+    def test_a_programs_classes_are_its_labels(self, inline: bool, tmp_path: Path) -> None:
+        from evaluators.emulators.coreml.protobuf import load_schema
+
+        model: Any = load_schema().model.Model()
+        model.description.predictedFeatureName = "class"
+        block = model.mlProgram.functions["main"].block_specializations["CoreML6"]
+        constant, classify = block.operations.add(), block.operations.add()
+        constant.type, classify.type = "const", "classify"
+        constant.outputs.add().name = "names"
+        argument = classify.inputs["classes"].arguments.add()
+        if inline:
+            value = argument.value
+        else:
+            argument.name, value = "names", constant.attributes["val"]
+        for name in ("dog", "cat", "cow"):
+            value.immediateValue.list.values.add().immediateValue.tensor.strings.values.append(name)
+        path = tmp_path / "m.mlmodel"
+        path.write_bytes(model.SerializeToString())
+        (labels,) = read_metadata(path).labels
+        assert (labels.output, labels.count, labels.first) == ("class", 3, ("dog", "cat", "cow"))

@@ -179,8 +179,8 @@ def test_open_dimensions_are_flagged(tmp_path: Path) -> None:
     assert found.dynamic_ops == 1
     assert found.signatures[0].inputs[0].shape == (None, WINDOW_SAMPLES)
     assert "[open, 64]" in as_text(found)
-    assert "open shapes    the batch is open and counted as 1: exact for one at a time" in as_text(found)
-    assert "open shapes" not in as_text(look(write_gain(tmp_path / "y.tflite")))
+    assert "counted        the batch is open and counted as 1: exact for one at a time" in as_text(found)
+    assert "the batch is open" not in as_text(look(write_gain(tmp_path / "y.tflite")))
 
 
 def test_a_whole_bundle_shows_its_manifest(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import FEATURES, WINDOW_SAMPLES, write_bundle, write_features, write_gain, write_two
+from tiny_tflite import FEATURES, WINDOW_SAMPLES, Writer, schema, write_bundle, write_features, write_gain, write_two
 
 from device_profiles.profile import read_profile
 from evaluators.errors import EvaluationError
@@ -123,3 +123,16 @@ def test_a_model_in_an_op_of_another_chip_neither_runs_nor_has_a_time(tmp_path: 
     text = as_text(prediction)
     assert "  runs                      NO: only with the kernel of edgetpu-custom-op (an Edge TPU)" in text
     assert "not predicted: edgetpu-custom-op, a custom op whose cost is not in the file" in text
+
+
+def test_a_branch_that_data_decides_is_told(tmp_path: Path) -> None:
+    w = Writer()
+    flag, x, y = w.tensor("flag", (), "BOOL"), w.tensor("x", (1, 4)), w.tensor("y", (1, 4))
+    options = schema.IfOptionsT()
+    options.thenSubgraphIndex, options.elseSubgraphIndex = 1, 1
+    w.op("IF", [flag, x], [y], options=options)
+    w.begin_subgraph([flag, x], [y])
+    x, y = w.tensor("x", (1, 4)), w.tensor("y", (1, 4))
+    w.op("ABS", [x], [y])
+    found = predict(w.write(tmp_path / "x.tflite", [x], [y])).notices
+    assert found == ("data decides which branch of 1 ops runs: the dearest is counted",)

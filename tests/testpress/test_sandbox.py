@@ -13,7 +13,7 @@ import soundfile
 
 pytest.importorskip("ai_edge_litert")
 from ai_edge_litert import schema_py_generated as schema
-from tiny_tflite import WINDOW_SAMPLES, Writer, write_bundle, write_gain
+from tiny_tflite import WINDOW_SAMPLES, Writer, write_bundle, write_gain, write_loop
 
 from device_profiles.errors import TestpressError
 from testpress.limits import LimitsSpec
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.tflite, pytest.mark.slow]
 NO_LIMITS = LimitsSpec()
 
 
-def write_endless(path: Path) -> Path:
+def write_endless(path: Path, *, signed: bool = True) -> Path:
     """A loop whose condition is a constant: it never ends."""
     w = Writer()
     audio, out = w.tensor("audio", (WINDOW_SAMPLES,)), w.tensor("out", (WINDOW_SAMPLES,))
@@ -33,7 +33,8 @@ def write_endless(path: Path) -> Path:
     options.condSubgraphIndex, options.bodySubgraphIndex = 1, 2
     operator = w.graph.operators[0]
     operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.WhileOptions, options
-    w.sign("serving_default", {"audio": audio}, {"out": out})
+    if signed:
+        w.sign("serving_default", {"audio": audio}, {"out": out})
     main = w.graph
     for kind in ("cond", "body"):
         w.graph = schema.SubGraphT()
@@ -72,12 +73,27 @@ def test_a_good_file_is_as_this_process_would_find_it(tmp_path: Path) -> None:
     [
         (write_endless, LimitsSpec(time_s=3), "one call on zeros: did not end in time; --limit-time allows more"),
         (
+            lambda path: write_endless(path, signed=False),
+            LimitsSpec(time_s=1),
+            "one call on zeros: did not end in time; --limit-time allows more",
+        ),
+        (
+            lambda path: write_loop(path, 1, on_data=True),
+            LimitsSpec(time_s=1),
+            "one call on zeros: did not end in time; --limit-time allows more",
+        ),
+        (
             lambda path: write_gain(path, shape=(1, 2**30)),
             LimitsSpec(memory="1GiB"),
             "one call on zeros: needed more than 1 GiB of memory; --limit-memory allows more",
         ),
     ],
-    ids=["a loop without end", "4 GiB of a small file"],
+    ids=[
+        "a loop without end",
+        "a loop without end, without a signature",
+        "a loop that waits for loud audio",
+        "4 GiB of a small file",
+    ],
 )
 def test_what_was_read_is_shown_though_the_call_ends_the_worker(
     make: Any, limits: LimitsSpec, fault: str, tmp_path: Path
@@ -87,7 +103,7 @@ def test_what_was_read_is_shown_though_the_call_ends_the_worker(
     found = look(path, limits)
     assert time.monotonic() - began < 30
     assert found.fault == f"{path}: {fault}"
-    assert "signature serving_default" in found.text
+    assert "signature" in found.text
     assert "plays here     not known: one call on zeros did not come to its end" in found.text
     assert found.data["ops"]
 

@@ -111,3 +111,13 @@ def test_sizes_that_cannot_be_told_give_no_price(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("evaluators.costs.coreml_shapes.LONGEST_S", -1.0)
     (reason, *_) = read_graph(path).unpriced
     assert reason.startswith("open dimensions, whose sizes are not known (")
+
+
+def test_labels_and_probabilities_by_label_leave_nothing_open() -> None:
+    from evaluators.costs.coreml_shapes import read_tensor
+    from evaluators.emulators.coreml.dtypes import dtype_named
+    from evaluators.emulators.coreml.program import ValueType
+
+    assert [read_tensor(ValueType(kind)).dynamic for kind in ("dictionary", "list")] == [False, False]
+    assert not read_tensor(ValueType("tensor", dtype_named("string"), ())).dynamic
+    assert read_tensor(ValueType("tensor", dtype_named("float32"))).dynamic  # not even its rank is known
