@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning"),  # of coremltools' converter
 ]
 
-NET = '''
+NET = """
 import torch
 
 class Net(torch.nn.Module):
@@ -36,7 +36,7 @@ class Net(torch.nn.Module):
 
 def build():
     return Net().eval(), (torch.randn(1, 8),)
-'''
+"""
 
 
 def test_every_op_knows_the_users_line(tmp_path: Path) -> None:
