@@ -4,7 +4,8 @@ With n = rows * columns, `rows` points are transformed for each column with the 
 `columns` points for each row (Cooley and Tukey).
 
 The spectrum of a real frame is real at 0 Hz and at half the sampling rate. Its imaginary parts there are sums of
-products with weights that are exactly 0, and so exactly +0: a phase of rounding noise would be pi or -pi at random.
+products with weights that are exactly 0, and so exactly +0 (but see `has_noisy_middle`): a phase of rounding noise
+would be pi or -pi at random.
 """
 
 from __future__ import annotations
@@ -19,20 +20,32 @@ Floats = npt.NDArray[np.float32]
 WHOLE = 64
 """up to this length one matrix is as good"""
 
+MOST_FOR_EVEN = 1.1
+"""how much more even columns may cost than the best ones"""
+
 
 @cache
 def choose_factors(size: int) -> tuple[int, int] | None:
     """Rows and columns that need the fewest products and bytes of weights together, if they need less than a matrix.
 
-    Of an even length the columns are even too: the bin at half the sampling rate is then one of row 0, which meets no
-    twiddle factors, and its imaginary part is exactly 0.
+    Of an even length the columns are even too, where that costs little: see `has_noisy_middle`.
     """
     pairs = [(rows, size // rows) for rows in range(2, size // 2 + 1) if size % rows == 0]
-    pairs = [(rows, columns) for rows, columns in pairs if size % 2 or columns % 2 == 0]
     if size <= WHOLE or not pairs:
         return None
     best = min(pairs, key=_cost)
+    even = min((pair for pair in pairs if pair[1] % 2 == 0), key=_cost, default=best)
+    best = even if _cost(even) <= MOST_FOR_EVEN * _cost(best) else best
     return best if _cost(best) < 5 * size * size else None
+
+
+def has_noisy_middle(size: int) -> bool:
+    """Whether the imaginary part at half the sampling rate comes out as rounding noise and must be made 0.
+
+    With even columns that bin is one of row 0, which meets no twiddle factors: it is exactly 0 by itself.
+    """
+    factors = choose_factors(size)
+    return size % 2 == 0 and factors is not None and factors[1] % 2 == 1
 
 
 def _cost(factors: tuple[int, int]) -> int:

@@ -29,7 +29,10 @@ def _states(model: Any) -> Iterator[tuple[str, list[int]]]:
         held = {name: value for name, value in vars(module).items() if not name.startswith("_")}
         for name, value in (*held.items(), *module.named_buffers(recurse=False)):
             tensors = [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-            yield prefix + name, [number for one in tensors for number in (one.data_ptr(), one._version)]
+            # Sparse tensors lie at no one place, and tensors of inference mode count no writes.
+            dense = [one for one in tensors if one.layout is torch.strided]
+            counts = [0 if one.is_inference() else one._version for one in dense]
+            yield prefix + name, [*counts, *(one.data_ptr() for one in dense)]
 
 
 def refuse_memory(before: Marks, after: Marks, first: Sequence[Any], second: Mapping[str, Any], where: str) -> None:

@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from packager.rewrites.fourier_matrices import choose_factors, make_first_stage, make_matrix, make_second_stage
+from packager.rewrites.fourier_matrices import (
+    choose_factors,
+    has_noisy_middle,
+    make_first_stage,
+    make_matrix,
+    make_second_stage,
+)
 
 EVEN = (2, 6, 20, 64, 100, 126, 400, 442, 882, 1024, 2046)
 
@@ -31,6 +37,7 @@ def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("size", EVEN)
 def test_the_ends_of_a_real_spectrum_are_exactly_real(size: int) -> None:
+    assert not has_noisy_middle(size)
     frames = np.random.default_rng(size).normal(size=(3, size)).astype(np.float32)
     real, imag = _transform(frames, size)
     ends = imag[:, [0, size // 2]]
@@ -46,3 +53,10 @@ def test_an_odd_spectrum_is_real_at_its_beginning(size: int) -> None:
     _, imag = _transform(frames, size)
     assert not imag[:, 0].any()
     assert imag[:, 1:].all()
+
+
+@pytest.mark.parametrize("size", [998, 1006])
+def test_twice_a_prime_stays_in_two_stages(size: int) -> None:
+    """Even columns would be two of them, and as dear as one matrix; the middle is made 0 behind the products."""
+    assert choose_factors(size) == (2, size // 2)
+    assert has_noisy_middle(size)

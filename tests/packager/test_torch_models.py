@@ -189,6 +189,22 @@ def test_what_is_written_and_changes_nothing_is_let_pass(load_model: Any) -> Non
     _same_when_exported(load_model(Level("kept for later"), torch.randn(1, 8)))
 
 
+def test_tensors_of_any_kind_may_be_held(load_model: Any) -> None:
+    class Holding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            with torch.inference_mode():
+                self.register_buffer("made", torch.ones(8))
+            self.sparse = torch.eye(3).to_sparse()
+            self.table = {"a": [torch.ones(2)], "b": None}
+
+        def forward(self, x: Any) -> Any:
+            return x + 1
+
+    source = load_model(Holding(), torch.randn(1, 8))
+    assert list(source.outputs) == ["output"]
+
+
 class Loud(nn.Module):
     def forward(self, x: Any) -> Any:
         peak = x.abs().max()

@@ -19,6 +19,7 @@ import numpy as np
 from packager.errors import PackagingError
 from packager.rewrites.fourier_matrices import (
     choose_factors,
+    has_noisy_middle,
     make_first_stage,
     make_matrix,
     make_second_stage,
@@ -149,7 +150,13 @@ def analyse(frames: Any, bins: int) -> Complex:
     x = tf.reshape(tf.transpose(x, [1, 3, 2, 0]), [count * rows, 2 * columns])
     x = tf.reshape(tf.matmul(x, second), [count, rows, 2 * wanted])
     x = tf.transpose(tf.reshape(x, [count, rows, 2, wanted]), [0, 2, 3, 1])  # (frame, part, stride, row)
-    return _parts(tf.reshape(x, [count, 2 * wanted * rows]), wanted * rows, [*leading, bins])
+    found = _parts(tf.reshape(x, [count, 2 * wanted * rows]), wanted * rows, [*leading, bins])
+    middle = size // 2
+    if not has_noisy_middle(size) or bins <= middle:
+        return found
+    zero = tf.zeros_like(found.imag[..., middle : middle + 1])
+    imag = tf.concat([found.imag[..., :middle], zero, found.imag[..., middle + 1 :]], -1)
+    return Complex(found.real, imag)
 
 
 def _parts(both: Any, width: int, shape: list[int]) -> Complex:

@@ -16,6 +16,7 @@ import numpy as np
 from packager.rewrites.fourier_matrices import (
     Floats,
     choose_factors,
+    has_noisy_middle,
     make_first_stage,
     make_matrix,
     make_second_stage,
@@ -49,9 +50,21 @@ def analyse(frames: Tensor, bins: int, window: Tensor | None = None, *, frequenc
     else:
         both = _analyse_in_stages(frames.reshape(-1, size), factors, bins, window, frequency_first)
         both = both[:, :bins] if frequency_first else both[:, :, :bins]
+    real, imag = both[0], both[1]
+    if has_noisy_middle(size) and bins > size // 2:
+        imag = _with_real_bin(imag, 0 if frequency_first else 1, size // 2)
     if frequency_first:
-        return Complex(both[0], both[1])
-    return Complex(both[0].reshape(*leading, bins), both[1].reshape(*leading, bins))
+        return Complex(real, imag)
+    return Complex(real.reshape(*leading, bins), imag.reshape(*leading, bins))
+
+
+def _with_real_bin(imag: Tensor, axis: int, at: int) -> Tensor:
+    """Imaginary parts, of which one is made 0."""
+    import torch
+
+    behind = imag.shape[axis] - at - 1
+    parts = [imag.narrow(axis, 0, at), torch.zeros_like(imag.narrow(axis, at, 1)), imag.narrow(axis, at + 1, behind)]
+    return torch.cat(parts if behind else parts[:2], axis)
 
 
 def _analyse_in_stages(

@@ -132,6 +132,16 @@ def test_the_phase_of_what_is_real(prove: Any, audio: SimpleNamespace, kind: str
     assert prove(formula, audio.noise(2, 40, 400))[0] >= LEAST_DB
 
 
+@pytest.mark.parametrize("kind", ["rfft", "fft", "rfft2", "stft", "stft of both sides"])
+def test_the_phase_in_the_middle_of_twice_a_prime(prove: Any, audio: SimpleNamespace, kind: str) -> None:
+    """Its two stages leave rounding noise there, which is made 0."""
+
+    def formula(x: Any) -> Any:
+        return REAL_ENDS[kind](x)[..., [0, 499]].angle()
+
+    assert prove(formula, audio.noise(2, 10, 998))[0] >= LEAST_DB
+
+
 @pytest.mark.coreml
 @pytest.mark.tflite
 def test_the_phase_of_what_is_real_in_both_formats(prove_both: Any, audio: SimpleNamespace) -> None:

@@ -64,10 +64,12 @@ def _odd_lengths(tf: Any, x: Any) -> Any:
 def _phase_of_ends(tf: Any, x: Any) -> Any:
     """0 or pi, and never -pi: the spectrum of a real signal is real at 0 Hz and at half the sampling rate."""
     found = {}
-    for size in (32, 128):  # in one stage and in two
-        frames = tf.reshape(x, [-1, size])
+    for size in (32, 128, 998):  # in one stage, in two, and in two whose middle is noise
+        frames = tf.reshape(x[:, : size * (WINDOW // size)], [-1, size])
         ends = tf.constant([0, size // 2])
         found[f"rfft_{size}"] = tf.math.angle(tf.gather(tf.signal.rfft(frames), ends, axis=-1))
+        if size == 998:  # TensorFlow's own complex transform leaves noise there
+            continue
         found[f"fft_{size}"] = tf.math.angle(
             tf.gather(tf.signal.fft(tf.complex(frames, tf.zeros_like(frames))), ends, axis=-1)
         )
