@@ -161,7 +161,7 @@ class _Walk:
             view = reads[0] if operator.kind in _VIEWS and reads and reads[0] not in scope.stored_as else None
             steps.append(Step(reads=reads, writes=writes, view_of=view))
             self._expanded.update({(index, t): scope.tensors[t].size_bytes for t in reads if t in scope.stored_as})
-            made = _compute(self._file, operator, scope.tensors, [scope.known.get(t) for t in reads])
+            made = _compute(self._file, operator, scope.tensors, [scope.known.get(t) for t in _telling(operator)])
             if made is not None:
                 scope.known[writes[0]] = made
             inner, inner_peak, unpriced = self._inside(operator, scope, runs)
@@ -211,9 +211,7 @@ class _Walk:
                 scope.tensors[t].elements <= MOST_VALUES for t in operator.writes
             )
             compute = partial(_compute, self._file, operator, scope.tensors) if calculates else None
-            # The size of a tensor is known, whatever is in it.
-            reads = () if operator.kind == "SHAPE" else operator.reads
-            steps.append(LoopStep(compute, reads, operator.writes))
+            steps.append(LoopStep(compute, _telling(operator), operator.writes))
         return Routine(scope.inputs, scope.outputs, tuple(steps), scope.known)
 
     def _op(self, operator: Operator, scope: _Scope) -> Op:
@@ -225,6 +223,16 @@ class _Walk:
             constant={k: scope.stored_as[t] for k, t in enumerate(operator.reads) if t in scope.stored_as},
             transposes_first=options is not None and bool(options.AdjX()),
         )
+
+
+def _telling(operator: Operator) -> tuple[int, ...]:
+    """The operands that the value of an op's output follows from, its shape being known."""
+    if operator.kind == "SHAPE":
+        return ()  # the size of a tensor is known, whatever is in it
+    return operator.reads[:1] if operator.kind in _RESHAPING else operator.reads
+
+
+_RESHAPING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CAST"})
 
 
 def _compute(
@@ -240,7 +248,7 @@ def _compute(
     if operator.kind == "SHAPE" and operator.reads:
         return fold("identity", [np.asarray(tensors[operator.reads[0]].shape)], setting)
     known = [operand for operand in operands if operand is not None]
-    if len(known) < len(operator.reads) or not known:
+    if len(known) < len(operands) or not known:
         return None
     if operator.kind == "STRIDED_SLICE":
         options: Any = file.options(operator, "StridedSliceOptions")

@@ -196,14 +196,16 @@ def write_loop(
     w.begin_subgraph([h], [out])
     i, limit, x = w.tensor("i", (), **int32), w.tensor("limit", (), **int32), w.tensor("x", (1, 8))
     constant = w.tensor("constant", (), values=np.array(turns), **int32)
-    going_on = w.tensor("going_on", (), "BOOL")
+    going_on, row = w.tensor("going_on", (), "BOOL"), w.tensor("row", (1,), "BOOL")
     if on_data:
         largest = w.tensor("largest", ())
         axes = w.tensor("axes", (2,), values=np.array([0, 1]), **int32)
         w.op("REDUCE_MAX", [x, axes], [largest])
         w.op("LESS", [largest, w.tensor("loud", (), values=np.array(0.5))], [going_on])
     else:
-        w.op("LESS", [i, limit if bound_given else constant], [going_on])
+        # The truth value as a row, and out of it by a shape of no numbers, as LiteRT's converter writes it.
+        w.op("LESS", [i, limit if bound_given else constant], [row])
+        w.op("RESHAPE", [row, w.tensor("no_numbers", (0,), "INT32")], [going_on])
     w.begin_subgraph([i, limit, x], [going_on])
     i, limit, x = w.tensor("i", (), **int32), w.tensor("limit", (), **int32), w.tensor("x", (1, 8))
     after, y = w.tensor("after", (), **int32), w.tensor("y", (1, 8))

@@ -121,7 +121,7 @@ class TestTFLite:
         graph = read_graph(write_loop(tmp_path / "m.tflite", 100, **options))
         assert graph.macs == 64 * turns
         runs = {op.kind: op.runs for op in graph.ops}
-        assert runs == {"WHILE": 1, "LESS": turns + 1, "ADD": turns, "FULLY_CONNECTED": turns}
+        assert runs == {"WHILE": 1, "LESS": turns + 1, "RESHAPE": turns + 1, "ADD": turns, "FULLY_CONNECTED": turns}
         assert graph.weight_bytes < 1000  # weights are held once
         assert latency_reason(graph, "pixel-8") is None
 
