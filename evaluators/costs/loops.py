@@ -24,6 +24,9 @@ MOST_WORK = 4_000_000
 """turns of all loops of a file, and steps in them, together: a minute of audio, sample by sample; more is as good as
 endless"""
 
+MOST_KEPT = 4096
+"""turns whose counters are remembered for the loops inside"""
+
 UNKNOWN_LENGTH = "a WHILE loop of unknown length"
 
 
@@ -63,6 +66,15 @@ class Routine:
     known: Mapping[Any, Number]
 
 
+@dataclass(frozen=True)
+class Trip:
+    """The turns of one loop."""
+
+    turns: int
+    firsts: tuple[Mapping[int, Number], ...]
+    """what decides, by its place, as it goes into each turn; none of a loop of many turns"""
+
+
 class Turns:
     """Counts the turns of loops; one for all loops of a file, so that a hostile one costs no more than others."""
 
@@ -70,7 +82,12 @@ class Turns:
         self._left = MOST_WORK
 
     def count(self, condition: Routine, body: Routine, initial: Sequence[Number | None]) -> int | None:
-        """How often the body runs; none where that cannot be told.
+        """How often the body runs; none where that cannot be told; arguments as `trip`'s."""
+        found = self.trip(condition, body, initial)
+        return None if found is None else found.turns
+
+    def trip(self, condition: Routine, body: Routine, initial: Sequence[Number | None]) -> Trip | None:
+        """The turns of a loop; none where they cannot be told.
 
         Args:
             condition: Goes on while its one output is true.
@@ -85,21 +102,53 @@ class Turns:
         if test is None or advance is None:
             return None
         values = [np.asarray(initial[place]) for place in deciding]
-        turns = 0
+        turns, kept = 0, list[Mapping[int, Number]]()
         while (going_on := test.run([condition.inputs[place] for place in deciding], values)) is not None:
             if going_on[0].size != 1:
                 return None
             if not going_on[0].item():
-                return turns
-            self._left -= 1 + len(test.steps) + len(advance.steps)
-            if self._left < 0:
+                return Trip(turns, tuple(kept) if turns == len(kept) else ())
+            if not self.spend(1 + len(test.steps) + len(advance.steps)):
                 return None
+            if turns < MOST_KEPT:
+                kept.append(dict(zip(deciding, values, strict=True)))
             turns += 1
             advanced = advance.run([body.inputs[place] for place in deciding], values)
             if advanced is None:
                 return None
             values = advanced
         return None
+
+    def spend(self, work: int) -> bool:
+        """Take from what may be done for one file; whether there was enough left."""
+        self._left -= work
+        return self._left >= 0
+
+    def rows(
+        self, body: Routine, wanted: Sequence[Hashable], turns: Sequence[Mapping[int, Number]]
+    ) -> list[list[Number | None]]:
+        """What values in a loop's body are in each turn, as far as they follow from what goes into it.
+
+        Args:
+            body: The loop's.
+            wanted: The values.
+            turns: A trip's `firsts`.
+        """
+        places = [_places(body, [name]) for name in wanted]
+        programs = [_Program.of(body, [name]) for name in wanted]
+        found: list[list[Number | None]] = []
+        for turn in turns:
+            row: list[Number | None] = []
+            for program, needed in zip(programs, places, strict=True):
+                if program is None or needed is None or not needed <= turn.keys():
+                    row.append(None)
+                    continue
+                made = program.run([body.inputs[place] for place in turn], list(turn.values()))
+                row.append(None if made is None else made[0])
+                if not self.spend(1 + len(program.steps)):
+                    return []
+            found.append(row)
+        return found
 
 
 @dataclass(frozen=True)

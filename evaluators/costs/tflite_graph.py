@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from device_profiles.pointers import describe_pointer
 from evaluators.costs.graph import Graph, Op, Step, peak_bytes, weigh
-from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine, Setting, Turns, fold
+from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine, Trip, Turns
 from evaluators.costs.loops import Step as LoopStep
-from evaluators.costs.tflite_file import DAMAGE, DTYPES, Operator, Tensor, TFLiteFile
+from evaluators.costs.tflite_file import DAMAGE, Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
+from evaluators.costs.tflite_numbers import compute, telling
 from evaluators.entries import find_entry
 from evaluators.errors import EvaluationError
 from packager.op_versions import describe_need
@@ -84,12 +82,15 @@ class _Given:
     """input that is a constant → the type in which the file holds it"""
     known: Mapping[int, Number] = field(default_factory=dict)
     """input that is a known number"""
+    turns: tuple[Mapping[int, Number], ...] = ()
+    """of a loop's body: what goes into each turn, as far as it decides on turns"""
 
 
 class _Scope:
     """The tensors of one call of a subgraph: which are constants, and which are known numbers."""
 
     def __init__(self, file: TFLiteFile, index: int, given: _Given) -> None:
+        self.index, self.given = index, given
         self.tensors = file.tensors(index)
         self.inputs, self.outputs = file.ports(index)
         self.stored_as = {i: tensor.type.lower() for i, tensor in enumerate(self.tensors) if tensor.constant_bytes}
@@ -161,7 +162,7 @@ class _Walk:
             view = reads[0] if operator.kind in _VIEWS and reads and reads[0] not in scope.stored_as else None
             steps.append(Step(reads=reads, writes=writes, view_of=view))
             self._expanded.update({(index, t): scope.tensors[t].size_bytes for t in reads if t in scope.stored_as})
-            made = _compute(self._file, operator, scope.tensors, [scope.known.get(t) for t in reads])
+            made = compute(self._file, operator, scope.tensors, [scope.known.get(t) for t in telling(operator)])
             if made is not None:
                 scope.known[writes[0]] = made
             inner, inner_peak, unpriced = self._inside(operator, scope, runs)
@@ -195,13 +196,27 @@ class _Walk:
         same = [place for place, pair in enumerate(zip(inputs, outputs, strict=False)) if pair[0] == pair[1]]
         given = scope.give(operator.reads, [place for place in same if place < len(operator.reads)])
         condition, body = (self._routine(index, given) for index in called)
-        turns = self._turns.count(condition, body, [scope.known.get(t) for t in operator.reads])
-        counted = 1 if turns is None else turns
-        found, tested = (
-            self._subgraph(index, runs * count, given)
-            for index, count in ((called[1], counted), (called[0], counted + 1))
-        )
-        return [*tested[0], *found[0]], max(found[1], tested[1]), UNKNOWN_LENGTH if turns is None else ""
+        rows = self._first_turns(operator, scope)
+        trips = [self._turns.trip(condition, body, row) for row in rows]
+        known = [trip for trip in trips if trip is not None]
+        is_known = len(known) == len(trips) > 0
+        # One row is for all runs of this op, several are one a turn of the loop around it.
+        share, rest = divmod(runs, max(len(rows), 1))
+        if not is_known or rest:
+            share, rows, known = runs, [[]], [Trip(1, ())]
+        turns = sum(trip.turns for trip in known)
+        inside = replace(given, turns=known[0].firsts if len(known) == 1 else ())
+        found = self._subgraph(called[1], share * turns, inside)
+        tested = self._subgraph(called[0], share * (turns + len(rows)), given)
+        return [*tested[0], *found[0]], max(found[1], tested[1]), "" if is_known and not rest else UNKNOWN_LENGTH
+
+    def _first_turns(self, operator: Operator, scope: _Scope) -> list[list[Number | None]]:
+        """What goes into a loop's first turn: one row, or, inside of another loop, one for each of its turns."""
+        row = [scope.known.get(t) for t in operator.reads]
+        if not scope.given.turns or all(value is not None for value in row):
+            return [row]
+        around = self._routine(scope.index, scope.given)
+        return self._turns.rows(around, operator.reads, scope.given.turns)
 
     def _routine(self, index: int, given: _Given) -> Routine:
         scope = _Scope(self._file, index, given)
@@ -210,10 +225,8 @@ class _Walk:
             calculates = bool(operator.writes) and all(
                 scope.tensors[t].elements <= MOST_VALUES for t in operator.writes
             )
-            compute = partial(_compute, self._file, operator, scope.tensors) if calculates else None
-            # The size of a tensor is known, whatever is in it.
-            reads = () if operator.kind == "SHAPE" else operator.reads
-            steps.append(LoopStep(compute, reads, operator.writes))
+            known = partial(compute, self._file, operator, scope.tensors) if calculates else None
+            steps.append(LoopStep(known, telling(operator), operator.writes))
         return Routine(scope.inputs, scope.outputs, tuple(steps), scope.known)
 
     def _op(self, operator: Operator, scope: _Scope) -> Op:
@@ -225,29 +238,6 @@ class _Walk:
             constant={k: scope.stored_as[t] for k, t in enumerate(operator.reads) if t in scope.stored_as},
             transposes_first=options is not None and bool(options.AdjX()),
         )
-
-
-def _compute(
-    file: TFLiteFile, operator: Operator, tensors: Sequence[Tensor], operands: Sequence[Number | None]
-) -> Number | None:
-    """What an op makes of known numbers; none where it makes none."""
-    if len(operator.writes) != 1:
-        return None
-    made = tensors[operator.writes[0]]
-    if made.type not in DTYPES:
-        return None
-    setting = Setting(made.shape, DTYPES[made.type])
-    if operator.kind == "SHAPE" and operator.reads:
-        return fold("identity", [np.asarray(tensors[operator.reads[0]].shape)], setting)
-    known = [operand for operand in operands if operand is not None]
-    if len(known) < len(operator.reads) or not known:
-        return None
-    if operator.kind == "STRIDED_SLICE":
-        options: Any = file.options(operator, "StridedSliceOptions")
-        if options is not None:
-            masks = {"begin_mask": options.BeginMask(), "end_mask": options.EndMask()}
-            setting = replace(setting, **masks, shrinks=bool(options.ShrinkAxisMask()))
-    return fold(operator.kind.lower(), known, setting)
 
 
 def _op(

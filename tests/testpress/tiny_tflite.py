@@ -196,20 +196,63 @@ def write_loop(
     w.begin_subgraph([h], [out])
     i, limit, x = w.tensor("i", (), **int32), w.tensor("limit", (), **int32), w.tensor("x", (1, 8))
     constant = w.tensor("constant", (), values=np.array(turns), **int32)
-    going_on = w.tensor("going_on", (), "BOOL")
+    going_on, row = w.tensor("going_on", (), "BOOL"), w.tensor("row", (1,), "BOOL")
     if on_data:
         largest = w.tensor("largest", ())
         axes = w.tensor("axes", (2,), values=np.array([0, 1]), **int32)
         w.op("REDUCE_MAX", [x, axes], [largest])
         w.op("LESS", [largest, w.tensor("loud", (), values=np.array(0.5))], [going_on])
     else:
-        w.op("LESS", [i, limit if bound_given else constant], [going_on])
+        # The truth value as a row, and out of it by a shape of no numbers, as LiteRT's converter writes it.
+        w.op("LESS", [i, limit if bound_given else constant], [row])
+        w.op("RESHAPE", [row, w.tensor("no_numbers", (0,), "INT32")], [going_on])
     w.begin_subgraph([i, limit, x], [going_on])
     i, limit, x = w.tensor("i", (), **int32), w.tensor("limit", (), **int32), w.tensor("x", (1, 8))
     after, y = w.tensor("after", (), **int32), w.tensor("y", (1, 8))
     w.op("ADD", [i, w.tensor("step", (), values=np.array(step), **int32)], [after])
     w.op("FULLY_CONNECTED", [x, w.tensor("w", (8, 8), values=np.eye(8)), -1], [y])
     return w.write(path, [i, limit, x], [after, limit, y])
+
+
+def write_blocks(path: Path, *, rows: int, block: int) -> Path:
+    """A recurrence over `rows` in blocks, as litert-torch writes long ones: 64 multiply-adds a row.
+
+    The outer WHILE goes from block to block; the last block begins early, to be whole, and its inner WHILE late.
+    """
+    w = Writer()
+    int32 = {"type_": "INT32"}
+
+    def pair() -> tuple[int, int]:
+        return w.tensor("i", (1,), **int32), w.tensor("h", (1, 8))
+
+    def loop(reads: list[int], writes: list[int], condition: int) -> None:
+        options = schema.WhileOptionsT()
+        options.condSubgraphIndex, options.bodySubgraphIndex = condition, condition + 1
+        w.op("WHILE", reads, writes, options=options)
+
+    def below(bound: int) -> tuple[list[int], list[int]]:
+        i, h = pair()
+        on = w.tensor("on", (1,), "BOOL")
+        w.op("LESS", [i, w.tensor("bound", (1,), values=np.array([bound]), **int32)], [on])
+        return [i, h], [on]
+
+    h, out = w.tensor("h", (1, 8)), w.tensor("out", (1, 8))
+    loop([w.tensor("first", (1,), values=np.zeros(1), **int32), h], [w.tensor("last", (1,), **int32), out], 1)
+    w.sign("serving_default", {"h": h}, {"out": out})
+    w.begin_subgraph([h], [out])
+    w.begin_subgraph(*below(rows))
+    (i, x), (after, y) = pair(), pair()
+    begin, late = w.tensor("begin", (1,), **int32), w.tensor("late", (1,), **int32)
+    w.op("MINIMUM", [i, w.tensor("latest", (1,), values=np.array([rows - block]), **int32)], [begin])
+    w.op("SUB", [i, begin], [late])
+    loop([late, x], [w.tensor("ended", (1,), **int32), y], 3)
+    w.op("ADD", [i, w.tensor("block", (1,), values=np.array([block]), **int32)], [after])
+    w.begin_subgraph([i, x], [after, y])
+    w.begin_subgraph(*below(block))
+    (i, x), (after, y) = pair(), pair()
+    w.op("ADD", [i, w.tensor("one", (1,), values=np.ones(1), **int32)], [after])
+    w.op("FULLY_CONNECTED", [x, w.tensor("w", (8, 8), values=np.eye(8)), -1], [y])
+    return w.write(path, [i, x], [after, y])
 
 
 def write_two(path: Path) -> Path:

@@ -121,9 +121,29 @@ class TestTFLite:
         graph = read_graph(write_loop(tmp_path / "m.tflite", 100, **options))
         assert graph.macs == 64 * turns
         runs = {op.kind: op.runs for op in graph.ops}
-        assert runs == {"WHILE": 1, "LESS": turns + 1, "ADD": turns, "FULLY_CONNECTED": turns}
+        assert runs == {"WHILE": 1, "LESS": turns + 1, "RESHAPE": turns + 1, "ADD": turns, "FULLY_CONNECTED": turns}
         assert graph.weight_bytes < 1000  # weights are held once
         assert latency_reason(graph, "pixel-8") is None
+
+    @pytest.mark.parametrize(("rows", "block"), [(80, 9), (10, 4), (12, 4), (5, 5)])
+    def test_loops_in_loops_begin_where_the_outer_turn_says(self, rows: int, block: int, tmp_path: Path) -> None:
+        pytest.importorskip("ai_edge_litert")
+        from tiny_tflite import write_blocks
+
+        graph = read_graph(write_blocks(tmp_path / "m.tflite", rows=rows, block=block))
+        assert (graph.macs, graph.unpriced) == (64 * rows, ())
+        blocks = -(-rows // block)
+        assert sorted(op.runs for op in graph.ops if op.kind == "LESS") == sorted([blocks + 1, rows + blocks])
+
+    def test_a_loop_in_a_loop_that_is_too_long_to_be_remembered_has_no_price(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("ai_edge_litert")
+        from tiny_tflite import write_blocks
+
+        monkeypatch.setattr(loops, "MOST_KEPT", 5)
+        graph = read_graph(write_blocks(tmp_path / "m.tflite", rows=80, block=9))
+        assert graph.unpriced == ("a WHILE loop of unknown length",)
 
     def test_a_loop_on_data_has_no_latency(self, tmp_path: Path) -> None:
         pytest.importorskip("ai_edge_litert")

@@ -1,0 +1,45 @@
+"""The few numbers of a `.tflite` file that decide how often its loops run; see `loops`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from evaluators.costs.loops import Number, Setting, fold
+from evaluators.costs.tflite_file import DTYPES, Operator, Tensor, TFLiteFile
+
+
+def telling(operator: Operator) -> tuple[int, ...]:
+    """The operands that the value of an op's output follows from, its shape being known."""
+    if operator.kind == "SHAPE":
+        return ()  # the size of a tensor is known, whatever is in it
+    return operator.reads[:1] if operator.kind in _RESHAPING else operator.reads
+
+
+_RESHAPING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CAST"})
+
+
+def compute(
+    file: TFLiteFile, operator: Operator, tensors: Sequence[Tensor], operands: Sequence[Number | None]
+) -> Number | None:
+    """What an op makes of known numbers; none where it makes none."""
+    if len(operator.writes) != 1:
+        return None
+    made = tensors[operator.writes[0]]
+    if made.type not in DTYPES:
+        return None
+    setting = Setting(made.shape, DTYPES[made.type])
+    if operator.kind == "SHAPE" and operator.reads:
+        return fold("identity", [np.asarray(tensors[operator.reads[0]].shape)], setting)
+    known = [operand for operand in operands if operand is not None]
+    if len(known) < len(operands) or not known:
+        return None
+    if operator.kind == "STRIDED_SLICE":
+        options: Any = file.options(operator, "StridedSliceOptions")
+        if options is not None:
+            masks = {"begin_mask": options.BeginMask(), "end_mask": options.EndMask()}
+            setting = replace(setting, **masks, shrinks=bool(options.ShrinkAxisMask()))
+    return fold(operator.kind.lower(), known, setting)
