@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 from specimens import (
     BASIC_PITCH_RECIPE,
@@ -27,6 +28,10 @@ from packager.bundle import Bundle
 from packager.model import ModelSource, find_source
 from packager.package import Order, package
 from packager.storage import stage_folder
+
+# No example is timed: speed is measured in benchmarks/, and machines that test are busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @contextmanager

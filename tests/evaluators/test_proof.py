@@ -25,7 +25,7 @@ TOLERANCE_DB = 60.0
 
 
 def _trials(name: str, references: list[np.ndarray]) -> Trials:
-    return Trials(CALLS, [{name: one} for one in references], (), frozenset(), "noise")
+    return Trials(CALLS, [{name: one} for one in references], (), "noise")
 
 
 def test_a_faithful_file_is_identical_and_holds(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -393,7 +394,11 @@ def test_coremltools_debugging_tools_run(enabled: Any) -> None:
     async def inspect() -> dict[str, Any]:
         return {name: value async for name, value in MLModelInspector(model).inspect({"x": X}, ["louder_cast_fp16"])}
 
-    found = asyncio.run(inspect())
+    def run(coroutine: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:  # this thread may have an event loop already: the browser's tests start one
+            return pool.submit(asyncio.run, coroutine).result()
+
+    found = run(inspect())
     np.testing.assert_array_equal(found["louder_cast_fp16"], 5 * X)
-    failing = asyncio.run(MLModelValidator(model).find_failing_ops_with_infinite_output({"x": X}))
+    failing = run(MLModelValidator(model).find_failing_ops_with_infinite_output({"x": X}))
     assert [operation.outputs[0].name for operation in failing] == ["loud_cast_fp16"]

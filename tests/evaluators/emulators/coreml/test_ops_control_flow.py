@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from evaluators.emulators.coreml import CoreMLModel
-from evaluators.emulators.coreml.ops import control_flow, find_op
+from evaluators.emulators.coreml.ops import find_op
+from evaluators.emulators.coreml.ops.control_flow import fewer_iterations
 from evaluators.errors import EvaluationError
 
 from .programs import Op, Program, add_loop, add_op, write_package
@@ -53,21 +54,20 @@ def test_a_body_sees_what_is_around_the_loop(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.predict({"x": X, "n": np.array([3], np.int32)})["y"], 4 * X)
 
 
-def test_an_endless_loop_ends_with_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_flow, "MAX_ITERATIONS", 1000)
+def test_an_endless_loop_ends_with_an_error(tmp_path: Path) -> None:
     model = loop(tmp_path, np.int32(2**31 - 1))
     message = r"model.mlpackage: op while_loop \(op_\): still loops after 1,000 iterations; it is taken for endless$"
-    with pytest.raises(EvaluationError, match=message):
+    with fewer_iterations(1000), pytest.raises(EvaluationError, match=message):
         model.predict({"x": X * 0, "n": np.array([0], np.int32)})
 
 
-def test_a_loop_may_take_all_the_rounds_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_flow, "MAX_ITERATIONS", 10)
+def test_a_loop_may_take_all_the_rounds_there_are(tmp_path: Path) -> None:
     model = loop(tmp_path, "limit")
     for _ in range(3):  # each run has its own count, also after one that failed
-        np.testing.assert_array_equal(model.predict({"x": X, "n": np.array([10], np.int32)})["y"], X * 1024)
-        with pytest.raises(EvaluationError, match="after 10 iterations"):
-            model.predict({"x": X, "n": np.array([11], np.int32)})
+        with fewer_iterations(10):
+            np.testing.assert_array_equal(model.predict({"x": X, "n": np.array([10], np.int32)})["y"], X * 1024)
+            with pytest.raises(EvaluationError, match="after 10 iterations"):
+                model.predict({"x": X, "n": np.array([11], np.int32)})
 
 
 def nested(tmp_path: Path) -> CoreMLModel:
@@ -97,15 +97,14 @@ def nested(tmp_path: Path) -> CoreMLModel:
     return CoreMLModel(write_package(tmp_path, message))
 
 
-def test_loops_inside_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_inside_loops(tmp_path: Path) -> None:
     model, inputs = nested(tmp_path), {"x": X, "n": np.array([4], np.int32)}
     np.testing.assert_array_equal(model.predict(inputs)["y"], X + 16)
-    monkeypatch.setattr(control_flow, "MAX_ITERATIONS", 19)  # 4 rounds outside and 16 inside count together
     place = r"op 1 \(rounds\): block 1: op while_loop \(op_\): still loops after 19 iterations"
-    with pytest.raises(EvaluationError, match=place):
-        model.predict(inputs)
-    monkeypatch.setattr(control_flow, "MAX_ITERATIONS", 20)
-    np.testing.assert_array_equal(model.predict(inputs)["y"], X + 16)
+    with fewer_iterations(19), pytest.raises(EvaluationError, match=place):
+        model.predict(inputs)  # 4 rounds outside and 16 inside count together
+    with fewer_iterations(20):
+        np.testing.assert_array_equal(model.predict(inputs)["y"], X + 16)
 
 
 def choice(tmp_path: Path, pred: Any, extra: Sequence[Op] = (), first: Sequence[Op] | None = None) -> CoreMLModel:
