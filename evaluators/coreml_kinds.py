@@ -1,4 +1,4 @@
-"""Core ML models that the emulator does not run: their kind, inputs and outputs, and what they say of themselves.
+"""Core ML models that are no ML Program: their kind, inputs and outputs, and what they say of themselves.
 
 Neural networks, trees, pipelines and all that came before ML Programs have a description like theirs. A model that Core
 ML compiled is a folder of its own, whose `metadata.json` says what Xcode shows.
@@ -19,7 +19,7 @@ from evaluators.emulators.coreml.interface import ARRAY_TYPES
 from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.errors import EvaluationError
-from evaluators.metadata import ModelMetadata, cut, read_metadata, with_rate
+from evaluators.metadata import ModelMetadata, cut, describe_coreml, with_rate
 from evaluators.signatures import Port, Signature
 from packager.bundle import Floor
 from packager.floors import coreml_floor
@@ -40,7 +40,7 @@ class OtherKind(Record):
 
 
 def read_other_kind(path: Path) -> OtherKind | None:
-    """The interface of a Core ML model that cannot be run here; none of an ML Program.
+    """The interface of a Core ML model of another kind; none of an ML Program.
 
     Raises:
         TestpressError: The file is damaged.
@@ -60,7 +60,7 @@ def read_other_kind(path: Path) -> OtherKind | None:
         kind=_kind(model, which),
         signature=Signature(name="main", inputs=inputs, outputs=outputs),
         floor=coreml_floor(model.specificationVersion),
-        metadata=read_metadata(path),
+        metadata=describe_coreml(model),
     )
 
 

@@ -114,23 +114,26 @@ class _Trial:
 
     def values_at(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Of a step's output that has a namesake: the reference's values, and the candidate's from right inputs."""
-        plan, names = self._candidate.plan, self.names[: index + 1]
-        follower, slots = self._follow(names), plan.start(self._prepared(self._candidate))
-        for place, name in enumerate(names[:-1]):
-            plan.store(place, (follower.take(name),) if name else plan.compute(place, slots), slots)
-        right, found = follower.take(names[-1]), plan.compute(index, slots)[0]
+        follower, slots = self._put_right(index, also=self.names[index])
+        right, found = follower.take(self.names[index]), self._candidate.plan.compute(index, slots)[0]
         return right.numpy().ravel(), found.numpy().ravel()
 
     def error_after(self, begin: int) -> float:
         """Largest absolute error of the outputs when the steps before `begin` are put right."""
         plan = self._candidate.plan
-        follower, slots = self._follow(self.names[:begin]), plan.start(self._prepared(self._candidate))
-        for index, name in enumerate(self.names[:begin]):
-            plan.store(index, (follower.take(name),) if name else plan.compute(index, slots), slots)
+        _, slots = self._put_right(begin)
         if begin < len(plan.steps):
             plan.advance(slots, begin)
         found = self._candidate.named(plan.results(slots))
         return max(_largest_error(array, found[name]) for name, array in self._expected.items())
+
+    def _put_right(self, begin: int, also: str = "") -> tuple[Follower, list[Any]]:
+        """The candidate's slots with the steps before `begin` put right; the reference can be asked for `also` next."""
+        plan = self._candidate.plan
+        follower, slots = self._follow([*self.names[:begin], also]), plan.start(self._prepared(self._candidate))
+        for index, name in enumerate(self.names[:begin]):
+            plan.store(index, (follower.take(name),) if name else plan.compute(index, slots), slots)
+        return follower, slots
 
 
 def _silence(model: CoreMLModel) -> State | None:

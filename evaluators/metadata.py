@@ -77,7 +77,7 @@ def read_metadata(path: Path) -> ModelMetadata:
 
         return with_rate(read_tflite_metadata(path))
     specification = open_package(path).specification
-    return with_rate(_coreml(parse_model(specification.read_bytes(), str(specification))))
+    return describe_coreml(parse_model(specification.read_bytes(), str(specification)))
 
 
 def make_labels(output: str, names: Iterable[str]) -> Labels:
@@ -114,7 +114,8 @@ def _rate_hz(text: str) -> int:
     return round(float(number[:-1]) * 1000) if number.endswith("k") else int(number)
 
 
-def _coreml(model: Any) -> ModelMetadata:
+def describe_coreml(model: Any) -> ModelMetadata:
+    """What a parsed Core ML model, a `Model` message, says of itself."""
     description = model.description
     said = description.metadata
     tensors = [
@@ -122,7 +123,7 @@ def _coreml(model: Any) -> ModelMetadata:
         *_tensor_texts("out", description.output),
     ]
     labels = _class_labels(model)
-    return ModelMetadata(
+    found = ModelMetadata(
         description=cut(said.shortDescription),
         version=cut(said.versionString),
         author=cut(said.author),
@@ -131,6 +132,7 @@ def _coreml(model: Any) -> ModelMetadata:
         labels=() if not labels else (make_labels(description.predictedFeatureName, labels),),
         others={cut(key): cut(said.userDefined[key]) for key in sorted(said.userDefined)[:_MOST]},
     )
+    return with_rate(found)
 
 
 def _tensor_texts(role: Literal["in", "out"], features: Any) -> list[TensorText]:

@@ -61,7 +61,7 @@ def _bundle_row(outcome: Packaged, bundle: Bundle) -> tuple[str, ...]:
     manifest, proof = bundle.manifest, bundle.manifest.proof
     size = sum(d.size_bytes for name, d in manifest.files.items() if name.split("/")[0] == manifest.file)
     seconds = "was there" if outcome.reused else "" if outcome.seconds is None else f"{outcome.seconds:.1f} s"
-    promised = "" if proof is None else f"{'BROKEN ' if _break_of(outcome) else ''}{proof.tolerance_db:g} dB"
+    promised = "" if proof is None else f"{'' if proof.holds else 'BROKEN '}{proof.tolerance_db:g} dB"
     parity = "" if proof is None else parity_text(proof)
     streamed = "" if proof is None else worst_stream(proof)
     return outcome.variant.name, parity, streamed, promised, format_number(size, "bytes"), seconds, str(bundle.path)
@@ -75,14 +75,10 @@ def parity_text(proof: Proof) -> str:
     return f"{min(measured):.1f} dB" if measured else "identical"
 
 
-def _break_of(outcome: Packaged) -> str | None:
-    return describe_break(outcome.bundle.manifest.proof) if outcome.bundle else None
-
-
 def break_texts(outcomes: list[Packaged]) -> list[str]:
     """One line a bundle that does not keep its precision's promise."""
-    found = [(outcome.variant.name, _break_of(outcome)) for outcome in outcomes]
-    return [f"{name} {text}" for name, text in found if text is not None]
+    proofs = {outcome.variant.name: outcome.bundle.manifest.proof for outcome in outcomes if outcome.bundle is not None}
+    return [f"{name} {text}" for name, proof in proofs.items() if (text := describe_break(proof)) is not None]
 
 
 def _calibration_texts(outcomes: list[Packaged]) -> list[str]:
