@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from device_profiles.record import Record
-from evaluators.emulators import distinct_names, format_of
+from evaluators.emulators import TFLITE_IDENTIFIER, distinct_names, format_of
 from evaluators.emulators.coreml.features import Feature
 from evaluators.emulators.coreml.interface import read_interface
 from evaluators.emulators.coreml.package import open_package
@@ -52,8 +52,10 @@ def _tflite(path: Path) -> tuple[Signature, ...]:
         raise EvaluationError("reading a .tflite file needs ai-edge-litert: pip install 'testpress[tflite]'") from fault
     try:
         data = path.read_bytes()
-        if data[4:8] != b"TFL3":
-            raise EvaluationError(f"{path}: not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'")
+        if data[4:8] != TFLITE_IDENTIFIER:
+            raise EvaluationError(
+                f"{path}: not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is {TFLITE_IDENTIFIER!r}"
+            )
         types = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
         return tuple(_tflite_signatures(schema.Model.GetRootAs(data, 0), types, schema))
     except EvaluationError:

@@ -16,6 +16,7 @@ from evaluators.costs.loops import Step as LoopStep
 from evaluators.costs.tflite_file import DAMAGE, Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
 from evaluators.costs.tflite_numbers import compute, telling
+from evaluators.emulators import TFLITE_IDENTIFIER
 from evaluators.entries import find_entry
 from evaluators.errors import EvaluationError
 from packager.op_versions import describe_need
@@ -62,8 +63,8 @@ def _opened(path: Path) -> Iterator[TFLiteFile]:
         data = path.read_bytes()
     except OSError as fault:
         raise EvaluationError(f"{path}: cannot be read: {fault}") from None
-    if data[4:8] != b"TFL3":
-        found = f"not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is b'TFL3'"
+    if data[4:8] != TFLITE_IDENTIFIER:
+        found = f"not a TFLite model: bytes 4 to 8 are {data[4:8]!r}; right is {TFLITE_IDENTIFIER!r}"
         raise EvaluationError(f"{path}: {describe_pointer(data) or found}")
     try:
         yield TFLiteFile(data)
