@@ -39,6 +39,10 @@ _SEARCH_SHARE = 0.01
 _MORE_THAN_ROUNDING = 3.0
 """times: float16 weights and sums err about as much as rounding the result does, 8-bit weights a lot more"""
 
+_DRAWN = (
+    "Both drew the same random numbers here; in an app each run draws others, so its outputs differ from run to run."
+)
+
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 _SMALLEST_NORMAL_HALF = float(np.finfo(np.float16).smallest_normal)
 
@@ -69,14 +73,19 @@ def locate_drift(
         raise EvaluationError(f"{candidate_path}: has other outputs than {reference_path}: {found}")
     import torch
 
-    with torch.inference_mode():
+    from evaluators.emulators.coreml.ops.random import repeat_draws
+
+    with torch.inference_mode(), repeat_draws() as draws:
         trials = [_Trial(reference, candidate, values) for values in inputs]
         places = [index for index, name in enumerate(trials[0].names) if name]
         if not places:
             raise EvaluationError(f"{candidate_path}: no op has a namesake in {reference_path}")
         ends = [0, *(place + 1 for place in places)]
         errors = _search(lambda k: max(trial.error_after(ends[k]) for trial in trials), len(places))
-        return _described(Path(reference_path).name, candidate.plan, trials, places, errors)
+        drift = _described(Path(reference_path).name, candidate.plan, trials, places, errors)
+    if not draws.unforeseeable:
+        return drift
+    return drift.model_copy(update={"explanation": f"{drift.explanation} {_DRAWN}"})
 
 
 class _Trial:
@@ -180,7 +189,7 @@ def _described(
     if errors[max(ops)] > whole * (1 - _START_SHARE):
         unmended = (
             f"With every op of {reference} put in place of its namesake, {errors[max(ops)]:.2g} of the largest error "
-            f"{whole:.2g} stays: no op is to blame. The programs draw random numbers, or differ in ops of other names."
+            f"{whole:.2g} stays: no op is to blame. The programs differ in ops of other names."
         )
         return Drift(reference=reference, output_error=whole, first_op="", worst_op="", explanation=unmended, steps=())
     first = next(k for k in ops if errors[k] <= whole * (1 - _START_SHARE))

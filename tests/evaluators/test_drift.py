@@ -179,20 +179,34 @@ def test_a_namesake_of_another_shape_is_none(tmp_path: Path) -> None:
     assert drift.worst_op == "c"
 
 
-def test_programs_that_draw_noise_blame_no_op(tmp_path: Path) -> None:
-    """Nothing that is put right makes the outputs equal: each run draws other numbers."""
+def noisy(folder: Path, name: str, gain: float) -> Path:
+    """`x` plus noise that no seed fixes, times `gain`."""
     shape = np.array([1, 64], np.int32)
     drawn = {"shape": shape, "mean": np.float32(0), "stddev": np.float32(1), "seed": np.int32(-1)}
     ops = [
         Op("random_normal", drawn, "noise", shape=(1, 64)),
-        Op("add", {"x": "x", "y": "noise"}, "y", shape=(1, 64)),
+        Op("add", {"x": "x", "y": "noise"}, "sum", shape=(1, 64)),
+        Op("mul", {"x": "sum", "y": np.float32(gain)}, "y", shape=(1, 64)),
     ]
     features = {"inputs": {"x": ("float32", (1, 64))}, "outputs": {"y": ("float32", (1, 64))}}
-    paths = [write_package(tmp_path, Program(ops, **features), name=f"{name}.mlpackage") for name in "ab"]
+    return write_package(folder, Program(ops, **features), name=name)
+
+
+def test_programs_that_draw_noise_are_compared_on_the_same_numbers(tmp_path: Path) -> None:
+    """Other numbers on each run would be taken for a departure, and now and then blamed on an innocent op."""
+    paths = [noisy(tmp_path, f"{name}.mlpackage", 1.0) for name in "ab"]
     drift = locate_drift(*paths, [{"x": X}])
-    assert drift.output_error > 0.1
-    assert (drift.first_op, drift.worst_op, drift.steps) == ("", "", ())
-    assert "no op is to blame. The programs draw random numbers" in drift.explanation
+    assert (drift.output_error, drift.first_op, drift.worst_op, drift.steps) == (0.0, "", "", ())
+    assert "equal those of a.mlpackage bit for bit" in drift.explanation
+    assert "in an app each run draws others" in drift.explanation
+    assert not np.array_equal(*(CoreMLModel(paths[0]).predict({"x": X})["y"] for _ in range(2)))
+
+
+def test_a_departure_beside_noise_is_found(tmp_path: Path) -> None:
+    paths = [noisy(tmp_path, f"{gain}.mlpackage", gain) for gain in (1.0, 1.01)]
+    drift = locate_drift(*paths, [{"x": X}])
+    assert (drift.first_op, drift.worst_op) == ("y", "y")
+    assert "in an app each run draws others" in drift.explanation
 
 
 def test_no_activation_is_kept(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """Random numbers. Source: iOS15/random.py.
 
 With a seed of 0 or more, each call gives the same numbers; with any other, none can be foreseen. They come from torch's
-generator, so they follow the distribution Core ML's follow but are not the same numbers.
+generator, so they follow the distribution Core ML's follow but are not the same numbers. Within `repeat_draws` every
+call gives the same numbers, so that two programs can be compared.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +19,31 @@ from torch import Tensor
 from evaluators.emulators.coreml.ops.registry import op
 from evaluators.emulators.coreml.sizes import check_size
 from evaluators.errors import EvaluationError
+
+_REPEATED_SEED = 0
+"""stands for seeds that cannot be foreseen within `repeat_draws`"""
+
+
+@dataclass
+class Draws:
+    """What was drawn within `repeat_draws`."""
+
+    unforeseeable: bool = False
+    """whether an op without a seed drew numbers: outside, they would be others on each call"""
+
+
+_draws: ContextVar[Draws | None] = ContextVar("draws", default=None)
+
+
+@contextmanager
+def repeat_draws() -> Iterator[Draws]:
+    """Give ops without a seed the same numbers on each call, in whichever program they stand."""
+    draws = Draws()
+    token = _draws.set(draws)
+    try:
+        yield draws
+    finally:
+        _draws.reset(token)
 
 
 @op("random_bernoulli", exact=True, folds=False)
@@ -56,8 +86,12 @@ def random_categorical(x: Tensor, mode: str = "logits", size: int = 1, seed: int
 
 def _generator(seed: int) -> torch.Generator:
     generator = torch.Generator()
+    draws = _draws.get()
     if seed >= 0:
         generator.manual_seed(seed)
-    else:
+    elif draws is None:
         generator.seed()
+    else:
+        draws.unforeseeable = True
+        generator.manual_seed(_REPEATED_SEED)
     return generator
