@@ -72,6 +72,19 @@ def make_matrix(size: int, bins: int) -> Floats:
 
 
 @cache
+def make_folded_matrices(size: int, bins: int) -> tuple[Floats, Floats]:
+    """Cosines (n // 2 + 1, bins) and negative sines ((n - 1) // 2, bins): for sums and for differences of opposites.
+
+    Frames that are even about their middle, as the first one of reflected audio is, have imaginary parts near 0, whose
+    sign makes their phase pi or -pi. From differences of the samples that stand opposite each other they are as exact
+    as the samples; as sums of large terms that cancel out they would be rounding noise. torch's and TensorFlow's own
+    transforms take differences too, of samples that the window has rounded.
+    """
+    cosines, sines = np.split(make_matrix(size, bins), 2, 1)
+    return np.ascontiguousarray(cosines[: size // 2 + 1]), np.ascontiguousarray(sines[1 : (size + 1) // 2])
+
+
+@cache
 def make_first_stage(rows: int, columns: int) -> Floats:
     """(columns, rows, 2 * rows): the transform of a column, turned by its twiddle factors."""
     column = np.arange(columns)[:, None, None]

@@ -21,6 +21,7 @@ from packager.rewrites.fourier_matrices import (
     choose_factors,
     has_noisy_middle,
     make_first_stage,
+    make_folded_matrices,
     make_matrix,
     make_second_stage,
     mirror_weights,
@@ -59,7 +60,7 @@ def _lengths(call: Call, axes: int) -> list[int]:
 def _rfft(call: Call, axes: int) -> Any:
     *others, last = _lengths(call, axes)
     x = _sized(call.inputs[0], -1, last)
-    result = analyse(x, last // 2 + 1)
+    result = analyse(x, last // 2 + 1, for_phase=call.interpreter.takes_phase)
     return _others(result, others, forward=True)
 
 
@@ -122,12 +123,13 @@ def _sized(x: Any, axis: int, size: int) -> Any:
     return each_part(lambda part: tf.pad(part, padding), x)
 
 
-def analyse(frames: Any, bins: int) -> Complex:
+def analyse(frames: Any, bins: int, *, for_phase: bool = False) -> Complex:
     """Transform real frames: `X[k] = sum(x[j] * exp(-2i * pi * j * k / n))`.
 
     Args:
         frames: (..., n).
         bins: How many of the n values are wanted, from 0 Hz up: n // 2 + 1 holds all there is.
+        for_phase: Keep imaginary parts near 0 exact where one matrix is taken, as `make_folded_matrices` says.
 
     Returns:
         (..., bins).
@@ -138,6 +140,14 @@ def analyse(frames: Any, bins: int) -> Complex:
     count = int(np.prod(leading))
     factors = choose_factors(size)
     x = tf.reshape(frames, [count, size])
+    if factors is None and size > 2 and for_phase:
+        pairs = (size - 1) // 2
+        ahead, behind = x[:, 1 : pairs + 1], tf.reverse(x[:, size - pairs :], [1])
+        middle = [x[:, size // 2 : size // 2 + 1]] if size % 2 == 0 else []
+        cosines, sines = (m.astype(frames.dtype.as_numpy_dtype) for m in make_folded_matrices(size, bins))
+        real = tf.matmul(tf.concat([x[:, :1], ahead + behind, *middle], 1), cosines)
+        imag = tf.matmul(ahead - behind, sines)
+        return Complex(tf.reshape(real, [*leading, bins]), tf.reshape(imag, [*leading, bins]))
     if factors is None:
         both = tf.matmul(x, make_matrix(size, bins).astype(frames.dtype.as_numpy_dtype))
         return _parts(both, bins, [*leading, bins])

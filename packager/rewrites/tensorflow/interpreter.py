@@ -5,6 +5,7 @@ A value is an eager tensor (known now), a symbolic one, a `Complex` pair of such
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,7 @@ class Interpreter:
     Attributes:
         applied: Names of the rewrites that replaced something.
         format: What the graph is made for.
+        takes_phase: Whether angles are taken somewhere, so that the sign of an imaginary part near 0 matters.
     """
 
     def __init__(self, graph: Any, replacements: Mapping[str, Replacement], format_: str) -> None:
@@ -97,7 +99,10 @@ class Interpreter:
         self.format = format_
         self._graph = graph
         self._replacements = replacements
-        self._definitions = {one.signature.name: one for one in graph.as_graph_def().library.function}
+        definition = graph.as_graph_def()
+        self._definitions = {one.signature.name: one for one in definition.library.function}
+        nodes = itertools.chain(definition.node, *(one.node_def for one in definition.library.function))
+        self.takes_phase = any(node.op in ("Angle", "Atan2") for node in nodes)
         self._functions: dict[str, Any] = {}
         self._anchor: Any = None
         self._values: dict[str, Value] = {}

@@ -10,6 +10,9 @@ from typing import Any
 KNOWN: ContextVar[dict[int, Any]] = ContextVar("KNOWN")
 """while a program is traced: the values of its constants, by the identity of what stands for them"""
 
+TAKES_PHASE: ContextVar[bool] = ContextVar("TAKES_PHASE", default=False)
+"""while a program is traced: whether it takes angles, so that the sign of an imaginary part near 0 matters"""
+
 
 def known_value(tensor: Any) -> Any:
     """The value of a tensor of whole numbers that is a constant of the program being traced, as numpy; else None."""

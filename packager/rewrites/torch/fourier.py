@@ -18,10 +18,12 @@ from packager.rewrites.fourier_matrices import (
     choose_factors,
     has_noisy_middle,
     make_first_stage,
+    make_folded_matrices,
     make_matrix,
     make_second_stage,
     mirror_weights,
 )
+from packager.rewrites.torch.arguments import TAKES_PHASE
 from packager.rewrites.torch.complex_numbers import Complex
 
 if TYPE_CHECKING:
@@ -43,7 +45,11 @@ def analyse(frames: Tensor, bins: int, window: Tensor | None = None, *, frequenc
     size = frames.shape[-1]
     leading = frames.shape[:-1]
     factors = choose_factors(size)
-    if factors is None:
+    folded = factors is None and size > 2 and TAKES_PHASE.get()
+    if folded:
+        both = _analyse_folded(frames.reshape(-1, size), bins, window)
+        both = both.permute(0, 2, 1) if frequency_first else both
+    elif factors is None:
         weights = _like(make_matrix(size, bins), frames)  # (n, 2 * bins)
         both = frames.reshape(-1, size) @ (weights if window is None else weights * window[:, None])
         both = both.reshape(-1, 2, bins).permute((1, 2, 0) if frequency_first else (1, 0, 2))
@@ -51,7 +57,7 @@ def analyse(frames: Tensor, bins: int, window: Tensor | None = None, *, frequenc
         both = _analyse_in_stages(frames.reshape(-1, size), factors, bins, window, frequency_first)
         both = both[:, :bins] if frequency_first else both[:, :, :bins]
     real, imag = both[0], both[1]
-    if has_noisy_middle(size) and bins > size // 2:
+    if bins > size // 2 and (has_noisy_middle(size) or (folded and size % 2 == 0)):
         imag = _with_real_bin(imag, 0 if frequency_first else 1, size // 2)
     if frequency_first:
         return Complex(real, imag)
@@ -65,6 +71,22 @@ def _with_real_bin(imag: Tensor, axis: int, at: int) -> Tensor:
     behind = imag.shape[axis] - at - 1
     parts = [imag.narrow(axis, 0, at), torch.zeros_like(imag.narrow(axis, at, 1)), imag.narrow(axis, at + 1, behind)]
     return torch.cat(parts if behind else parts[:2], axis)
+
+
+def _analyse_folded(frames: Tensor, bins: int, window: Tensor | None) -> Tensor:
+    """Gives (2, frame, bins); see `make_folded_matrices`."""
+    import torch
+
+    x = frames if window is None else frames * window
+    size = x.shape[-1]
+    pairs = (size - 1) // 2
+    ahead, behind = x[:, 1 : pairs + 1], x[:, size - pairs :].flip(1)
+    middle = [x[:, size // 2 : size // 2 + 1]] if size % 2 == 0 else []
+    cosines, sines = (_like(matrix, frames) for matrix in make_folded_matrices(size, bins))
+    real = torch.cat([x[:, :1], ahead + behind, *middle], 1) @ cosines
+    # A sum of few products with 0 may be -0, so that the imaginary part at 0 Hz is made +0.
+    imag = torch.nn.functional.pad((ahead - behind) @ sines[:, 1:], (1, 0))
+    return torch.stack([real, imag])
 
 
 def _analyse_in_stages(

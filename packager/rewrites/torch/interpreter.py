@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
-from packager.rewrites.torch.arguments import KNOWN
+from packager.rewrites.torch.arguments import KNOWN, TAKES_PHASE
 from packager.rewrites.torch.complex_numbers import Complex, is_complex
 from packager.rewrites.torch.constant_folding import known_values
 
@@ -68,15 +68,17 @@ def _module(program: ExportedProgram, replacements: Replacements, applied: set[s
     """A module of the program's own parameters and buffers, by their names, that runs its graph."""
     import torch
 
+    aten = torch.ops.aten
     signature = program.graph_signature
-
     arrays = _known_arrays(program)
+    takes_phase = any(node.target in (aten.angle.default, aten.atan2.default) for node in program.graph.nodes)
 
     class Interpreted(torch.nn.Module):
         def forward(self, *arguments: Any, **keywords: Any) -> Any:
             flat = _flat_inputs(program, arguments, keywords)
             values = [self._value(spec, flat) for spec in signature.input_specs]
             KNOWN.set({})
+            TAKES_PHASE.set(takes_phase)
             results = _interpreter(program.graph_module, replacements, applied, arrays).run(*values)
             return self._finish(values, results)
 

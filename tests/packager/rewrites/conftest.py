@@ -97,6 +97,20 @@ def prove() -> Callable[..., tuple[float, tuple[str, ...]]]:
     return run
 
 
+@pytest.fixture
+def rewrite() -> Callable[..., list[Any]]:
+    """What a formula gives when it is rewritten."""
+    from packager.rewrites.torch import rewrite_program
+
+    def run(formula: Any, *tensors: Any, **held: Any) -> list[Any]:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, of export
+            rewritten = rewrite_program(torch.export.export(Formula(formula, **held).eval(), tensors, strict=False))
+            return list(torch.utils._pytree.tree_leaves(rewritten.program.module()(*tensors)))
+
+    return run
+
+
 def _is_complex(program: Any) -> bool:
     values = [node.meta.get("val") for node in program.graph.nodes]
     return any(isinstance(value, torch.Tensor) and value.is_complex() for value in values)

@@ -122,14 +122,19 @@ REAL_ENDS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("kind", REAL_ENDS)
-def test_the_phase_of_what_is_real(prove: Any, audio: SimpleNamespace, kind: str) -> None:
-    """At 0 Hz and at half the sampling rate a real signal's phase is 0 or pi, and never -pi."""
+def test_the_phase_of_what_is_real(rewrite: Any, audio: SimpleNamespace, kind: str) -> None:
+    """At 0 Hz and at half the sampling rate a real signal's phase is 0 or pi, and never -pi.
+
+    On some processors torch's own complex transforms leave noise there, so the sign of the sum is asked instead.
+    """
 
     def formula(x: Any) -> Any:
         spectra = [(REAL_ENDS[kind](frames), frames.shape[-1] // 2) for frames in _of_both_kinds(x)]
-        return [spectrum[..., [0, middle]].angle() for spectrum, middle in spectra]
+        return [(spectrum[..., [0, middle]].angle(), spectrum[..., [0, middle]].real) for spectrum, middle in spectra]
 
-    assert prove(formula, audio.noise(2, 40, 400))[0] >= LEAST_DB
+    found = rewrite(formula, audio.noise(2, 40, 400))
+    for angle, real in zip(found[::2], found[1::2], strict=True):
+        assert torch.equal(angle, torch.where(real < 0, torch.pi, 0.0))
 
 
 @pytest.mark.parametrize("kind", ["rfft", "fft", "rfft2", "stft", "stft of both sides"])

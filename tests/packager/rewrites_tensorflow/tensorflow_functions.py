@@ -76,6 +76,13 @@ def _phase_of_ends(tf: Any, x: Any) -> Any:
     return found
 
 
+def _phase_of_reflected(tf: Any, x: Any) -> Any:
+    """Windowed frames, of which the first is even about its middle, and the phases of their spectra."""
+    padded = tf.pad(x[:, :400], [[0, 0], [10, 10]], "REFLECT")
+    frames = tf.signal.frame(padded, 20, 5) * tf.signal.hann_window(20)
+    return {"frames": frames, "phases": tf.math.angle(tf.signal.rfft(frames))}
+
+
 def _two_axes(tf: Any, x: Any) -> Any:
     image = tf.reshape(x[:, :1024], [1, 32, 32])
     bins = tf.signal.rfft2d(image)
@@ -171,6 +178,7 @@ arithmetic = _of_audio(_arithmetic)
 envelope = _of_audio(_envelope)
 odd_lengths = _of_audio(_odd_lengths)
 phase_of_ends = _of_audio(_phase_of_ends)
+phase_of_reflected = _of_audio(_phase_of_reflected)
 two_axes = _of_audio(_two_axes)
 lapped = _of_audio(_lapped)
 biquad = _of_audio(_biquad)

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,24 @@ Tensors = Mapping[str, Any]
 
 def prove(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """For each function and format: how far the bundle is from the source, what was applied, and what ops there are."""
+    for made in _converted(request):
+        yield made.said | {"decibels": _worst(made.expected, made.found)}
+
+
+def run(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """For each function and format: the bundle's outputs on each call, as lists."""
+    for made in _converted(request):
+        outputs = [{name: np.asarray(value).tolist() for name, value in call.items()} for call in made.found]
+        yield made.said | {"outputs": outputs}
+
+
+class _Made(NamedTuple):
+    said: dict[str, Any]
+    expected: Any
+    found: list[Tensors]
+
+
+def _converted(request: dict[str, Any]) -> Iterator[_Made]:
     folder, window = Path(__file__).parent, request["window"]
     audio = AudioContract(sample_rate_hz=8000, window_samples=window, hop_samples=window)
     for name, formats in request["functions"].items():
@@ -40,14 +58,15 @@ def prove(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 began = time.monotonic()
                 rewrites = prepare("tensorflow", format_, loaded, Context("iOS17"))("float32", path)
                 model = open_model(path)
-                yield {
+                found = [model.run(call) for call in trials.calls]
+                said = {
                     "name": name,
                     "format": format_,
-                    "decibels": _worst(trials.references, [model.run(call) for call in trials.calls]),
                     "rewrites": list(rewrites),
                     "bytes": sum(file.stat().st_size for file in Path(place).rglob("*") if file.is_file()),
                     "seconds": time.monotonic() - began,
                 }
+            yield _Made(said, trials.references, found)
 
 
 def _worst(expected: Any, found: Any) -> dict[str, float]:

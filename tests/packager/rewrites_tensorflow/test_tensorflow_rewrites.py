@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from packager.workers import Job, Limits, run_job
@@ -76,3 +77,16 @@ def test_a_bundle_gives_what_its_source_gives(
     proof = proofs[name, format_]
     assert min(proof["decibels"].values()) >= LEAST_DECIBELS, proof
     assert set(proof["rewrites"]) == FOUND[name][format_]
+
+
+def test_the_phase_of_reflected_audio(tmp_path: Path) -> None:
+    """Imaginary parts near 0 keep their sign, by which a phase is pi or -pi; the frames' float64 spectra tell it."""
+    request = {"functions": {"phase_of_reflected": ["tflite", "coreml"]}, "window": WINDOW}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(FOLDER))
+        events = list(run_job(Job("tensorflow_proofs:run", request, tmp_path / "log", Limits(time_s=300))))
+    assert len(events) == 2
+    for event in events:
+        for call in event["outputs"]:
+            expected = np.angle(np.fft.rfft(np.asarray(call["frames"], np.float64)))
+            assert np.abs(np.asarray(call["phases"]) - expected).max() < 1e-2
