@@ -30,6 +30,9 @@ SETS = {
     "float": {"tflite": ["float32", "float16"], "coreml": ["float32", "float16"]},
     "int8": {"tflite": ["dynamic_wi8_afp32", "static_wi8_ai8"], "coreml": ["linear_w8", "palettized_w6"]},
 }
+MOST_OF_WEIGHTS, MOST_BESIDE_BYTES = 1.3, 20_000
+"""how large a float32 file may be: so many times the source's weights, and so many bytes for ops, names and shapes"""
+
 Event = dict[str, Any]
 
 
@@ -81,12 +84,26 @@ def _package(models: list[str], precisions: dict[str, list[str]], out: Path | No
 
 
 def _say(event: Event) -> Event:
-    print(f"{event['model']:28} {event['variant']:26} {_parity(event):>10}  {_remark(event)[:120]}", flush=True)
+    size = (
+        ""
+        if event["size_bytes"] is None
+        else f"{event['size_bytes'] / 1000:.0f} kB for {event['weight_bytes'] / 1000:.0f}"
+    )
+    large = " LARGE" if _is_large(event) else ""
+    words = f"{_parity(event):>10}  {size}{large}, {event['ops']} ops  {_remark(event)[:120]}"
+    print(f"{event['model']:28} {event['variant']:26} {words}", flush=True)
     return event
 
 
 def _is_good(event: Event) -> bool:
     return event["reason"] is None and (event["proof"]["holds"] or bool(event["proof"]["breaks_at"]))
+
+
+def _is_large(event: Event) -> bool:
+    """Whether a float32 file is larger than its source's weights explain."""
+    if event["size_bytes"] is None or not event["variant"].endswith("-float32"):
+        return False
+    return bool(event["size_bytes"] > MOST_OF_WEIGHTS * event["weight_bytes"] + MOST_BESIDE_BYTES)
 
 
 def _parity(event: Event) -> str:
@@ -114,8 +131,10 @@ def summarise(events: Iterable[Event]) -> str:
         made = [event for event in some if event["reason"] is None]
         kept = sum(event["proof"]["holds"] for event in made)
         named = sum(not event["proof"]["holds"] and bool(event["proof"]["breaks_at"]) for event in made)
+        large = sum(map(_is_large, some))
         lines.append(
             f"{variant}: {len(made)} of {len(some)} made, {kept} keep the promise, {named} name the op that breaks it"
+            + (f", {large} larger than their weights explain" if variant.endswith("-float32") else "")
         )
     return "\n".join(lines)
 
@@ -129,18 +148,24 @@ def render(models: list[str], events: list[Event], options: argparse.Namespace) 
         f"Made by `python -m benchmarks.support_matrix{names} --write {options.write}` from every model of",
         "`tests/corpus/`, random weights. Parity is the worst output's SNR beside the source, in the emulator of the",
         "format on this host; float32 promises 60 dB, float16 30 dB. The first variant of a format holds the seconds",
-        "that all of them share: loading, exporting, rewriting, but not the import of the converters.",
+        "that all of them share: loading, exporting, rewriting, but not the import of the converters. Weights are what",
+        "the source itself holds, in float32; a float32 file larger than 1.3 times them and 20 kB is marked.",
         "",
         *(f"- {line}" for line in summarise(events).splitlines()),
         "",
-        "| model | variant | parity | kB | seconds | rewrites, or what is wrong |",
-        "|---|---|---|---|---|---|",
+        "| model | variant | parity | kB | weights | ops | seconds | rewrites, or what is wrong |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for event in sorted(events, key=lambda event: (models.index(event["model"]), event["variant"])):
-        size = "" if event["size_bytes"] is None else f"{event['size_bytes'] / 1000:.0f}"
+        size, weights = (
+            "" if event[key] is None else f"{event[key] / 1000:.0f}" for key in ("size_bytes", "weight_bytes")
+        )
+        size += " (large)" if _is_large(event) else ""
+        ops = "" if event["ops"] is None else event["ops"]
         seconds = "" if event["seconds"] is None else f"{event['seconds']:.1f}"
         remark = _remark(event).replace("|", "\\|").replace("\n", " ")[:200]
-        lines.append(f"| {event['model']} | {event['variant']} | {_parity(event)} | {size} | {seconds} | {remark} |")
+        cells = (event["model"], event["variant"], _parity(event), size, weights, ops, seconds, remark)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 

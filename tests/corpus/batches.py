@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ def package_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         request: `{"models": [name …], "format": …, "precisions": […], "out": folder}`.
 
     Yields:
-        `{"model", "variant", "reason", "seconds", "proof", "size_bytes", "rewrites"}` for each bundle; `reason` is None
-        where it was made, and `proof` as its manifest has it.
+        `{"model", "variant", "reason", "seconds", "proof", "size_bytes", "ops", "weight_bytes", "rewrites"}` for each
+        bundle; `reason` is None where it was made, `proof` is as its manifest has it, `ops` are those in the file, and
+        `weight_bytes` are the source's own, in float32.
     """
     from catalog import CATALOG
 
@@ -48,20 +52,50 @@ def _package(entry: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         for made in convert_bundles(make_job(variants, order).request):
             variant = waiting.pop(made.variant)
-            facts = {} if made.reason else _facts(read_bundle(folder(order, variant)).manifest)
+            facts = (
+                {}
+                if made.reason
+                else _facts(read_bundle(folder(order, variant)), _weigh(entry.factory, entry.framework))
+            )
             yield {"model": entry.name, **_FAILED, **made.model_dump(), **facts}
     except Exception as fault:  # noqa: BLE001  one model that fails leaves the others their turn
         for name in waiting:
             yield {"model": entry.name, "variant": name, **_FAILED, "reason": f"{type(fault).__name__}: {fault}"}
 
 
-_FAILED: dict[str, Any] = {"reason": None, "proof": None, "seconds": None, "size_bytes": None, "rewrites": []}
+_FAILED: dict[str, Any] = {
+    "reason": None,
+    "proof": None,
+    "seconds": None,
+    "size_bytes": None,
+    "ops": None,
+    "weight_bytes": None,
+    "rewrites": [],
+}
 
 
-def _facts(manifest: Any) -> dict[str, Any]:
+def _facts(bundle: Any, weight_bytes: int) -> dict[str, Any]:
+    from evaluators.costs.graph import read_graph
+
+    manifest = bundle.manifest
     inside = (one for name, one in manifest.files.items() if name.split("/")[0] == manifest.file)
     return {
         "proof": manifest.proof.model_dump(mode="json"),
         "size_bytes": sum(one.size_bytes for one in inside),
+        "ops": len(read_graph(bundle.path / manifest.file).ops),
+        "weight_bytes": weight_bytes,
         "rewrites": list(manifest.rewrites),
     }
+
+
+@cache
+def _weigh(factory: str, framework: str) -> int:
+    """Bytes of what the source itself holds, each tensor once, with 4 bytes a float."""
+    module, _, name = factory.partition(":")
+    made = getattr(importlib.import_module(f"corpus.{module}"), name)()
+    made = made[0] if isinstance(made, tuple) else made
+    if framework == "tensorflow":
+        variables = made.weights if hasattr(made, "weights") else made.variables
+        return sum(4 * math.prod(one.shape) for one in variables)
+    held = {one.data_ptr(): one for one in (*made.parameters(), *made.buffers())}
+    return sum(one.numel() * min(one.element_size(), 4) for one in held.values())
