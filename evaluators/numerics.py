@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,26 @@ class Emulation:
             return find_break(exact, candidate, calls)
         drift = locate_drift(exact, candidate, calls)
         return f"{drift.worst_op}: {drift.explanation}" if drift.worst_op else None
+
+    def watch(self, path: Path, call: Tensors, show: Callable[[npt.NDArray[Any]], None]) -> None:
+        """Run a model file on a call and show the real values that each op makes, in order."""
+        emulator = open_model(path)
+        given = as_inputs(emulator, call)
+        if format_of(path) == "tflite":
+            from evaluators.emulators.tflite import WatchedModel
+
+            for values in WatchedModel(path).run(given).values():
+                if values.dtype.kind == "f":
+                    show(values)
+            return
+        from evaluators.emulators.coreml import CoreMLModel
+
+        def observe(op: Any, value: Any) -> None:
+            del op
+            if value.is_floating_point():
+                show(value.numpy())
+
+        CoreMLModel(path, threads=1).run(given, observe)
 
     def run(self, path: Path, inputs: Sequence[Tensors]) -> list[dict[str, npt.NDArray[Any]]]:
         """A model file's outputs for each call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import time
@@ -205,8 +206,10 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
         proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
     except TestpressError as fault:
         raise PackagingError(_explain_refusal(fault, prepared)) from fault
-    if proof.holds or bundle.precision == "float32":
+    if proof.holds:
         return proof
+    if bundle.precision == "float32":
+        return proof.model_copy(update={"breaks_at": _find_float32_break(prepared, path, proof.tolerance_db)})
     with temporary_folder() as folder:
         exact = folder / path.name
         prepared.write("float32", exact)
@@ -215,6 +218,24 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
             prepared.write(bundle.precision, path)
         found = prepared.numerics.find_break(exact, path, trials.calls)
         return proof.model_copy(update={"breaks_at": found and _with_place(found, prepared.write)})
+
+
+def _find_float32_break(prepared: _Prepared, path: Path, tolerance_db: float) -> str | None:
+    """The source's op at which a float32 bundle leaves it, in words; None where that cannot be told."""
+    from packager.sources.torch import TorchSource
+
+    numerics, request = prepared.numerics, prepared.request
+    if numerics is None or not isinstance(prepared.loaded, TorchSource):
+        return None
+    from packager.breaks import find_float32_break
+
+    with temporary_folder() as folder:
+        if request.internal_state:  # as the source has it, states are inputs
+            path = folder / path.name
+            prepared.write("float32", path)
+        calls = prepared.trials.calls
+        watch = functools.partial(numerics.watch, path)
+        return find_float32_break(prepared.loaded, calls, watch, tolerance_db)
 
 
 def _with_place(found: str, write: Write) -> str:

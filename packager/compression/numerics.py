@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,3 +67,6 @@ class Numerics(Protocol):
 
         None where that cannot be told.
         """
+
+    def watch(self, path: Path, call: Outputs, show: Callable[[npt.NDArray[Any]], None]) -> None:
+        """Run a model on a call and show the real values that each op makes, in order."""
