@@ -1,8 +1,8 @@
-"""Why a float32 bundle departs from its PyTorch source: the op of the source, and the user's line.
+"""Why a bundle departs from its PyTorch source, where it is not the precision: the op of the source, the user's line.
 
-There are two causes. The source itself may hang on rounding, as the phase of what is nearly 0 and a comparison with a
-threshold do: then it departs from its own computation in float64 as well, and no bundle can follow it. Or what an op
-gives is nowhere in the bundle although what it takes is there: then the converter is to blame.
+The source itself may hang on rounding, as the phase of what is nearly 0 and a comparison with a threshold do: then it
+departs from its own computation in float64 as well, and no bundle can follow it. Or what an op gives is nowhere in a
+float32 bundle although what it takes is there: then the converter is to blame.
 
 Values are found in a bundle by their number, sum, sum of squares, least and greatest, whatever their layout is.
 """
@@ -36,27 +36,40 @@ _ALIKE = 1e-4
 """relative departure of sums at which values still count as the same: 80 dB"""
 
 
-def find_float32_break(source: TorchSource, calls: Sequence[Tensors], watch: Watch, tolerance_db: float) -> str | None:
-    """The op at which a float32 bundle leaves its source, in words; None where it cannot be told.
+def find_hanging(source: TorchSource, calls: Sequence[Tensors], tolerance_db: float) -> str | None:
+    """The first op whose float32 values depart from float64's by more than a bundle may, in words.
 
     Args:
         source: The model, exported.
         calls: Inputs by name.
-        watch: Runs the bundle.
-        tolerance_db: What float32 promises.
+        tolerance_db: What is promised of the bundle.
+
+    Returns:
+        None where the source does not hang on rounding, or cannot be computed in float64.
     """
-    calls = calls[:_CALLS]
-    with contextlib.suppress(Exception):  # ops that know float32 alone, or that write into what they were given
-        found = _find_hanging(source, calls, tolerance_db)
-        if found is not None:
-            return found
+    # What is suppressed: ops that know float32 alone, or that write into what they were given.
     with contextlib.suppress(Exception):
-        return _find_missing(source, calls[0], watch)
+        return _find_hanging(source, calls[:_CALLS], tolerance_db)
+    return None
+
+
+def find_missing(source: TorchSource, call: Tensors, watch: Watch) -> str | None:
+    """The first op whose values are not in a float32 bundle although those that it takes are, in words.
+
+    Args:
+        source: The model, exported.
+        call: Inputs by name.
+        watch: Runs the bundle.
+
+    Returns:
+        None where there is none that leads to an output, or the source's ops cannot be run one by one.
+    """
+    with contextlib.suppress(Exception):
+        return _find_missing(source, call, watch)
     return None
 
 
 def _find_hanging(source: TorchSource, calls: Iterable[Tensors], tolerance_db: float) -> str | None:
-    """The first op whose float32 values depart from float64's by more than a bundle may."""
     import torch
 
     single, double = _Graph(source, torch.float32), _Graph(source, torch.float64)
@@ -75,7 +88,6 @@ def _find_hanging(source: TorchSource, calls: Iterable[Tensors], tolerance_db: f
 
 
 def _find_missing(source: TorchSource, call: Tensors, watch: Watch) -> str | None:
-    """The first op whose values are not in the bundle although those that it takes are, nor any that it leads to."""
     import torch
 
     there: list[_Digest] = []

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from packager.bill import WRITERS, Origin, add_bill, read_origin
+from packager.breaks import find_hanging, find_missing
 from packager.bundle import (
     MANIFEST_NAME,
     AudioContract,
@@ -199,43 +200,38 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
 
 
 def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
-    """The bundle beside its source; where it breaks its promise, the op that is most to blame."""
+    """The bundle beside its source; where it breaks its promise, what is most to blame."""
     assert prepared.numerics is not None
     request, trials = prepared.request, prepared.trials
     try:
         proof = prepared.numerics.prove(path, trials, tolerance(request.format, bundle.precision))
     except TestpressError as fault:
         raise PackagingError(_explain_refusal(fault, prepared)) from fault
-    if proof.holds:
-        return proof
-    if bundle.precision == "float32":
-        return proof.model_copy(update={"breaks_at": _find_float32_break(prepared, path, proof.tolerance_db)})
-    with temporary_folder() as folder:
-        exact = folder / path.name
-        prepared.write("float32", exact)
-        if request.internal_state:  # programs that keep nothing are easier to lay side by side
-            path = folder / bundle.precision / path.name
-            prepared.write(bundle.precision, path)
-        found = prepared.numerics.find_break(exact, path, trials.calls)
-        return proof.model_copy(update={"breaks_at": found and _with_place(found, prepared.write)})
+    return proof if proof.holds else proof.model_copy(update={"breaks_at": _find_break(prepared, bundle, path, proof)})
 
 
-def _find_float32_break(prepared: _Prepared, path: Path, tolerance_db: float) -> str | None:
-    """The source's op at which a float32 bundle leaves it, in words; None where that cannot be told."""
+def _find_break(prepared: _Prepared, bundle: BundleRequest, path: Path, proof: Proof) -> str | None:
+    """The op that is most to blame for a departure, and why, in words; None where none can be told."""
     from packager.sources.torch import TorchSource
 
-    numerics, request = prepared.numerics, prepared.request
-    if numerics is None or not isinstance(prepared.loaded, TorchSource):
-        return None
-    from packager.breaks import find_float32_break
-
+    assert prepared.numerics is not None
+    source = prepared.loaded if isinstance(prepared.loaded, TorchSource) else None
+    calls = prepared.trials.calls
+    if source is not None:
+        hanging = find_hanging(source, calls, proof.tolerance_db)
+        if hanging is not None:
+            return hanging
     with temporary_folder() as folder:
-        if request.internal_state:  # as the source has it, states are inputs
-            path = folder / path.name
-            prepared.write("float32", path)
-        calls = prepared.trials.calls
-        watch = functools.partial(numerics.watch, path)
-        return find_float32_break(prepared.loaded, calls, watch, tolerance_db)
+        exact = folder / path.name
+        prepared.write("float32", exact)  # as the source has it, states are inputs
+        if bundle.precision == "float32":
+            watch = functools.partial(prepared.numerics.watch, exact)
+            return None if source is None else find_missing(source, calls[0], watch)
+        if prepared.request.internal_state:  # programs that keep nothing are easier to lay side by side
+            path = folder / bundle.precision / path.name
+            prepared.write(bundle.precision, path)
+        found = prepared.numerics.find_break(exact, path, calls)
+        return found and _with_place(found, prepared.write)
 
 
 def _with_place(found: str, write: Write) -> str:

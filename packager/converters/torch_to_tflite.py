@@ -6,17 +6,18 @@ the stages behind that function, so that nothing is traced twice.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from packager.compression import Context
 from packager.compression.tflite import compress
 from packager.converters import Write
-from packager.diagnosis import explain
+from packager.diagnosis import explain, find_place_of_node
 from packager.errors import PackagingError
 from packager.lowerings import register_all
 from packager.rewrites.torch import rewrite_program
@@ -24,6 +25,10 @@ from packager.rewrites.torch.surgery import settle_constants
 from packager.sources.torch import TorchSource
 
 _SIGNATURE = "serving_default"
+_ATTRIBUTE = "model"
+"""of the flat module, under which the user's stands"""
+_END = ";"
+"""closes a name; litert-torch puts a number behind it where one op of torch becomes several"""
 
 
 def prepare(source: TorchSource, context: Context) -> Write:
@@ -33,21 +38,26 @@ def prepare(source: TorchSource, context: Context) -> Write:
         PackagingError: The program cannot be exported or rewritten, or the converter refuses it.
     """
     rewritten = rewrite_program(source.program)
-    float32 = lower(rewritten.program, tuple(source.inputs))
+    places: dict[str, str] = {}
+    float32 = lower(rewritten.program, tuple(source.inputs), places)
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         path.write_bytes(compress(float32, precision, context))
         return rewritten.applied
 
-    return Write(write)
+    def find_place(op: str) -> str | None:
+        return places.get(op.rpartition(" ")[2].partition(_END)[0])  # behind the op's kind, before a number of its own
+
+    return Write(write, find_place)
 
 
-def lower(program: Any, inputs: Sequence[str]) -> bytes:
+def lower(program: Any, inputs: Sequence[str], places: dict[str, str] | None = None) -> bytes:
     """A float32 TFLite model of an exported program that returns a dictionary.
 
     Args:
         program: `torch.export.ExportedProgram`.
         inputs: Names for its inputs, in order.
+        places: Takes the user's line for each name that ops are given, as far as it is known.
 
     Raises:
         PackagingError: litert-torch is missing, or refuses the program.
@@ -56,10 +66,10 @@ def lower(program: Any, inputs: Sequence[str]) -> bytes:
         raise PackagingError('litert-torch is not installed; install "testpress[torch,tflite]"')
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _lower(program, inputs)
+        return _lower(program, inputs, {} if places is None else places)
 
 
-def _lower(program: Any, inputs: Sequence[str]) -> bytes:
+def _lower(program: Any, inputs: Sequence[str], places: dict[str, str]) -> bytes:
     logging.getLogger().setLevel(logging.ERROR)  # its notes on 64-bit inputs and on torch's own warnings
     from litert_torch import fx_infra
     from litert_torch._convert import core, litert_converter, signature
@@ -78,9 +88,33 @@ def _lower(program: Any, inputs: Sequence[str]) -> bytes:
         ready = core._run_convert_passes(ready)
         settle_constants(ready)
         names = NamedSignature(_SIGNATURE, None, program.example_inputs[0], {})
-        exporter = litert_converter.exported_programs_to_flatbuffer([ready], [names])
+        with _named_ops(places):
+            exporter = litert_converter.exported_programs_to_flatbuffer([ready], [names])
         return bytes(exporter.to_bytes())
     except PackagingError:
         raise
     except Exception as fault:
         raise PackagingError(f"litert-torch: {explain(fault, program)}") from fault
+
+
+@contextlib.contextmanager
+def _named_ops(places: dict[str, str]) -> Iterator[None]:
+    """Let litert-torch name ops by the user's modules and torch's ops, where it would list the classes around them."""
+    from litert_torch.backend import debuginfo
+
+    original = debuginfo.build_mlir_debuginfo
+
+    def name(node: Any) -> str:
+        modules = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+        path = modules[-1].removeprefix(_ATTRIBUTE).strip(".") if modules else ""
+        label = f"{path}/{node.name}" if path else str(node.name)
+        place = find_place_of_node(node)
+        if place is not None:
+            places[label] = place
+        return f"{label}{_END}"
+
+    debuginfo.build_mlir_debuginfo = name
+    try:
+        yield
+    finally:
+        debuginfo.build_mlir_debuginfo = original
