@@ -1,7 +1,7 @@
 """The matrices of discrete Fourier transforms of real frames, in one stage or two.
 
-With n = rows * columns, `rows` points are transformed for each column with the twiddle factors in the weights, then
-`columns` points for each row (Cooley and Tukey).
+With n = rows * columns, `rows` points are transformed for each column and turned by the twiddle factors, then `columns`
+points for each row (Cooley and Tukey).
 
 The spectrum of a real frame is real at 0 Hz and at half the sampling rate. Its imaginary parts there are sums of
 products with weights that are exactly 0, and so exactly +0 (but see `has_noisy_middle`): a phase of rounding noise
@@ -50,8 +50,9 @@ def has_noisy_middle(size: int) -> bool:
 
 def _cost(factors: tuple[int, int]) -> int:
     rows, columns = factors
-    products = 2 * rows * columns * (rows + columns)
-    return products + 4 * (2 * rows * rows * columns + 2 * columns * columns)
+    size = rows * columns
+    products = 4 * size * rows + 2 * size * columns + 4 * size
+    return products + 4 * (4 * rows * rows + 4 * size + 2 * columns * columns)
 
 
 def _phases(points: npt.NDArray[np.int_], size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -85,13 +86,23 @@ def make_folded_matrices(size: int, bins: int) -> tuple[Floats, Floats]:
 
 
 @cache
-def make_first_stage(rows: int, columns: int) -> Floats:
-    """(columns, rows, 2 * rows): the transform of a column, turned by its twiddle factors."""
-    column = np.arange(columns)[:, None, None]
-    row, bin_ = np.arange(rows)[None, :, None], np.arange(rows)[None, None]
-    cosines, sines = _phases((row * columns + column) * bin_, rows * columns)
-    matrix: Floats = np.concatenate([cosines, sines], 2).astype(np.float32)
-    return matrix
+def make_first_stage(rows: int) -> tuple[Floats, Floats]:
+    """Both (rows, 2 * rows): the transform of a column as real and imaginary parts, and that turned by a right angle.
+
+    With the twiddle factors' cosines times the one and sines times the other, no complex product is needed.
+    """
+    cosines, sines = _phases(np.arange(rows)[:, None] * np.arange(rows)[None], rows)
+    straight: Floats = np.concatenate([cosines, sines], 1).astype(np.float32)
+    turned: Floats = np.concatenate([0.0 - sines, cosines], 1).astype(np.float32)
+    return straight, turned
+
+
+@cache
+def make_twiddles(rows: int, columns: int) -> tuple[Floats, Floats]:
+    """Cosines and sines, both (columns, 2 * rows): how far each column is turned before the second stage."""
+    factors = _phases(np.arange(columns)[:, None] * np.arange(rows)[None], rows * columns)
+    cosines, sines = (np.concatenate([part, part], 1).astype(np.float32) for part in factors)
+    return cosines, sines
 
 
 @cache

@@ -9,6 +9,7 @@ from packager.rewrites.fourier_matrices import (
     make_first_stage,
     make_matrix,
     make_second_stage,
+    make_twiddles,
 )
 
 EVEN = (2, 6, 20, 64, 100, 126, 400, 442, 882, 1024, 2046)
@@ -21,9 +22,11 @@ def _transform(frames: np.ndarray, size: int) -> np.ndarray:
         real, imag = np.split(_product(frames, make_matrix(size, size)), 2, 1)
         return np.stack([real, imag])
     rows, columns = factors
-    first = make_first_stage(rows, columns)
-    turned = np.stack([_product(frames[:, column::columns], first[column]) for column in range(columns)])
-    both = turned.reshape(columns, -1, 2, rows).transpose(1, 3, 2, 0).reshape(-1, 2 * columns)
+    columnwise = frames.reshape(-1, rows, columns).transpose(0, 2, 1).reshape(-1, rows)
+    straight, turned = (_product(columnwise, part).reshape(-1, columns, 2 * rows) for part in make_first_stage(rows))
+    cosines, sines = make_twiddles(rows, columns)
+    both = straight * cosines + turned * sines
+    both = both.reshape(-1, columns, 2, rows).transpose(0, 3, 2, 1).reshape(-1, 2 * columns)
     found = _product(both, make_second_stage(columns, columns)).reshape(-1, rows, 2, columns)
     return found.transpose(2, 0, 3, 1).reshape(2, len(frames), size)
 

@@ -24,6 +24,7 @@ from packager.rewrites.fourier_matrices import (
     make_folded_matrices,
     make_matrix,
     make_second_stage,
+    make_twiddles,
     mirror_weights,
 )
 from packager.rewrites.tensorflow.complex_values import Complex, as_pair
@@ -153,12 +154,15 @@ def analyse(frames: Any, bins: int, *, for_phase: bool = False) -> Complex:
         return _parts(both, bins, [*leading, bins])
     rows, columns = factors
     wanted = min(columns, -(-bins // rows))
-    first = make_first_stage(rows, columns).astype(frames.dtype.as_numpy_dtype)
-    second = make_second_stage(columns, wanted).astype(frames.dtype.as_numpy_dtype)
-    x = tf.transpose(tf.reshape(x, [count, rows, columns]), [2, 0, 1])
-    x = tf.reshape(tf.matmul(x, first), [columns, count, 2, rows])
-    x = tf.reshape(tf.transpose(x, [1, 3, 2, 0]), [count * rows, 2 * columns])
-    x = tf.reshape(tf.matmul(x, second), [count, rows, 2 * wanted])
+    dtype = frames.dtype.as_numpy_dtype
+    x = tf.reshape(tf.transpose(tf.reshape(x, [count, rows, columns]), [0, 2, 1]), [count * columns, rows])
+    parts = [
+        tf.reshape(tf.matmul(x, first.astype(dtype)), [count, columns, 2 * rows]) * twiddles.astype(dtype)
+        for first, twiddles in zip(make_first_stage(rows), make_twiddles(rows, columns), strict=True)
+    ]
+    x = parts[0] + parts[1]
+    x = tf.transpose(tf.reshape(x, [count, columns, 2, rows]), [0, 3, 2, 1])
+    x = tf.matmul(tf.reshape(x, [count * rows, 2 * columns]), make_second_stage(columns, wanted).astype(dtype))
     x = tf.transpose(tf.reshape(x, [count, rows, 2, wanted]), [0, 2, 3, 1])  # (frame, part, stride, row)
     found = _parts(tf.reshape(x, [count, 2 * wanted * rows]), wanted * rows, [*leading, bins])
     middle = size // 2
@@ -208,10 +212,17 @@ def synthesise(spectrum: Complex, size: int, scale: float) -> Any:
     x = tf.transpose(tf.reshape(both, [count, 2, wanted, rows]), [0, 3, 1, 2])
     second = np.ascontiguousarray(make_second_stage(columns, wanted).T).astype(dtype)
     x = tf.matmul(tf.reshape(x, [count * rows, 2 * wanted]), second)
-    x = tf.transpose(tf.reshape(x, [count, rows, 2, columns]), [3, 0, 2, 1])
-    first = np.ascontiguousarray(make_first_stage(rows, columns).transpose(0, 2, 1)).astype(dtype)
-    x = tf.matmul(tf.reshape(x, [columns, count, 2 * rows]), first)  # (columns, frame, rows)
-    return tf.reshape(tf.transpose(x, [1, 2, 0]), [*leading, size])
+    x = tf.transpose(tf.reshape(x, [count, rows, 2, columns]), [0, 3, 2, 1])
+    x = tf.reshape(x, [count, columns, 2 * rows])
+    parts = [
+        tf.matmul(
+            tf.reshape(x * twiddles.astype(dtype), [count * columns, 2 * rows]),
+            np.ascontiguousarray(first.T).astype(dtype),
+        )
+        for first, twiddles in zip(make_first_stage(rows), make_twiddles(rows, columns), strict=True)
+    ]
+    x = tf.reshape(parts[0] + parts[1], [count, columns, rows])
+    return tf.reshape(tf.transpose(x, [0, 2, 1]), [*leading, size])
 
 
 def transform(signal: Complex, *, forward: bool, scale: float) -> Complex:
