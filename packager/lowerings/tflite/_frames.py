@@ -176,7 +176,7 @@ def cut(x: Value, start: int, end: int) -> Value:
     from litert_converter.mlir.dialects import stablehlo as hlo
 
     shape = x.type.shape
-    return hlo.slice(x, _sizes([0] * (len(shape) - 1) + [start]), _sizes([*shape[:-1], end]), _sizes([1] * len(shape)))
+    return hlo.slice(x, sizes([0] * (len(shape) - 1) + [start]), sizes([*shape[:-1], end]), sizes([1] * len(shape)))
 
 
 def _read(frames: Value, rows: Value) -> Value:
@@ -200,8 +200,8 @@ def select(x: Value, at: int) -> Value:
     from litert_converter.mlir.dialects import stablehlo as hlo
 
     shape = x.type.shape
-    start = _sizes([at] + [0] * (len(shape) - 1))
-    return reshape(hlo.slice(x, start, _sizes([at + 1, *shape[1:]]), _sizes([1] * len(shape))), shape[1:])
+    start = sizes([at] + [0] * (len(shape) - 1))
+    return reshape(hlo.slice(x, start, sizes([at + 1, *shape[1:]]), sizes([1] * len(shape))), shape[1:])
 
 
 def reshape(x: Value, shape: Sequence[int]) -> Value:
@@ -216,10 +216,11 @@ def _spread(x: Value, size: int) -> Value:
     from litert_converter.mlir import ir
     from litert_converter.mlir.dialects import stablehlo as hlo
 
-    return hlo.broadcast_in_dim(ir.RankedTensorType.get([size], x.type.element_type), x, _sizes([0]))
+    return hlo.broadcast_in_dim(ir.RankedTensorType.get([size], x.type.element_type), x, sizes([0]))
 
 
-def _sizes(values: Sequence[int]) -> Any:
+def sizes(values: Sequence[int]) -> Any:
+    """Numbers as the attributes of ops have them."""
     from litert_converter.mlir import ir
 
     return ir.DenseI64ArrayAttr.get(np.array(values, np.int64))
