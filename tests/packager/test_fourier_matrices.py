@@ -5,7 +5,9 @@ import pytest
 
 from packager.rewrites.fourier_matrices import (
     choose_factors,
+    goes_by_chirps,
     has_noisy_middle,
+    make_chirps,
     make_first_stage,
     make_matrix,
     make_second_stage,
@@ -58,8 +60,29 @@ def test_an_odd_spectrum_is_real_at_its_beginning(size: int) -> None:
     assert imag[:, 1:].all()
 
 
-@pytest.mark.parametrize("size", [998, 1006])
-def test_twice_a_prime_stays_in_two_stages(size: int) -> None:
+@pytest.mark.parametrize("size", [94, 998, 1006])
+def test_twice_a_prime_has_a_noisy_middle(size: int) -> None:
     """Even columns would be two of them, and as dear as one matrix; the middle is made 0 behind the products."""
     assert choose_factors(size) == (2, size // 2)
     assert has_noisy_middle(size)
+    assert goes_by_chirps(size) == (size > 900)
+
+
+@pytest.mark.parametrize(("size", "inputs", "outputs"), [(998, 998, 500), (509, 509, 509), (1999, 1000, 1999)])
+def test_chirps_are_the_transform(size: int, inputs: int, outputs: int) -> None:
+    """Bluestein's algorithm with numpy's transforms, in float64; the parts themselves are float32."""
+    x = np.random.default_rng(size).normal(size=(3, inputs))
+    chirps = make_chirps(size, inputs, outputs)
+    before, kernel, after = (part[0].astype(float) + 1j * part[1] for part in chirps[1:])
+    assert chirps.length >= inputs + outputs - 1
+    found = np.fft.ifft(np.fft.fft(x * before, chirps.length) * kernel)[:, :outputs] * after
+    expected = np.fft.fft(x, size)[:, :outputs]
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("size", [509, 998, 1999, 3998, 16001])
+def test_no_length_needs_large_matrices(size: int) -> None:
+    assert goes_by_chirps(size)
+    factors = choose_factors(make_chirps(size, size, size).length)
+    assert factors is not None
+    assert 4 * (4 * factors[0] ** 2 + 2 * factors[1] ** 2) < 1_000_000

@@ -19,7 +19,9 @@ import numpy as np
 from packager.errors import PackagingError
 from packager.rewrites.fourier_matrices import (
     choose_factors,
+    goes_by_chirps,
     has_noisy_middle,
+    make_chirps,
     make_first_stage,
     make_folded_matrices,
     make_matrix,
@@ -139,8 +141,16 @@ def analyse(frames: Any, bins: int, *, for_phase: bool = False) -> Complex:
 
     *leading, size = frames.shape.as_list()
     count = int(np.prod(leading))
-    factors = choose_factors(size)
     x = tf.reshape(frames, [count, size])
+    if goes_by_chirps(size):
+        found = _by_chirps(x, None, size, bins)
+        zero = tf.zeros_like(found.imag[:, :1])  # what is 0 is rounding noise there
+        parts = [zero, found.imag[:, 1:]]
+        if size % 2 == 0 and bins > size // 2:
+            parts = [zero, found.imag[:, 1 : size // 2], zero, found.imag[:, size // 2 + 1 :]]
+        imag = tf.concat(parts, 1)
+        return Complex(tf.reshape(found.real, [*leading, bins]), tf.reshape(imag, [*leading, bins]))
+    factors = choose_factors(size)
     if factors is None and size > 2 and for_phase:
         pairs = (size - 1) // 2
         ahead, behind = x[:, 1 : pairs + 1], tf.reverse(x[:, size - pairs :], [1])
@@ -173,6 +183,27 @@ def analyse(frames: Any, bins: int, *, for_phase: bool = False) -> Complex:
     return Complex(found.real, imag)
 
 
+def _by_chirps(real: Any, imag: Any, size: int, outputs: int) -> Complex:
+    """The first `outputs` of `size` points, of (count, inputs) numbers that zeros follow; None is 0."""
+    import tensorflow as tf
+
+    count, inputs = real.shape.as_list()
+    chirps = make_chirps(size, inputs, outputs)
+    dtype = real.dtype.as_numpy_dtype
+    before, kernel, after = (part.astype(dtype) for part in (chirps.before, chirps.kernel, chirps.after))
+    x = Complex(real * before[0], real * before[1]) if imag is None else _times(Complex(real, imag), before)
+    padding = [[0, 0], [0, chirps.length - inputs]]
+    x = _times(transform(each_part(lambda part: tf.pad(part, padding), x), forward=True, scale=1), kernel)
+    x = transform(x, forward=False, scale=1 / chirps.length)
+    return _times(each_part(lambda part: tf.slice(part, [0, 0], [count, outputs]), x), after)
+
+
+def _times(signal: Complex, factors: Any) -> Complex:
+    """By (2, n) factors, real and imaginary."""
+    real, imag = factors
+    return Complex(signal.real * real - signal.imag * imag, signal.real * imag + signal.imag * real)
+
+
 def _parts(both: Any, width: int, shape: list[int]) -> Complex:
     """The two halves of rows, each cut to the bins that are wanted."""
     count, bins = both.shape.as_list()[0], shape[-1]
@@ -199,6 +230,9 @@ def synthesise(spectrum: Complex, size: int, scale: float) -> Any:
     count = int(np.prod(leading))
     dtype = spectrum.dtype.as_numpy_dtype
     weights = mirror_weights(size, scale).astype(dtype)
+    if goes_by_chirps(size):  # the conjugate of what is transformed backwards, whose real part is the same
+        real, imag = (tf.reshape(part, [count, bins]) * weights for part in (spectrum.real, spectrum.imag))
+        return tf.reshape(_by_chirps(real, -imag, size, size).real, [*leading, size])
     factors = choose_factors(size)
     if factors is None:
         both = tf.concat([tf.reshape(part, [count, bins]) for part in (spectrum.real, spectrum.imag)], 1)
@@ -236,7 +270,15 @@ def transform(signal: Complex, *, forward: bool, scale: float) -> Complex:
     Returns:
         (..., n).
     """
-    size = signal.shape.as_list()[-1]
+    import tensorflow as tf
+
+    *leading, size = signal.shape.as_list()
+    if goes_by_chirps(size):
+        sign = 1.0 if forward else -1.0
+        flat = [int(np.prod(leading)), size]
+        found = _by_chirps(tf.reshape(signal.real, flat), tf.reshape(sign * signal.imag, flat), size, size)
+        parts = (found.real * scale, found.imag * (sign * scale))
+        return Complex(*(tf.reshape(part, [*leading, size]) for part in parts))
     real, imag = analyse(signal.real, size), analyse(signal.imag, size)
     if forward:
         result = Complex(real.real - imag.imag, real.imag + imag.real)

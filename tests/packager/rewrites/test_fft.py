@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -145,6 +146,20 @@ def test_the_phase_in_the_middle_of_twice_a_prime(prove: Any, audio: SimpleNames
         return REAL_ENDS[kind](x)[..., [0, 499]].angle()
 
     assert prove(formula, audio.noise(2, 10, 998))[0] >= LEAST_DB
+
+
+@pytest.mark.coreml
+@pytest.mark.tflite
+def test_a_convolution_of_a_length_with_a_large_prime(prove_both: Any, audio: SimpleNamespace, tmp_path: Path) -> None:
+    """As of long filters in state space models: matrices of 2 * 499 and of 499 points would take 8 MB."""
+
+    def formula(x: Any) -> Any:
+        spectrum = torch.fft.rfft(x, n=998) * torch.fft.rfft(x.flip(-1), n=998)
+        whole = torch.fft.ifft(torch.fft.fft(x[..., :499] * 0.1))
+        return torch.fft.irfft(spectrum, n=998), torch.view_as_real(whole)
+
+    assert min(prove_both(formula, audio.noise(1, 3, 499)).values()) >= LEAST_DB
+    assert (tmp_path / "model.tflite").stat().st_size < 300_000
 
 
 @pytest.mark.coreml

@@ -83,6 +83,14 @@ def _phase_of_reflected(tf: Any, x: Any) -> Any:
     return {"frames": frames, "phases": tf.math.angle(tf.signal.rfft(frames))}
 
 
+def _large_prime(tf: Any, x: Any) -> Any:
+    """998 is 2 * 499: by chirps."""
+    whole = tf.signal.fft(tf.complex(x[:, :998], x[:, 998:1996]))
+    spectrum = tf.signal.rfft(x[:, :998])
+    back = tf.signal.ifft(whole * whole)
+    return {"whole": tf.math.real(whole), "turned": tf.math.imag(back), "back": tf.signal.irfft(spectrum * spectrum)}
+
+
 def _two_axes(tf: Any, x: Any) -> Any:
     image = tf.reshape(x[:, :1024], [1, 32, 32])
     bins = tf.signal.rfft2d(image)
@@ -179,6 +187,7 @@ envelope = _of_audio(_envelope)
 odd_lengths = _of_audio(_odd_lengths)
 phase_of_ends = _of_audio(_phase_of_ends)
 phase_of_reflected = _of_audio(_phase_of_reflected)
+large_prime = _of_audio(_large_prime)
 two_axes = _of_audio(_two_axes)
 lapped = _of_audio(_lapped)
 biquad = _of_audio(_biquad)

@@ -33,6 +33,7 @@ FOUND: dict[str, dict[str, set[str]]] = {
     "envelope": {"tflite": COMPLEX},
     "odd_lengths": {"tflite": COMPLEX},
     "phase_of_ends": {"tflite": COMPLEX, "coreml": {*COMPLEX, "elementary"}},
+    "large_prime": {"tflite": COMPLEX, "coreml": COMPLEX},
     "two_axes": {"tflite": COMPLEX},
     "lapped": {"tflite": COMPLEX},
     "biquad": {"tflite": LISTS},
