@@ -27,9 +27,9 @@ _RATE = click.option("--sample-rate", type=click.IntRange(1), metavar="HZ", help
 
 @click.command(epilog=example("testpress inspect testpress-out/bundles/coreml-float32 --ranges --audio piano.wav"))
 @_MODEL
-@click.option("--ranges", is_flag=True, help="Run a Core ML model: the range of every op, and if float16 can hold it.")
+@click.option("--ranges", is_flag=True, help="Run the model: the range of every op, and if float16 can hold it.")
 @click.option(
-    "--against", metavar="FILE", help="Run two Core ML models: where FILE's values and those of the other part."
+    "--against", metavar="FILE", help="Run two models of one format: where FILE's values and those of the other part."
 )
 @click.option(
     "--audio",

@@ -1,4 +1,4 @@
-"""What watching a Core ML model found, and how a terminal shows it."""
+"""What watching a model found, and how a terminal shows it."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def play_file(file: str, options: dict[str, Any], limits: LimitsSpec, on_step: O
 
 
 def watch_file(file: str, options: dict[str, Any], limits: LimitsSpec, on_step: OnStep) -> Found:
-    """Watch a Core ML model at work; as `play_file`, with `make_request`'s options and `show_all`."""
+    """Watch a model at work; as `play_file`, with `make_request`'s options and `show_all`."""
     both = max(_memory(file), _memory(options["against"] or file))
     found, ended = _run("watch", {"file": file, **options}, limits.over(Limits(RUN_S, both)), on_step)
     return _finish(found, ended, file)

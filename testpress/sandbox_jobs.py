@@ -63,7 +63,7 @@ def play(request: dict[str, Any]) -> Iterator[Told]:
 
 
 def watch(request: dict[str, Any]) -> Iterator[Told]:
-    """The ranges of a Core ML model's ops, or where it parts from another."""
+    """The ranges of a model's ops, or where it parts from another."""
     from testpress.observation import TOP_OPS, as_text
     from testpress.watching import make_request
     from testpress.watching import watch as watch_models

@@ -1,4 +1,4 @@
-"""What a Core ML program is run on to be watched: a recording's windows, a bundle's golden inputs, or random values."""
+"""What a model is run on to be watched: a recording's windows, a bundle's golden inputs, or random values."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _read(bundle: Bundle, contract: TensorContract, file: str) -> npt.NDArray[An
 
 
 def draw_values(inputs: Mapping[str, Tensor]) -> Stimuli:
-    """One random value for every input, the same each time: between -1 and 1 like audio, integers 0 or 1.
+    """One random value for every input, the same each time: between -1 and 1 like audio, plain integers 0 or 1.
 
     Open dimensions have the size the file gives as its default.
     """
@@ -107,4 +107,8 @@ def draw_values(inputs: Mapping[str, Tensor]) -> Stimuli:
 def _draw(tensor: Tensor, generator: np.random.Generator) -> npt.NDArray[Any]:
     if np.dtype(tensor.dtype).kind == "f":
         return generator.uniform(-1, 1, tensor.shape).astype(tensor.dtype)
+    if tensor.scale is not None:
+        limits = np.iinfo(tensor.dtype)
+        integers = np.rint(generator.uniform(-1, 1, tensor.shape) / tensor.scale) + tensor.zero_point
+        return np.clip(integers, limits.min, limits.max).astype(tensor.dtype)
     return generator.integers(0, 2, tensor.shape).astype(tensor.dtype)

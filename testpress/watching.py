@@ -1,21 +1,26 @@
-"""Watching a Core ML model at work: the range of every op's values, or where it parts from another model."""
+"""Watching a model at work: the range of every op's values, or where it parts from another model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy.typing as npt
+
+from evaluators.emulators import Emulator
+from evaluators.emulators import open_model as open_emulator
+from evaluators.emulators.coreml.observations import Comparison, OpRange
 from evaluators.errors import EvaluationError
+from evaluators.players import as_inputs
 from packager.verification import check_files
 from testpress.model_file import ModelFile, locate_model
 from testpress.observation import PartingFound, RangesFound
 from testpress.stimuli import OnRun, Stimuli, draw_values, read_golden, take_windows
 from testpress.terms import PlayOrder, make_order
 
-if TYPE_CHECKING:
-    from evaluators.emulators.coreml.emulator import CoreMLEmulator
-    from evaluators.emulators.coreml.model import CoreMLModel
+Inputs = Iterable[Mapping[str, npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -51,21 +56,17 @@ def make_request(
         sample_rate: In Hz, for a bare file without a recipe.
 
     Raises:
-        TestpressError: There is no such model or recipe, or a model is none that can be watched.
+        TestpressError: There is no such model or recipe, or the models are of different formats.
     """
-    model = _watchable(locate_model(file))
-    other = None if against is None else _watchable(locate_model(against))
+    model = locate_model(file)
+    other = None if against is None else locate_model(against)
+    if other is not None and other.format != model.format:
+        raise EvaluationError(
+            f"{other.path}: is a {other.format} model and {model.path} a {model.format} model, whose ops are others; "
+            "right is two files of one format"
+        )
     order = None if audio is None else make_order(file, audio=audio, recipe=recipe, sample_rate=sample_rate)
     return Request(model, other, order)
-
-
-def _watchable(model: ModelFile) -> ModelFile:
-    if model.format != "coreml":
-        raise EvaluationError(
-            f"{model.path}: a .tflite shows only its outputs; right is a Core ML model, .mlpackage or .mlmodel, "
-            "whose ops can be watched"
-        )
-    return model
 
 
 def watch(request: Request, on_run: OnRun = lambda _done, _total: None) -> RangesFound | PartingFound:
@@ -78,31 +79,57 @@ def watch(request: Request, on_run: OnRun = lambda _done, _total: None) -> Range
     Raises:
         TestpressError: A model cannot be run, the audio cannot be used, or its contract is not known.
     """
-    from evaluators.emulators.coreml import CoreMLModel, compare, observe_ranges
-    from evaluators.emulators.coreml.emulator import CoreMLEmulator
-
-    emulator = CoreMLEmulator(request.model.path, threads=1)
-    model = emulator.model
-    if not isinstance(model, CoreMLModel):
-        raise EvaluationError(
-            f"{request.model.path}: is a pipeline; right is a single ML Program, whose ops are watched"
-        )
+    emulator = open_emulator(request.model.path, threads=1)
     stimuli = _find_stimuli(request, emulator)
-    notices = _notices(request, stimuli, model)
-    if request.against is not None:
-        reference = CoreMLModel(request.against.path, threads=1)
-        comparison = compare(reference, model, stimuli.each(on_run))
-        return PartingFound(inputs_from=stimuli.origin, comparison=comparison, notices=notices)
+    inputs = stimuli.each(on_run)
+    watched = _watch_tflite if request.model.format == "tflite" else _watch_coreml
+    found, nesting = watched(request, emulator, inputs)
+    notices = _notices(request, stimuli, nesting)
+    if isinstance(found, Comparison):
+        return PartingFound(inputs_from=stimuli.origin, comparison=found, notices=notices)
     return RangesFound(
         file=str(request.model.path),
         inputs_from=stimuli.origin,
         inputs=len(stimuli.inputs),
-        ops=observe_ranges(model, stimuli.each(on_run)),
+        ops=found,
         notices=notices,
     )
 
 
-def _find_stimuli(request: Request, emulator: CoreMLEmulator) -> Stimuli:
+Found = tuple[OpRange, ...] | Comparison
+"""what watching one model finds, or two"""
+
+
+def _watch_coreml(request: Request, emulator: Emulator, inputs: Inputs) -> tuple[Found, int]:
+    """What was found, and how many ops hold others."""
+    from evaluators.emulators.coreml import CoreMLModel, compare, observe_ranges
+    from evaluators.emulators.coreml.emulator import CoreMLEmulator
+
+    model = emulator.model if isinstance(emulator, CoreMLEmulator) else None
+    if not isinstance(model, CoreMLModel):
+        raise EvaluationError(
+            f"{request.model.path}: is a pipeline; right is a single ML Program, whose ops are watched"
+        )
+    nesting = sum(bool(step.operation.blocks) for step in model.plan.steps)
+    if request.against is None:
+        return observe_ranges(model, inputs), nesting
+    return compare(CoreMLModel(request.against.path, threads=1), model, inputs), nesting
+
+
+def _watch_tflite(request: Request, emulator: Emulator, inputs: Inputs) -> tuple[Found, int]:
+    """As `_watch_coreml`."""
+    from evaluators.emulators.tflite import WatchedModel
+    from evaluators.emulators.tflite_watching import compare, observe_ranges
+
+    model = WatchedModel(request.model.path)
+    calls = (as_inputs(emulator, call) for call in inputs)
+    nesting = sum(op.kind in ("WHILE", "IF", "CALL_ONCE") for op in model.ops)
+    if request.against is None:
+        return observe_ranges(model, calls), nesting
+    return compare(WatchedModel(request.against.path), model, calls), nesting
+
+
+def _find_stimuli(request: Request, emulator: Emulator) -> Stimuli:
     if request.order:
         return take_windows(request.order, emulator)
     bundles = [file.bundle for file in (request.model, request.against) if file is not None and file.bundle is not None]
@@ -110,12 +137,12 @@ def _find_stimuli(request: Request, emulator: CoreMLEmulator) -> Stimuli:
     return golden or draw_values(emulator.inputs)
 
 
-def _notices(request: Request, stimuli: Stimuli, model: CoreMLModel) -> tuple[str, ...]:
+def _notices(request: Request, stimuli: Stimuli, nesting: int) -> tuple[str, ...]:
     notices = list(stimuli.notices)
     for file in (request.model, request.against):
         if file is not None and file.bundle is not None:
             notices += check_files(file.bundle)
-    nesting = sum(bool(step.operation.blocks) for step in model.plan.steps)
     if nesting:
-        notices.append(f"{nesting} ops hold blocks of ops, as loops and branches do, which are not looked into")
+        holds = "1 op holds" if nesting == 1 else f"{nesting} ops hold"
+        notices.append(f"{holds} blocks of ops, as loops and branches do, which are not looked into")
     return tuple(notices)

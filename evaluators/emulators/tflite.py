@@ -139,7 +139,9 @@ class WatchedModel:
     """A .tflite file on plain kernels, every tensor kept: what each op makes can be read after a call.
 
     Attributes:
+        path: Of the file.
         ops: Of the main graph, in the order in which they run.
+        dtypes: By the name of each tensor: float32, int8 ….
     """
 
     def __init__(self, path: Path) -> None:
@@ -158,7 +160,9 @@ class WatchedModel:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as fault:
             raise EvaluationError(f"{path}: {runtime} cannot load it: {str(fault).strip()}") from fault
+        self.path, self._runtime = path, runtime
         self._details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
+        self.dtypes = {str(one["name"]): np.dtype(one["dtype"]).name for one in self._details.values()}
         name = _choose(self._interpreter.get_signature_list(), path, None)
         runner = _ByTensor(self._interpreter) if name is None else self._interpreter.get_signature_runner(name)
         self._inputs = runner.get_input_details()
@@ -168,10 +172,21 @@ class WatchedModel:
         )
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Run once; every tensor that an op of the main graph makes, by name, quantized ones as what they mean."""
-        for name, value in inputs.items():
-            self._interpreter.set_tensor(self._inputs[name]["index"], value)
-        self._interpreter.invoke()
+        """Run once; every tensor that an op of the main graph makes, by name, quantized ones as what they mean.
+
+        Raises:
+            EvaluationError: The runtime refuses the call.
+        """
+        try:
+            for name, value in inputs.items():
+                if tuple(value.shape) != tuple(self._inputs[name]["shape"]):
+                    self._interpreter.resize_tensor_input(self._inputs[name]["index"], value.shape, strict=True)
+            self._interpreter.allocate_tensors()
+            for name, value in inputs.items():
+                self._interpreter.set_tensor(self._inputs[name]["index"], value)
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as fault:
+            raise EvaluationError(f"{self.path}: {self._runtime} refused the call: {str(fault).strip()}") from fault
         made = {name for op in self.ops for name in op.outputs}
         found = {}
         for index, detail in self._details.items():

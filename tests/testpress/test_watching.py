@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from specimens import tone
+from tiny_tflite import Writer, write_double, write_features, write_loop
 
 from device_profiles.errors import TestpressError
 from evaluators.emulators.coreml.observations import OpRange
@@ -182,7 +183,7 @@ def test_nested_blocks_are_told_of(tmp_path: Path) -> None:
     yes = Op("greater", {"x": "total", "y": np.float32(-1e9)}, "yes", "bool")
     found, ops = ranges_of(write(tmp_path, total, yes, chosen))
     assert list(ops) == ["total", "yes", "chosen"]
-    assert found.notices == ("1 ops hold blocks of ops, as loops and branches do, which are not looked into",)
+    assert found.notices == ("1 op holds blocks of ops, as loops and branches do, which are not looked into",)
     assert "notice " in as_text(found)
 
 
@@ -225,9 +226,79 @@ def test_what_is_missing_is_named(tmp_path: Path, options: dict[str, Any], messa
         watch(make_request(str(write_wholes(tmp_path)), **options))
 
 
-@pytest.mark.parametrize("place", ["file", "against"])
-def test_tflite_files_are_refused(tmp_path: Path, place: str) -> None:
+def test_files_of_two_formats_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.tflite").touch()
-    names = {"file": str(write_wholes(tmp_path)), "against": str(write_halves(tmp_path))}
-    with pytest.raises(TestpressError, match=r"x\.tflite: a .tflite shows only its outputs; right is a Core ML model"):
-        make_request(**{**names, place: str(tmp_path / "x.tflite")})
+    with pytest.raises(
+        TestpressError, match=r"x\.tflite a tflite model, whose ops are others; right is two files of one"
+    ):
+        make_request(str(tmp_path / "x.tflite"), against=str(write_halves(tmp_path)))
+
+
+class TestTFLite:
+    @staticmethod
+    def chain(path: Path, *, second: float, more: float = 1.0, rows: int = 1) -> Path:
+        """`loud` = 10⁶ x `audio`, `y` = `second` x `loud`, `end` = `more` x `y`."""
+        w = Writer()
+        names = ("audio", "loud", "y", "end")
+        tensors = [w.tensor(name, (rows, WINDOW)) for name in names]
+        for index, factor in enumerate((1e6, second, more)):
+            w.op(
+                "MUL",
+                [tensors[index], w.tensor(f"factor_{index}", (1,), values=np.array([factor]))],
+                [tensors[index + 1]],
+            )
+        w.sign("serving_default", {"audio": tensors[0]}, {"end": tensors[3]})
+        return w.write(path, [tensors[0]], [tensors[3]])
+
+    def test_ranges_are_told_op_by_op(self, tmp_path: Path, clip: Path) -> None:
+        """The clip is a tone of amplitude 0.5 or so: its values times 10⁶ are more than float16 holds."""
+        file = self.chain(tmp_path / "a.tflite", second=1e-6)
+        found = watch(make_request(str(file), audio=clip, sample_rate=8000))
+        assert isinstance(found, RangesFound)
+        loud, y, end = found.ops
+        samples = soundfile.read(clip)[0]
+        assert (loud.op, loud.kind, loud.dtype) == ("loud", "MUL", "float32")
+        assert y.maximum == pytest.approx(samples.max(), rel=1e-3)
+        assert loud.half is not None
+        assert loud.half.overflowing > 0
+        assert end.half is not None
+        assert end.half.overflowing == 0
+        assert "too large for float16" in as_text(found, None)
+
+    def test_not_finite_begins_where_it_began(self, tmp_path: Path) -> None:
+        w = Writer()
+        x, root, y = (w.tensor(name, (1, WINDOW)) for name in ("x", "root", "y"))
+        w.op("SQRT", [x], [root])
+        w.op("MUL", [root, w.tensor("two", (1,), values=np.array([2.0]))], [y])
+        w.sign("serving_default", {"x": x}, {"y": y})
+        found = watch(make_request(str(w.write(tmp_path / "a.tflite", [x], [y]))))
+        assert isinstance(found, RangesFound)
+        assert [op.breaks for op in found.ops] == [True, False]
+        assert all(op.nans > 0 for op in found.ops)
+
+    def test_the_first_op_apart_is_named(self, tmp_path: Path) -> None:
+        right, other = self.chain(tmp_path / "a.tflite", second=0.5), self.chain(tmp_path / "b.tflite", second=0.6)
+        found = watch(make_request(str(other), against=str(right)))
+        assert isinstance(found, PartingFound)
+        assert (found.comparison.first, found.comparison.worst) == ("y", "y")
+        assert found.comparison.ops[0].severity == 0
+        same = watch(make_request(str(right), against=str(right)))
+        assert isinstance(same, PartingFound)
+        assert (same.comparison.first, same.comparison.worst) == (None, None)
+
+    def test_quantized_values_count_as_what_they_mean(self, tmp_path: Path) -> None:
+        file = write_double(tmp_path / "a.tflite", "INT8", scale=1 / 128, zero_point=3)
+        found = watch(make_request(str(file)))
+        assert isinstance(found, RangesFound)
+        (double,) = found.ops
+        assert (double.dtype, double.half) == ("int8", None)
+        assert double.maximum == pytest.approx(2 * 124 / 128, abs=0.1)
+
+    def test_loops_are_not_looked_into_and_said_so(self, tmp_path: Path) -> None:
+        found = watch(make_request(str(write_loop(tmp_path / "a.tflite", 3))))
+        assert found.notices == ("1 op holds blocks of ops, as loops and branches do, which are not looked into",)
+
+    def test_files_without_a_common_name_are_refused(self, tmp_path: Path) -> None:
+        files = [str(self.chain(tmp_path / "a.tflite", second=1)), str(write_features(tmp_path / "b.tflite"))]
+        with pytest.raises(TestpressError, match=r"b\.tflite: no op has a namesake in .*a\.tflite"):
+            watch(make_request(files[1], against=files[0]))

@@ -7,7 +7,7 @@ logarithm) may spoil them. `evaluators.drift` answers that, for programs with th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def compare(
 
 
 @dataclass(frozen=True)
-class _Origin:
+class Origin:
     """What a value of the reference is."""
 
     kind: str
@@ -69,13 +69,13 @@ class _Comparing:
     def __init__(self, reference: CoreMLModel, candidate: CoreMLModel, tolerance: float) -> None:
         self._reference, self._candidate, self._tolerance = reference, candidate, tolerance
         self._infos = {info.output: info for step in candidate.plan.steps for info in step.infos}
-        self._inputs = {name: _Origin("input", feature.dtype.name) for name, feature in reference.inputs.items()}
-        origins = {i.output: _Origin(i.kind, i.dtype) for step in reference.plan.steps for i in step.infos}
+        self._inputs = {name: Origin("input", feature.dtype.name) for name, feature in reference.inputs.items()}
+        origins = {i.output: Origin(i.kind, i.dtype) for step in reference.plan.steps for i in step.infos}
         self._namesakes = align_names([*self._inputs, *origins], self._infos)
         if not self._namesakes:
             raise EvaluationError(f"{candidate.path}: no op has a namesake in {reference.path}")
         self._meters = {
-            name: _Meter(self._infos[name], namesake, {**self._inputs, **origins}[namesake])
+            name: Meter(self._infos[name], namesake, {**self._inputs, **origins}[namesake])
             for name, namesake in self._namesakes.items()
         }
         self._mismatches: dict[str, ShapeMismatch] = {}
@@ -118,17 +118,13 @@ class _Comparing:
             )
 
     def _result(self, runs: int) -> Comparison:
-        ops = [meter.result() for meter in self._meters.values() if meter.elements]
         used = set(self._namesakes.values())
-        worst = max(ops, key=lambda op: op.severity, default=None)
-        return Comparison(
+        return summarise(
+            [meter.result() for meter in self._meters.values() if meter.elements],
             reference=str(self._reference.path),
             candidate=str(self._candidate.path),
             inputs=runs,
             tolerance=self._tolerance,
-            first=next((op.op for op in ops if op.severity > self._tolerance), None),
-            worst=worst.op if worst is not None and worst.severity > 0 else None,
-            ops=tuple(ops),
             mismatches=tuple(self._mismatches.values()),
             unaligned=tuple(name for name in self._infos if name not in self._namesakes),
             reference_unaligned=tuple(name for name in output_names(self._reference.plan) if name not in used),
@@ -136,10 +132,28 @@ class _Comparing:
         )
 
 
-class _Meter:
+def summarise(ops: Sequence[OpComparison], *, tolerance: float, **facts: Any) -> Comparison:
+    """A comparison with its first op beyond the tolerance and its worst one.
+
+    Args:
+        ops: In the candidate's order.
+        tolerance: The largest error that is let pass, by the reference's range.
+        facts: The comparison's other fields.
+    """
+    worst = max(ops, key=lambda op: op.severity, default=None)
+    return Comparison(
+        ops=tuple(ops),
+        tolerance=tolerance,
+        first=next((op.op for op in ops if op.severity > tolerance), None),
+        worst=worst.op if worst is not None and worst.severity > 0 else None,
+        **facts,
+    )
+
+
+class Meter:
     """Running sums of one pair of namesakes."""
 
-    def __init__(self, info: PlannedOp, namesake: str, origin: _Origin) -> None:
+    def __init__(self, info: PlannedOp, namesake: str, origin: Origin) -> None:
         self._info, self._namesake, self._origin = info, namesake, origin
         self._parity = ParityMeter()
         self._low = self._high = 0.0
@@ -147,6 +161,7 @@ class _Meter:
         self.elements = 0
 
     def add(self, expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> None:
+        """Take in one run's values, of one shape."""
         r, e = (values.astype(np.float64).reshape(-1) for values in (expected, found))
         self.elements += r.size
         both = np.isfinite(r) & np.isfinite(e)
@@ -163,6 +178,7 @@ class _Meter:
             self._parity.add(self._info.output, r, e)
 
     def result(self) -> OpComparison:
+        """What all runs came to."""
         extent = self._high - self._low
         error, snr_db, cosine = self._scores()
         return OpComparison(

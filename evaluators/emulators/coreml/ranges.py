@@ -60,7 +60,7 @@ class _Gathered:
     def __init__(self, model: CoreMLModel) -> None:
         self._model = model
         self._steps = model.plan.steps
-        self._sums: dict[str, _Sums] = {}
+        self._sums: dict[str, RangeSums] = {}
         self._tainted: set[int] = set()
 
     def begin(self, prepared: Sequence[Any]) -> None:
@@ -70,7 +70,7 @@ class _Gathered:
 
     def __call__(self, op: PlannedOp, value: Tensor) -> None:
         step = self._steps[op.index]
-        sums = self._sums.setdefault(op.output, _Sums(op))
+        sums = self._sums.setdefault(op.output, RangeSums(op))
         if not sums.add(value):
             self._tainted.add(step.outputs[step.infos.index(op)])
             # What a state holds was written by another op, perhaps in another run.
@@ -87,7 +87,7 @@ def _is_finite(value: Tensor) -> bool:
     return all(math.isfinite(float(end)) for end in torch.aminmax(value))
 
 
-class _Sums:
+class RangeSums:
     """Running statistics of one output."""
 
     def __init__(self, op: PlannedOp) -> None:
@@ -134,6 +134,7 @@ class _Sums:
             self._overflowing += int((size >= _OVERFLOW).sum())
 
     def range(self) -> OpRange:
+        """What all runs came to."""
         op, seen = self._op, self._finite > 0
         mean = self._total / self._finite if seen else math.nan
         return OpRange(

@@ -25,8 +25,10 @@ def make_case(chance: random.Random, place: Place) -> Case:
     json, way = maybe(chance, 0.3, "--json"), chance.random()
     if way < 0.4:
         return Case(("latency", "x.tflite", "--device", "pixel-8", *maybe(chance, 0.3, "--all"), *json))
-    if way < 0.7:
+    if way < 0.6:
         return Case(("inspect", "x.tflite", *json))
+    if way < 0.7:
+        return Case(("inspect", "x.tflite", "--ranges", *BRIEF, *json))
     shutil.copy(place.corpus / "audio" / "pcm16.wav", place.folder / "a.wav")
     rate = ["--sample-rate", chance.choice(("8000", "8000", "22050", "1"))]
     return Case(("play", "x.tflite", "--audio", "a.wav", *rate, *BRIEF, *maybe(chance, 0.3, "-o", "out"), "-q", *json))
