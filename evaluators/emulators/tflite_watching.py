@@ -9,17 +9,16 @@ converter's files are in all precisions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
-import torch
 
-from evaluators.emulators.coreml.comparison import TOLERANCE, Meter, Origin, summarise
 from evaluators.emulators.coreml.observations import Comparison, OpRange, ShapeMismatch
-from evaluators.emulators.coreml.plan import PlannedOp
-from evaluators.emulators.coreml.ranges import RangeSums
 from evaluators.emulators.tflite import WatchedModel
 from evaluators.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from evaluators.emulators.coreml.plan import PlannedOp
 
 Inputs = Iterable[Mapping[str, npt.NDArray[Any]]]
 
@@ -37,6 +36,10 @@ def observe_ranges(model: WatchedModel, inputs: Inputs) -> tuple[OpRange, ...]:
     Raises:
         EvaluationError: There are no inputs, or the runtime refuses a call.
     """
+    import torch
+
+    from evaluators.emulators.coreml.ranges import RangeSums
+
     infos = {op.output: op for op in _plan(model)}
     reads = {name: op.inputs for op in model.ops for name in op.outputs}
     sums: dict[str, RangeSums] = {}
@@ -61,6 +64,8 @@ def compare(reference: WatchedModel, candidate: WatchedModel, inputs: Inputs) ->
     Raises:
         EvaluationError: There are no inputs, no op has a namesake, or the runtime refuses a call.
     """
+    from evaluators.emulators.coreml.comparison import TOLERANCE, Meter, Origin, summarise
+
     infos, origins = ({op.output: op for op in _plan(model)} for model in (candidate, reference))
     meters = {
         name: Meter(info, name, Origin(origins[name].kind, origins[name].dtype))
@@ -102,6 +107,8 @@ def compare(reference: WatchedModel, candidate: WatchedModel, inputs: Inputs) ->
 
 def _plan(model: WatchedModel) -> list[PlannedOp]:
     """Each output of an op, as an observer of Core ML's programs is told of it."""
+    from evaluators.emulators.coreml.plan import PlannedOp
+
     return [
         PlannedOp(index, op.kind, op.outputs[0], output, model.dtypes[output])
         for index, op in enumerate(model.ops)

@@ -263,7 +263,7 @@ class TestTFLite:
         assert loud.half.overflowing > 0
         assert end.half is not None
         assert end.half.overflowing == 0
-        assert "too large for float16" in as_text(found, None)
+        assert "too large for float16" in as_text(found)
 
     def test_not_finite_begins_where_it_began(self, tmp_path: Path) -> None:
         w = Writer()
