@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NAME = "istft"
 
+LEAST_SHARING = 3
+"""how many times the rows at both ends a signal must be long for its hops to share their sums of squares"""
+
 
 def complex_replacements() -> dict[Any, Callable[..., Any]]:
     """By op."""
@@ -52,13 +55,22 @@ def add_frames(frames: Tensor, hop: int) -> Tensor:
         return torch.nn.functional.conv_transpose1d(frames.transpose(1, 2), kernel, stride=hop)[:, 0]
     if blocks * hop > size:
         frames = pad(frames, (0, blocks * hop - size))
+    total = _add_blocks(frames, hop)
+    return total.reshape(batch, -1)[:, : (count - 1) * hop + size]
+
+
+def _add_blocks(frames: Tensor, hop: int) -> Tensor:
+    """As `add_frames`, of frames that are whole hops long: (batch, frames + size / hop - 1, hop)."""
+    import torch
+
+    blocks = frames.shape[-1] // hop
     total = None
     for block in range(blocks):
         part = frames[..., block * hop : (block + 1) * hop]
-        placed = pad(part, (0, 0, block, blocks - 1 - block)) if blocks > 1 else part
+        placed = torch.nn.functional.pad(part, (0, 0, block, blocks - 1 - block)) if blocks > 1 else part
         total = placed if total is None else total + placed
     assert total is not None
-    return total.reshape(batch, (count + blocks - 1) * hop)[:, : (count - 1) * hop + size]
+    return total
 
 
 def _istft(call: Any) -> Any:
@@ -85,12 +97,38 @@ def _overlapped(frames: Tensor, window: Tensor | None, call: Any) -> Tensor:
 
     n_fft = call.n_fft
     hop = n_fft // 4 if call.hop_length is None else call.hop_length
-    ones = torch.ones(1, frames.shape[1], n_fft, dtype=frames.dtype)
     total = (frames.shape[1] - 1) * hop + n_fft
     start = n_fft // 2 if call.center else 0
     end = start + call.length if call.length is not None else total - start
-    signal = add_frames(frames, hop)[:, start:end]
-    weight = add_frames(ones if window is None else ones * (window * window), hop)[:, start:end]
-    # At the outer ends of a window that begins with 0 nothing was heard, and torch refuses to say what was.
-    signal = signal / torch.where(weight < 1e-11, torch.ones_like(weight), weight)
+    squares = torch.ones(n_fft, dtype=frames.dtype) if window is None else window * window
+    signal = _divided(frames, squares, hop, start, end)
     return torch.nn.functional.pad(signal, (0, end - total)) if end > total else signal
+
+
+def _divided(frames: Tensor, squares: Tensor, hop: int, start: int, end: int) -> Tensor:
+    """The sum of frames by that of squared windows, from sample `start` to `end`."""
+    import torch
+
+    batch, count, size = frames.shape
+    blocks = -(-size // hop)
+    rows, edge = count + blocks - 1, blocks - 1
+    if blocks > MOST_SLICES or rows < LEAST_SHARING * (2 * edge + 1):
+        weight = add_frames(squares.expand(1, count, size), hop)[:, start:end]
+        return add_frames(frames, hop)[:, start:end] / _heard(weight)
+    # Away from both ends every hop has the same sums: one row in place of a constant as long as the signal.
+    padding = (0, blocks * hop - size)
+    sums = _heard(_add_blocks(torch.nn.functional.pad(squares, padding).expand(1, 2 * blocks - 1, blocks * hop), hop))
+    signal = _add_blocks(torch.nn.functional.pad(frames, padding), hop)
+    parts = [
+        signal[:, :edge] / sums[:, :edge],
+        signal[:, edge : rows - edge] / sums[:, edge : edge + 1],
+        signal[:, rows - edge :] / sums[:, sums.shape[1] - edge :],
+    ]
+    return torch.cat(parts if edge else parts[1:2], 1).reshape(batch, rows * hop)[:, start:end]
+
+
+def _heard(weight: Tensor) -> Tensor:
+    """At the outer ends of a window that begins with 0 nothing was heard, and torch refuses to say what was."""
+    import torch
+
+    return torch.where(weight < 1e-11, torch.ones_like(weight), weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -150,6 +151,21 @@ def test_phase_of_reflected_audio(rewrite: Any, audio: SimpleNamespace, kind: st
         expected[:, size // 2] = expected[:, size // 2].abs()  # a sum that is 0, of either sign
     for found in rewrite(formula, x, window=window):
         assert float((found - expected).abs().max()) < 1e-2
+
+
+@pytest.mark.coreml
+@pytest.mark.tflite
+@pytest.mark.parametrize("hop", [32, 50, 128])
+def test_no_constant_is_as_long_as_the_signal(
+    prove_both: Any, audio: SimpleNamespace, tmp_path: Path, hop: int
+) -> None:
+    def formula(x: Any, window: Any) -> Any:
+        spectrum = torch.stft(x, 128, hop, window=window, return_complex=True)
+        return torch.istft(spectrum, 128, hop, window=window, length=24000)
+
+    window = torch.ones(128) if hop == 128 else torch.hann_window(128)
+    assert min(prove_both(formula, audio.noise(1, 24000), window=window).values()) >= LEAST_DB
+    assert (tmp_path / "model.tflite").stat().st_size < 60_000
 
 
 @pytest.mark.coreml
