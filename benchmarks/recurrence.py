@@ -120,13 +120,13 @@ def _convert_unrolled(module: Any, x: Any, folder: Path) -> Path:
 
 
 def _source(module: Any, x: Any) -> Any:
-    from packager.rewrites.torch.recurrent_shapes import describe_stacks
+    from packager.rewrites.torch.told_shapes import tell_shapes
     from packager.sources import SourceTensor
     from packager.sources.torch import TorchSource
 
     found = {"y": SourceTensor(tuple(module(x)["y"].shape), "float32")}
     source = TorchSource(module, {"x": SourceTensor(tuple(x.shape), "float32")}, found, (x,), "benchmark")
-    with describe_stacks():
+    with tell_shapes():
         _ = source.program
     return source
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from packager.rewrites.torch.recurrent_shapes import describe_stacks
+from packager.rewrites.torch.told_shapes import tell_shapes
 from packager.sources.known_values import export_known
 
 
@@ -20,7 +20,7 @@ def export_program(module: Any, tensors: tuple[Any, ...]) -> Any:
     """
     import torch
 
-    with describe_stacks():
+    with tell_shapes():
         try:
             return torch.export.export(module, tensors, strict=False)
         except Exception as fault:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packager.rewrites.torch.recurrent_shapes import describe_stacks
+from packager.rewrites.torch.told_shapes import tell_shapes
 
 NAME = "ranks"
 MOST = 5
@@ -48,7 +48,7 @@ def lower_ranks(program: Any) -> tuple[Any, bool]:
 
     ranked = Ranked()
     ranked.training = False  # eval() would reach into the program's module, which refuses it
-    with describe_stacks(), torch.no_grad(), torch.fx.traceback.preserve_node_meta():
+    with tell_shapes(), torch.no_grad(), torch.fx.traceback.preserve_node_meta():
         return torch.export.export(ranked, program.example_inputs[0], strict=False), True
 
 

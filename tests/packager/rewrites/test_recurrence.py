@@ -18,7 +18,7 @@ from packager.compression.tflite import compress
 from packager.converters import torch_to_coreml, torch_to_tflite
 from packager.errors import PackagingError
 from packager.rewrites.torch import rewrite_program
-from packager.rewrites.torch.recurrent_shapes import describe_stacks
+from packager.rewrites.torch.told_shapes import tell_shapes
 from packager.sources import SourceTensor
 from packager.sources.torch import TorchSource
 
@@ -137,7 +137,7 @@ def write(converter: Any, source: TorchSource, precision: str, path: Path) -> Pa
     logging.getLogger().setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converters' own
-        with describe_stacks():
+        with tell_shapes():
             _ = source.program
         assert converter.prepare(source, Context())(precision, path) == ("constant_folding", "recurrence")
     return path
@@ -277,7 +277,7 @@ def export(module: Any, inputs: Mapping[str, Any]) -> Any:
 
 def test_the_rewritten_program_computes_what_torch_does(every: tuple[Any, dict[str, Any]]) -> None:
     module, inputs = every
-    with describe_stacks(), torch.no_grad():
+    with tell_shapes(), torch.no_grad():
         rewritten = rewrite_program(export(module, inputs))
         expected, found = module(*inputs.values()), rewritten.program.module()(*inputs.values())
     assert rewritten.applied == ("constant_folding", "recurrence")
@@ -288,7 +288,7 @@ def test_shapes_told_at_once_are_those_found_frame_by_frame(every: tuple[Any, di
     """Layout in memory included: whether a later `view` is allowed hangs on it."""
     module, inputs = every[0], {name: value[:5] if name in FRAMES else value for name, value in every[1].items()}
     plain = export(module, inputs)
-    with describe_stacks():
+    with tell_shapes():
         told = export(module, inputs)
     assert str(told.graph) == str(plain.graph)
     assert [_layout(node) for node in told.graph.nodes] == [_layout(node) for node in plain.graph.nodes]
@@ -305,7 +305,7 @@ def _layout(node: Any) -> list[Any]:
 def test_the_export_of_a_constant_computes_while_shapes_are_told() -> None:
     stack = torch.nn.GRU(INPUTS, SIZE)
     x = random_tensors(x=(5, 2, INPUTS))["x"]
-    with describe_stacks():
+    with tell_shapes():
         inside = stack(x)[0]
     assert torch.equal(inside, stack(x)[0])
 
@@ -318,7 +318,7 @@ def test_dropout_in_training_is_refused() -> None:
 
 def test_a_number_of_frames_that_varies_is_refused_for_tflite() -> None:
     module, x = Stack(torch.nn.GRU(INPUTS, SIZE)).eval(), torch.zeros(5, 1, INPUTS)
-    with warnings.catch_warnings(), describe_stacks():
+    with warnings.catch_warnings(), tell_shapes():
         warnings.simplefilter("ignore")  # torch's own
         shapes = ({0: torch.export.Dim("frames", min=2, max=50)},)
         program = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
