@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine,
 from evaluators.costs.loops import Step as LoopStep
 from evaluators.costs.tflite_file import DAMAGE, Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
-from evaluators.costs.tflite_numbers import compute, telling
+from evaluators.costs.tflite_numbers import compute, compute_parts, telling
+from evaluators.costs.tflite_reading import Shape
+from evaluators.costs.tflite_scope import Given, Scope
 from evaluators.emulators import TFLITE_IDENTIFIER
 from evaluators.entries import find_entry
 from evaluators.errors import EvaluationError
@@ -76,38 +78,15 @@ def _opened(path: Path) -> Iterator[TFLiteFile]:
 
 
 @dataclass(frozen=True)
-class _Given:
-    """What a subgraph is called with, as far as it is the same in every call."""
+class _Inside:
+    """What the subgraphs that an op runs come to."""
 
-    stored_as: Mapping[int, str] = field(default_factory=dict)
-    """input that is a constant → the type in which the file holds it"""
-    known: Mapping[int, Number] = field(default_factory=dict)
-    """input that is a known number"""
-    turns: tuple[Mapping[int, Number], ...] = ()
-    """of a loop's body: what goes into each turn, as far as it decides on turns"""
-
-
-class _Scope:
-    """The tensors of one call of a subgraph: which are constants, and which are known numbers."""
-
-    def __init__(self, file: TFLiteFile, index: int, given: _Given) -> None:
-        self.index, self.given = index, given
-        self.tensors = file.tensors(index)
-        self.inputs, self.outputs = file.ports(index)
-        self.stored_as = {i: tensor.type.lower() for i, tensor in enumerate(self.tensors) if tensor.constant_bytes}
-        self.known = {i: tensor.value for i, tensor in enumerate(self.tensors) if tensor.value is not None}
-        for place, tensor in enumerate(self.inputs):
-            if place in given.stored_as:
-                self.stored_as[tensor] = given.stored_as[place]
-            if place in given.known:
-                self.known[tensor] = given.known[place]
-
-    def give(self, reads: Sequence[int], places: Sequence[int]) -> _Given:
-        """What of an op's operands a subgraph gets that is the same in every call."""
-        return _Given(
-            {place: self.stored_as[reads[place]] for place in places if reads[place] in self.stored_as},
-            {place: self.known[reads[place]] for place in places if reads[place] in self.known},
-        )
+    ops: tuple[Op, ...] = ()
+    peak: int = 0
+    unpriced: str = ""
+    """why their cost is not known"""
+    shapes: tuple[Shape, ...] | None = None
+    """of what the op makes; none where it runs none, or they do not agree"""
 
 
 class _Walk:
@@ -118,13 +97,15 @@ class _Walk:
         self._turns = Turns()
         self._left = _MOST_OPS
         self._running: list[int] = []
+        self._is_settled = True
+        """whether all sizes follow from those of the inputs"""
         self._expanded: dict[tuple[int, int], int] = {}
         """subgraph and tensor → bytes of the constants that ops read"""
 
     def graph(self, signatures: Mapping[str, int], signature: str | None, where: str) -> Graph:
         name = find_entry(list(signatures), signature, where)
         index = 0 if name is None else signatures[name]
-        ops, peak = self._subgraph(index, 1, _Given())
+        ops, peak, _ = self._subgraph(index, 1, Given())
         return Graph(
             format="tflite",
             ops=tuple(ops),
@@ -132,7 +113,7 @@ class _Walk:
             expanded_weight_bytes=sum(self._expanded.values()),
             peak_activation_bytes=peak,
             entry=name,
-            batch_only=self._is_open_in_batch_only(index),
+            batch_only=self._is_settled and self._is_open_in_batch_only(index),
         )
 
     def _is_open_in_batch_only(self, index: int) -> bool:
@@ -140,14 +121,14 @@ class _Walk:
         asked = [tensors[t] for t in self._file.ports(index)[0]]
         if any(tensor.open_axes and math.prod(tensor.shape[1:]) == 1 for tensor in asked):
             return False  # a row of samples, whose length is open
-        return all(tensor.open_axes in ((), (0,)) for tensor in tensors)
+        return all(tensor.open_axes in ((), (0,)) for tensor in asked)
 
-    def _subgraph(self, index: int, runs: int, given: _Given) -> tuple[list[Op], int]:
-        """Ops and peak of a subgraph and of those it calls."""
+    def _subgraph(self, index: int, runs: int, given: Given) -> tuple[list[Op], int, tuple[Shape, ...]]:
+        """Ops and peak of a subgraph and of those it calls, and the sizes of what it makes."""
         if index in self._running:
             raise ValueError(f"subgraph {index} runs itself")
         self._running.append(index)
-        scope = _Scope(self._file, index, given)
+        scope = Scope(self._file, index, given)
         ops: list[Op] = []
         steps: list[Step] = []
         below = 0
@@ -159,26 +140,34 @@ class _Walk:
             if operator.kind in _WIDENING and reads and reads[0] in scope.stored_as:
                 scope.stored_as.update(dict.fromkeys(writes, scope.stored_as[reads[0]]))
                 continue
+            inside = self._inside(operator, scope, runs)
+            self._is_settled &= scope.settle(operator, inside.shapes)
             op = self._op(operator, scope)
             view = reads[0] if operator.kind in _VIEWS and reads and reads[0] not in scope.stored_as else None
             steps.append(Step(reads=reads, writes=writes, view_of=view))
             self._expanded.update({(index, t): scope.tensors[t].size_bytes for t in reads if t in scope.stored_as})
-            made = compute(self._file, operator, scope.tensors, [scope.known.get(t) for t in telling(operator)])
-            if made is not None:
-                scope.known[writes[0]] = made
-            inner, inner_peak, unpriced = self._inside(operator, scope, runs)
-            ops += [replace(op, unpriced=op.unpriced or unpriced).times(runs), *inner]
-            below = max(below, inner_peak)
+            scope.known.update(self._numbers(operator, scope))
+            ops += [replace(op, unpriced=op.unpriced or inside.unpriced).times(runs), *inside.ops]
+            below = max(below, inside.peak)
         self._running.pop()
         operators = self._file.operators(index)
         touched = {i for each in operators for i in (*each.reads, *each.writes)} | {*scope.inputs, *scope.outputs}
         sizes: dict[object, int] = {i: scope.tensors[i].size_bytes for i in touched if i not in scope.stored_as}
         # The interpreter keeps the inputs' memory for the app to write the next call's values to.
         kept = [*scope.inputs, *scope.outputs]
-        return ops, peak_bytes(steps, sizes, inputs=scope.inputs, kept=kept) + below
+        made = tuple(scope.tensors[t].shape for t in scope.outputs)
+        return ops, peak_bytes(steps, sizes, inputs=scope.inputs, kept=kept) + below, made
 
-    def _inside(self, operator: Operator, scope: _Scope, runs: int) -> tuple[list[Op], int, str]:
-        """Ops and peak of the subgraphs an op runs, and why their cost is not known, if it is not."""
+    def _numbers(self, operator: Operator, scope: Scope) -> dict[int, Number]:
+        """What an op makes, where that is small known numbers."""
+        operands = [scope.known.get(t) for t in telling(operator)]
+        if len(operator.writes) == 1:
+            number = compute(self._file, operator, scope.tensors, operands)
+            return {} if number is None else {operator.writes[0]: number}
+        return dict(zip(operator.writes, compute_parts(operator, operands) or [], strict=False))
+
+    def _inside(self, operator: Operator, scope: Scope, runs: int) -> _Inside:
+        """The subgraphs an op runs."""
         called = self._file.called(operator)
         if operator.kind in _LOOPS and len(called) == 2:
             return self._loop(operator, called, scope, runs)
@@ -187,12 +176,13 @@ class _Walk:
         given = scope.give(reads, range(len(reads)))
         branches = [self._subgraph(index, runs, given) for index in called]
         if not branches:
-            return [], 0, ""
+            return _Inside()
         # Which branch runs is up to the data: the dearest is the bound.
-        dearest, _ = max(branches, key=lambda branch: weigh(branch[0]))
-        return dearest, max(peak for _, peak in branches), ""
+        dearest, _, shapes = max(branches, key=lambda branch: weigh(branch[0]))
+        agreed = shapes if all(branch[2] == shapes for branch in branches) else None
+        return _Inside(tuple(dearest), max(peak for _, peak, _ in branches), shapes=agreed)
 
-    def _loop(self, operator: Operator, called: tuple[int, ...], scope: _Scope, runs: int) -> tuple[list[Op], int, str]:
+    def _loop(self, operator: Operator, called: tuple[int, ...], scope: Scope, runs: int) -> _Inside:
         inputs, outputs = self._file.ports(called[1])
         same = [place for place, pair in enumerate(zip(inputs, outputs, strict=False)) if pair[0] == pair[1]]
         given = scope.give(operator.reads, [place for place in same if place < len(operator.reads)])
@@ -207,11 +197,15 @@ class _Walk:
             share, rows, known = runs, [[]], [Trip(1, ())]
         turns = sum(trip.turns for trip in known)
         inside = replace(given, turns=known[0].firsts if len(known) == 1 else ())
-        found = self._subgraph(called[1], share * turns, inside)
-        tested = self._subgraph(called[0], share * (turns + len(rows)), given)
-        return [*tested[0], *found[0]], max(found[1], tested[1]), "" if is_known and not rest else UNKNOWN_LENGTH
+        ops, peak, made = self._subgraph(called[1], share * turns, inside)
+        tested, tested_peak, _ = self._subgraph(called[0], share * (turns + len(rows)), given)
+        # What goes into the first turn is of the size of what goes into the others, or sizes change on the way.
+        kept = made if made == tuple(scope.tensors[t].shape for t in operator.reads) else None
+        self._is_settled &= kept is not None or not any(scope.tensors[t].open_axes for t in operator.writes)
+        unpriced = "" if is_known and not rest else UNKNOWN_LENGTH
+        return _Inside((*tested, *ops), max(peak, tested_peak), unpriced, kept)
 
-    def _first_turns(self, operator: Operator, scope: _Scope) -> list[list[Number | None]]:
+    def _first_turns(self, operator: Operator, scope: Scope) -> list[list[Number | None]]:
         """What goes into a loop's first turn: one row, or, inside of another loop, one for each of its turns."""
         row = [scope.known.get(t) for t in operator.reads]
         if not scope.given.turns or all(value is not None for value in row):
@@ -219,8 +213,8 @@ class _Walk:
         around = self._routine(scope.index, scope.given)
         return self._turns.rows(around, operator.reads, scope.given.turns)
 
-    def _routine(self, index: int, given: _Given) -> Routine:
-        scope = _Scope(self._file, index, given)
+    def _routine(self, index: int, given: Given) -> Routine:
+        scope = Scope(self._file, index, given)
         steps = []
         for operator in self._file.operators(index):
             calculates = bool(operator.writes) and all(
@@ -230,7 +224,7 @@ class _Walk:
             steps.append(LoopStep(known, telling(operator), operator.writes))
         return Routine(scope.inputs, scope.outputs, tuple(steps), scope.known)
 
-    def _op(self, operator: Operator, scope: _Scope) -> Op:
+    def _op(self, operator: Operator, scope: Scope) -> Op:
         options = self._file.options(operator, "BatchMatMulOptions") if operator.kind == "BATCH_MATMUL" else None
         return _op(
             operator.kind,
