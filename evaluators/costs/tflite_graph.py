@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +15,7 @@ from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine,
 from evaluators.costs.loops import Step as LoopStep
 from evaluators.costs.tflite_file import DAMAGE, Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
-from evaluators.costs.tflite_numbers import compute, compute_parts, telling
+from evaluators.costs.tflite_numbers import compute, telling
 from evaluators.costs.tflite_reading import Shape
 from evaluators.costs.tflite_scope import Given, Scope
 from evaluators.emulators import TFLITE_IDENTIFIER
@@ -89,6 +89,17 @@ class _Inside:
     """of what the op makes; none where it runs none, or they do not agree"""
 
 
+def _is_batch(tensor: Tensor) -> bool:
+    """Whether what is open of an input, if anything, is the number of clips, and not a row of samples."""
+    return tensor.is_ranked and (not tensor.open_axes or (tensor.open_axes == (0,) and math.prod(tensor.shape[1:]) > 1))
+
+
+def _middle_turn(trips: Sequence[Trip]) -> Mapping[int, Number]:
+    """What goes into the middle turn of a loop, where it is known."""
+    firsts = trips[len(trips) // 2].firsts if trips else ()
+    return firsts[len(firsts) // 2] if firsts else {}
+
+
 class _Walk:
     """One pass over a signature's ops."""
 
@@ -105,7 +116,9 @@ class _Walk:
     def graph(self, signatures: Mapping[str, int], signature: str | None, where: str) -> Graph:
         name = find_entry(list(signatures), signature, where)
         index = 0 if name is None else signatures[name]
-        ops, peak, _ = self._subgraph(index, 1, Given())
+        asked = [self._file.tensors(index)[t] for t in self._file.ports(index)[0]]
+        is_open = any(tensor.is_open for tensor in asked)
+        ops, peak, _ = self._subgraph(index, 1, Given(closes=not is_open))
         return Graph(
             format="tflite",
             ops=tuple(ops),
@@ -113,15 +126,8 @@ class _Walk:
             expanded_weight_bytes=sum(self._expanded.values()),
             peak_activation_bytes=peak,
             entry=name,
-            batch_only=self._is_settled and self._is_open_in_batch_only(index),
+            batch_only=is_open and self._is_settled and all(map(_is_batch, asked)),
         )
-
-    def _is_open_in_batch_only(self, index: int) -> bool:
-        tensors = self._file.tensors(index)
-        asked = [tensors[t] for t in self._file.ports(index)[0]]
-        if any(tensor.open_axes and math.prod(tensor.shape[1:]) == 1 for tensor in asked):
-            return False  # a row of samples, whose length is open
-        return all(tensor.open_axes in ((), (0,)) for tensor in asked)
 
     def _subgraph(self, index: int, runs: int, given: Given) -> tuple[list[Op], int, tuple[Shape, ...]]:
         """Ops and peak of a subgraph and of those it calls, and the sizes of what it makes."""
@@ -146,7 +152,7 @@ class _Walk:
             view = reads[0] if operator.kind in _VIEWS and reads and reads[0] not in scope.stored_as else None
             steps.append(Step(reads=reads, writes=writes, view_of=view))
             self._expanded.update({(index, t): scope.tensors[t].size_bytes for t in reads if t in scope.stored_as})
-            scope.known.update(self._numbers(operator, scope))
+            scope.learn(operator)
             ops += [replace(op, unpriced=op.unpriced or inside.unpriced).times(runs), *inside.ops]
             below = max(below, inside.peak)
         self._running.pop()
@@ -157,14 +163,6 @@ class _Walk:
         kept = [*scope.inputs, *scope.outputs]
         made = tuple(scope.tensors[t].shape for t in scope.outputs)
         return ops, peak_bytes(steps, sizes, inputs=scope.inputs, kept=kept) + below, made
-
-    def _numbers(self, operator: Operator, scope: Scope) -> dict[int, Number]:
-        """What an op makes, where that is small known numbers."""
-        operands = [scope.known.get(t) for t in telling(operator)]
-        if len(operator.writes) == 1:
-            number = compute(self._file, operator, scope.tensors, operands)
-            return {} if number is None else {operator.writes[0]: number}
-        return dict(zip(operator.writes, compute_parts(operator, operands) or [], strict=False))
 
     def _inside(self, operator: Operator, scope: Scope, runs: int) -> _Inside:
         """The subgraphs an op runs."""
@@ -196,12 +194,16 @@ class _Walk:
         if not is_known or rest:
             share, rows, known = runs, [[]], [Trip(1, ())]
         turns = sum(trip.turns for trip in known)
-        inside = replace(given, turns=known[0].firsts if len(known) == 1 else ())
+        inside = replace(
+            given,
+            turns=known[0].firsts if len(known) == 1 else (),
+            typical={**given.typical, **_middle_turn(known)},
+        )
         ops, peak, made = self._subgraph(called[1], share * turns, inside)
         tested, tested_peak, _ = self._subgraph(called[0], share * (turns + len(rows)), given)
         # What goes into the first turn is of the size of what goes into the others, or sizes change on the way.
         kept = made if made == tuple(scope.tensors[t].shape for t in operator.reads) else None
-        self._is_settled &= kept is not None or not any(scope.tensors[t].open_axes for t in operator.writes)
+        self._is_settled &= kept is not None or not any(scope.tensors[t].is_open for t in operator.writes)
         unpriced = "" if is_known and not rest else UNKNOWN_LENGTH
         return _Inside((*tested, *ops), max(peak, tested_peak), unpriced, kept)
 
@@ -274,7 +276,7 @@ def _op(
         weight_bytes=0 if view else int(min(weights, limit)),
         workspace_bytes=_POINTER_BYTES * count_pointers(kind, call),
         dtype=writes[0].type.lower() if writes else "none",
-        dynamic=any(tensor.open_axes for tensor in (*reads, *writes)),
+        dynamic=any(tensor.is_open for tensor in (*reads, *writes)),
         weight_dtype="" if largest is None else reads[largest].type.lower(),
         stored_as="" if largest is None else constant[largest],
         unpriced="" if needs is None else f"{custom}, a custom op whose cost is not in the file",

@@ -12,12 +12,14 @@ from evaluators.costs.graph import Graph, read_graph
 
 pytest.importorskip("ai_edge_litert.schema_py_generated")
 pytest.importorskip("flatbuffers")
+import flatbuffers
 from ai_edge_litert import schema_py_generated as schema  # these import what may be missing
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tiny_tflite import Writer
 
 from evaluators.costs.tflite_file import TFLiteFile
 from evaluators.costs.tflite_scope import Given, Scope
+from evaluators.signatures import read_signatures
 
 pytestmark = pytest.mark.tflite
 
@@ -232,3 +234,80 @@ def test_a_size_that_contradicts_the_file_is_not_taken(tmp_path: Path) -> None:
     graph = read_graph(b.write(tmp_path / "m.tflite", [x], [y]))
     assert not graph.batch_only
     assert graph.ops[0].written_bytes == 4 * 5
+
+
+def scan(path: Path, frames: int) -> Path:
+    """A loop that writes 16 units a turn into a list: what is before it, the new row, and what is after it."""
+    b = Writer()
+    number, bound = ints(0).reshape(()), ints(frames).reshape(())
+    turn, rows = b.tensor("turn", (), "INT32", values=number), b.tensor("rows", (frames, 16))
+    weight = b.tensor("weight", (16, 16), values=weights(16, 16))
+    left, made = b.tensor("left", (), "INT32"), b.tensor("made", (frames, 16))
+    loop = schema.WhileOptionsT()
+    loop.condSubgraphIndex, loop.bodySubgraphIndex = 1, 2
+    b.op("WHILE", [turn, rows, weight], [left, made, b.tensor("weight_out", (16, 16))], options=loop)
+    b.begin_subgraph([rows], [made])
+    i, r, w = b.tensor("i", (), "INT32"), b.tensor("r", (frames, 16)), b.tensor("w", (16, 16))
+    goes_on = b.tensor("goes_on", (), "BOOL")
+    b.op("LESS", [i, b.tensor("bound", (), "INT32", values=bound)], [goes_on])
+    b.begin_subgraph([i, r, w], [goes_on])
+    i, r, w = b.tensor("i", (), "INT32"), b.tensor("r", (frames, 16)), b.tensor("w", (16, 16))
+    one = b.tensor("one", (), "INT32", values=ints(1).reshape(()))
+    after, after_row = b.tensor("after", (), "INT32"), b.tensor("after_row", (2,), "INT32")
+    b.op("ADD", [i, one], [after])
+    zero = b.tensor("zero", (), "INT32", values=number)
+    here, before_size = b.tensor("here", (2,), "INT32"), b.tensor("before_size", (2,), "INT32")
+    pack = schema.PackOptionsT()
+    pack.valuesCount = 2
+    b.op("PACK", [i, zero], [here], options=pack)
+    b.op("PACK", [i, b.tensor("width", (), "INT32", values=ints(16).reshape(()))], [before_size], options=pack)
+    b.op("PACK", [after, zero], [after_row], options=pack)
+    begin = b.tensor("begin", (2,), "INT32", values=ints(0, 0))
+    size, rest = (b.tensor(name, (2,), "INT32", values=ints(*given)) for name, given in _SIZES.items())
+    parts = [b.tensor(name, (1, 16)) for name in ("before", "row", "new", "behind")]
+    before, row, new, behind = parts
+    for part in (before, behind):
+        b.graph.tensors[part].shapeSignature = [-1, 16]
+    b.op("SLICE", [r, begin, before_size], [before])
+    b.op("SLICE", [r, here, size], [row])
+    b.op("FULLY_CONNECTED", [row, w, -1], [new], options=schema.FullyConnectedOptionsT())
+    b.op("SLICE", [r, after_row, rest], [behind])
+    joined = b.tensor("joined", (frames, 16))
+    b.op("CONCATENATION", [before, new, behind], [joined], options=schema.ConcatenationOptionsT())
+    return b.write(path, [i, r, w], [after, joined, w])
+
+
+_SIZES = {"size": (1, 16), "rest": (-1, 16)}
+
+
+def test_sizes_that_grow_with_a_loops_turns_have_their_mean(tmp_path: Path) -> None:
+    frames = 21
+    graph = read_graph(scan(tmp_path / "m.tflite", frames))
+    assert (graph.macs, graph.dynamic, graph.unpriced) == (frames * 16 * 16, False, ())
+    cut = [op for op in graph.ops if op.kind == "SLICE"]
+    rows = [sum(turn for turn in range(frames)), frames, sum(frames - 1 - turn for turn in range(frames))]
+    assert [op.written_bytes for op in cut] == [4 * 16 * count for count in rows]
+
+
+def test_open_sizes_inside_of_a_model_of_fixed_inputs_are_as_good_as_stated(tmp_path: Path) -> None:
+    path = rows_laid_end_to_end(tmp_path / "open.tflite", batch_in_shape=True)
+    fixed = schema.ModelT.InitFromPackedBuf(path.read_bytes())
+    fixed.subgraphs[0].tensors[0].shapeSignature = None
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(fixed.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    graph = read_graph(path)
+    assert (graph.macs, graph.dynamic, graph.unpriced) == (50 * 40 * 16, False, ())
+
+
+@pytest.mark.parametrize("says_ranks", [True, False])
+def test_a_tensor_of_unknown_rank_is_no_single_number(says_ranks: bool, tmp_path: Path) -> None:
+    b = Writer()
+    x, y = b.tensor("x", ()), b.tensor("y", ())
+    gain = b.tensor("gain", (), values=np.float32(2))
+    b.graph.tensors[gain].hasRank = says_ranks
+    b.op("MUL", [x, gain], [y], options=schema.MulOptionsT())
+    path = b.write(tmp_path / "m.tflite", [x], [y])
+    graph, (signature,) = read_graph(path), read_signatures(path)
+    assert bool(graph.unpriced) == says_ranks  # an older file says so of no tensor, and then it is one number
+    assert [bool(port.note) for port in (*signature.inputs, *signature.outputs)] == [says_ranks] * 2
