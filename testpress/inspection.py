@@ -13,7 +13,7 @@ from evaluators.floors import read_floor
 from evaluators.metadata import read_metadata
 from evaluators.streaming_pairs import find_state_pairs
 from evaluators.tensor_scales import read_scales
-from packager.op_versions import RUNTIME_CUSTOM_OPS
+from packager.op_versions import is_brought
 from packager.storage import digest_files
 from packager.verification import check_files
 from testpress.entries import find_signatures, open_notices, read_graphs
@@ -165,17 +165,17 @@ def _kinds(graph: Graph) -> tuple[OpKind, ...]:
             macs_share=sum(op.macs for op in ops) / total,
             moved_bytes=sum(op.moved_bytes for op in ops),
             dtypes=tuple(sorted({op.dtype for op in ops})),
-            origin=_origin(kind),
+            origin=_origin(kind, ops),
         )
         for kind, ops in by_kind.items()
     ]
     return tuple(sorted(kinds, key=lambda kind: (-kind.macs, -kind.moved_bytes, kind.kind)))
 
 
-def _origin(kind: str) -> Literal["builtin", "runtime", "custom", "flex"]:
+def _origin(kind: str, ops: list[Op]) -> Literal["builtin", "runtime", "custom", "flex"]:
     if not kind.startswith(("CUSTOM", "custom")):
         return "builtin"
     name = kind.removeprefix("CUSTOM ")
-    if name in RUNTIME_CUSTOM_OPS:
+    if all(is_brought(name, op.dtype) for op in ops):
         return "runtime"
     return "flex" if name.startswith("Flex") else "custom"

@@ -37,6 +37,11 @@ def multiplies_integers(precision: str) -> bool:
     return precision.startswith(("dynamic_w", "static_w"))
 
 
+def activates_in_int16(precision: str) -> bool:
+    """Whether a TFLite model of this precision computes on int16 activations."""
+    return precision.startswith("static_w") and precision.endswith("_ai16")
+
+
 def _most_telling(ops: tuple[Op, ...]) -> list[Op]:
     """Ops that multiply weights; where there are none those that multiply, then those that read weights, then all."""
     for choice in (

@@ -266,7 +266,8 @@ def _op(
         transposes_first=transposes_first,
     )
     custom = kind.removeprefix("CUSTOM ") if kind.startswith("CUSTOM") else None
-    needs = None if custom is None else describe_need(custom)
+    dtype = writes[0].type.lower() if writes else "none"
+    needs = None if custom is None else describe_need(custom, dtype)
     return Op(
         name=writes[0].name if writes else "",
         kind=kind,
@@ -275,7 +276,7 @@ def _op(
         written_bytes=0 if view else written,
         weight_bytes=0 if view else int(min(weights, limit)),
         workspace_bytes=_POINTER_BYTES * count_pointers(kind, call),
-        dtype=writes[0].type.lower() if writes else "none",
+        dtype=dtype,
         dynamic=any(tensor.is_open for tensor in (*reads, *writes)),
         weight_dtype="" if largest is None else reads[largest].type.lower(),
         stored_as="" if largest is None else constant[largest],
