@@ -31,7 +31,13 @@ def read_graphs(model: ModelFile, signature: str | None) -> tuple[Graph, ...]:
 def open_notices(graph: Graph) -> list[str]:
     """What a reader of counts should know of open dimensions and of branches, one sentence each."""
     branches = sum(op.kind in _BRANCHING for op in graph.ops)
-    told = [] if branches == 0 else [f"data decides which branch of {branches} ops runs: the dearest is counted"]
+    told = (
+        []
+        if branches == 0
+        else [
+            f"data decides which branch of {branches} {'op' if branches == 1 else 'ops'} runs: the dearest is counted"
+        ]
+    )
     return told + _of_dimensions(graph)
 
 

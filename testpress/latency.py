@@ -53,7 +53,9 @@ class PhonePrediction(Record):
     signature: str | None
     """which one is predicted; none where the file names none"""
     macs: int
-    """multiply-adds of one call of it; a lower bound where no latency could be predicted"""
+    """multiply-adds of one call of it"""
+    lower_bound: bool
+    """whether they are only those that follow from the file; the notices say why"""
     runs: bool
     """whether the phone meets the model's floor, and its runtime holds every op"""
     floor_reason: str
@@ -74,6 +76,8 @@ class CostPrediction(Record):
     precision: str
     macs: int | None
     """multiply-adds of one call; none where several signatures were predicted, each with its own"""
+    lower_bound: bool
+    """whether those of a signature are only what follows from the file"""
     notices: tuple[str, ...]
     phones: tuple[PhonePrediction, ...]
 
@@ -107,6 +111,7 @@ def predict_costs(
         format=model.format,
         precision=", ".join(dict.fromkeys(precisions)),
         macs=graphs[0].macs if len(graphs) == 1 else None,
+        lower_bound=any(graph.unpriced for graph in graphs),
         notices=tuple(notices),
         phones=tuple(
             _on_phone(graph, floor, profile, precision, audio)
@@ -149,6 +154,7 @@ def _on_phone(
         name=profile.name,
         signature=graph.entry,
         macs=graph.macs,
+        lower_bound=bool(graph.unpriced),
         runs=runs,
         floor_reason=floor_reason,
         compute_unit=placement.unit,
@@ -167,9 +173,7 @@ def as_text(prediction: CostPrediction, *, top: int | None = TOP_OPS) -> str:
         top: How many ops to list for each phone; none lists all.
     """
     several = prediction.macs is None
-    counted = (
-        "several signatures" if prediction.macs is None else f"{format_count(prediction.macs)} multiply-adds a call"
-    )
+    counted = "several signatures" if prediction.macs is None else _count_text(prediction.macs, prediction.lower_bound)
     head = f"{prediction.file}: {prediction.format} {prediction.precision}, {counted}"
     notices = [f"notice: {notice}" for notice in prediction.notices]
     return "\n\n".join(
@@ -183,18 +187,24 @@ def _phone_text(phone: PhonePrediction, top: int | None, several: bool) -> str:
     rows += [(label, _score_text(phone.scores[name])) for name, label in _LABELS.items() if name in phone.scores]
     title = f"{phone.name} ({phone.device})"
     if several:
-        title += f", signature {phone.signature}: {format_count(phone.macs)} multiply-adds a call"
+        title += f", signature {phone.signature}: {_count_text(phone.macs, phone.lower_bound)}"
     parts = [title, align(rows, indent="  ")]
     if phone.ops:
         parts.append(_ops_text(phone, top))
     return "\n".join(parts)
 
 
+def _count_text(macs: int, lower_bound: bool) -> str:
+    return f"{'at least ' if lower_bound else ''}{format_count(macs)} multiply-adds a call"
+
+
 def _score_text(score: Score) -> str:
     if score.value is None:
         return f"not predicted: {score.reason}"
-    interval = format_interval(score)
-    return f"{format_number(score.value, score.unit)} predicted" + (f" ({interval})" if interval else "")
+    # A ratio's three decimals may all be 0.
+    unit = "" if score.unit == "ratio" else score.unit
+    interval = format_interval(score.model_copy(update={"unit": unit}))
+    return f"{format_number(score.value, unit)} predicted" + (f" ({interval})" if interval else "")
 
 
 def _ops_text(phone: PhonePrediction, top: int | None) -> str:

@@ -135,4 +135,4 @@ def test_a_branch_that_data_decides_is_told(tmp_path: Path) -> None:
     x, y = w.tensor("x", (1, 4)), w.tensor("y", (1, 4))
     w.op("ABS", [x], [y])
     found = predict(w.write(tmp_path / "x.tflite", [x], [y])).notices
-    assert found == ("data decides which branch of 1 ops runs: the dearest is counted",)
+    assert found == ("data decides which branch of 1 op runs: the dearest is counted",)
