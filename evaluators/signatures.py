@@ -168,7 +168,7 @@ def _coreml(path: Path) -> tuple[Signature, ...]:
         interface = read_interface(description, name, str(path))
         made = _made_shapes(model, name)
         inputs, outputs, states = (
-            tuple(_feature_port(feature, made.get(feature.name, ())) for feature in features.values())
+            tuple(feature_port(feature, made.get(feature.name)) for feature in features.values())
             for features in (interface.inputs, interface.outputs, interface.states)
         )
         signatures.append(Signature(name=name, inputs=inputs, outputs=outputs, states=states))
@@ -196,13 +196,21 @@ def _made_shapes(model: Any, function_name: str) -> dict[str, tuple[int | None, 
     }
 
 
-def _feature_port(feature: Feature, made: tuple[int | None, ...]) -> Port:
-    shape: tuple[int | None, ...] = feature.shape or made
+def feature_port(feature: Feature, made: tuple[int | None, ...] | None = None) -> Port:
+    """A feature of a Core ML model as a port.
+
+    Args:
+        feature: As the description declares it.
+        made: The shape that the program says, if there is one: the description may leave it out.
+    """
+    shape: tuple[int | None, ...] = feature.shape or made or ()
     if feature.bounds:
         shape = tuple(low if low == high else None for low, high in feature.bounds)
     elif feature.shapes:
         shape = tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*feature.shapes, strict=False))
     notes = [f"default {list(feature.shape)}; allowed: {feature.expected()}"] if feature.is_flexible else []
+    if not shape and made is None and type(feature) is Feature:  # a multi-array has one dimension at least
+        notes.append("of a shape that is not in the file")
     if feature.optional:
         notes.append(f"optional, default {feature.default or 0.0:g}")
     return Port(name=feature.name, shape=shape, dtype=feature.kind, note="; ".join(notes))

@@ -152,7 +152,7 @@ def _without_batch(values: npt.NDArray[Any], declared: Tensor) -> npt.NDArray[An
     # Some models' outputs have no batch dimension; their first one is then larger than 1, or missing.
     array = np.asarray(values)
     # What a file declares without dimensions, but is no single number, is of a size that it leaves open.
-    has_batch = array.ndim == len(declared.shape) or (array.ndim > 1 and not declared.shape)
+    has_batch = not declared.shape or array.ndim == len(declared.shape)
     return array[0] if array.ndim and array.shape[0] == 1 and has_batch else array
 
 
@@ -177,7 +177,7 @@ def _summarise(name: str, output: Stitched, windows: npt.NDArray[Any], framed: b
     values = output.values
     if values.dtype.kind not in "biuf":
         told = dict.fromkeys(("minimum", "maximum", "mean"))
-        dtype = "string" if values.dtype.kind == "S" else values.dtype.name
+        dtype = "string" if values.dtype.kind in "SU" else values.dtype.name
         per_window = windows.shape[1] if framed else None
         return OutputSummary(name=name, shape=values.shape, dtype=dtype, per_window=per_window, not_finite=0, **told)
     finite = np.isfinite(values)

@@ -341,6 +341,7 @@ def test_integers_without_a_scale_are_refused_by_name(tmp_path: Path) -> None:
             "a bundle holds its own audio contract; leave out --recipe and --sample-",
         ),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 1), open_=True), {}, "its window is open; give --recipe"),
+        (lambda p: write_gain(p / "x.tflite", shape=(1, 1)), {}, "[1, 1]: a single number, or of a size that is not"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 40, 64)), {}, "[1, 40, 64], which is no window of audio"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 64, 2)), {}, "has 1 channels where the model expects 2"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 3)), {}, "3 samples (0.375 ms) are no window of audio"),
