@@ -14,6 +14,8 @@ from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, format_of, read_he
 from evaluators.errors import EvaluationError
 from packager.bundle import Format
 
+CUSTOM_COST = ", a custom op whose cost is not in the file"
+
 
 @dataclass(frozen=True)
 class Op:
@@ -94,9 +96,12 @@ class Graph:
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Why the cost does not follow from the file; the counts are then lower bounds."""
-        reasons = [op.unpriced for op in self.ops if op.unpriced]
-        reasons += [self.open_sizes] if self.open_sizes else []
-        return tuple(dict.fromkeys(reasons))
+        reasons = dict.fromkeys(op.unpriced for op in self.ops if op.unpriced)
+        custom = [reason.removesuffix(CUSTOM_COST) for reason in reasons if reason.endswith(CUSTOM_COST)]
+        if len(custom) > 1:
+            others = [reason for reason in reasons if not reason.endswith(CUSTOM_COST)]
+            reasons = dict.fromkeys([f"{', '.join(custom)}: custom ops whose cost is not in the file", *others])
+        return (*reasons, *([self.open_sizes] if self.open_sizes else []))
 
     @property
     def open_sizes(self) -> str:

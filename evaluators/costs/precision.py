@@ -62,8 +62,14 @@ def _dominant(ops: Iterable[Op], name: Callable[[Op], str]) -> str:
     return max(weights, key=lambda word: weights[word], default="float32")
 
 
+_LOOKUPS = frozenset({"GATHER", "EMBEDDING_LOOKUP"})
+"""ops that pick rows of a table: of whole numbers, those are widened afterwards"""
+
+
 def _name_tflite(op: Op) -> str:
     stored, read = op.stored_as or op.weight_dtype, op.weight_dtype
+    if op.kind in _LOOKUPS and op.dtype == stored and stored in ("int4", "int8", "uint8"):
+        return f"weight_only_w{_WORDS[stored]}_afp32"
     if op.dtype in ("int8", "uint8", "int16"):
         weight = _WORDS.get(stored, "u8" if op.dtype == "uint8" else "i8")
         return f"static_w{weight}_a{_WORDS[op.dtype]}"

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from device_profiles.pointers import describe_pointer
-from evaluators.costs.graph import Graph, Op, Step, peak_bytes, weigh
+from evaluators.costs.graph import CUSTOM_COST, Graph, Op, Step, peak_bytes, weigh
 from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine, Trip, Turns
 from evaluators.costs.loops import Step as LoopStep
 from evaluators.costs.tflite_file import DAMAGE, Operator, Tensor, TFLiteFile
@@ -280,6 +280,6 @@ def _op(
         dynamic=any(tensor.is_open for tensor in (*reads, *writes)),
         weight_dtype="" if largest is None else reads[largest].type.lower(),
         stored_as="" if largest is None else constant[largest],
-        unpriced="" if needs is None else f"{custom}, a custom op whose cost is not in the file",
+        unpriced="" if needs is None else f"{custom}{CUSTOM_COST}",
         needs=needs or "",
     )

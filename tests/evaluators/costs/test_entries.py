@@ -116,6 +116,16 @@ def test_the_runtimes_own_custom_ops_are_priced_and_run(custom: str, macs: bool,
     assert custom not in read_floor(path).because
 
 
+def test_several_custom_ops_are_one_reason(tmp_path: Path) -> None:
+    b = Writer()
+    x, y, z = (b.tensor(name, (1, 4)) for name in "xyz")
+    b.op("CUSTOM", [x], [y], custom="FlexErf")
+    b.op("CUSTOM", [y], [z], custom="Odd")
+    graph = read_graph(b.write(tmp_path / "m.tflite", [x], [z]))
+    assert graph.unpriced == ("FlexErf, Odd: custom ops whose cost is not in the file",)
+    assert len(graph.needs) == 2
+
+
 def write_deconvolution(path: Path, type_: str = "FLOAT32") -> Path:
     """MediaPipe's transposed convolution, 2×2 with a stride of 2, whose kernel XNNPACK alone holds."""
     b = Writer()

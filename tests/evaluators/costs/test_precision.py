@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -70,6 +71,12 @@ def test_whatever_multiplies_integers_runs_on_integer_kernels(precision: str) ->
     graph = Graph("tflite", (op(90, "float32", "float32"),), 1, 1, 1)
     assert "integer kernels" in place(graph, precision, read_profile("pixel-8")).reason
     assert "float32 kernels" in place(graph, "weight_only_wi8_afp32", read_profile("pixel-8")).reason
+
+
+@pytest.mark.parametrize(("made", "expected"), [("int8", "weight_only_wi8_afp32"), ("float32", "float32")])
+def test_a_table_of_integers_that_is_looked_up_computes_on_none(made: str, expected: str) -> None:
+    rows = replace(op(0, made, made), kind="GATHER")
+    assert name_precision(Graph("tflite", (rows, op(0, "float32")), 100, 100, 1000)) == expected
 
 
 def test_int16_activations_leave_xnnpack_and_have_no_known_time() -> None:
