@@ -6,7 +6,7 @@ memory are computed from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,11 +96,7 @@ class Graph:
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Why the cost does not follow from the file; the counts are then lower bounds."""
-        reasons = dict.fromkeys(op.unpriced for op in self.ops if op.unpriced)
-        custom = [reason.removesuffix(CUSTOM_COST) for reason in reasons if reason.endswith(CUSTOM_COST)]
-        if len(custom) > 1:
-            others = [reason for reason in reasons if not reason.endswith(CUSTOM_COST)]
-            reasons = dict.fromkeys([f"{', '.join(custom)}: custom ops whose cost is not in the file", *others])
+        reasons = merge_reasons(op.unpriced for op in self.ops)
         return (*reasons, *([self.open_sizes] if self.open_sizes else []))
 
     @property
@@ -144,6 +140,20 @@ class Step:
     writes: tuple[object, ...]
     view_of: object | None = None
     """the tensor whose memory the one output shares (reshape and its like)"""
+
+
+def merge_reasons(reasons: Iterable[str]) -> tuple[str, ...]:
+    """Each reason once, all custom ops in one; empty ones are none.
+
+    Args:
+        reasons: Why ops have no price, one an op.
+    """
+    found = [reason for reason in dict.fromkeys(reasons) if reason]
+    custom = [reason.removesuffix(CUSTOM_COST) for reason in found if reason.endswith(CUSTOM_COST)]
+    if len(custom) < 2:
+        return tuple(found)
+    others = [reason for reason in found if not reason.endswith(CUSTOM_COST)]
+    return (f"{', '.join(custom)}: custom ops whose cost is not in the file", *others)
 
 
 def read_graph(path: Path, entry: str | None = None) -> Graph:
