@@ -212,7 +212,7 @@ def _ops_text(phone: PhonePrediction, top: int | None) -> str:
     rows = [("predicted ms", "share", "multiply-adds", "moved", "op", "name")]
     rows += [
         (
-            f"{op.predicted_ms:.3f}",
+            format_number(op.predicted_ms, ""),
             f"{op.predicted_share:.1%}",
             format_count(op.macs),
             format_number(op.moved_bytes, "bytes"),
@@ -226,5 +226,5 @@ def _ops_text(phone: PhonePrediction, top: int | None) -> str:
     others = [("each call's own cost", phone.predicted_call_overhead_ms or 0.0)]
     if rest:
         others.insert(0, (f"{len(rest)} more ops (--all lists them)", sum(op.predicted_ms for op in rest)))
-    rows += [(f"{ms:.3f}", f"{ms / total_ms:.1%}", "", "", label, "") for label, ms in others]
+    rows += [(format_number(ms, ""), f"{ms / total_ms:.1%}", "", "", label, "") for label, ms in others]
     return align(rows, right=(0, 1, 2, 3), indent="  ")

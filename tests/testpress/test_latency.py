@@ -136,3 +136,22 @@ def test_a_branch_that_data_decides_is_told(tmp_path: Path) -> None:
     w.op("ABS", [x], [y])
     found = predict(w.write(tmp_path / "x.tflite", [x], [y])).notices
     assert found == ("data decides which branch of 1 op runs: the dearest is counted",)
+
+
+def test_small_times_and_factors_are_not_shown_as_0(tmp_path: Path) -> None:
+    prediction = predict(write_bundle(tmp_path / "b"))
+    (phone,) = prediction.phones
+    quick = tuple(op.model_copy(update={"predicted_ms": 0.000188}) for op in phone.ops)
+    factor = phone.scores["real_time_factor"].model_copy(update={"value": 2e-4, "low": 1e-4, "high": 4e-4})
+    scores = {**phone.scores, "real_time_factor": factor}
+    shown = as_text(
+        prediction.model_copy(update={"phones": (phone.model_copy(update={"ops": quick, "scores": scores}),)})
+    )
+    assert " 0.000188 " in shown
+    assert "0.000200 predicted (80 %: 0.000100 to 0.000400)" in shown
+
+
+def test_a_count_that_is_a_lower_bound_says_at_least(tmp_path: Path) -> None:
+    open_, fixed = write_gain(tmp_path / "o.tflite", shape=(1, 1), open_=True), write_gain(tmp_path / "f.tflite")
+    assert "at least 0 multiply-adds a call" in as_text(predict(open_))
+    assert ", 0 multiply-adds a call" in as_text(predict(fixed))
