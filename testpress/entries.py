@@ -29,7 +29,7 @@ def read_graphs(model: ModelFile, signature: str | None) -> tuple[Graph, ...]:
 
 
 def open_notices(graph: Graph) -> list[str]:
-    """What a reader of counts should know of open dimensions and of branches, one sentence each."""
+    """What a reader of counts should know of open dimensions, branches and zeros, one sentence each."""
     branches = sum(op.kind in _BRANCHING for op in graph.ops)
     told = (
         []
@@ -38,6 +38,9 @@ def open_notices(graph: Graph) -> list[str]:
             f"data decides which branch of {branches} {'op' if branches == 1 else 'ops'} runs: the dearest is counted"
         ]
     )
+    if graph.sparse_weights:
+        count = "1 weight is" if graph.sparse_weights == 1 else f"{graph.sparse_weights} weights are"
+        told.append(f"{count} held without zeros, with which multiply-adds are counted all the same")
     return told + _of_dimensions(graph)
 
 

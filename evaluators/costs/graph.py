@@ -90,6 +90,8 @@ class Graph:
     """whether what is open is the number of clips a call takes, so that the counts hold for one clip"""
     assumed: tuple[str, ...] = ()
     """inputs of open size, with the default size that was counted"""
+    sparse_weights: int = 0
+    """how many constants the file holds without their zeros; multiply-adds with those are counted all the same"""
     unknown_sizes: str = ""
     """why the sizes of other values are not known where that default is open; empty where they are"""
 

@@ -56,6 +56,8 @@ class Tensor:
     """of a small constant"""
     is_ranked: bool = True
     """whether the file says how many dimensions there are"""
+    is_sparse: bool = False
+    """whether its buffer leaves out zeros"""
 
     @property
     def is_open(self) -> bool:
@@ -223,7 +225,8 @@ class TFLiteFile:
             raise IndexError(f"buffer {number} of {length} bytes")
         says_size = bool(shape) or length > 0 or tensor.HasRank() or type_ in _HANDLES
         is_ranked = says_size or not self._says_ranks
-        return Tensor(text, counted, type_, length, open_, number, _small(buffer, counted, type_), is_ranked)
+        is_sparse = length > 0 and tensor.Sparsity() is not None
+        return Tensor(text, counted, type_, length, open_, number, _small(buffer, counted, type_), is_ranked, is_sparse)
 
 
 def says_ranks(model: Any) -> bool:

@@ -112,6 +112,8 @@ class _Walk:
         """whether all sizes follow from those of the inputs"""
         self._expanded: dict[tuple[int, int], int] = {}
         """subgraph and tensor → bytes of the constants that ops read"""
+        self._sparse: set[int] = set()
+        """buffers that leave out zeros"""
 
     def graph(self, signatures: Mapping[str, int], signature: str | None, where: str) -> Graph:
         name = find_entry(list(signatures), signature, where)
@@ -126,6 +128,7 @@ class _Walk:
             expanded_weight_bytes=sum(self._expanded.values()),
             peak_activation_bytes=peak,
             entry=name,
+            sparse_weights=len(self._sparse),
             batch_only=is_open and self._is_settled and all(map(_is_batch, asked)),
         )
 
@@ -143,6 +146,7 @@ class _Walk:
             if self._left < 0:
                 raise ValueError(f"more than {_MOST_OPS} ops in one call")
             reads, writes = operator.reads, operator.writes
+            self._sparse.update(scope.tensors[t].buffer for t in reads if scope.tensors[t].is_sparse)
             if operator.kind in _WIDENING and reads and reads[0] in scope.stored_as:
                 scope.stored_as.update(dict.fromkeys(writes, scope.stored_as[reads[0]]))
                 continue

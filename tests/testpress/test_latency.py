@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ai_edge_litert")
@@ -155,3 +156,17 @@ def test_a_count_that_is_a_lower_bound_says_at_least(tmp_path: Path) -> None:
     open_, fixed = write_gain(tmp_path / "o.tflite", shape=(1, 1), open_=True), write_gain(tmp_path / "f.tflite")
     assert "at least 0 multiply-adds a call" in as_text(predict(open_))
     assert ", 0 multiply-adds a call" in as_text(predict(fixed))
+
+
+def test_weights_without_their_zeros_are_told(tmp_path: Path) -> None:
+    b = Writer()
+    x, y = b.tensor("x", (1, 4)), b.tensor("y", (1, 2))
+    weight = b.tensor("w", (2, 4), values=np.ones(3))
+    sparsity = schema.SparsityParametersT()
+    sparsity.traversalOrder = [0, 1]
+    b.graph.tensors[weight].sparsity = sparsity
+    b.op("FULLY_CONNECTED", [x, weight, -1], [y])
+    found = predict(b.write(tmp_path / "m.tflite", [x], [y]))
+    assert (found.macs, found.notices) == (
+        8, ("1 weight is held without zeros, with which multiply-adds are counted all the same",),
+    )  # fmt: skip
