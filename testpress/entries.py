@@ -55,4 +55,4 @@ def _of_dimensions(graph: Graph) -> list[str]:
     if graph.batch_only:
         return ["the batch is open and counted as 1: exact for one at a time"]
     count = sum(op.dynamic for op in graph.ops)
-    return [f"{count} of {len(graph.ops)} ops have open dimensions, counted as 1: real inputs cost more"]
+    return [f"{count} of {len(graph.ops)} ops have open dimensions, counted as 1: larger inputs cost more"]

@@ -62,6 +62,8 @@ def _dominant(ops: Iterable[Op], name: Callable[[Op], str]) -> str:
     return max(weights, key=lambda word: weights[word], default="float32")
 
 
+_OTHER_FLOATS = ("bfloat16", "float64")
+
 _LOOKUPS = frozenset({"GATHER", "EMBEDDING_LOOKUP"})
 """ops that pick rows of a table: of whole numbers, those are widened afterwards"""
 
@@ -73,12 +75,14 @@ def _name_tflite(op: Op) -> str:
     if op.dtype in ("int8", "uint8", "int16"):
         weight = _WORDS.get(stored, "u8" if op.dtype == "uint8" else "i8")
         return f"static_w{weight}_a{_WORDS[op.dtype]}"
+    if op.dtype in _OTHER_FLOATS:
+        return op.dtype
     if op.dtype not in ("float32", "float16") or not stored:
         return op.dtype if op.dtype in _WORDS else "float32"
     if stored.startswith(("int", "uint")) and stored in _WORDS:
         kind = "dynamic" if read == stored else "weight_only"
         return f"{kind}_w{_WORDS[stored]}_a{_WORDS[op.dtype]}"
-    return "float16" if stored == "float16" else op.dtype
+    return stored if stored in ("float16", "bfloat16") else op.dtype
 
 
 def _name_coreml(op: Op) -> str:

@@ -29,6 +29,8 @@ def op(macs: int, dtype: str, read: str = "", stored: str = "", *, rounds: bool 
     [
         ([op(90, "float32", "float32")], "float32"),
         ([op(90, "float32", "float32", "float16")], "float16"),
+        ([op(90, "float32", "float32", "bfloat16")], "bfloat16"),
+        ([op(90, "bfloat16", "bfloat16")], "bfloat16"),
         ([op(90, "float32", "int8")], "dynamic_wi8_afp32"),
         ([op(90, "float32", "int4")], "dynamic_wi4_afp32"),
         ([op(90, "float32", "float32", "int8")], "weight_only_wi8_afp32"),
