@@ -33,6 +33,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
 _HANDLES = ("RESOURCE", "VARIANT")
 """types of what stands for a variable or a table, and has no size"""
 
+_CUSTOM_SIZES = ("max_detections", "max_classes_per_detection")
+"""of TFLite_Detection_PostProcess. Source: TensorFlow, `lite/kernels/detection_postprocess.cc`"""
+
 _MOST_ELEMENTS = 2**40
 """more than this in one tensor is damage, not a model: a float32 tensor of 4 TiB"""
 
@@ -166,6 +169,20 @@ class TFLiteFile:
         options = getattr(self.schema, name)()
         options.Init(table.Bytes, table.Pos)
         return options
+
+    def custom_options(self, operator: Operator) -> dict[str, int]:
+        """Sizes among a custom op's options, by name, where those are the usual map; else none of them."""
+        from flatbuffers import flexbuffers
+
+        data = operator.table.CustomOptionsAsNumpy()
+        if isinstance(data, int):
+            return {}
+        try:
+            # Only what is asked for is read: a few bytes may stand for a map of any size.
+            found = flexbuffers.GetRoot(bytes(data)).AsMap
+            return {name: found[name].AsInt for name in _CUSTOM_SIZES}
+        except (*DAMAGE, AssertionError):
+            return {}
 
     def called(self, operator: Operator) -> tuple[int, ...]:
         """Subgraphs an op runs; of a loop its condition and its body, in this order."""

@@ -149,6 +149,7 @@ class _Walk:
             self._sparse.update(scope.tensors[t].buffer for t in reads if scope.tensors[t].is_sparse)
             if operator.kind in _WIDENING and reads and reads[0] in scope.stored_as:
                 scope.stored_as.update(dict.fromkeys(writes, scope.stored_as[reads[0]]))
+                scope.settle(operator, None)
                 continue
             inside = self._inside(operator, scope, runs)
             self._is_settled &= scope.settle(operator, inside.shapes)

@@ -13,6 +13,9 @@ Shape = tuple[int, ...]
 
 Number = npt.NDArray[Any]
 
+CUSTOM_OPTIONS = "custom"
+"""the name by which a custom op's options go, which are a dictionary"""
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -6,11 +6,12 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from evaluators.costs.loops import Number
 from evaluators.costs.tflite_file import Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_numbers import compute, compute_parts, telling
-from evaluators.costs.tflite_reading import Reading, Shape
+from evaluators.costs.tflite_reading import CUSTOM_OPTIONS, Reading, Shape
 from evaluators.costs.tflite_shapes import infer_shapes
 
 
@@ -102,8 +103,11 @@ class Scope:
             [self.tensors[t].shape for t in operator.reads],
             [self.typical.get(t, self.known.get(t)) for t in operator.reads],
             [self.tensors[t].shape for t in operator.writes],
-            partial(self._file.options, operator),
+            partial(self._options, operator),
         )
+
+    def _options(self, operator: Operator, name: str) -> Any | None:
+        return self._file.custom_options(operator) if name == CUSTOM_OPTIONS else self._file.options(operator, name)
 
     def _set(self, index: int, shape: Shape | None) -> bool:
         """Set an open tensor's size, unless it contradicts what the file says of it."""
@@ -113,7 +117,7 @@ class Scope:
         if shape is None or (tensor.is_ranked and not _fits(shape, tensor)):
             return False
         open_axes = () if self.given.closes else tensor.open_axes
-        self.tensors[index] = replace(tensor, shape=shape, open_axes=open_axes, is_ranked=self.given.closes)
+        self.tensors[index] = replace(tensor, shape=shape, open_axes=open_axes, is_ranked=True)
         return True
 
     def give(self, reads: Sequence[int], places: Sequence[int]) -> Given:

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from evaluators.costs.tflite_reading import Reading, Rule, Shape, count_axis
+from evaluators.costs.tflite_reading import CUSTOM_OPTIONS, Reading, Rule, Shape, count_axis
 from evaluators.costs.tflite_window_shapes import WINDOW_RULES
 
 _MOST_SIZE = 2**31
@@ -35,13 +35,7 @@ def infer_shapes(reading: Reading) -> list[Shape] | None:
         if isinstance(made, tuple):
             made = [made]
         found = [tuple(int(size) for size in shape) for shape in made]
-    except (
-        ValueError,
-        IndexError,
-        TypeError,
-        ZeroDivisionError,
-        OverflowError,
-    ):  # the file's sizes do not fit together
+    except (ValueError, LookupError, TypeError, ArithmeticError):  # the file's sizes do not fit together
         return None
     good = len(found) == len(reading.declared) and all(0 <= size < _MOST_SIZE for shape in found for size in shape)
     return found if good else None
@@ -238,12 +232,25 @@ def _recurrent(reading: Reading) -> list[Shape]:
     return [(*reading.inputs[0][:-1], shape[-1]) for shape in reading.declared]
 
 
+def _detections(reading: Reading) -> list[Shape]:
+    """Boxes, classes, scores and how many there are."""
+    told, batch = reading.told(CUSTOM_OPTIONS), reading.inputs[0][0]
+    most = int(told["max_detections"]) * int(told["max_classes_per_detection"])
+    return [(batch, most, 4), (batch, most), (batch, most), (batch,)]
+
+
+def _suppression(reading: Reading) -> list[Shape]:
+    """Places of the boxes that stay, their scores where these are asked for, and how many they are."""
+    most = (reading.numbers(2)[0],)
+    return [*[most] * (len(reading.declared) - 1), ()]
+
+
 _RULES: dict[str, Rule] = {
     **WINDOW_RULES,
     **dict.fromkeys(
         (
-            "ABS", "CAST", "CEIL", "COS", "CUMSUM", "DEQUANTIZE", "DYNAMIC_UPDATE_SLICE", "ELU", "EXP", "FAKE_QUANT",
-            "FLOOR", "GELU", "HARD_SWISH", "IMAG", "COMPLEX_ABS", "L2_NORMALIZATION", "LEAKY_RELU",
+            "ABS", "CAST", "CEIL", "COS", "CUMSUM", "DENSIFY", "DEQUANTIZE", "DYNAMIC_UPDATE_SLICE", "ELU", "EXP",
+            "FAKE_QUANT", "FLOOR", "GELU", "HARD_SWISH", "IMAG", "COMPLEX_ABS", "L2_NORMALIZATION", "LEAKY_RELU",
             "LOCAL_RESPONSE_NORMALIZATION", "LOG", "LOGICAL_NOT", "LOGISTIC", "LOG_SOFTMAX", "NEG", "PRELU",
             "QUANTIZE", "REAL", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "REVERSE_SEQUENCE", "REVERSE_V2",
             "ROUND", "RSQRT", "SIGN", "SIN", "SOFTMAX", "SQRT", "SQUARE", "TANH", "TENSOR_SCATTER_UPDATE",
@@ -288,6 +295,8 @@ _RULES: dict[str, Rule] = {
     "SHAPE": _shape,
     "RANK": lambda _: (),
     "ONE_HOT": _one_hot,
+    "CUSTOM TFLite_Detection_PostProcess": _detections,
+    **dict.fromkeys(("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"), _suppression),
     "TOPK_V2": _top_k,
     "FULLY_CONNECTED": _fully_connected,
     "BATCH_MATMUL": _batch_matmul,

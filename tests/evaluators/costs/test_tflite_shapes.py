@@ -15,10 +15,12 @@ pytest.importorskip("flatbuffers")
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema  # these import what may be missing
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from flatbuffers import flexbuffers
 from tiny_tflite import Writer
 
 from evaluators.costs.tflite_file import TFLiteFile
 from evaluators.costs.tflite_scope import Given, Scope
+from evaluators.emulators import open_model
 from evaluators.signatures import read_signatures
 
 pytestmark = pytest.mark.tflite
@@ -102,12 +104,18 @@ CASES = [
     Case("DEPTH_TO_SPACE", (PICTURE,), {"DepthToSpaceOptions": {"blockSize": 2}}),
     Case("SPACE_TO_BATCH_ND", (PICTURE, ints(2, 5), ints([1, 1], [0, 0])), {"SpaceToBatchNDOptions": {}}),
     Case("BATCH_TO_SPACE_ND", ((10, 7, 2, 4), ints(2, 5), ints([1, 1], [0, 0])), {"BatchToSpaceNDOptions": {}}),
+    Case(
+        "NON_MAX_SUPPRESSION_V4",
+        ((10, 4), (10,), ints(3).reshape(()), np.float32(0.5), np.float32(0.1)),
+        {"NonMaxSuppressionV4Options": {}},
+        (1, 0),
+    ),
     Case("REVERSE_V2", (ROWS, ints(1)), {"ReverseV2Options": {}}, (3,)),
     Case("SHAPE", (ROWS,), {"ShapeOptions": {"outType": schema.TensorType.INT32}}, (1,)),
 ]
 
 _TYPES = {"f": "FLOAT32", "i": "INT32", "b": "BOOL"}
-_MADE = {"ARG_MAX": "INT32", "SHAPE": "INT32"}
+_MADE = {"ARG_MAX": "INT32", "SHAPE": "INT32", "NON_MAX_SUPPRESSION_V4": "INT32"}
 
 
 def write(case: Case, path: Path) -> Path:
@@ -115,7 +123,7 @@ def write(case: Case, path: Path) -> Path:
     b = Writer()
     reads, inputs = [], []
     for number, given in enumerate(case.reads):
-        if isinstance(given, np.ndarray):
+        if isinstance(given, np.ndarray | np.float32):
             reads.append(b.tensor(f"c{number}", given.shape, _TYPES[given.dtype.kind], values=given))
         else:
             reads.append(b.tensor(f"x{number}", given, open_=True))
@@ -149,6 +157,43 @@ def test_an_op_makes_what_the_runtime_makes_of_it(case: Case, tmp_path: Path) ->
     runtime.invoke()
     expected = [runtime.get_tensor(detail["index"]).shape for detail in runtime.get_output_details()]
     assert [scope.tensors[index].shape for index in scope.outputs] == expected
+
+
+def detections(path: Path) -> Path:
+    """Ten boxes of three classes, of which the runtime's own op leaves four; its sizes are in its options alone."""
+    b = Writer()
+    boxes, scores = b.tensor("boxes", (1, 10, 4)), b.tensor("scores", (1, 10, 4))
+    anchors = b.tensor("anchors", (10, 4), values=np.random.default_rng(1).random((10, 4)))
+    made = [b.tensor(name, ()) for name in ("boxes_out", "classes", "kept", "count")]
+    b.graph.tensors[boxes].hasRank = True
+    b.op("CUSTOM", [boxes, scores, anchors], made, custom="TFLite_Detection_PostProcess")
+    told = {"max_detections": 4, "max_classes_per_detection": 1, "num_classes": 3, "nms_score_threshold": 0.1}
+    scales = {"nms_iou_threshold": 0.6, "y_scale": 10.0, "x_scale": 10.0, "h_scale": 5.0, "w_scale": 5.0}
+    b.graph.operators[-1].customOptions = list(flexbuffers.Dumps({**told, **scales}))
+    return b.write(path, [boxes, scores], made)
+
+
+def test_detections_are_as_many_as_the_op_is_told(tmp_path: Path) -> None:
+    path = detections(tmp_path / "m.tflite")
+    graph = read_graph(path)
+    made = [
+        value.shape
+        for value in open_model(path)
+        .run({"boxes": np.zeros((1, 10, 4), np.float32), "scores": np.full((1, 10, 4), 0.5, np.float32)})
+        .values()
+    ]
+    assert made == [(1, 4, 4), (1, 4), (1, 4), (1,)]
+    assert (graph.unpriced, graph.ops[0].written_bytes) == ((), 4 * sum(int(np.prod(shape)) for shape in made))
+
+
+@pytest.mark.parametrize("options", [[], [1], [0, 0, 0], [255] * 40])
+def test_options_that_are_no_map_leave_sizes_open(options: list[int], tmp_path: Path) -> None:
+    model = schema.ModelT.InitFromPackedBuf(detections(tmp_path / "m.tflite").read_bytes())
+    model.subgraphs[0].operators[0].customOptions = options
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    (tmp_path / "m.tflite").write_bytes(bytes(builder.Output()))
+    assert read_graph(tmp_path / "m.tflite").unpriced == ("open dimensions, whose sizes are not in the file",)
 
 
 def rows_laid_end_to_end(path: Path, *, batch_in_shape: bool) -> Path:
@@ -298,6 +343,17 @@ def test_open_sizes_inside_of_a_model_of_fixed_inputs_are_as_good_as_stated(tmp_
     path.write_bytes(bytes(builder.Output()))
     graph = read_graph(path)
     assert (graph.macs, graph.dynamic, graph.unpriced) == (50 * 40 * 16, False, ())
+
+
+def test_a_widened_constant_has_the_size_of_what_it_is_made_of(tmp_path: Path) -> None:
+    """Tools that halve the weights of a finished file say no rank of what they add."""
+    b = Writer()
+    x, y, wide = b.tensor("x", (1, 4)), b.tensor("y", (1, 4)), b.tensor("wide", ())
+    b.graph.tensors[x].hasRank = b.graph.tensors[y].hasRank = True
+    b.op("DEQUANTIZE", [b.tensor("half", (), "FLOAT16", values=np.float16(2))], [wide])
+    b.op("MUL", [x, wide], [y], options=schema.MulOptionsT())
+    graph = read_graph(b.write(tmp_path / "m.tflite", [x], [y]))
+    assert (graph.dynamic, graph.unpriced, [op.kind for op in graph.ops]) == (False, (), ["MUL"])
 
 
 @pytest.mark.parametrize("says_ranks", [True, False])
