@@ -98,6 +98,17 @@ def test_a_network_of_flexible_lengths_shows_them(tmp_path: Path) -> None:
     ]
 
 
+def test_of_many_shapes_the_first_are_shown(tmp_path: Path) -> None:
+    message = leave_open(gain_of_audio())
+    array = message.description.input[0].type.multiArrayType
+    array.ClearField("shapeRange")
+    for length in range(64, 64 + 56):
+        array.enumeratedShapes.shapes.add().shape.extend([1, length])
+    note = read_signatures(write_package(tmp_path, message))[0].inputs[0].note
+    assert note.startswith("default [1, 64]; allowed: one of [1, 64], [1, 65], ")
+    assert note.endswith("[1, 71] … (56 in all)")
+
+
 @pytest.mark.slow
 def test_a_classifiers_label_is_one_text_a_window(tmp_path: Path) -> None:
     import coremltools

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evaluators.emulators.coreml.dtypes import dtype_named
-from evaluators.emulators.coreml.features import Feature, range_text, size_bounds
+from evaluators.emulators.coreml.features import Feature, choice_text, range_text, size_bounds
 from evaluators.errors import EvaluationError
 
 _SPACES = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
@@ -37,7 +37,7 @@ class ImageFeature(Feature):
     def expected(self) -> str:
         """The sizes allowed, width first."""
         if self.shapes:
-            return "one of " + ", ".join(f"{shape[3]} x {shape[2]}" for shape in self.shapes)
+            return choice_text([f"{shape[3]} x {shape[2]}" for shape in self.shapes])
         if self.bounds:
             return f"{range_text(*self.bounds[3])} x {range_text(*self.bounds[2])}"
         return f"{self.shape[3]} x {self.shape[2]}"
