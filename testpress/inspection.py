@@ -164,7 +164,7 @@ def _kinds(graph: Graph) -> tuple[OpKind, ...]:
             macs=sum(op.macs for op in ops),
             macs_share=sum(op.macs for op in ops) / total,
             moved_bytes=sum(op.moved_bytes for op in ops),
-            dtypes=tuple(sorted({op.dtype for op in ops})),
+            dtypes=tuple(sorted({op.computes_in for op in ops})),
             origin=_origin(kind, ops),
         )
         for kind, ops in by_kind.items()

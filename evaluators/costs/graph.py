@@ -53,6 +53,12 @@ class Op:
     """what must be there besides the runtime, for example the kernel of a custom op"""
 
     @property
+    def computes_in(self) -> str:
+        """The type it multiplies in: TFLite's hybrid kernels round floats to the integers of their weights."""
+        is_hybrid = self.macs and self.dtype.startswith("float") and self.weight_dtype in ("int4", "int8")
+        return "int8" if is_hybrid else self.dtype
+
+    @property
     def moved_bytes(self) -> int:
         """All bytes that pass between the op and memory when nothing stays in a cache."""
         return self.read_bytes + self.written_bytes + self.weight_bytes

@@ -76,6 +76,17 @@ def test_ops_beyond_the_plain_runtime_are_flagged(tmp_path: Path, name: str, ori
     assert need in as_text(found)
 
 
+def test_hybrid_kernels_compute_on_integers(tmp_path: Path) -> None:
+    w = Writer()
+    x, y, z = w.tensor("x", (1, 8)), w.tensor("y", (1, 4)), w.tensor("z", (1, 4))
+    weight = w.tensor("w", (4, 8), "INT8", values=np.ones((4, 8)), scale=0.5)
+    w.op("FULLY_CONNECTED", [x, weight, -1], [y])
+    w.op("ABS", [y], [z])
+    found = read_facts(locate_model(str(w.write(tmp_path / "x.tflite", [x], [z]))))
+    assert found.precision == "dynamic_wi8_afp32"
+    assert [(op.kind, op.dtypes) for op in found.ops] == [("FULLY_CONNECTED", ("int8",)), ("ABS", ("float32",))]
+
+
 def framed(path: Path, *, open_batch: bool = False) -> Path:
     """A convolution of 80 taps over an open time."""
     w = Writer()
