@@ -21,11 +21,13 @@ def find_signatures(model: ModelFile, signature: str | None) -> tuple[Signature,
 
 
 def read_graphs(model: ModelFile, signature: str | None) -> tuple[Graph, ...]:
-    """What each signature, or the one that is named, does in one call; errors as `find_signatures`'s."""
+    """What each of `find_signatures` does in one call, in its order; errors as its."""
     names = list_entries(model.path)
     if signature is not None or len(names) < 2:
         return (read_graph(model.path, signature),)
-    return tuple(read_graph(model.path, name) for name in names)
+    order = [one.name for one in read_signatures(model.path)]
+    in_order = sorted(names, key=lambda name: order.index(name) if name in order else len(order))
+    return tuple(read_graph(model.path, name) for name in in_order)
 
 
 def open_notices(graph: Graph) -> list[str]:

@@ -13,7 +13,7 @@ import soundfile
 from evaluators.coreml_kinds import read_other_kind
 from evaluators.emulators.coreml import open_model
 from evaluators.signatures import read_signatures
-from testpress.inspection import inspect_model
+from testpress.inspection import inspect_model, read_facts
 from testpress.model_file import locate_model
 from testpress.playing import Played, play
 from testpress.terms import make_order
@@ -96,6 +96,22 @@ def test_a_network_of_flexible_lengths_shows_them(tmp_path: Path) -> None:
         ((1, None), "default [1, 64]; allowed: [1, 16…640]"),
         ((1,), "optional, default 0.25"),
     ]
+
+
+def test_functions_are_counted_in_the_order_in_which_they_are_shown(tmp_path: Path) -> None:
+    message = gain_of_audio()
+    for name in ("zoom", "amplify"):
+        message.mlProgram.functions[name].CopyFrom(message.mlProgram.functions["main"])
+        described = message.description.functions.add()
+        described.name = name
+        described.input.extend(message.description.input)
+        described.output.extend(message.description.output)
+    del message.mlProgram.functions["main"]
+    del message.description.input[:], message.description.output[:]
+    message.description.defaultFunctionName = "zoom"
+    message.specificationVersion = 9
+    found = read_facts(locate_model(str(write_package(tmp_path, message))))
+    assert [one.name for one in found.signatures] == ["zoom", "amplify"] == [cost.signature for cost in found.costs]
 
 
 def test_of_many_shapes_the_first_are_shown(tmp_path: Path) -> None:
