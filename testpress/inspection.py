@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from device_profiles.errors import TestpressError
+from evaluators.appended import describe_appended
 from evaluators.coreml_kinds import OtherKind, read_other_kind
 from evaluators.costs.graph import Graph, Op
 from evaluators.costs.precision import name_precision
@@ -75,6 +76,7 @@ def read_facts(model: ModelFile, *, signature: str | None = None) -> Inspection:
         not_playable=None,
         not_known=_UNTRIED,
         state_pairs={} if manifest else dict(find_state_pairs(signatures[0])) if len(signatures) == 1 else {},
+        appended=describe_appended(model.path),
         scales=read_scales(model.path),
         metadata=read_metadata(model.path),
         manifest=manifest,

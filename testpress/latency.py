@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from device_profiles.profile import ComputeUnitKind, DeviceProfile
 from device_profiles.record import Record
 from device_profiles.text import shorten
+from evaluators.appended import describe_appended
 from evaluators.costs import Graph, place, predict_latency
 from evaluators.costs.memory import predict_memory
 from evaluators.costs.precision import name_precision
@@ -100,7 +101,8 @@ def predict_costs(
     manifest = model.bundle.manifest if model.bundle else None
     precisions = [manifest.precision if manifest else name_precision(graph) for graph in graphs]
     audio = manifest.audio if manifest else None
-    notices = list(check_files(model.bundle)) if model.bundle else []
+    appended = describe_appended(model.path)
+    notices = [*(check_files(model.bundle) if model.bundle else []), *([appended] if appended else [])]
     for graph in graphs:
         name = f"signature {graph.entry}: " if len(graphs) > 1 else ""
         notices += [f"{name}{notice}" for notice in open_notices(graph)]

@@ -87,6 +87,19 @@ def test_hybrid_kernels_compute_on_integers(tmp_path: Path) -> None:
     assert [(op.kind, op.dtypes) for op in found.ops] == [("FULLY_CONNECTED", ("int8",)), ("ABS", ("float32",))]
 
 
+def test_a_model_behind_another_is_told(tmp_path: Path) -> None:
+    first, second = write_gain(tmp_path / "a.tflite"), write_gain(tmp_path / "b.tflite", custom="Beamformer")
+    size = first.stat().st_size
+    both = tmp_path / "both.tflite"
+    both.write_bytes(first.read_bytes() + b"\0TFL3 is no model" + second.read_bytes())
+    found = read_facts(locate_model(str(both)))
+    begins = size + len(b"\0TFL3 is no model")
+    assert found.appended == f"another TFLite model begins at byte {begins:,}: only the first is read and run"
+    assert f"notice         {found.appended}" in as_text(found)
+    assert [kind.kind for kind in found.ops] == ["MUL"]
+    assert read_facts(locate_model(str(first))).appended is None
+
+
 def framed(path: Path, *, open_batch: bool = False) -> Path:
     """A convolution of 80 taps over an open time."""
     w = Writer()
