@@ -6,7 +6,7 @@ goes by position swaps them without a sign.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,7 @@ def bind(
             an output has no match.
     """
     state = _match_state(state or {}, emulator)
-    heard = {name: tensor for name, tensor in emulator.inputs.items() if name not in state}
+    heard, left_out = find_heard(emulator.inputs, state)
     if len(heard) != 1:
         raise EvaluationError(f"takes {len(heard)} inputs ({', '.join(heard)}); one is expected")
     (input_name, tensor), *_ = heard.items()
@@ -114,7 +114,9 @@ def bind(
         raise EvaluationError(str(fault)) from None
     to_integers(np.zeros(1, np.float32), tensor, where=f"input {input_name!r}")  # refuses before anything is read
     bound: dict[str, str] = {}
-    notices = []
+    notices = [
+        f"{name} is optional and left out: the model fills it with {other.absent:g}" for name, other in left_out.items()
+    ]
     for name, spec in outputs.items():
         native = _match(name, spec, emulator)
         bound[name] = native
@@ -136,6 +138,22 @@ def bind(
         tuple(notices),
         {native: emulator.outputs[native] for native in bound.values()},
     )
+
+
+def find_heard(
+    inputs: Mapping[str, Tensor], state: Collection[str] = ()
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The inputs that may hold audio, and those that are left out, since the model fills them by itself.
+
+    Args:
+        inputs: A model's.
+        state: Those of them that are states.
+    """
+    rest = {name: tensor for name, tensor in inputs.items() if name not in state}
+    needed = {name: tensor for name, tensor in rest.items() if tensor.absent is None}
+    if not needed:
+        return rest, {}
+    return needed, {name: tensor for name, tensor in rest.items() if name not in needed}
 
 
 def _match_state(state: Mapping[str, str], emulator: Emulator) -> dict[str, str]:

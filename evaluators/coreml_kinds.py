@@ -14,13 +14,12 @@ from typing import Any
 
 from device_profiles.files import read_bytes
 from device_profiles.record import Record
-from evaluators.emulators.coreml.dtypes import dtype_named
-from evaluators.emulators.coreml.interface import ARRAY_TYPES
+from evaluators.emulators.coreml.interface import ARRAY_TYPES, array_feature
 from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.errors import EvaluationError
 from evaluators.metadata import ModelMetadata, cut, describe_coreml, with_rate
-from evaluators.signatures import Port, Signature
+from evaluators.signatures import Port, Signature, feature_port
 from packager.bundle import Floor
 from packager.floors import coreml_floor
 
@@ -75,10 +74,9 @@ def _port(feature: Any) -> Port:
     kind = feature.type.WhichOneof("Type") or "untyped"
     note = "optional" if feature.type.isOptional else ""
     name = cut(feature.name)
-    if kind == "multiArrayType":
-        array = feature.type.multiArrayType
-        dtype = ARRAY_TYPES.get(array.dataType)
-        return Port(name=name, shape=tuple(array.shape), dtype=dtype_named(dtype).name if dtype else "array", note=note)
+    if kind == "multiArrayType" and feature.type.multiArrayType.dataType in ARRAY_TYPES:
+        port = feature_port(array_feature(feature, feature.type.multiArrayType, name))
+        return port.model_copy(update={"name": name})
     if kind == "imageType":
         image = feature.type.imageType
         return Port(name=name, shape=(image.height, image.width), dtype="image", note=note)

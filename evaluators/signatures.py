@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from device_profiles.record import Record
+from evaluators.costs.tflite_file import says_ranks
 from evaluators.emulators import TFLITE_IDENTIFIER, distinct_names, format_of
 from evaluators.emulators.coreml.features import Feature
 from evaluators.emulators.coreml.interface import read_interface
@@ -69,11 +70,12 @@ def _tflite(path: Path) -> tuple[Signature, ...]:
 
 
 def _tflite_signatures(model: Any, types: dict[int, str], schema: Any) -> Iterator[Signature]:
+    ranks = says_ranks(model)
     for index in range(model.SignatureDefsLength()):
         signature = model.SignatureDefs(index)
         graph = model.Subgraphs(signature.SubgraphIndex())
         inputs, outputs = (
-            tuple(_port(graph.Tensors(entry.TensorIndex()), _text(entry.Name()), types) for entry in entries)
+            tuple(_port(graph.Tensors(entry.TensorIndex()), _text(entry.Name()), types, ranks) for entry in entries)
             for entries in (
                 [signature.Inputs(k) for k in range(signature.InputsLength())],
                 [signature.Outputs(k) for k in range(signature.OutputsLength())],
@@ -84,7 +86,7 @@ def _tflite_signatures(model: Any, types: dict[int, str], schema: Any) -> Iterat
     if model.SignatureDefsLength() == 0:
         graph = model.Subgraphs(0)
         inputs, outputs = (
-            _unsigned_ports([graph.Tensors(index) for index in indices if index >= 0], role, types)
+            _unsigned_ports([graph.Tensors(index) for index in indices if index >= 0], role, types, ranks)
             for role, indices in (
                 ("input", [graph.Inputs(k) for k in range(graph.InputsLength())]),
                 ("output", [graph.Outputs(k) for k in range(graph.OutputsLength())]),
@@ -114,12 +116,23 @@ def _variables(model: Any, graph: Any, types: dict[int, str], schema: Any) -> tu
     return tuple(port.model_copy(update={"note": port.note or _VARIABLE}) for port in found)
 
 
-def _unsigned_ports(tensors: list[Any], role: str, types: dict[int, str]) -> tuple[Port, ...]:
+def _unsigned_ports(tensors: list[Any], role: str, types: dict[int, str], ranks: bool) -> tuple[Port, ...]:
     names = distinct_names([_text(tensor.Name()) for tensor in tensors], role)
-    return tuple(_port(tensor, name, types) for tensor, name in zip(tensors, names, strict=True))
+    return tuple(_port(tensor, name, types, ranks) for tensor, name in zip(tensors, names, strict=True))
 
 
-def _port(tensor: Any, name: str, types: dict[int, str]) -> Port:
+_UNRANKED = "of any shape: the file does not say how many dimensions it has"
+
+
+def _port(tensor: Any, name: str, types: dict[int, str], ranks: bool = False) -> Port:
+    """A port of a tensor.
+
+    Args:
+        tensor: The generated reader's.
+        name: What a caller calls it.
+        types: Names of the schema's types.
+        ranks: Whether the file tells tensors without dimensions from those of unknown ones.
+    """
     shape = [tensor.Shape(k) for k in range(tensor.ShapeLength())]
     if tensor.ShapeSignatureLength() == len(shape):
         shape = [tensor.ShapeSignature(k) for k in range(len(shape))]
@@ -127,7 +140,8 @@ def _port(tensor: Any, name: str, types: dict[int, str]) -> Port:
         name=name,
         shape=tuple(None if size < 0 else size for size in shape),
         dtype=types[tensor.Type()],
-        note=_quantisation(tensor.Quantization()),
+        note=_quantisation(tensor.Quantization())
+        or (_UNRANKED if ranks and not shape and not tensor.HasRank() else ""),
     )
 
 
@@ -154,7 +168,7 @@ def _coreml(path: Path) -> tuple[Signature, ...]:
         interface = read_interface(description, name, str(path))
         made = _made_shapes(model, name)
         inputs, outputs, states = (
-            tuple(_feature_port(feature, made.get(feature.name, ())) for feature in features.values())
+            tuple(feature_port(feature, made.get(feature.name)) for feature in features.values())
             for features in (interface.inputs, interface.outputs, interface.states)
         )
         signatures.append(Signature(name=name, inputs=inputs, outputs=outputs, states=states))
@@ -182,13 +196,21 @@ def _made_shapes(model: Any, function_name: str) -> dict[str, tuple[int | None, 
     }
 
 
-def _feature_port(feature: Feature, made: tuple[int | None, ...]) -> Port:
-    shape: tuple[int | None, ...] = feature.shape or made
+def feature_port(feature: Feature, made: tuple[int | None, ...] | None = None) -> Port:
+    """A feature of a Core ML model as a port.
+
+    Args:
+        feature: As the description declares it.
+        made: The shape that the program says, if there is one: the description may leave it out.
+    """
+    shape: tuple[int | None, ...] = feature.shape or made or ()
     if feature.bounds:
         shape = tuple(low if low == high else None for low, high in feature.bounds)
     elif feature.shapes:
         shape = tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*feature.shapes, strict=False))
     notes = [f"default {list(feature.shape)}; allowed: {feature.expected()}"] if feature.is_flexible else []
+    if not shape and made is None and type(feature) is Feature:  # a multi-array has one dimension at least
+        notes.append("of a shape that is not in the file")
     if feature.optional:
         notes.append(f"optional, default {feature.default or 0.0:g}")
     return Port(name=feature.name, shape=shape, dtype=feature.kind, note="; ".join(notes))

@@ -12,7 +12,7 @@ import re
 from device_profiles.profile import DeviceProfile
 from packager.bundle import Floor
 from packager.errors import PackagingError
-from packager.op_versions import RUNTIME_CUSTOM_OPS, OpVersion, read_op_versions, runtime_table
+from packager.op_versions import DELEGATED_CUSTOM_OPS, RUNTIME_CUSTOM_OPS, OpVersion, read_op_versions, runtime_table
 
 IOS_OF_SPECIFICATION = {1: "11", 2: "11.2", 3: "12", 4: "13", 5: "14", 6: "15", 7: "16", 8: "17", 9: "18", 10: "26"}
 """Core ML specification version → the release of iOS that brought it.
@@ -67,7 +67,10 @@ def tflite_floor(model_bytes: bytes) -> Floor:
     if flex:
         reasons.append(f"{', '.join(flex)}: the app must also ship the Select TensorFlow ops library")
     named = {op.custom for op in ops if op.custom is not None and not op.custom.startswith("Flex")}
-    custom = sorted(named - RUNTIME_CUSTOM_OPS)
+    delegated = sorted(named & DELEGATED_CUSTOM_OPS)
+    if delegated:
+        reasons.append(f"{', '.join(delegated)}: custom, run by XNNPACK, LiteRT's default delegate, in float32")
+    custom = sorted(named - RUNTIME_CUSTOM_OPS - DELEGATED_CUSTOM_OPS)
     if custom:
         reasons.append(f"{', '.join(custom)}: custom, the app must bring their kernels")
     return Floor(

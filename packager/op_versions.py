@@ -23,13 +23,27 @@ _IDENTIFIER = b"TFL3"
 RUNTIME_CUSTOM_OPS = frozenset({"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"})
 """custom by name, but the runtime brings their kernels. Source: TensorFlow, `lite/core/kernels/register.cc`"""
 
+DELEGATED_CUSTOM_OPS = frozenset({"Convolution2DTransposeBias", "MaxPoolingWithArgmax2D", "MaxUnpooling2D"})
+"""custom ops of MediaPipe that XNNPACK, LiteRT's default delegate, runs on float32 tensors. Source: TensorFlow,
+`lite/delegates/xnnpack/xnnpack_delegate.cc`"""
+
 _COMPILED_FOR = {"edgetpu-custom-op": "an Edge TPU", "DISPATCH_OP": "the one NPU it was compiled for"}
 """custom ops that hold a model compiled for other hardware. Source: google-coral's and LiteRT's compilers"""
 
 
-def describe_need(custom: str) -> str | None:
-    """What an app must bring to run a custom op; none where the runtime holds it."""
-    if custom in RUNTIME_CUSTOM_OPS:
+def is_brought(custom: str, dtype: str = "float32") -> bool:
+    """Whether the runtime holds a custom op, itself or in its default delegate.
+
+    Args:
+        custom: The op's name.
+        dtype: Of what it makes, for example `float32`.
+    """
+    return custom in RUNTIME_CUSTOM_OPS or (custom in DELEGATED_CUSTOM_OPS and dtype == "float32")
+
+
+def describe_need(custom: str, dtype: str = "float32") -> str | None:
+    """What an app must bring to run a custom op; none where the runtime holds it; arguments as `is_brought`'s."""
+    if is_brought(custom, dtype):
         return None
     if custom.startswith("Flex"):
         return "the Select TensorFlow ops library"

@@ -21,17 +21,28 @@ def find_signatures(model: ModelFile, signature: str | None) -> tuple[Signature,
 
 
 def read_graphs(model: ModelFile, signature: str | None) -> tuple[Graph, ...]:
-    """What each signature, or the one that is named, does in one call; errors as `find_signatures`'s."""
+    """What each of `find_signatures` does in one call, in its order; errors as its."""
     names = list_entries(model.path)
     if signature is not None or len(names) < 2:
         return (read_graph(model.path, signature),)
-    return tuple(read_graph(model.path, name) for name in names)
+    order = [one.name for one in read_signatures(model.path)]
+    in_order = sorted(names, key=lambda name: order.index(name) if name in order else len(order))
+    return tuple(read_graph(model.path, name) for name in in_order)
 
 
 def open_notices(graph: Graph) -> list[str]:
-    """What a reader of counts should know of open dimensions and of branches, one sentence each."""
+    """What a reader of counts should know of open dimensions, branches and zeros, one sentence each."""
     branches = sum(op.kind in _BRANCHING for op in graph.ops)
-    told = [] if branches == 0 else [f"data decides which branch of {branches} ops runs: the dearest is counted"]
+    told = (
+        []
+        if branches == 0
+        else [
+            f"data decides which branch of {branches} {'op' if branches == 1 else 'ops'} runs: the dearest is counted"
+        ]
+    )
+    if graph.sparse_weights:
+        count = "1 weight is" if graph.sparse_weights == 1 else f"{graph.sparse_weights} weights are"
+        told.append(f"{count} held without zeros, with which multiply-adds are counted all the same")
     return told + _of_dimensions(graph)
 
 
@@ -46,4 +57,4 @@ def _of_dimensions(graph: Graph) -> list[str]:
     if graph.batch_only:
         return ["the batch is open and counted as 1: exact for one at a time"]
     count = sum(op.dynamic for op in graph.ops)
-    return [f"{count} of {len(graph.ops)} ops have open dimensions, counted as 1: real inputs cost more"]
+    return [f"{count} of {len(graph.ops)} ops have open dimensions, counted as 1: larger inputs cost more"]

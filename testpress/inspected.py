@@ -80,6 +80,8 @@ class Inspection(Record):
     """why it is not known whether it can be played here"""
     played_with: str | None = None
     """what the inputs were given, where zeros of the file's own sizes were refused"""
+    appended: str | None = None
+    """where another model begins in the same file, which is not read"""
     scales: tuple[TensorScale, ...] = ()
     """of a TFLite model's quantised tensors"""
     metadata: ModelMetadata

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from device_profiles.errors import TestpressError
+from evaluators.appended import describe_appended
 from evaluators.coreml_kinds import OtherKind, read_other_kind
 from evaluators.costs.graph import Graph, Op
 from evaluators.costs.precision import name_precision
@@ -13,7 +14,7 @@ from evaluators.floors import read_floor
 from evaluators.metadata import read_metadata
 from evaluators.streaming_pairs import find_state_pairs
 from evaluators.tensor_scales import read_scales
-from packager.op_versions import RUNTIME_CUSTOM_OPS
+from packager.op_versions import is_brought
 from packager.storage import digest_files
 from packager.verification import check_files
 from testpress.entries import find_signatures, open_notices, read_graphs
@@ -75,6 +76,7 @@ def read_facts(model: ModelFile, *, signature: str | None = None) -> Inspection:
         not_playable=None,
         not_known=_UNTRIED,
         state_pairs={} if manifest else dict(find_state_pairs(signatures[0])) if len(signatures) == 1 else {},
+        appended=describe_appended(model.path),
         scales=read_scales(model.path),
         metadata=read_metadata(model.path),
         manifest=manifest,
@@ -164,18 +166,18 @@ def _kinds(graph: Graph) -> tuple[OpKind, ...]:
             macs=sum(op.macs for op in ops),
             macs_share=sum(op.macs for op in ops) / total,
             moved_bytes=sum(op.moved_bytes for op in ops),
-            dtypes=tuple(sorted({op.dtype for op in ops})),
-            origin=_origin(kind),
+            dtypes=tuple(sorted({op.computes_in for op in ops})),
+            origin=_origin(kind, ops),
         )
         for kind, ops in by_kind.items()
     ]
     return tuple(sorted(kinds, key=lambda kind: (-kind.macs, -kind.moved_bytes, kind.kind)))
 
 
-def _origin(kind: str) -> Literal["builtin", "runtime", "custom", "flex"]:
+def _origin(kind: str, ops: list[Op]) -> Literal["builtin", "runtime", "custom", "flex"]:
     if not kind.startswith(("CUSTOM", "custom")):
         return "builtin"
     name = kind.removeprefix("CUSTOM ")
-    if name in RUNTIME_CUSTOM_OPS:
+    if all(is_brought(name, op.dtype) for op in ops):
         return "runtime"
     return "flex" if name.startswith("Flex") else "custom"

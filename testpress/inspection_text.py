@@ -99,6 +99,7 @@ def _model_rows(found: Inspection) -> list[tuple[str, str]]:
     floor = found.floor.minimum_os or found.floor.minimum_runtime or "none"
     counted = found.weight_bytes is not None
     rows = [
+        *([("notice", found.appended)] if found.appended else []),
         *([("precision", f"{found.precision}, {told}")] if counted else []),
         *([("weights", f"{format_number(found.weight_bytes, 'bytes')} in the file")] if found.weight_bytes else []),
         *(_cost_rows(found.only) if found.only else []),

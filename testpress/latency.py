@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from device_profiles.profile import ComputeUnitKind, DeviceProfile
 from device_profiles.record import Record
 from device_profiles.text import shorten
+from evaluators.appended import describe_appended
 from evaluators.costs import Graph, place, predict_latency
 from evaluators.costs.memory import predict_memory
 from evaluators.costs.precision import name_precision
@@ -53,7 +54,9 @@ class PhonePrediction(Record):
     signature: str | None
     """which one is predicted; none where the file names none"""
     macs: int
-    """multiply-adds of one call of it; a lower bound where no latency could be predicted"""
+    """multiply-adds of one call of it"""
+    lower_bound: bool
+    """whether they are only those that follow from the file; the notices say why"""
     runs: bool
     """whether the phone meets the model's floor, and its runtime holds every op"""
     floor_reason: str
@@ -74,6 +77,8 @@ class CostPrediction(Record):
     precision: str
     macs: int | None
     """multiply-adds of one call; none where several signatures were predicted, each with its own"""
+    lower_bound: bool
+    """whether those of a signature are only what follows from the file"""
     notices: tuple[str, ...]
     phones: tuple[PhonePrediction, ...]
 
@@ -96,7 +101,8 @@ def predict_costs(
     manifest = model.bundle.manifest if model.bundle else None
     precisions = [manifest.precision if manifest else name_precision(graph) for graph in graphs]
     audio = manifest.audio if manifest else None
-    notices = list(check_files(model.bundle)) if model.bundle else []
+    appended = describe_appended(model.path)
+    notices = [*(check_files(model.bundle) if model.bundle else []), *([appended] if appended else [])]
     for graph in graphs:
         name = f"signature {graph.entry}: " if len(graphs) > 1 else ""
         notices += [f"{name}{notice}" for notice in open_notices(graph)]
@@ -107,6 +113,7 @@ def predict_costs(
         format=model.format,
         precision=", ".join(dict.fromkeys(precisions)),
         macs=graphs[0].macs if len(graphs) == 1 else None,
+        lower_bound=any(graph.unpriced for graph in graphs),
         notices=tuple(notices),
         phones=tuple(
             _on_phone(graph, floor, profile, precision, audio)
@@ -149,6 +156,7 @@ def _on_phone(
         name=profile.name,
         signature=graph.entry,
         macs=graph.macs,
+        lower_bound=bool(graph.unpriced),
         runs=runs,
         floor_reason=floor_reason,
         compute_unit=placement.unit,
@@ -167,9 +175,7 @@ def as_text(prediction: CostPrediction, *, top: int | None = TOP_OPS) -> str:
         top: How many ops to list for each phone; none lists all.
     """
     several = prediction.macs is None
-    counted = (
-        "several signatures" if prediction.macs is None else f"{format_count(prediction.macs)} multiply-adds a call"
-    )
+    counted = "several signatures" if prediction.macs is None else _count_text(prediction.macs, prediction.lower_bound)
     head = f"{prediction.file}: {prediction.format} {prediction.precision}, {counted}"
     notices = [f"notice: {notice}" for notice in prediction.notices]
     return "\n\n".join(
@@ -183,18 +189,24 @@ def _phone_text(phone: PhonePrediction, top: int | None, several: bool) -> str:
     rows += [(label, _score_text(phone.scores[name])) for name, label in _LABELS.items() if name in phone.scores]
     title = f"{phone.name} ({phone.device})"
     if several:
-        title += f", signature {phone.signature}: {format_count(phone.macs)} multiply-adds a call"
+        title += f", signature {phone.signature}: {_count_text(phone.macs, phone.lower_bound)}"
     parts = [title, align(rows, indent="  ")]
     if phone.ops:
         parts.append(_ops_text(phone, top))
     return "\n".join(parts)
 
 
+def _count_text(macs: int, lower_bound: bool) -> str:
+    return f"{'at least ' if lower_bound else ''}{format_count(macs)} multiply-adds a call"
+
+
 def _score_text(score: Score) -> str:
     if score.value is None:
         return f"not predicted: {score.reason}"
-    interval = format_interval(score)
-    return f"{format_number(score.value, score.unit)} predicted" + (f" ({interval})" if interval else "")
+    # A ratio's three decimals may all be 0.
+    unit = "" if score.unit == "ratio" else score.unit
+    interval = format_interval(score.model_copy(update={"unit": unit}))
+    return f"{format_number(score.value, unit)} predicted" + (f" ({interval})" if interval else "")
 
 
 def _ops_text(phone: PhonePrediction, top: int | None) -> str:
@@ -202,7 +214,7 @@ def _ops_text(phone: PhonePrediction, top: int | None) -> str:
     rows = [("predicted ms", "share", "multiply-adds", "moved", "op", "name")]
     rows += [
         (
-            f"{op.predicted_ms:.3f}",
+            format_number(op.predicted_ms, ""),
             f"{op.predicted_share:.1%}",
             format_count(op.macs),
             format_number(op.moved_bytes, "bytes"),
@@ -216,5 +228,5 @@ def _ops_text(phone: PhonePrediction, top: int | None) -> str:
     others = [("each call's own cost", phone.predicted_call_overhead_ms or 0.0)]
     if rest:
         others.insert(0, (f"{len(rest)} more ops (--all lists them)", sum(op.predicted_ms for op in rest)))
-    rows += [(f"{ms:.3f}", f"{ms / total_ms:.1%}", "", "", label, "") for label, ms in others]
+    rows += [(format_number(ms, ""), f"{ms / total_ms:.1%}", "", "", label, "") for label, ms in others]
     return align(rows, right=(0, 1, 2, 3), indent="  ")

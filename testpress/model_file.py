@@ -104,10 +104,15 @@ def _what_it_is(path: Path) -> str:
 
 
 def _models_inside(path: Path) -> list[str]:
-    """TFLite models in a zip archive, as MediaPipe packs them into a .task; their names only."""
-    if read_head(path)[:4] != b"PK\x03\x04":
+    """TFLite models in a zip archive, as MediaPipe packs them into a .task; their names only.
+
+    An archive is known by its end: MediaPipe puts a few bytes before it, so that the models in it are aligned.
+    """
+    if not is_file(path):
         return []
     try:
+        if not zipfile.is_zipfile(path):
+            return []
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()[:_MOST_ENTRIES]
             names = [entry.filename for entry in entries if _names_model(archive, entry)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def as_text(summary: PlaySummary, saved: Path | None = None) -> str:
         ("played on", summary.runtime),
         ("audio", f"{summary.audio}, {summary.duration_s:.3f} s"),
         ("contract", f"{contract.sample_rate_hz} Hz, {cut_to} (from {summary.contract_from})"),
-        ("time", f"{calls}, {timing['load_ms']} to load; real-time factor {timing['real_time_factor']}"),
+        ("time", f"{calls}, {timing['load_ms']} to load; real-time factor {_factor(summary.timing)}"),
         ("", "measured on this machine, which is no phone"),
         *(("notice", notice) for notice in summary.notices),
     ]
@@ -72,6 +73,11 @@ def as_text(summary: PlaySummary, saved: Path | None = None) -> str:
     return "\n\n".join(parts)
 
 
+def _factor(timing: dict[str, Score]) -> str:
+    value = timing["real_time_factor"].value
+    return "unknown" if value is None else format_number(value, "")  # a ratio's three decimals may all be 0
+
+
 def _measured(score: Score) -> str:
     return "unknown" if score.value is None else format_number(score.value, score.unit)
 
@@ -80,17 +86,27 @@ def _output_rows(outputs: Sequence[OutputSummary]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("output", "shape", "dtype", "of a window", "min", "max", "mean")]
     for output in outputs:
         numbers = [output.minimum, output.maximum, output.mean]
-        absent = f"{output.not_finite} not finite" if output.not_finite else "no value"
+        absent = f"{output.not_finite} not finite" if output.not_finite else _NO_NUMBER.get(output.dtype, "no value")
         rows.append(
             (
                 shorten(output.name),
                 str(list(output.shape)),
                 output.dtype,
-                "1 value" if output.per_window is None else f"{output.per_window} frames",
+                _each_window(output),
                 *(absent if number is None else f"{number:.4g}" for number in numbers),
             )
         )
     return rows
+
+
+_NO_NUMBER = {"string": "text"}
+
+
+def _each_window(output: OutputSummary) -> str:
+    if output.per_window is not None:
+        return "1 frame" if output.per_window == 1 else f"{output.per_window} frames"
+    count = math.prod(output.shape[1:])
+    return "1 value" if count == 1 else f"{count} values"
 
 
 def _notes_text(notes: Sequence[Note]) -> str:

@@ -58,7 +58,7 @@ def play(order: PlayOrder, on_window: OnWindow = lambda _done, _total: None) -> 
         _check_note_outputs(terms.outputs)
     recording = _read(order, terms)
     windows = cut(recording.samples, terms.audio)
-    collected, calls_ns = _run(emulator, binding, windows, on_window)
+    collected, calls_ns = _run(emulator, binding, windows, on_window, order.model.path)
     framed = {name for name, values in collected.items() if _has_frames(name, values, terms)}
     n_samples = recording.samples.shape[1]
     outputs = {
@@ -121,7 +121,7 @@ def _bind(emulator: Emulator, terms: Terms, model: ModelFile) -> Binding:
 
 
 def _run(
-    emulator: Emulator, binding: Binding, windows: npt.NDArray[np.float32], on_window: OnWindow
+    emulator: Emulator, binding: Binding, windows: npt.NDArray[np.float32], on_window: OnWindow, where: Path
 ) -> tuple[dict[str, npt.NDArray[Any]], list[int]]:
     """Outputs by name, `(windows, …)`, and the time of each call."""
     collected: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in binding.outputs}
@@ -130,7 +130,10 @@ def _run(
     for index, window in enumerate(windows):
         inputs = {**binding.shape_inputs(window), **states}
         start = time.perf_counter_ns()
-        values = emulator.run(inputs)
+        try:
+            values = emulator.run(inputs)
+        except EvaluationError as fault:
+            raise EvaluationError(f"{where}: {' '.join(str(fault).split())}") from None
         calls_ns.append(time.perf_counter_ns() - start)
         states = {name: np.asarray(values[output]) for name, output in binding.state.items()}
         for name, value in binding.read(values).items():
@@ -148,7 +151,9 @@ def _run(
 def _without_batch(values: npt.NDArray[Any], declared: Tensor) -> npt.NDArray[Any]:
     # Some models' outputs have no batch dimension; their first one is then larger than 1, or missing.
     array = np.asarray(values)
-    return array[0] if array.ndim and array.shape[0] == 1 and len(declared.shape) == array.ndim else array
+    # What a file declares without dimensions, but is no single number, is of a size that it leaves open.
+    has_batch = not declared.shape or array.ndim == len(declared.shape)
+    return array[0] if array.ndim and array.shape[0] == 1 and has_batch else array
 
 
 def _has_frames(name: str, values: npt.NDArray[Any], terms: Terms) -> bool:
@@ -170,6 +175,11 @@ def _by_window(values: npt.NDArray[Any], terms: Terms) -> Stitched:
 
 def _summarise(name: str, output: Stitched, windows: npt.NDArray[Any], framed: bool) -> OutputSummary:
     values = output.values
+    if values.dtype.kind not in "biuf":
+        told = dict.fromkeys(("minimum", "maximum", "mean"))
+        dtype = "string" if values.dtype.kind in "SU" else values.dtype.name
+        per_window = windows.shape[1] if framed else None
+        return OutputSummary(name=name, shape=values.shape, dtype=dtype, per_window=per_window, not_finite=0, **told)
     finite = np.isfinite(values)
     whole = bool(values.size) and bool(finite.all())
     return OutputSummary(

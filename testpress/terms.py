@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from device_profiles.record import parse_record, read_toml
+from evaluators.binding import find_heard
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
 from evaluators.metadata import ModelMetadata, read_metadata
@@ -177,12 +178,13 @@ def _other_rate(said: ModelMetadata, rate_hz: int, whose: str) -> tuple[str, ...
 def _contract_of(emulator: Emulator, rate_hz: int, order: PlayOrder, said: ModelMetadata) -> AudioContract:
     """The contract as far as an input's shape tells it: windows without overlap."""
     where = str(order.model.path)
-    if len(emulator.inputs) != 1:
+    heard, _ = find_heard(emulator.inputs)
+    if len(heard) != 1:
         found = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in emulator.inputs.items())
         raise EvaluationError(
             f"{where}: takes {len(emulator.inputs)} inputs ({found}); one that holds audio is expected{_hint(order)}"
         )
-    (name, tensor), *_ = emulator.inputs.items()
+    (name, tensor), *_ = heard.items()
     place = f"{where}: input {name!r} has shape {list(tensor.shape)}"
     sizes = sorted((size for size in tensor.shape if size > 1), reverse=True)
     window = order.window_samples
@@ -194,7 +196,7 @@ def _contract_of(emulator: Emulator, rate_hz: int, order: PlayOrder, said: Model
         sizes.remove(window)
         sizes.insert(0, window)
     if not sizes:
-        raise EvaluationError(f"{place}: its window is open; give --recipe RECIPE or --window SAMPLES")
+        raise EvaluationError(f"{place}: {_OPEN if tensor.open_axes else _SINGLE}")
     channels = math.prod(sizes[1:])
     if channels > MOST_CHANNELS:
         raise EvaluationError(
@@ -211,6 +213,10 @@ def _contract_of(emulator: Emulator, rate_hz: int, order: PlayOrder, said: Model
     if window is None and said.rate_from != "properties":
         _check_window(name, audio, place)
     return audio
+
+
+_OPEN = "its window is open; give --recipe RECIPE or --window SAMPLES"
+_SINGLE = "a single number, or of a size that is not in the file, is no window of audio; a recipe may say otherwise"
 
 
 def _hint(order: PlayOrder) -> str:

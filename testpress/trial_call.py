@@ -75,9 +75,10 @@ def _call(inputs: Mapping[str, Tensor], value: int, *, long: bool) -> dict[str, 
 
 
 def _open_axes(tensor: Tensor) -> tuple[int, ...]:
-    """Open dimensions but the batch: a first one before others."""
+    """Open dimensions but the batch, which is a first one beside others that are open or hold several values."""
     rest = [size for axis, size in enumerate(tensor.shape) if axis > 0]
-    return tuple(axis for axis in tensor.open_axes if axis > 0 or all(size == 1 for size in rest))
+    later = tuple(axis for axis in tensor.open_axes if axis > 0)
+    return later or tuple(axis for axis in tensor.open_axes if all(size == 1 for size in rest))
 
 
 def _long(tensor: Tensor) -> tuple[int, ...]:

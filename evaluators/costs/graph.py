@@ -6,13 +6,15 @@ memory are computed from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, format_of, read_head
 from evaluators.errors import EvaluationError
 from packager.bundle import Format
+
+CUSTOM_COST = ", a custom op whose cost is not in the file"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class Op:
     """why its cost does not follow from the file; empty where it does"""
     needs: str = ""
     """what must be there besides the runtime, for example the kernel of a custom op"""
+
+    @property
+    def computes_in(self) -> str:
+        """The type it multiplies in: TFLite's hybrid kernels round floats to the integers of their weights."""
+        is_hybrid = self.macs and self.dtype.startswith("float") and self.weight_dtype in ("int4", "int8")
+        return "int8" if is_hybrid else self.dtype
 
     @property
     def moved_bytes(self) -> int:
@@ -88,15 +96,16 @@ class Graph:
     """whether what is open is the number of clips a call takes, so that the counts hold for one clip"""
     assumed: tuple[str, ...] = ()
     """inputs of open size, with the default size that was counted"""
+    sparse_weights: int = 0
+    """how many constants the file holds without their zeros; multiply-adds with those are counted all the same"""
     unknown_sizes: str = ""
     """why the sizes of other values are not known where that default is open; empty where they are"""
 
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Why the cost does not follow from the file; the counts are then lower bounds."""
-        reasons = [op.unpriced for op in self.ops if op.unpriced]
-        reasons += [self.open_sizes] if self.open_sizes else []
-        return tuple(dict.fromkeys(reasons))
+        reasons = merge_reasons(op.unpriced for op in self.ops)
+        return (*reasons, *([self.open_sizes] if self.open_sizes else []))
 
     @property
     def open_sizes(self) -> str:
@@ -139,6 +148,20 @@ class Step:
     writes: tuple[object, ...]
     view_of: object | None = None
     """the tensor whose memory the one output shares (reshape and its like)"""
+
+
+def merge_reasons(reasons: Iterable[str]) -> tuple[str, ...]:
+    """Each reason once, all custom ops in one; empty ones are none.
+
+    Args:
+        reasons: Why ops have no price, one an op.
+    """
+    found = [reason for reason in dict.fromkeys(reasons) if reason]
+    custom = [reason.removesuffix(CUSTOM_COST) for reason in found if reason.endswith(CUSTOM_COST)]
+    if len(custom) < 2:
+        return tuple(found)
+    others = [reason for reason in found if not reason.endswith(CUSTOM_COST)]
+    return (f"{', '.join(custom)}: custom ops whose cost is not in the file", *others)
 
 
 def read_graph(path: Path, entry: str | None = None) -> Graph:

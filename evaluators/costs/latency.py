@@ -54,10 +54,11 @@ def predict_latency(graph: Graph, placement: Placement, profile: DeviceProfile) 
 
     Returns:
         Scores without a value, and with the reason, where the profile lacks a number the prediction needs, or the cost
-        of an op does not follow from the file.
+        of an op does not follow from the file or the placement.
     """
-    if graph.unpriced:
-        score = _score(None, reason="; ".join(graph.unpriced))
+    unpriced = [*graph.unpriced, *([placement.unpriced] if placement.unpriced else [])]
+    if unpriced:
+        score = _score(None, reason="; ".join(unpriced))
         return LatencyPrediction(score, score, ())
     used = sorted({placement.compute_of(op) for op in graph.ops} | {placement.compute})
     peaks: dict[ComputeKind, _Peak] = {}

@@ -252,6 +252,21 @@ def _slice_size(operands: Sequence[Number], _: Setting) -> Number:
     return operands[0][begin : None if size < 0 else begin + size]
 
 
+def _reduced(function: Callable[..., Any]) -> Callable[[Sequence[Number], Setting], Number]:
+    return lambda operands, _: function(operands[0], axis=tuple(int(axis) for axis in np.ravel(operands[1])))
+
+
+def _range(operands: Sequence[Number], _: Setting) -> Number:
+    first, limit, step = (operand.item() for operand in operands[:3])
+    if not 0 <= (limit - first) / step <= MOST_VALUES:
+        raise ValueError("too long, or empty")
+    return np.arange(first, limit, step)
+
+
+def _filled(operands: Sequence[Number], setting: Setting) -> Number:
+    return np.full(setting.shape if math.prod(setting.shape) <= MOST_VALUES else 0, operands[1].item())
+
+
 def _plain(function: Callable[..., Any], count: int) -> Callable[[Sequence[Number], Setting], Any]:
     return lambda operands, _: function(*operands[:count])
 
@@ -268,6 +283,15 @@ _OPS: dict[str, Callable[[Sequence[Number], Setting], Any]] = {
     },
     "logical_not": _plain(np.logical_not, 1),
     "neg": _plain(np.negative, 1),
+    "abs": _plain(np.abs, 1),
+    "ceil": _plain(np.ceil, 1),
+    "floor": _plain(np.floor, 1),
+    "reduce_prod": _reduced(np.prod),
+    "reduce_max": _reduced(np.max),
+    "reduce_min": _reduced(np.min),
+    "sum": _reduced(np.sum),
+    "range": _range,
+    "fill": _filled,
     "select": _plain(np.where, 3),
     "select_v2": _plain(np.where, 3),
     "div": lambda operands, _: np.trunc(operands[0] / operands[1]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from device_profiles.profile import DeviceProfile
 from evaluators.costs.calibration import CONFIDENCE
-from evaluators.costs.graph import Graph
+from evaluators.costs.graph import Graph, merge_reasons
 from evaluators.costs.placement import Placement
 from evaluators.evaluation import Score
 
@@ -29,11 +29,9 @@ def predict_memory(graph: Graph, profile: DeviceProfile, placement: Placement) -
         A score without a value, and with the reason, where the model needs more than the phone has, has ops whose own
         memory is not in the file, or leaves sizes open.
     """
-    foreign = [op.unpriced for op in graph.ops if op.needs] + ([graph.open_sizes] if graph.open_sizes else [])
+    foreign = merge_reasons([*(op.unpriced for op in graph.ops if op.needs), graph.open_sizes])
     if foreign:
-        return Score(
-            value=None, unit="bytes", direction="lower", basis="predicted", reason="; ".join(dict.fromkeys(foreign))
-        )  # fmt: skip
+        return Score(value=None, unit="bytes", direction="lower", basis="predicted", reason="; ".join(foreign))
     weights = graph.expanded_weight_bytes
     tables = 0
     if placement.compute.startswith("tflite_cpu"):

@@ -37,6 +37,11 @@ def multiplies_integers(precision: str) -> bool:
     return precision.startswith(("dynamic_w", "static_w"))
 
 
+def activates_in_int16(precision: str) -> bool:
+    """Whether a TFLite model of this precision computes on int16 activations."""
+    return precision.startswith("static_w") and precision.endswith("_ai16")
+
+
 def _most_telling(ops: tuple[Op, ...]) -> list[Op]:
     """Ops that multiply weights; where there are none those that multiply, then those that read weights, then all."""
     for choice in (
@@ -57,17 +62,27 @@ def _dominant(ops: Iterable[Op], name: Callable[[Op], str]) -> str:
     return max(weights, key=lambda word: weights[word], default="float32")
 
 
+_OTHER_FLOATS = ("bfloat16", "float64")
+
+_LOOKUPS = frozenset({"GATHER", "EMBEDDING_LOOKUP"})
+"""ops that pick rows of a table: of whole numbers, those are widened afterwards"""
+
+
 def _name_tflite(op: Op) -> str:
     stored, read = op.stored_as or op.weight_dtype, op.weight_dtype
+    if op.kind in _LOOKUPS and op.dtype == stored and stored in ("int4", "int8", "uint8"):
+        return f"weight_only_w{_WORDS[stored]}_afp32"
     if op.dtype in ("int8", "uint8", "int16"):
         weight = _WORDS.get(stored, "u8" if op.dtype == "uint8" else "i8")
         return f"static_w{weight}_a{_WORDS[op.dtype]}"
+    if op.dtype in _OTHER_FLOATS:
+        return op.dtype
     if op.dtype not in ("float32", "float16") or not stored:
         return op.dtype if op.dtype in _WORDS else "float32"
     if stored.startswith(("int", "uint")) and stored in _WORDS:
         kind = "dynamic" if read == stored else "weight_only"
         return f"{kind}_w{_WORDS[stored]}_a{_WORDS[op.dtype]}"
-    return "float16" if stored == "float16" else op.dtype
+    return stored if stored in ("float16", "bfloat16") else op.dtype
 
 
 def _name_coreml(op: Op) -> str:

@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,12 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "INT16": np.dtype("<i2"), "INT8": np.dtype("i1"), "UINT8": np.dtype("u1"), "BOOL": np.dtype("?"),
 }  # fmt: skip
 """types in which a file holds counters and bounds"""
+
+_HANDLES = ("RESOURCE", "VARIANT")
+"""types of what stands for a variable or a table, and has no size"""
+
+_CUSTOM_SIZES = ("max_detections", "max_classes_per_detection")
+"""of TFLite_Detection_PostProcess. Source: TensorFlow, `lite/kernels/detection_postprocess.cc`"""
 
 _MOST_ELEMENTS = 2**40
 """more than this in one tensor is damage, not a model: a float32 tensor of 4 TiB"""
@@ -50,6 +57,15 @@ class Tensor:
     buffer: int
     value: npt.NDArray[Any] | None
     """of a small constant"""
+    is_ranked: bool = True
+    """whether the file says how many dimensions there are"""
+    is_sparse: bool = False
+    """whether its buffer leaves out zeros"""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its size is not in the file."""
+        return bool(self.open_axes) or not self.is_ranked
 
     @property
     def elements(self) -> int:
@@ -104,6 +120,10 @@ class TFLiteFile:
         if self.model.SubgraphsLength() * 4 > len(data):
             raise IndexError(f"{self.model.SubgraphsLength()} subgraphs")
 
+    @cached_property
+    def _says_ranks(self) -> bool:
+        return says_ranks(self.model)
+
     def weight_bytes(self) -> int:
         """Of all subgraphs; a buffer that several tensors share counts once."""
         stored = {}
@@ -149,6 +169,20 @@ class TFLiteFile:
         options = getattr(self.schema, name)()
         options.Init(table.Bytes, table.Pos)
         return options
+
+    def custom_options(self, operator: Operator) -> dict[str, int]:
+        """Sizes among a custom op's options, by name, where those are the usual map; else none of them."""
+        from flatbuffers import flexbuffers
+
+        data = operator.table.CustomOptionsAsNumpy()
+        if isinstance(data, int):
+            return {}
+        try:
+            # Only what is asked for is read: a few bytes may stand for a map of any size.
+            found = flexbuffers.GetRoot(bytes(data)).AsMap
+            return {name: found[name].AsInt for name in _CUSTOM_SIZES}
+        except (*DAMAGE, AssertionError):
+            return {}
 
     def called(self, operator: Operator) -> tuple[int, ...]:
         """Subgraphs an op runs; of a loop its condition and its body, in this order."""
@@ -206,7 +240,20 @@ class TFLiteFile:
         length = buffer.DataLength() or buffer.Size()
         if length > len(self._data):
             raise IndexError(f"buffer {number} of {length} bytes")
-        return Tensor(text, counted, type_, length, open_, number, _small(buffer, counted, type_))
+        says_size = bool(shape) or length > 0 or tensor.HasRank() or type_ in _HANDLES
+        is_ranked = says_size or not self._says_ranks
+        is_sparse = length > 0 and tensor.Sparsity() is not None
+        return Tensor(text, counted, type_, length, open_, number, _small(buffer, counted, type_), is_ranked, is_sparse)
+
+
+def says_ranks(model: Any) -> bool:
+    """Whether a file tells a tensor without dimensions from one of unknown dimensions, as newer converters do.
+
+    Args:
+        model: The generated reader's.
+    """
+    graphs = (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
+    return any(graph.Tensors(index).HasRank() for graph in graphs for index in range(graph.TensorsLength()))
 
 
 _CALLERS = {

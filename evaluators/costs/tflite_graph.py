@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from device_profiles.pointers import describe_pointer
-from evaluators.costs.graph import Graph, Op, Step, peak_bytes, weigh
+from evaluators.costs.graph import CUSTOM_COST, Graph, Op, Step, peak_bytes, weigh
 from evaluators.costs.loops import MOST_VALUES, UNKNOWN_LENGTH, Number, Routine, Trip, Turns
 from evaluators.costs.loops import Step as LoopStep
 from evaluators.costs.tflite_file import DAMAGE, Operator, Tensor, TFLiteFile
 from evaluators.costs.tflite_macs import RECURRENT, Call, count_macs, count_pointers
 from evaluators.costs.tflite_numbers import compute, telling
+from evaluators.costs.tflite_reading import Shape
+from evaluators.costs.tflite_scope import Given, Scope
 from evaluators.emulators import TFLITE_IDENTIFIER
 from evaluators.entries import find_entry
 from evaluators.errors import EvaluationError
@@ -76,38 +78,26 @@ def _opened(path: Path) -> Iterator[TFLiteFile]:
 
 
 @dataclass(frozen=True)
-class _Given:
-    """What a subgraph is called with, as far as it is the same in every call."""
+class _Inside:
+    """What the subgraphs that an op runs come to."""
 
-    stored_as: Mapping[int, str] = field(default_factory=dict)
-    """input that is a constant → the type in which the file holds it"""
-    known: Mapping[int, Number] = field(default_factory=dict)
-    """input that is a known number"""
-    turns: tuple[Mapping[int, Number], ...] = ()
-    """of a loop's body: what goes into each turn, as far as it decides on turns"""
+    ops: tuple[Op, ...] = ()
+    peak: int = 0
+    unpriced: str = ""
+    """why their cost is not known"""
+    shapes: tuple[Shape, ...] | None = None
+    """of what the op makes; none where it runs none, or they do not agree"""
 
 
-class _Scope:
-    """The tensors of one call of a subgraph: which are constants, and which are known numbers."""
+def _is_batch(tensor: Tensor) -> bool:
+    """Whether what is open of an input, if anything, is the number of clips, and not a row of samples."""
+    return tensor.is_ranked and (not tensor.open_axes or (tensor.open_axes == (0,) and math.prod(tensor.shape[1:]) > 1))
 
-    def __init__(self, file: TFLiteFile, index: int, given: _Given) -> None:
-        self.index, self.given = index, given
-        self.tensors = file.tensors(index)
-        self.inputs, self.outputs = file.ports(index)
-        self.stored_as = {i: tensor.type.lower() for i, tensor in enumerate(self.tensors) if tensor.constant_bytes}
-        self.known = {i: tensor.value for i, tensor in enumerate(self.tensors) if tensor.value is not None}
-        for place, tensor in enumerate(self.inputs):
-            if place in given.stored_as:
-                self.stored_as[tensor] = given.stored_as[place]
-            if place in given.known:
-                self.known[tensor] = given.known[place]
 
-    def give(self, reads: Sequence[int], places: Sequence[int]) -> _Given:
-        """What of an op's operands a subgraph gets that is the same in every call."""
-        return _Given(
-            {place: self.stored_as[reads[place]] for place in places if reads[place] in self.stored_as},
-            {place: self.known[reads[place]] for place in places if reads[place] in self.known},
-        )
+def _middle_turn(trips: Sequence[Trip]) -> Mapping[int, Number]:
+    """What goes into the middle turn of a loop, where it is known."""
+    firsts = trips[len(trips) // 2].firsts if trips else ()
+    return firsts[len(firsts) // 2] if firsts else {}
 
 
 class _Walk:
@@ -118,13 +108,19 @@ class _Walk:
         self._turns = Turns()
         self._left = _MOST_OPS
         self._running: list[int] = []
+        self._is_settled = True
+        """whether all sizes follow from those of the inputs"""
         self._expanded: dict[tuple[int, int], int] = {}
         """subgraph and tensor → bytes of the constants that ops read"""
+        self._sparse: set[int] = set()
+        """buffers that leave out zeros"""
 
     def graph(self, signatures: Mapping[str, int], signature: str | None, where: str) -> Graph:
         name = find_entry(list(signatures), signature, where)
         index = 0 if name is None else signatures[name]
-        ops, peak = self._subgraph(index, 1, _Given())
+        asked = [self._file.tensors(index)[t] for t in self._file.ports(index)[0]]
+        is_open = any(tensor.is_open for tensor in asked)
+        ops, peak, _ = self._subgraph(index, 1, Given(closes=not is_open))
         return Graph(
             format="tflite",
             ops=tuple(ops),
@@ -132,22 +128,16 @@ class _Walk:
             expanded_weight_bytes=sum(self._expanded.values()),
             peak_activation_bytes=peak,
             entry=name,
-            batch_only=self._is_open_in_batch_only(index),
+            sparse_weights=len(self._sparse),
+            batch_only=is_open and self._is_settled and all(map(_is_batch, asked)),
         )
 
-    def _is_open_in_batch_only(self, index: int) -> bool:
-        tensors = self._file.tensors(index)
-        asked = [tensors[t] for t in self._file.ports(index)[0]]
-        if any(tensor.open_axes and math.prod(tensor.shape[1:]) == 1 for tensor in asked):
-            return False  # a row of samples, whose length is open
-        return all(tensor.open_axes in ((), (0,)) for tensor in tensors)
-
-    def _subgraph(self, index: int, runs: int, given: _Given) -> tuple[list[Op], int]:
-        """Ops and peak of a subgraph and of those it calls."""
+    def _subgraph(self, index: int, runs: int, given: Given) -> tuple[list[Op], int, tuple[Shape, ...]]:
+        """Ops and peak of a subgraph and of those it calls, and the sizes of what it makes."""
         if index in self._running:
             raise ValueError(f"subgraph {index} runs itself")
         self._running.append(index)
-        scope = _Scope(self._file, index, given)
+        scope = Scope(self._file, index, given)
         ops: list[Op] = []
         steps: list[Step] = []
         below = 0
@@ -156,29 +146,31 @@ class _Walk:
             if self._left < 0:
                 raise ValueError(f"more than {_MOST_OPS} ops in one call")
             reads, writes = operator.reads, operator.writes
+            self._sparse.update(scope.tensors[t].buffer for t in reads if scope.tensors[t].is_sparse)
             if operator.kind in _WIDENING and reads and reads[0] in scope.stored_as:
                 scope.stored_as.update(dict.fromkeys(writes, scope.stored_as[reads[0]]))
+                scope.settle(operator, None)
                 continue
+            inside = self._inside(operator, scope, runs)
+            self._is_settled &= scope.settle(operator, inside.shapes)
             op = self._op(operator, scope)
             view = reads[0] if operator.kind in _VIEWS and reads and reads[0] not in scope.stored_as else None
             steps.append(Step(reads=reads, writes=writes, view_of=view))
             self._expanded.update({(index, t): scope.tensors[t].size_bytes for t in reads if t in scope.stored_as})
-            made = compute(self._file, operator, scope.tensors, [scope.known.get(t) for t in telling(operator)])
-            if made is not None:
-                scope.known[writes[0]] = made
-            inner, inner_peak, unpriced = self._inside(operator, scope, runs)
-            ops += [replace(op, unpriced=op.unpriced or unpriced).times(runs), *inner]
-            below = max(below, inner_peak)
+            scope.learn(operator)
+            ops += [replace(op, unpriced=op.unpriced or inside.unpriced).times(runs), *inside.ops]
+            below = max(below, inside.peak)
         self._running.pop()
         operators = self._file.operators(index)
         touched = {i for each in operators for i in (*each.reads, *each.writes)} | {*scope.inputs, *scope.outputs}
         sizes: dict[object, int] = {i: scope.tensors[i].size_bytes for i in touched if i not in scope.stored_as}
         # The interpreter keeps the inputs' memory for the app to write the next call's values to.
         kept = [*scope.inputs, *scope.outputs]
-        return ops, peak_bytes(steps, sizes, inputs=scope.inputs, kept=kept) + below
+        made = tuple(scope.tensors[t].shape for t in scope.outputs)
+        return ops, peak_bytes(steps, sizes, inputs=scope.inputs, kept=kept) + below, made
 
-    def _inside(self, operator: Operator, scope: _Scope, runs: int) -> tuple[list[Op], int, str]:
-        """Ops and peak of the subgraphs an op runs, and why their cost is not known, if it is not."""
+    def _inside(self, operator: Operator, scope: Scope, runs: int) -> _Inside:
+        """The subgraphs an op runs."""
         called = self._file.called(operator)
         if operator.kind in _LOOPS and len(called) == 2:
             return self._loop(operator, called, scope, runs)
@@ -187,12 +179,13 @@ class _Walk:
         given = scope.give(reads, range(len(reads)))
         branches = [self._subgraph(index, runs, given) for index in called]
         if not branches:
-            return [], 0, ""
+            return _Inside()
         # Which branch runs is up to the data: the dearest is the bound.
-        dearest, _ = max(branches, key=lambda branch: weigh(branch[0]))
-        return dearest, max(peak for _, peak in branches), ""
+        dearest, _, shapes = max(branches, key=lambda branch: weigh(branch[0]))
+        agreed = shapes if all(branch[2] == shapes for branch in branches) else None
+        return _Inside(tuple(dearest), max(peak for _, peak, _ in branches), shapes=agreed)
 
-    def _loop(self, operator: Operator, called: tuple[int, ...], scope: _Scope, runs: int) -> tuple[list[Op], int, str]:
+    def _loop(self, operator: Operator, called: tuple[int, ...], scope: Scope, runs: int) -> _Inside:
         inputs, outputs = self._file.ports(called[1])
         same = [place for place, pair in enumerate(zip(inputs, outputs, strict=False)) if pair[0] == pair[1]]
         given = scope.give(operator.reads, [place for place in same if place < len(operator.reads)])
@@ -206,12 +199,20 @@ class _Walk:
         if not is_known or rest:
             share, rows, known = runs, [[]], [Trip(1, ())]
         turns = sum(trip.turns for trip in known)
-        inside = replace(given, turns=known[0].firsts if len(known) == 1 else ())
-        found = self._subgraph(called[1], share * turns, inside)
-        tested = self._subgraph(called[0], share * (turns + len(rows)), given)
-        return [*tested[0], *found[0]], max(found[1], tested[1]), "" if is_known and not rest else UNKNOWN_LENGTH
+        inside = replace(
+            given,
+            turns=known[0].firsts if len(known) == 1 else (),
+            typical={**given.typical, **_middle_turn(known)},
+        )
+        ops, peak, made = self._subgraph(called[1], share * turns, inside)
+        tested, tested_peak, _ = self._subgraph(called[0], share * (turns + len(rows)), given)
+        # What goes into the first turn is of the size of what goes into the others, or sizes change on the way.
+        kept = made if made == tuple(scope.tensors[t].shape for t in operator.reads) else None
+        self._is_settled &= kept is not None or not any(scope.tensors[t].is_open for t in operator.writes)
+        unpriced = "" if is_known and not rest else UNKNOWN_LENGTH
+        return _Inside((*tested, *ops), max(peak, tested_peak), unpriced, kept)
 
-    def _first_turns(self, operator: Operator, scope: _Scope) -> list[list[Number | None]]:
+    def _first_turns(self, operator: Operator, scope: Scope) -> list[list[Number | None]]:
         """What goes into a loop's first turn: one row, or, inside of another loop, one for each of its turns."""
         row = [scope.known.get(t) for t in operator.reads]
         if not scope.given.turns or all(value is not None for value in row):
@@ -219,8 +220,8 @@ class _Walk:
         around = self._routine(scope.index, scope.given)
         return self._turns.rows(around, operator.reads, scope.given.turns)
 
-    def _routine(self, index: int, given: _Given) -> Routine:
-        scope = _Scope(self._file, index, given)
+    def _routine(self, index: int, given: Given) -> Routine:
+        scope = Scope(self._file, index, given)
         steps = []
         for operator in self._file.operators(index):
             calculates = bool(operator.writes) and all(
@@ -230,7 +231,7 @@ class _Walk:
             steps.append(LoopStep(known, telling(operator), operator.writes))
         return Routine(scope.inputs, scope.outputs, tuple(steps), scope.known)
 
-    def _op(self, operator: Operator, scope: _Scope) -> Op:
+    def _op(self, operator: Operator, scope: Scope) -> Op:
         options = self._file.options(operator, "BatchMatMulOptions") if operator.kind == "BATCH_MATMUL" else None
         return _op(
             operator.kind,
@@ -270,7 +271,8 @@ def _op(
         transposes_first=transposes_first,
     )
     custom = kind.removeprefix("CUSTOM ") if kind.startswith("CUSTOM") else None
-    needs = None if custom is None else describe_need(custom)
+    dtype = writes[0].type.lower() if writes else "none"
+    needs = None if custom is None else describe_need(custom, dtype)
     return Op(
         name=writes[0].name if writes else "",
         kind=kind,
@@ -279,10 +281,10 @@ def _op(
         written_bytes=0 if view else written,
         weight_bytes=0 if view else int(min(weights, limit)),
         workspace_bytes=_POINTER_BYTES * count_pointers(kind, call),
-        dtype=writes[0].type.lower() if writes else "none",
-        dynamic=any(tensor.open_axes for tensor in (*reads, *writes)),
+        dtype=dtype,
+        dynamic=any(tensor.is_open for tensor in (*reads, *writes)),
         weight_dtype="" if largest is None else reads[largest].type.lower(),
         stored_as="" if largest is None else constant[largest],
-        unpriced="" if needs is None else f"{custom}, a custom op whose cost is not in the file",
+        unpriced="" if needs is None else f"{custom}{CUSTOM_COST}",
         needs=needs or "",
     )

@@ -70,6 +70,11 @@ def _transposed(call: Call) -> int:
     return math.prod(call.inputs[2]) * math.prod(call.inputs[1][:3])
 
 
+def _transposed_with_bias(call: Call) -> int:
+    # MediaPipe's own: the input first, then weights as TRANSPOSE_CONV's.
+    return math.prod(call.inputs[0]) * math.prod(call.inputs[1][:3])
+
+
 def _convolution_3d(call: Call) -> int:
     return math.prod(call.outputs[0]) * math.prod(call.inputs[1][:4])
 
@@ -122,6 +127,7 @@ _COUNTERS: dict[str, Callable[[Call], int]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _transposed,
+    "CUSTOM Convolution2DTransposeBias": _transposed_with_bias,
     "CONV_3D": _convolution_3d,
     "CONV_3D_TRANSPOSE": _transposed_3d,
     "FULLY_CONNECTED": _fully_connected,

@@ -19,6 +19,25 @@ def telling(operator: Operator) -> tuple[int, ...]:
     return operator.reads[:1] if operator.kind in _RESHAPING else operator.reads
 
 
+def compute_parts(operator: Operator, operands: Sequence[Number | None]) -> list[Number] | None:
+    """What an op with several outputs makes of a known list; none where it makes none."""
+    known = [operand for operand in operands if operand is not None]
+    if len(known) < len(operands) or operator.kind not in ("SPLIT", "SPLIT_V", "UNPACK"):
+        return None
+    source = known[1] if operator.kind == "SPLIT" else known[0]
+    if source.ndim != 1:
+        return None
+    if operator.kind == "UNPACK":
+        parts = list(source)
+    elif operator.kind == "SPLIT":
+        parts = np.array_split(source, len(operator.writes))
+    else:
+        sizes = np.ravel(known[1])
+        rest = source.size - int(sizes[sizes >= 0].sum())
+        parts = np.split(source, np.cumsum(np.where(sizes < 0, rest, sizes))[:-1])
+    return [np.asarray(part) for part in parts] if len(parts) == len(operator.writes) else None
+
+
 _RESHAPING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CAST"})
 
 

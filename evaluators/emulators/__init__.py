@@ -31,6 +31,8 @@ class Tensor:
     scale: float | None = None
     """of quantised values: value = scale × (integer − zero_point); none where they are what they are"""
     zero_point: int = 0
+    absent: float | None = None
+    """of an optional input: what fills it where it is not given; none where it must be given"""
 
 
 class Emulator(Protocol):

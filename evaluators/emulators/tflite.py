@@ -70,10 +70,10 @@ class TFLiteEmulator:
             EvaluationError: The runtime refuses the call.
         """
         try:
-            outputs: dict[str, npt.NDArray[Any]] = self._runner(**inputs)
+            outputs = self._runner(**inputs)
         except (ValueError, RuntimeError) as fault:
             raise EvaluationError(f"{self.runtime} refused the call: {str(fault).strip()}") from fault
-        return outputs
+        return {name: _array(value) for name, value in outputs.items()}
 
     def reset(self) -> None:
         """Set variable tensors, where there are any, to what they were after loading."""
@@ -201,6 +201,12 @@ class WatchedModel:
 
     def _names(self, indices: Any) -> tuple[str, ...]:
         return tuple(str(self._details[int(index)]["name"]) for index in indices if int(index) in self._details)
+
+
+def _array(value: Any) -> npt.NDArray[Any]:
+    """An output; text, which the runtime gives as objects or a single one, as bytes."""
+    array = np.asarray(value)
+    return array.astype(np.bytes_) if array.dtype.kind in "OU" else array
 
 
 def _import_runtime() -> tuple[Any, str]:

@@ -76,21 +76,47 @@ def test_ops_beyond_the_plain_runtime_are_flagged(tmp_path: Path, name: str, ori
     assert need in as_text(found)
 
 
-def framed(path: Path) -> Path:
-    """A convolution of 8 taps over an open time."""
+def test_hybrid_kernels_compute_on_integers(tmp_path: Path) -> None:
+    w = Writer()
+    x, y, z = w.tensor("x", (1, 8)), w.tensor("y", (1, 4)), w.tensor("z", (1, 4))
+    weight = w.tensor("w", (4, 8), "INT8", values=np.ones((4, 8)), scale=0.5)
+    w.op("FULLY_CONNECTED", [x, weight, -1], [y])
+    w.op("ABS", [y], [z])
+    found = read_facts(locate_model(str(w.write(tmp_path / "x.tflite", [x], [z]))))
+    assert found.precision == "dynamic_wi8_afp32"
+    assert [(op.kind, op.dtypes) for op in found.ops] == [("FULLY_CONNECTED", ("int8",)), ("ABS", ("float32",))]
+
+
+def test_a_model_behind_another_is_told(tmp_path: Path) -> None:
+    first, second = write_gain(tmp_path / "a.tflite"), write_gain(tmp_path / "b.tflite", custom="Beamformer")
+    size = first.stat().st_size
+    both = tmp_path / "both.tflite"
+    both.write_bytes(first.read_bytes() + b"\0TFL3 is no model" + second.read_bytes())
+    found = read_facts(locate_model(str(both)))
+    begins = size + len(b"\0TFL3 is no model")
+    assert found.appended == f"another TFLite model begins at byte {begins:,}: only the first is read and run"
+    assert f"notice         {found.appended}" in as_text(found)
+    assert [kind.kind for kind in found.ops] == ["MUL"]
+    assert read_facts(locate_model(str(first))).appended is None
+
+
+def framed(path: Path, *, open_batch: bool = False) -> Path:
+    """A convolution of 80 taps over an open time."""
     w = Writer()
     x, y = w.tensor("x", (1, 1, 1, 1), open_=True), w.tensor("y", (1, 1, 1, 2), open_=True)
     x_tensor, y_tensor = w.graph.tensors[x], w.graph.tensors[y]
-    x_tensor.shapeSignature, y_tensor.shapeSignature = [1, 1, -1, 1], [1, 1, -1, 2]
+    batch = -1 if open_batch else 1
+    x_tensor.shapeSignature, y_tensor.shapeSignature = [batch, 1, -1, 1], [batch, 1, -1, 2]
     options = schema.Conv2DOptionsT()
     options.padding, options.strideW, options.strideH = schema.Padding.VALID, 1, 1
-    weight, bias = w.tensor("w", (2, 1, 8, 1), values=np.ones(16)), w.tensor("b", (2,), values=np.zeros(2))
+    weight, bias = w.tensor("w", (2, 1, 80, 1), values=np.ones(160)), w.tensor("b", (2,), values=np.zeros(2))
     w.op("CONV_2D", [x, weight, bias], [y], options=options)
     return w.write(path, [x], [y])
 
 
-def test_an_open_time_is_tried_with_a_second_of_audio(tmp_path: Path) -> None:
-    found = look(framed(tmp_path / "x.tflite"))
+@pytest.mark.parametrize("open_batch", [False, True])
+def test_an_open_time_is_tried_with_a_second_of_audio(open_batch: bool, tmp_path: Path) -> None:
+    found = look(framed(tmp_path / "x.tflite", open_batch=open_batch))
     assert found.runtime is not None
     assert found.played_with == "x [1, 1, 16000, 1]"
     text = as_text(found)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ai_edge_litert")
@@ -135,4 +136,37 @@ def test_a_branch_that_data_decides_is_told(tmp_path: Path) -> None:
     x, y = w.tensor("x", (1, 4)), w.tensor("y", (1, 4))
     w.op("ABS", [x], [y])
     found = predict(w.write(tmp_path / "x.tflite", [x], [y])).notices
-    assert found == ("data decides which branch of 1 ops runs: the dearest is counted",)
+    assert found == ("data decides which branch of 1 op runs: the dearest is counted",)
+
+
+def test_small_times_and_factors_are_not_shown_as_0(tmp_path: Path) -> None:
+    prediction = predict(write_bundle(tmp_path / "b"))
+    (phone,) = prediction.phones
+    quick = tuple(op.model_copy(update={"predicted_ms": 0.000188}) for op in phone.ops)
+    factor = phone.scores["real_time_factor"].model_copy(update={"value": 2e-4, "low": 1e-4, "high": 4e-4})
+    scores = {**phone.scores, "real_time_factor": factor}
+    shown = as_text(
+        prediction.model_copy(update={"phones": (phone.model_copy(update={"ops": quick, "scores": scores}),)})
+    )
+    assert " 0.000188 " in shown
+    assert "0.000200 predicted (80 %: 0.000100 to 0.000400)" in shown
+
+
+def test_a_count_that_is_a_lower_bound_says_at_least(tmp_path: Path) -> None:
+    open_, fixed = write_gain(tmp_path / "o.tflite", shape=(1, 1), open_=True), write_gain(tmp_path / "f.tflite")
+    assert "at least 0 multiply-adds a call" in as_text(predict(open_))
+    assert ", 0 multiply-adds a call" in as_text(predict(fixed))
+
+
+def test_weights_without_their_zeros_are_told(tmp_path: Path) -> None:
+    b = Writer()
+    x, y = b.tensor("x", (1, 4)), b.tensor("y", (1, 2))
+    weight = b.tensor("w", (2, 4), values=np.ones(3))
+    sparsity = schema.SparsityParametersT()
+    sparsity.traversalOrder = [0, 1]
+    b.graph.tensors[weight].sparsity = sparsity
+    b.op("FULLY_CONNECTED", [x, weight, -1], [y])
+    found = predict(b.write(tmp_path / "m.tflite", [x], [y]))
+    assert (found.macs, found.notices) == (
+        8, ("1 weight is held without zeros, with which multiply-adds are counted all the same",),
+    )  # fmt: skip

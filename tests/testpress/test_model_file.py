@@ -105,9 +105,11 @@ def test_a_tflite_file_is_one_by_what_is_in_it(name: str, tmp_path: Path) -> Non
     assert inspect_model(found).runtime is not None
 
 
-def test_an_archive_of_models_names_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [b"", b"\0\0"])
+def test_an_archive_of_models_names_them(before: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.task"
-    with zipfile.ZipFile(path, "w") as archive:
+    path.write_bytes(before)  # MediaPipe aligns what it stores
+    with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("classifier.tflite", b"")
         archive.writestr("TF_LITE_PREFILL", write_gain(tmp_path / "y.tflite").read_bytes())
         archive.writestr("labels.txt", "a")

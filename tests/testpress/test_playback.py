@@ -48,8 +48,15 @@ def summary(notes: tuple[Note, ...] | None = None, windows: int = 1) -> PlaySumm
 def test_outputs_are_a_table() -> None:
     lines = [line.split() for line in as_text(summary()).splitlines()]
     assert ["note", "[4,", "88]", "float32", "2", "frames", "0.25", "1", "0.5"] in lines
-    assert ["tag", "[0,", "3]", "int8", "1", "value", *["no", "value"] * 3] in lines
+    assert ["tag", "[0,", "3]", "int8", "3", "values", *["no", "value"] * 3] in lines
     assert ["notice", "resampled", "from", "1", "Hz", "to", "2", "Hz"] in lines
+
+
+def test_a_small_factor_is_not_0() -> None:
+    fast = Score(value=0.000295, unit="ratio", direction="lower", basis="measured_host")
+    told = summary()
+    told = told.model_copy(update={"timing": {**told.timing, "real_time_factor": fast}})
+    assert "real-time factor 0.000295" in as_text(told)
 
 
 @pytest.mark.parametrize(("windows", "words"), [(1, "1 window of 64"), (3, "3 windows of 64")])

@@ -16,6 +16,7 @@ from tiny_tflite import (
     GAIN,
     WINDOW_SAMPLES,
     Writer,
+    schema,
     write_bundle,
     write_double,
     write_features,
@@ -340,6 +341,7 @@ def test_integers_without_a_scale_are_refused_by_name(tmp_path: Path) -> None:
             "a bundle holds its own audio contract; leave out --recipe and --sample-",
         ),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 1), open_=True), {}, "its window is open; give --recipe"),
+        (lambda p: write_gain(p / "x.tflite", shape=(1, 1)), {}, "[1, 1]: a single number, or of a size that is not"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 40, 64)), {}, "[1, 40, 64], which is no window of audio"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 64, 2)), {}, "has 1 channels where the model expects 2"),
         (lambda p: write_gain(p / "x.tflite", shape=(1, 3)), {}, "3 samples (0.375 ms) are no window of audio"),
@@ -350,7 +352,7 @@ def test_integers_without_a_scale_are_refused_by_name(tmp_path: Path) -> None:
         (lambda p: write_two(p / "x.tflite"), {}, "encode, decode; name one of them, as with --signature encode"),
         (told(16000), {}, "its metadata says that it hears 16000 Hz; --sample-rate 8000 contradicts that"),
         (bare, {"notes": True}, "--notes needs the outputs note and onset; the model has scaled"),
-        (lambda p: write_gain(p / "x.tflite", custom="Odd"), {}, "refused the call"),
+        (lambda p: write_gain(p / "x.tflite", custom="Odd"), {}, "refused the call: Encountered unresolved custom op"),
         (bare, {"recipe": Path("gone.toml")}, "gone.toml: no such file"),
         (bare, {"sample_rate": 4_000_000_000}, "sample_rate_hz: Input should be less than or equal to 768000"),
     ],
@@ -361,6 +363,51 @@ def test_what_cannot_be_played_has_one_message(
     with pytest.raises(TestpressError) as caught:
         play_bare(tmp_path, make(tmp_path), **options)
     assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_call_that_is_refused_names_the_file(tmp_path: Path) -> None:
+    model = write_gain(tmp_path / "x.tflite", custom="Odd")
+    with pytest.raises(EvaluationError) as caught:
+        play_bare(tmp_path, model)
+    assert str(caught.value).startswith(f"{model}: ")
+
+
+def write_labels(path: Path) -> Path:
+    """`label`: the name of the greatest of 64 samples, `n0` to `n63`; `unsized`, a gain of a size that is not told."""
+    names = [f"n{k}".encode() for k in range(WINDOW_SAMPLES)]
+    begins = 4 * (len(names) + 2) + np.cumsum([0, *map(len, names)])
+    b = Writer()
+    audio, place = b.tensor("audio", (1, WINDOW_SAMPLES)), b.tensor("place", (1,), "INT32")
+    table, label = b.tensor("table", (len(names),), "STRING"), b.tensor("label", (1,), "STRING")
+    stored = schema.BufferT()
+    stored.data = [*np.array([len(names), *begins], "<i4").tobytes(), *b"".join(names)]
+    b.model.buffers.append(stored)
+    b.graph.tensors[table].buffer = len(b.model.buffers) - 1
+    axis = b.tensor("axis", (), "INT32", values=np.int32(1))
+    greatest, unsized = schema.ArgMaxOptionsT(), b.tensor("unsized", ())
+    greatest.outputType = schema.TensorType.INT32
+    b.op("ARG_MAX", [audio, axis], [place], options=greatest)
+    b.op("GATHER", [table, place], [label], options=schema.GatherOptionsT())
+    b.op("ABS", [audio], [unsized])
+    return b.write(path, [audio], [label, unsized])
+
+
+def test_text_that_a_model_makes_is_shown_and_saved(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_labels(tmp_path / "x.tflite"))
+    padded = np.concatenate([noise(200)[:, 0], np.zeros(56, np.float32)]).reshape(4, WINDOW_SAMPLES)
+    expected = [f"n{place}".encode() for place in padded.argmax(axis=1)]
+    assert played.outputs["label"].values.tolist() == expected
+    (label,) = (output for output in played.summary.outputs if output.name == "label")
+    assert (label.dtype, label.shape, label.minimum) == ("string", (4,), None)
+    save_outputs(played, tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as saved:
+        assert saved["label"].tolist() == expected
+
+
+def test_an_output_of_a_size_that_is_not_told_has_no_batch_either(tmp_path: Path) -> None:
+    played = play_bare(tmp_path, write_labels(tmp_path / "x.tflite"))
+    np.testing.assert_array_equal(played.outputs["unsized"].values, abs(noise(200)[:, 0]))
 
 
 @pytest.mark.parametrize(

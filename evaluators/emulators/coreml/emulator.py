@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.emulators import Tensor
+from evaluators.emulators.coreml.images import ImageFeature
 from evaluators.emulators.coreml.pipeline import open_coreml
 from evaluators.errors import EvaluationError
 
@@ -54,16 +55,28 @@ class CoreMLEmulator:
         """Run once, with the states as the last call left them; errors as `CoreMLModel.predict`'s.
 
         A classifier's label comes as an array of one element, its probabilities as one in the order of the labels.
+        Pictures are arrays here, `(1, channels, height, width)`, those that come out too.
         """
-        return {name: _as_array(value) for name, value in self.model.predict(inputs, self._state).items()}
+        given = {name: self._as_feature(name, value) for name, value in inputs.items()}
+        return {
+            name: _as_array(value, self.model.outputs[name])
+            for name, value in self.model.predict(given, self._state).items()
+        }
+
+    def _as_feature(self, name: str, value: Any) -> Any:
+        feature = self.model.inputs.get(name)
+        return feature.pictured(value) if isinstance(feature, ImageFeature) else value
 
 
 def _tensor(feature: Feature) -> Tensor:
     open_ = tuple(axis for axis, (low, high) in enumerate(feature.bounds) if low != high)
-    return Tensor(tuple(feature.shape), feature.dtype.name, open_)
+    absent = (feature.default or 0.0) if feature.optional else None
+    return Tensor(tuple(feature.shape), feature.dtype.name, open_, absent=absent)
 
 
-def _as_array(value: Any) -> npt.NDArray[Any]:
+def _as_array(value: Any, feature: Feature) -> npt.NDArray[Any]:
+    if isinstance(feature, ImageFeature):
+        return feature.pixels(value)
     if isinstance(value, dict):
         return np.fromiter(value.values(), np.float32, len(value))
     return value if isinstance(value, np.ndarray) else np.asarray([value])

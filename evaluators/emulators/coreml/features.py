@@ -5,7 +5,7 @@ A feature is an array unless one of the classes below says otherwise; `images` h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ class Feature:
     def expected(self) -> str:
         """What `allows` asks for, in words."""
         if self.shapes:
-            return "one of " + ", ".join(str(list(shape)) for shape in self.shapes)
+            return choice_text([str(list(shape)) for shape in self.shapes])
         if self.bounds:
             return "[" + ", ".join(range_text(low, high) for low, high in self.bounds) + "]"
         return str(list(self.shape))
@@ -126,6 +126,15 @@ class Interface:
 def size_bounds(ranges: Iterable[Any]) -> tuple[tuple[int, int | None], ...]:
     """Smallest and largest size of each dimension, from `SizeRange` messages."""
     return tuple((int(r.lowerBound), int(r.upperBound) if r.upperBound >= 0 else None) for r in ranges)
+
+
+_MOST_CHOICES = 8
+
+
+def choice_text(choices: Sequence[str]) -> str:
+    """One of several, as messages show them; of many the first."""
+    more = "" if len(choices) <= _MOST_CHOICES else f" … ({len(choices)} in all)"
+    return f"one of {', '.join(choices[:_MOST_CHOICES])}{more}"
 
 
 def range_text(low: int, high: int | None) -> str:

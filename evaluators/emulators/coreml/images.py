@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evaluators.emulators.coreml.dtypes import dtype_named
-from evaluators.emulators.coreml.features import Feature, range_text, size_bounds
+from evaluators.emulators.coreml.features import Feature, choice_text, range_text, size_bounds
 from evaluators.errors import EvaluationError
 
 _SPACES = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
@@ -37,7 +37,7 @@ class ImageFeature(Feature):
     def expected(self) -> str:
         """The sizes allowed, width first."""
         if self.shapes:
-            return "one of " + ", ".join(f"{shape[3]} x {shape[2]}" for shape in self.shapes)
+            return choice_text([f"{shape[3]} x {shape[2]}" for shape in self.shapes])
         if self.bounds:
             return f"{range_text(*self.bounds[3])} x {range_text(*self.bounds[2])}"
         return f"{self.shape[3]} x {self.shape[2]}"
@@ -56,13 +56,27 @@ class ImageFeature(Feature):
             )
         if mode != _MODES[self.color_space]:
             raise EvaluationError(f"{place}: has mode {mode}, expected {_MODES[self.color_space]} ({self.color_space})")
-        pixels = np.asarray(value)
-        array = pixels[None, None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)[None]
+        array = self.pixels(value)
         if not self.allows(array.shape):
             size = f"{array.shape[3]} x {array.shape[2]}"
             raise EvaluationError(f"{place}: is {size} pixels (width x height), expected {self.expected()}")
         array = array[:, ::-1] if self.color_space == "BGR" else array
         return array.astype(self.dtype.stored)
+
+    def pixels(self, picture: Any) -> np.ndarray:
+        """A PIL image as `(1, channels, height, width)`, colours in the order red, green, blue, without alpha."""
+        pixels = np.asarray(picture)
+        return pixels[None, None] if pixels.ndim == 2 else pixels[..., :3].transpose(2, 0, 1)[None]
+
+    def pictured(self, array: np.ndarray) -> Any:
+        """The PIL image that `pixels` makes this array of."""
+        from PIL import Image
+
+        planes = np.asarray(array).reshape(array.shape[-3:])
+        if self.color_space == "GRAYSCALE_FLOAT16":
+            return Image.fromarray(planes[0].astype(np.float32))
+        levels = planes.astype(np.uint8)
+        return Image.fromarray(levels[0] if len(levels) == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0)))
 
     def given(self, value: Any) -> Any:
         """A tensor `(1, channels, height, width)` or without the first, as a PIL image.

@@ -36,14 +36,16 @@ def read_interface(description: Any, function_name: str, where: str) -> Interfac
     return Interface(
         inputs={message.name: _input(message, where) for message in found.input},
         outputs={message.name: _output(message, where) for message in found.output},
-        states={message.name: _array(message, message.type.stateType.arrayType, where) for message in found.state},
+        states={
+            message.name: array_feature(message, message.type.stateType.arrayType, where) for message in found.state
+        },
     )
 
 
 def _input(message: Any, where: str) -> Feature:
     kind = message.type.WhichOneof("Type")
     if kind == "multiArrayType":
-        return _array(message, message.type.multiArrayType, where)
+        return array_feature(message, message.type.multiArrayType, where)
     if kind == "imageType":
         return image_feature(message, where)
     raise _refused(message, kind, where, "inputs are multi-arrays and images")
@@ -66,7 +68,17 @@ def _refused(message: Any, kind: str | None, where: str, known: str) -> Evaluati
     return EvaluationError(f"{where}: feature {message.name!r} is of kind {name}; an ML Program's {known}")
 
 
-def _array(message: Any, array: Any, where: str) -> Feature:
+def array_feature(message: Any, array: Any, where: str) -> Feature:
+    """The feature that a multi-array's description declares.
+
+    Args:
+        message: The `FeatureDescription` message.
+        array: Its `ArrayFeatureType`, which lies deeper for a state.
+        where: How messages name the file.
+
+    Raises:
+        EvaluationError: Its element type is unknown.
+    """
     if array.dataType not in ARRAY_TYPES:
         raise EvaluationError(f"{where}: feature {message.name!r} has unknown array type code {array.dataType}")
     flexible = array.WhichOneof("ShapeFlexibility")

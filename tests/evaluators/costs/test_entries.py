@@ -15,6 +15,7 @@ from evaluators.costs.graph import list_entries, read_graph
 from evaluators.costs.latency import predict_latency
 from evaluators.costs.memory import predict_memory
 from evaluators.costs.placement import place
+from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
 from evaluators.floors import read_floor, runs_on
 
@@ -113,3 +114,37 @@ def test_the_runtimes_own_custom_ops_are_priced_and_run(custom: str, macs: bool,
     assert (graph.macs > 0) is macs
     assert predict_latency(graph, place(graph, "float32", profile), profile).latency_ms.value is not None
     assert custom not in read_floor(path).because
+
+
+def test_several_custom_ops_are_one_reason(tmp_path: Path) -> None:
+    b = Writer()
+    x, y, z = (b.tensor(name, (1, 4)) for name in "xyz")
+    b.op("CUSTOM", [x], [y], custom="FlexErf")
+    b.op("CUSTOM", [y], [z], custom="Odd")
+    graph = read_graph(b.write(tmp_path / "m.tflite", [x], [z]))
+    assert graph.unpriced == ("FlexErf, Odd: custom ops whose cost is not in the file",)
+    assert len(graph.needs) == 2
+
+
+def write_deconvolution(path: Path, type_: str = "FLOAT32") -> Path:
+    """MediaPipe's transposed convolution, 2×2 with a stride of 2, whose kernel XNNPACK alone holds."""
+    b = Writer()
+    x, y = b.tensor("x", (1, 3, 4, 2), type_), b.tensor("y", (1, 6, 8, 1), type_)
+    weight = b.tensor("weight", (1, 2, 2, 2), type_, values=np.arange(8))
+    b.op("CUSTOM", [x, weight, b.tensor("bias", (1,), type_, values=np.ones(1))], [y],
+         custom="Convolution2DTransposeBias")  # fmt: skip
+    b.graph.operators[-1].customOptions = list(np.array([1, 2, 2], "<i4").tobytes())  # padding SAME, strides
+    return b.write(path, [x], [y])
+
+
+def test_custom_ops_that_xnnpack_holds_run_and_are_priced(tmp_path: Path) -> None:
+    path, profile = write_deconvolution(tmp_path / "m.tflite"), read_profile("pixel-8")
+    x = np.arange(24, dtype=np.float32).reshape(1, 3, 4, 2)
+    (made,) = open_model(path).run({"x": x}).values()
+    kernel = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
+    assert np.array_equal(made[0, ..., 0], 1 + np.einsum("hwc,ijc->hiwj", x[0], kernel).reshape(6, 8))
+    graph, floor = read_graph(path), read_floor(path)
+    assert (graph.macs, graph.unpriced, runs_on(graph, floor, profile)[0]) == (3 * 4 * 2 * 4, (), True)
+    assert "Convolution2DTransposeBias: custom, run by XNNPACK" in floor.because
+    integers = read_graph(write_deconvolution(tmp_path / "i.tflite", "INT8"))
+    assert integers.needs == ("the kernel of Convolution2DTransposeBias",)

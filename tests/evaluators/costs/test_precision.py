@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from device_profiles.profile import read_profile
 from evaluators.costs.coreml_weights import Operand, describe_constant
 from evaluators.costs.graph import Graph, Op, read_graph
+from evaluators.costs.latency import predict_latency
 from evaluators.costs.placement import place
 from evaluators.costs.precision import name_precision
 from evaluators.emulators.coreml.dtypes import dtype_named
@@ -27,6 +29,8 @@ def op(macs: int, dtype: str, read: str = "", stored: str = "", *, rounds: bool 
     [
         ([op(90, "float32", "float32")], "float32"),
         ([op(90, "float32", "float32", "float16")], "float16"),
+        ([op(90, "float32", "float32", "bfloat16")], "bfloat16"),
+        ([op(90, "bfloat16", "bfloat16")], "bfloat16"),
         ([op(90, "float32", "int8")], "dynamic_wi8_afp32"),
         ([op(90, "float32", "int4")], "dynamic_wi4_afp32"),
         ([op(90, "float32", "float32", "int8")], "weight_only_wi8_afp32"),
@@ -64,11 +68,26 @@ def test_core_ml_by_the_compression_of_its_weights(ops: list[Op], expected: str)
     assert name_precision(Graph("coreml", tuple(ops), 100, 100, 1000)) == expected
 
 
-@pytest.mark.parametrize("precision", ["static_wu8_au8", "dynamic_wi8_afp32", "dynamic_wi4_afp32", "static_wi8_ai16"])
+@pytest.mark.parametrize("precision", ["static_wu8_au8", "dynamic_wi8_afp32", "dynamic_wi4_afp32"])
 def test_whatever_multiplies_integers_runs_on_integer_kernels(precision: str) -> None:
     graph = Graph("tflite", (op(90, "float32", "float32"),), 1, 1, 1)
     assert "integer kernels" in place(graph, precision, read_profile("pixel-8")).reason
     assert "float32 kernels" in place(graph, "weight_only_wi8_afp32", read_profile("pixel-8")).reason
+
+
+@pytest.mark.parametrize(("made", "expected"), [("int8", "weight_only_wi8_afp32"), ("float32", "float32")])
+def test_a_table_of_integers_that_is_looked_up_computes_on_none(made: str, expected: str) -> None:
+    rows = replace(op(0, made, made), kind="GATHER")
+    assert name_precision(Graph("tflite", (rows, op(0, "float32")), 100, 100, 1000)) == expected
+
+
+def test_int16_activations_leave_xnnpack_and_have_no_known_time() -> None:
+    graph, phone = Graph("tflite", (op(90, "int16", "int8"),), 1, 1, 1), read_profile("pixel-8")
+    placement = place(graph, name_precision(graph), phone)
+    assert "XNNPACK, its default, has none for int16 activations" in placement.reason
+    latency = predict_latency(graph, placement, phone).latency_ms
+    assert latency.value is None
+    assert "no published time is known" in str(latency.reason)
 
 
 def constant(dtype: str, *shape: int, stored_as: str = "") -> Operand:
