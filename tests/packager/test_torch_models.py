@@ -230,7 +230,7 @@ class Packed(nn.Module):
 
 class Masked(nn.Module):
     def forward(self, x: Any) -> Any:
-        return x[x > 0].sum()[None]
+        return x[x > 0]
 
 
 class Repeated(nn.Module):
@@ -242,7 +242,7 @@ UNFOLLOWED: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
     (Loud(), (torch.randn(1, 8),), ("forward branches on the data (at test_torch_models.py:", "torch.where")),
     (Counted(), (torch.randn(1, 8) * 3,), ("depends on the data", "x[:, : int(x.abs().max())]")),
     (Packed(), (torch.randn(2, 5, 8), torch.tensor([5, 3])), ("packed sequences have no fixed shape", "self.lstm(pac")),
-    (Masked(), (torch.randn(1, 8),), ("depends on the data", "x[x > 0].sum()", "multiply with the mask")),
+    (Masked(), (torch.randn(1, 8),), ("depends on the data", "x[x > 0]", "multiply with the mask")),
     (Repeated(), (torch.randn(1, 5, 8),), ("depends on the data", "repeat_interleave", "say output_size")),
 ]
 

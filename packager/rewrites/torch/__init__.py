@@ -109,25 +109,13 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
 
 def _refuse_open_sizes(program: ExportedProgram) -> None:
     import torch
-    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
-    from packager.rewrites.torch.interpreter import source_line
+    from packager.rewrites.torch.masked_values import explain_open, is_open
 
     for node in program.graph.nodes:
         value = node.meta.get("val")
-        if isinstance(value, torch.Tensor) and free_unbacked_symbols(tuple(value.shape)):
-            raise PackagingError(
-                f"how large a result is depends on the data ({node.target} at {source_line(node)}): {_advice(node)}"
-            )
-
-
-def _advice(node: Node) -> str:
-    """What has a fixed size instead."""
-    if "repeat_interleave" in str(node.target):
-        return "say output_size, a fixed number of frames, and mask those that are too many"
-    if any(word in str(node.target) for word in ("nonzero", "index", "masked_select")):
-        return "keep all values and choose by torch.where, or multiply with the mask"
-    return "give it a fixed size, and mask what is too much"
+        if isinstance(value, torch.Tensor | list | tuple) and is_open(value):
+            raise PackagingError(explain_open(node))
 
 
 @cache
@@ -157,8 +145,10 @@ def _nodes(module: GraphModule) -> Iterator[Node]:
 def _is_concerned(node: Node, replacements: Replacements) -> bool:
     import torch
 
+    from packager.rewrites.torch.masked_values import is_open
+
     value = node.meta.get("val")
-    if isinstance(value, torch.Tensor) and value.is_complex():
+    if (isinstance(value, torch.Tensor) and value.is_complex()) or is_open(value):
         return True
     replacement = replacements.real.get(node.target)
     return replacement is not None and replacement.wanted(node)

@@ -21,6 +21,7 @@ import numpy as np
 
 from packager.rewrites.torch.arguments import known_value
 from packager.rewrites.torch.axes import move_axis
+from packager.rewrites.torch.masked_values import spread_values
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,10 +66,10 @@ def _index_put(x: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bo
 
     given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
     masks = [index for _, index in given if index.dtype in (torch.bool, torch.uint8)]
-    if len(given) == 1 and masks and values.numel() == 1 and given[0][0] == 0:
-        mask = masks[0].to(torch.bool)
-        mask = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
-        value = values.reshape(()).to(x.dtype)
+    if len(given) == 1 and masks:
+        behind = x.ndim - given[0][0] - masks[0].ndim
+        mask = masks[0].to(torch.bool).reshape(*masks[0].shape, *[1] * behind)
+        value = spread_values(values, behind, masks[0].ndim).to(x.dtype)
         return torch.where(mask, x + value if accumulate else value, x)
     if masks or not all(isinstance(size, int) for size in x.shape):
         return NotImplemented
