@@ -7,7 +7,9 @@ import traceback
 
 from packager.diagnosis import explain, find_place
 
-_BRANCHES = re.compile(r": (if|elif|while|assert|return .* if|.*\bif\b.*\belse\b)\b")
+_BRANCHES = re.compile(r": (if|elif|assert|return .* if|.*\bif\b.*\belse\b)\b")
+_REPEATS = re.compile(r": while\b")
+_NUMBERS = re.compile(r"(\b(float|int)|\.tolist|\.item)\(")
 _DATA_DEPENDENT = ("GuardOnDataDependentSymNode", "data-dependent", "DataDependentOutputException")
 
 
@@ -24,8 +26,18 @@ def explain_export(fault: BaseException) -> str:
         )
     if not any(word in f"{type(fault).__name__}: {fault}" for word in _DATA_DEPENDENT):
         return f"torch.export cannot follow the model: {explain(fault)}"
+    if place is not None and _REPEATS.search(place):
+        return (
+            f"how often forward repeats depends on the data{at}: take a fixed number of turns, and choose by "
+            "torch.where what a turn may still change"
+        )
     if place is not None and _BRANCHES.search(place):
-        return f"forward branches on the data{at}: compute both ways and choose by torch.where, or say it by torch.cond"
+        return f"forward branches on the data{at}: compute both ways and choose by torch.where"
+    if place is not None and _NUMBERS.search(place):
+        return (
+            f"forward makes a Python number of what depends on the data{at}: leave it a tensor, without float(), "
+            "int() or tolist(); sizes can depend on shapes alone"
+        )
     return (
         f"what forward does, or how large a tensor is, depends on the data{at}: torch.export cannot follow that; let "
         "sizes depend on shapes alone, and choose values by torch.where"

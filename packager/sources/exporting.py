@@ -1,10 +1,13 @@
-"""torch.export as this project calls it: recurrences at once, and known values computed where it stops without."""
+"""torch.export as this project calls it: recurrences at once; where it stops, known values, both ways of branches."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from typing import Any
 
 from packager.rewrites.torch.recurrent_shapes import describe_stacks
+from packager.sources.branches import export_branches, plain_conditions
 from packager.sources.known_values import export_known
 
 
@@ -20,13 +23,45 @@ def export_program(module: Any, tensors: tuple[Any, ...]) -> Any:
     """
     import torch
 
-    with describe_stacks():
+    with describe_stacks(), plain_conditions():
         try:
-            return torch.export.export(module, tensors, strict=False)
+            program = torch.export.export(module, tensors, strict=False)
         except Exception as fault:
-            if "data-dependent" not in str(fault):
+            if not _asks_data(fault):
                 raise
             try:
                 return export_known(module, tensors)
-            except Exception:  # noqa: BLE001  that it did not help either says less than the first fault
-                raise fault from None
+            except Exception as other:  # noqa: BLE001  that it did not help either says less than the first fault
+                if not _asks_data(other):
+                    raise fault from None
+            return _export_ways(module, tensors, fault)
+        if not _takes_numbers_out(program):
+            return program
+        with contextlib.suppress(Exception):
+            return export_branches(functools.partial(export_known, tensors=tensors), module)
+        return program
+
+
+def _asks_data(fault: Exception) -> bool:
+    return "data-dependent" in str(fault)
+
+
+def _export_ways(module: Any, tensors: tuple[Any, ...], fault: Exception) -> Any:
+    """Both ways of the branches, joined.
+
+    Raises:
+        Exception: The first fault, where there are too many ways or they cannot be joined.
+    """
+    try:
+        return export_branches(functools.partial(export_known, tensors=tensors), module)
+    except Exception:  # noqa: BLE001  the first fault names the user's line
+        raise fault from None
+
+
+def _takes_numbers_out(program: Any) -> bool:
+    """Whether numbers are taken out of tensors by `item()`, which neither converter follows."""
+    import torch
+
+    return any(node.target is torch.ops.aten._local_scalar_dense.default for node in program.graph.nodes) or any(
+        node.target is torch.ops.aten.item.default for node in program.graph.nodes
+    )

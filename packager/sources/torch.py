@@ -18,6 +18,7 @@ from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
+from packager.sources.branches import plain_conditions
 from packager.sources.draws import run_undrawn
 from packager.sources.export_faults import explain_export
 from packager.sources.exporting import export_program
@@ -65,7 +66,7 @@ class TorchSource:
         import torch
 
         given = (torch.from_numpy(np.array(inputs[name])) for name in self.inputs)  # a model may write into its inputs,
-        with torch.no_grad():
+        with torch.no_grad(), plain_conditions():
             found = self.module(*given)
         # and return what it will write into in the next call.
         return {name: np.array(tensor.detach().resolve_neg().numpy()) for name, tensor in found.items()}
@@ -104,7 +105,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     arguments = _rename(_resize(arguments, source.spec), source.spec, audio, where)
     tensors = tuple(give(tensor.detach().clone()) for tensor in arguments.tensors)
     held = mark(model)
-    with torch.no_grad():
+    with torch.no_grad(), plain_conditions():
         outputs = list(flatten_outputs(_call(model, arguments, where)))
     paths, first = [path for path, _ in outputs], [leave(tensor).clone() for _, tensor in outputs]
     writes = not all(map(_same, tensors, arguments.tensors))
@@ -112,7 +113,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     names = name_outputs(paths, named if source.spec.outputs else (), where=where)
     names = part_names(names, arguments.names)
     module = make_flat_module(model, arguments, names, copies=writes)
-    with torch.no_grad():
+    with torch.no_grad(), plain_conditions():
         found = run_undrawn(lambda: module(*tensors), where)
     refuse_memory(held, mark(model), first, found, where)
     check_outputs(source.spec, {name: tuple(tensor.shape) for name, tensor in found.items()}, where=where)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
 
+APPLIED = "testpress_applied"
+"""in the `meta` of an exported program's graph module: names of what was rewritten before, by the export"""
+
 MOST_ROUNDS = 4
 """of tracing: what a replacement is made of may itself be replaced"""
 
@@ -104,7 +107,7 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
     result = current if applied else program
     settle_constants(result)
     _refuse_open_sizes(result)
-    return Rewritten(result, tuple(sorted(applied)))
+    return Rewritten(result, tuple(sorted({*applied, *program.graph_module.meta.get(APPLIED, ())})))
 
 
 def _refuse_open_sizes(program: ExportedProgram) -> None:

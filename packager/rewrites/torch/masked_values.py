@@ -196,8 +196,7 @@ def same_node(a: Any, b: Any) -> bool:
     if a is b:
         return True
     if isinstance(a, Node) and isinstance(b, Node):
-        drawn = "nondeterministic_seeded" in str(getattr(a.target, "tags", ""))
-        alike = a.op == b.op == "call_function" and a.target is b.target and not drawn
+        alike = a.op == b.op == "call_function" and a.target is b.target
         return alike and same_node(a.args, b.args) and same_node(dict(a.kwargs), dict(b.kwargs))
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(same_node, a, b))
