@@ -1,9 +1,9 @@
 """Several exported programs, one for each way through a model's branches, as one.
 
 All nodes go into one table, in which what computes the same of the same is one entry: what comes before a branch is
-then shared by itself. Behind it, two results of one op on different values are that op on the value that is chosen, since
-the question is one truth value for the whole call; so the choice is made as early as it can be, and what follows a
-branch runs once.
+then shared by itself. Behind it, two results of one op on different values are that op on the value that is chosen,
+since the question is one truth value for the whole call; so the choice is made as early as it can be, and what follows
+a branch runs once.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ Neither format keeps what a module holds from call to call, so such a model is a
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +37,36 @@ def _states(model: Any) -> Iterator[tuple[str, list[Any]]]:
             dense = [one for one in tensors if one.layout is torch.strided]
             counts = [0 if one.is_inference() else one._version for one in dense]
             yield prefix + name, [*numbers, *counts, *(one.data_ptr() for one in dense)]
+
+
+@contextlib.contextmanager
+def keep_memory(model: Any) -> Iterator[None]:
+    """Put back what a module holds, whatever is called in between: attributes, and what is in its buffers and lists."""
+    import torch
+
+    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    kept = [(module, dict(vars(module)), dict(module._buffers)) for module in modules]
+    inside = [
+        (value, copy.copy(value)) for _, held, _ in kept for value in held.values() if type(value) in (list, dict)
+    ]
+    tensors = [one for _, held, buffers in kept for one in (*held.values(), *buffers.values())]
+    before = [
+        (one, one.detach().clone()) for one in tensors if isinstance(one, torch.Tensor) and not one.is_inference()
+    ]
+    try:
+        yield
+    finally:
+        for module, held, buffers in kept:
+            vars(module).clear()
+            vars(module).update(held)
+            module._buffers.clear()
+            module._buffers.update(buffers)
+        for value, content in inside:
+            value.clear()
+            value.extend(content) if isinstance(value, list) else value.update(content)
+        with torch.no_grad():
+            for one, values in before:
+                one.detach().copy_(values)
 
 
 def refuse_memory(before: Marks, after: Marks, first: Sequence[Any], second: Mapping[str, Any], where: str) -> None:

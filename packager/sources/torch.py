@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from packager.sources.export_faults import explain_export
 from packager.sources.exporting import export_program
 from packager.sources.flat_call import (
     Arguments,
+    as_call,
     flatten_outputs,
     give,
     leave,
@@ -31,8 +33,8 @@ from packager.sources.flat_call import (
     name_outputs,
     take_apart,
 )
-from packager.sources.memory import mark, refuse_memory
-from packager.sources.single_precision import widen
+from packager.sources.memory import keep_memory, mark, refuse_memory
+from packager.sources.single_precision import settle_types
 from packager.sources.torch_files import load_checkpoint, load_module, reload_scripts
 
 _SEED = 20261127
@@ -48,6 +50,7 @@ class TorchSource:
         outputs: By name.
         tensors: Example inputs, in order.
         where: The source, for messages.
+        types: What is computed in other types than the model's own, and what that changes, in one sentence.
     """
 
     module: Any
@@ -55,6 +58,7 @@ class TorchSource:
     outputs: Mapping[str, SourceTensor]
     tensors: tuple[Any, ...]
     where: str
+    types: str | None = None
 
     @property
     def examples(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -99,7 +103,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     import torch
 
     torch.manual_seed(_SEED)
-    model, example = _load_model(source, audio)
+    model, example, types = _load_model(source, audio)
     where = f"{source.path.name}:{source.factory}" if source.factory else str(source.path)
     arguments = take_apart(getattr(model, "forward", model), example, where=where)
     arguments = _rename(_resize(arguments, source.spec), source.spec, audio, where)
@@ -123,15 +127,16 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
         outputs={name: _describe(tensor) for name, tensor in found.items()},
         tensors=tensors,
         where=where,
+        types=types,
     )
 
 
-def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, Any]:
-    """The model in evaluation mode, computing in float32, and an example of its inputs."""
+def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, Any, str | None]:
+    """The model in evaluation mode, computing in float32, an example of its inputs, and what its types were."""
     import torch
     from torch.utils import _pytree
 
-    spec, example = source.spec, None
+    spec, example, types = source.spec, None, None
     if source.factory is not None:
         weights = () if source.weights is None else (load_checkpoint(source.weights, trust=spec.trust),)
         made = call_factory(source.path, source.factory, *weights)
@@ -151,14 +156,22 @@ def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, 
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         if not isinstance(model, torch.jit.ScriptModule):
-            widen(model)
-            example = _pytree.tree_map(_to_single, example)
+            example = _make_example(spec, audio, source.path) if example is None else example
+            given, example = example, _pytree.tree_map(_to_single, example)
+            types = settle_types(model, functools.partial(_run_example, model, given, example))
     else:
         raise PackagingError(
             f"{source.path}: {source.factory} returned a {type(model).__name__}; a factory returns a torch.nn.Module, "
             "or (module, example_inputs)"
         )
-    return model, _make_example(spec, audio, source.path) if example is None else example
+    return model, _make_example(spec, audio, source.path) if example is None else example, types
+
+
+def _run_example(model: Any, given: Any, example: Any, single: bool) -> list[Any]:
+    """All outputs of a call that leaves no trace."""
+    args, kwargs = as_call(copy.deepcopy(example if single else given), "")
+    with plain_conditions(), keep_memory(model):
+        return [tensor.detach().clone() for _, tensor in flatten_outputs(model(*args, **kwargs))]
 
 
 def _to_single(value: Any) -> Any:

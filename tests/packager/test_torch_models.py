@@ -98,13 +98,70 @@ def test_a_model_that_is_half_throughout_is_widened_too(load_model: Any) -> None
     _same_when_exported(load_model(Whole().eval(), torch.randn(3, 8)))
 
 
-def test_a_model_without_halves_casts_as_it_says(load_model: Any) -> None:
-    class Rounded(nn.Module):
-        def forward(self, x: Any) -> Any:
-            return x.half().float()
+class Passage(nn.Module):
+    """Computes a part in another type than float32."""
 
-    x = torch.randn(1, 8)
-    assert torch.equal(torch.from_numpy(load_model(Rounded(), x).run({"x": x.numpy()})["output"]), x.half().float())
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.body = how, nn.Linear(8, 8)
+
+    def forward(self, x: Any) -> Any:
+        if self.how == "autocast":
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                y = self.body(x).relu()
+            return y.float()
+        if self.how == "autocast off":
+            with torch.autocast("cpu", enabled=False):
+                return self.body(x.float())
+        if self.how == "float64":
+            return ((x.double() + 1e4) - 1e4).float()
+        return self.body(x.to(getattr(torch, self.how)).float())
+
+
+PASSAGES = {"autocast": (30.0, 60.0), "bfloat16": (30.0, 70.0), "float16": (60.0, 90.0), "float64": (50.0, 90.0)}
+
+
+@pytest.mark.parametrize("how", PASSAGES)
+def test_passages_in_other_types_are_computed_in_float32_and_the_loss_is_told(load_model: Any, how: str) -> None:
+    torch.manual_seed(0)
+    module, x = Passage(how).eval(), torch.randn(64, 8)
+    with torch.no_grad():
+        own = module(x)
+    source = load_model(module, x)
+    found = torch.from_numpy(source.run({"x": x.numpy()})["output"])
+    snr_db = float(10 * torch.log10(own.square().sum() / (own - found).square().sum()))
+    least, most = PASSAGES[how]
+    assert least < snr_db < most
+    assert source.types is not None
+    assert source.types.endswith(f"its outputs change by that: {snr_db:.1f} dB SNR")
+    assert {"autocast": "bfloat16"}.get(how, how) in source.types
+    _same_when_exported(source)
+
+
+def test_what_is_float32_throughout_is_left_alone(load_model: Any) -> None:
+    module = Passage("autocast off").eval()
+    source = load_model(module, torch.randn(3, 8))
+    assert source.types is None
+    _same_when_exported(source)
+
+
+def test_a_trial_in_a_models_own_types_leaves_no_trace(load_model: Any) -> None:
+    class Remembering(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("level", torch.zeros(8))
+            self.calls: list[int] = []
+
+        def forward(self, x: Any) -> Any:
+            self.level.add_(1)
+            self.calls.append(1)
+            self.seen = x
+            return x.half().float() + len(self.calls) + self.level
+
+    module = Remembering()
+    with pytest.raises(PackagingError, match=r"forward writes (calls|level)"):
+        load_model(module, torch.randn(1, 8))
+    assert int(module.level[0]) == len(module.calls) == 2  # the loader's own two calls
 
 
 class Plain(nn.Module):
