@@ -13,14 +13,17 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from packager.sources.quantized_modules import call_on_floats, hold_floats
 
-def settle_types(model: Any, call: Callable[[bool], list[Any]]) -> str | None:
+
+def settle_types(model: Any, call: Callable[[bool], list[Any]], where: str) -> str | None:
     """Let a module compute in float32, in place.
 
     Args:
-        model: Its weights, and what it computes, may be of any types.
+        model: Its weights, and what it computes, may be of any types; layers that torch quantised become floats.
         call: Runs the module on its example inputs; False for inputs as they were given, True for them in float32.
             Gives all output tensors.
+        where: The source, for messages.
 
     Returns:
         What was changed, and by how much outputs change with it, in one sentence; None where all is float32.
@@ -30,12 +33,13 @@ def settle_types(model: Any, call: Callable[[bool], list[Any]]) -> str | None:
     held = {tensor.dtype for tensor in (*model.parameters(), *model.buffers())}
     own, met = _try(call)
     others = {one for one in (*held, *met) if _is_other(one)}
+    quantized = hold_floats(model, where)
     model.float()
-    if not others:
+    if not others and not quantized:
         return None
     model.forward = _following(model.forward)
-    names = ", ".join(sorted(str(one).removeprefix("torch.") for one in others))
-    said = f"computed in float32 where the model has {names}"
+    names = [*sorted(str(one).removeprefix("torch.") for one in others), *(["quantised layers"] if quantized else [])]
+    said = f"computed in float32 where the model has {', '.join(names)}"
     if own is None:
         return f"{said}; the model as it is could not be run beside it"
     try:
@@ -108,7 +112,7 @@ def _following(forward: Any) -> Any:
     from torch.overrides import TorchFunctionMode
     from torch.utils._pytree import tree_map
 
-    counterparts = _counterparts()
+    counterparts, on_floats = _counterparts(), call_on_floats()
     casts = {torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.double}
 
     def single(value: Any) -> Any:
@@ -121,8 +125,7 @@ def _following(forward: Any) -> Any:
     class Single(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             del types
-            if func in casts:
-                func = torch.Tensor.float
+            func = torch.Tensor.float if func in casts else on_floats.get(func, func)
             args, kwargs = tree_map(single, (args, kwargs or {}))
             result = func(*args, **kwargs)
             return tree_map(narrow, result) if isinstance(result, torch.Tensor | tuple | list) else result

@@ -103,8 +103,8 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     import torch
 
     torch.manual_seed(_SEED)
-    model, example, types = _load_model(source, audio)
     where = f"{source.path.name}:{source.factory}" if source.factory else str(source.path)
+    model, example, types = _load_model(source, audio, where)
     arguments = take_apart(getattr(model, "forward", model), example, where=where)
     arguments = _rename(_resize(arguments, source.spec), source.spec, audio, where)
     tensors = tuple(give(tensor.detach().clone()) for tensor in arguments.tensors)
@@ -131,7 +131,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     )
 
 
-def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, Any, str | None]:
+def _load_model(source: ModelSource, audio: AudioContract | None, where: str) -> tuple[Any, Any, str | None]:
     """The model in evaluation mode, computing in float32, an example of its inputs, and what its types were."""
     import torch
     from torch.utils import _pytree
@@ -158,7 +158,9 @@ def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, 
         if not isinstance(model, torch.jit.ScriptModule):
             example = _make_example(spec, audio, source.path) if example is None else example
             given, example = example, _pytree.tree_map(_to_single, example)
-            types = settle_types(model, functools.partial(_run_example, model, given, example))
+            if type(model).__module__.startswith("torch.ao.nn"):
+                model = torch.nn.Sequential(model)
+            types = settle_types(model, functools.partial(_run_example, model, given, example), where)
     else:
         raise PackagingError(
             f"{source.path}: {source.factory} returned a {type(model).__name__}; a factory returns a torch.nn.Module, "
