@@ -18,7 +18,7 @@ def explain_export(fault: BaseException) -> str:
     stack = traceback.extract_tb(fault.__traceback__)
     place = find_place(stack)
     at = "" if place is None else f" (at {place})"
-    if _meets_packed_sequence(fault):
+    if meets_packed_sequence(fault):
         return (
             f"packed sequences have no fixed shape{at}: run the recurrence on the padded frames, and choose by "
             "torch.where what a frame behind a clip's end may change; a backward direction takes the frames of each "
@@ -44,7 +44,7 @@ def explain_export(fault: BaseException) -> str:
     )
 
 
-def _meets_packed_sequence(fault: BaseException) -> bool:
+def meets_packed_sequence(fault: BaseException) -> bool:
     """Whether a function that was running when the fault was raised had packed frames at hand."""
     from torch.nn.utils.rnn import PackedSequence
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from typing import Any
 
+from packager.rewrites.torch import APPLIED
 from packager.rewrites.torch.recurrent_shapes import describe_stacks
 from packager.sources.branches import export_branches, plain_conditions
+from packager.sources.export_faults import meets_packed_sequence
 from packager.sources.known_values import export_known
+from packager.sources.packed_sequences import NAME as PADDED
+from packager.sources.packed_sequences import padded_frames
 
 
 def export_program(module: Any, tensors: tuple[Any, ...]) -> Any:
@@ -27,6 +32,8 @@ def export_program(module: Any, tensors: tuple[Any, ...]) -> Any:
         try:
             program = torch.export.export(module, tensors, strict=False)
         except Exception as fault:
+            if meets_packed_sequence(fault):
+                return _export_padded(module, tensors, fault)
             if not _asks_data(fault):
                 raise
             try:
@@ -40,6 +47,22 @@ def export_program(module: Any, tensors: tuple[Any, ...]) -> Any:
         with contextlib.suppress(Exception):
             return export_branches(functools.partial(export_known, tensors=tensors), module)
         return program
+
+
+def _export_padded(module: Any, tensors: tuple[Any, ...], fault: Exception) -> Any:
+    """Packed sequences as padded frames.
+
+    Raises:
+        Exception: The first fault, where something else does not follow.
+    """
+    try:
+        with padded_frames(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, of its internals
+            program = export_known(module, tensors)
+    except Exception:  # noqa: BLE001  the first fault names the user's line
+        raise fault from None
+    program.graph_module.meta[APPLIED] = (PADDED,)
+    return program
 
 
 def _asks_data(fault: Exception) -> bool:

@@ -71,7 +71,8 @@ def _widen_weights(model: Any) -> bool:
     for module in model.modules():
         held: dict[str, Any] = dict(module._parameters)
         for name, weight in held.items():
-            if weight is not None and is_traceable_wrapper_subclass(weight) and hasattr(type(weight), "dequantize"):
+            own = weight is not None and is_traceable_wrapper_subclass(weight)
+            if own and hasattr(type(weight), "dequantize"):
                 module._parameters[name] = torch.nn.Parameter(weight.dequantize().detach(), requires_grad=False)
                 found = True
     return found

@@ -87,9 +87,23 @@ class TorchSource:
         try:
             # What TorchScript optimised for real values knows no others.
             with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-                return export_program(self.module, self.tensors)
+                program = export_program(self.module, self.tensors)
         except Exception as fault:
             raise PackagingError(explain_export(fault)) from fault
+        self._refuse_other_sizes(program)
+        return program
+
+    def _refuse_other_sizes(self, program: Any) -> None:
+        """Where sizes depend on the data, the fixed ones must be the example's."""
+        for node, (name, tensor) in zip(program.graph.output_node().args[0], self.outputs.items(), strict=False):
+            value = node.meta.get("val") if hasattr(node, "meta") else None
+            sizes = getattr(value, "shape", tensor.shape)
+            if all(isinstance(size, int) for size in sizes) and tuple(sizes) != tensor.shape:
+                raise PackagingError(
+                    f"{self.where}: output {name} has the shape {list(tensor.shape)} for the example inputs, and "
+                    f"{list(sizes)} where no size depends on the data: let the longest clip of the example fill its "
+                    "frames, or say total_length where sequences are padded"
+                )
 
 
 def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
