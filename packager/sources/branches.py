@@ -147,7 +147,7 @@ def _answering(answers: _Answers) -> Any:
             if func is torch.equal:
                 return answers.answer((args[0] == args[1]).all())
             if func is torch.Tensor.item and args[0].is_floating_point():
-                return args[0].reshape(())
+                return args[0].reshape(()) if args[0].ndim else args[0]
             return func(*args, **kwargs)
 
     return Answering()

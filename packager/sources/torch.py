@@ -70,8 +70,14 @@ class TorchSource:
         import torch
 
         given = (torch.from_numpy(np.array(inputs[name])) for name in self.inputs)  # a model may write into its inputs,
-        with torch.no_grad(), plain_conditions():
-            found = self.module(*given)
+        try:
+            with torch.no_grad(), plain_conditions():
+                found = self.module(*given)
+        except Exception as fault:
+            raise PackagingError(
+                f"{self.where}: fails on a trial input of the example's sizes: {explain(fault)}; it takes no other "
+                "values than the example's, so hold what is computed of them within bounds (clamp)"
+            ) from fault
         # and return what it will write into in the next call.
         return {name: np.array(tensor.detach().resolve_neg().numpy()) for name, tensor in found.items()}
 

@@ -117,7 +117,8 @@ def _refuse_open_sizes(program: ExportedProgram) -> None:
 
     for node in program.graph.nodes:
         value = node.meta.get("val")
-        if isinstance(value, torch.Tensor | list | tuple) and is_open(value):
+        sizes = isinstance(value, torch.Tensor | list | tuple) and is_open(value)
+        if sizes or node.target in (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default):
             raise PackagingError(explain_open(node))
 
 

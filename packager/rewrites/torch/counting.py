@@ -34,6 +34,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
             lambda x, n: torch.div(x, _power(x, n), rounding_mode="floor"),
         ),
         aten.linalg_vander.default: _vander,
+        aten.vander.default: _falling,
     }
 
 
@@ -71,6 +72,11 @@ def _histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor
     inside = (x >= least) & (x <= most)
     hits = (place[:, None] == torch.arange(bins, dtype=x.dtype)) & inside[:, None]
     return hits.to(x.dtype).sum(0)
+
+
+def _falling(x: Tensor, count: int | None = None, increasing: bool = False) -> Tensor:
+    found = _vander(x, N=x.shape[-1] if count is None else count)
+    return found if increasing else found.flip(-1)
 
 
 def _vander(x: Tensor, *, N: int | None = None) -> Tensor:  # noqa: N803  torch's name

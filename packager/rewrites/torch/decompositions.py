@@ -31,6 +31,8 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.diag.default: lambda x, diagonal=0: (_diagonal if x.ndim == 2 else _diag_embed)(x, diagonal),
         aten.rot90.default: _turned,
         aten.channel_shuffle.default: _shuffled,
+        aten.pixel_unshuffle.default: _unshuffled,
+        aten.narrow_copy.default: lambda x, dim, start, length: x.narrow(dim, start, length).clone(),
         aten.diff.default: _differences,
         aten.trapezoid.dx: _trapezoid,
         aten.vdot.default: lambda x, y: (x * y).sum(),
@@ -47,6 +49,12 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.argmax.default: lambda x, dim=None, keepdim=False: _flat(torch.argmax, x, dim, keepdim),
         aten.argmin.default: lambda x, dim=None, keepdim=False: _flat(torch.argmin, x, dim, keepdim),
     }
+
+
+def _unshuffled(x: Tensor, factor: int) -> Tensor:
+    *others, channels, height, width = x.shape
+    parts = x.reshape(-1, channels, height // factor, factor, width // factor, factor).permute(0, 1, 3, 5, 2, 4)
+    return parts.reshape(*others, channels * factor * factor, height // factor, width // factor)
 
 
 def _take_along(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
+from packager.rewrites.torch.open_numbers import follow_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,7 +113,7 @@ def follow(node: Node, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any
         }
         maker = makers.get(target)
         made = NotImplemented if maker is None else maker(node, *args, **kwargs)
-        return _number(target, args, kwargs) if made is NotImplemented else made
+        return follow_number(target, args, kwargs) if made is NotImplemented else made
     rule = _rules().get(target)
     if rule is not None:
         result = rule(node, *args, **kwargs)
@@ -121,22 +122,6 @@ def follow(node: Node, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     elif torch.Tag.pointwise in getattr(target, "tags", ()) and not target._schema.is_mutable:
         return _each(target, masked, args, kwargs)
     raise UnfollowedError(f"{target} has no form here that leaves their number open")
-
-
-def _number(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Ops on how many there are, which is a tensor here where it was a number."""
-    import torch
-
-    aten = torch.ops.aten
-    if target in (aten._assert_scalar.default, aten.sym_constrain_range_for_size.default):
-        return None
-    given = [isinstance(one, torch.Tensor) and not one.ndim for one in args]
-    if target is torch.sym_float and any(given):
-        return args[0].to(torch.float32)
-    if any(given[1:]) and isinstance(target, torch._ops.OpOverload) and target._overloadname == "Scalar":
-        packet = getattr(aten, target._schema.name.rpartition("::")[2])
-        return packet.Tensor(*args, **kwargs)
-    return NotImplemented
 
 
 def _is_mask(index: Any) -> bool:
@@ -367,6 +352,8 @@ def _advice(node: Node) -> str:
     """What has a fixed size instead."""
     if "repeat_interleave" in str(node.target):
         return "say output_size, a fixed number of frames, and mask those that are too many"
+    if any(word in str(node.target) for word in ("item", "_local_scalar_dense")):
+        return "leave it a tensor; sizes can depend on shapes alone"
     if any(word in str(node.target) for word in ("nonzero", "where", "index", "masked_select")):
         return "keep all values and choose by torch.where, or multiply with the mask"
     if "bincount" in str(node.target):

@@ -54,6 +54,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.scatter_add.default: lambda x, dim, index, src: _scatter(x, dim, index, src, "sum"),
         aten.scatter_reduce.two: _scatter,
         aten.scatter.src: _scatter_row,
+        aten.scatter.value: _scatter_truth,
         aten.scatter.reduce: lambda x, dim, index, src, *, reduce: _scatter(x, dim, index, src, _KINDS[reduce]),
         aten.scatter.value_reduce: _scatter_number,
         aten.put.default: _put,
@@ -203,6 +204,15 @@ def _index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> Any:
     hit = places.matches().to(torch.float32).amax(0) > 0
     filled = torch.where(hit, torch.as_tensor(value, dtype=x.dtype), move_axis(x, dim, -1))
     return move_axis(filled, -1, dim)
+
+
+def _scatter_truth(x: Tensor, dim: int, index: Tensor, value: Any) -> Any:
+    """Truth values, as numbers: coremltools 9.0 traces none of them."""
+    import torch
+
+    if x.dtype != torch.bool:
+        return NotImplemented
+    return x.to(torch.float32).scatter(dim, index, float(bool(value))) > 0.5
 
 
 def _scatter_row(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:

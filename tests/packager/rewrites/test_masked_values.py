@@ -128,3 +128,16 @@ def test_what_has_no_fixed_form_is_one_message(kind: str, audio: Any) -> None:
     assert needed in str(fault.value)
     assert "test_masked_values.py" in str(fault.value)
     assert "choose by torch.where" in str(fault.value)
+
+
+def test_numbers_taken_out_say_what_is_taken(audio: Any) -> None:
+    """The last frame of each clip, by its length."""
+
+    class Model(torch.nn.Module):
+        def forward(self, x: Any, lengths: Any) -> Any:
+            return torch.stack([x[clip, lengths[clip].item() - 1] for clip in range(2)])
+
+    x = audio.noise(2, 15, 8)
+    rewritten = rewrite_program(torch.export.export(Model(), (x, torch.tensor([15, 3])), strict=False))
+    for lengths in (torch.tensor([15, 3]), torch.tensor([2, 9])):
+        torch.testing.assert_close(rewritten.program.module()(x, lengths), Model()(x, lengths), rtol=0, atol=0)
