@@ -268,7 +268,7 @@ _CONSTRUCTS = (
         state={"state": "state_out"},
         notes="a scan stepped in Python",
     ),
-    Entry("quantized_layers", "constructs:quantized_layers", FEATURES, notes="quantisation-aware training"),
+    Entry("quantized_layers", "constructs:quantized_layers", FEATURES, notes="weights of 8 bits that torch packed"),
 )
 
 

@@ -294,12 +294,8 @@ def selective() -> tuple[nn.Module, tuple[Tensor, ...]]:
 
 
 def quantized_layers() -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """(1, 16, 40) → (1, 8, 40), trained for 8 bits."""
+    """(1, 40, 16) → (1, 40, 8), the weights of 8 bits as torch packs them."""
     torch.manual_seed(_SEED)
-    layers = [nn.Conv1d(16, 16, 3, padding=1), nn.BatchNorm1d(16), nn.ReLU(), nn.Conv1d(16, 8, 1)]
-    inputs = (make_features(4, 16, 40),)
-    module = quantization.fuse_modules_qat(settle(nn.Sequential(*layers), inputs).train(), [["0", "1", "2"]])
-    module.qconfig = quantization.get_default_qat_qconfig("fbgemm")
-    quantization.prepare_qat(module, inplace=True)
-    module(*inputs)
-    return module.eval().apply(quantization.disable_observer), (make_features(1, 16, 40),)
+    inputs = (make_features(1, 40, 16),)
+    module = settle(nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8)), inputs)
+    return quantization.quantize_dynamic(module, {nn.Linear}, dtype=torch.qint8), inputs
