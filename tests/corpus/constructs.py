@@ -298,4 +298,4 @@ def quantized_layers() -> tuple[nn.Module, tuple[Tensor, ...]]:
     torch.manual_seed(_SEED)
     inputs = (make_features(1, 40, 16),)
     module = settle(nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8)), inputs)
-    return quantization.quantize_dynamic(module, {nn.Linear}, dtype=torch.qint8), inputs
+    return quantization.quantize_dynamic(module, {nn.Linear}, dtype=torch.qint8).eval(), inputs
