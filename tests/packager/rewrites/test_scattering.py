@@ -140,7 +140,7 @@ def test_truth_values_and_rows_of_whole_numbers(prove: Any, prove_both: Any, aud
         best = x.topk(3, -1).indices
         chosen = torch.zeros_like(x, dtype=torch.bool).scatter(-1, best, True)
         order = x[0].argsort()
-        return x.masked_fill(~chosen, -5.0), torch.empty_like(order).scatter_(0, order, torch.arange(40))
+        return x.masked_fill(~chosen, -5.0), torch.zeros_like(order).scatter_(0, order, torch.arange(40))
 
     snr_db, applied = prove(formula, audio.noise(12, 40))
     assert snr_db >= LEAST_DB
