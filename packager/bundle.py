@@ -261,6 +261,8 @@ class Manifest(Record):
     golden: tuple[GoldenVector, ...]
     rewrites: tuple[str, ...] = ()
     """what was changed in the source's graph before it converted"""
+    types: str | None = None
+    """what was computed in other types than the source's own, and what that changes; none where nothing was"""
     proof: Proof | None = None
     """none where the bundle was made without an emulator at hand"""
 

@@ -193,6 +193,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         floor=_floor(model_path, request.format),
         golden=golden,
         rewrites=rewrites,
+        types=getattr(loaded, "types", None),
         proof=proof,
     )
     manifest = add_bill(folder, manifest, prepared.origin)

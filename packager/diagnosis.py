@@ -21,8 +21,11 @@ _OPS = (
     re.compile(r"Unsupported (?:fx node|op)s?:? \W*(?P<op>[\w.:]+)"),
     re.compile(r"(?P<op>(?:aten|testpress|prims)[.:]+\w+(?:\.\w+)?)"),
 )
-_REFUSED = re.compile(r"Node number \d+ \((?P<op>\w+)\) failed to")
-_MADE_OF = {"stablehlo_scatter": ("scatter", "index_put", "index_add", "index_copy", "put")}
+_REFUSED = re.compile(r"(Node number \d+ \(|Didn't find op for builtin opcode ')(?P<op>\w+)")
+_MADE_OF = {
+    "stablehlo_convolution": ("conv",),
+    "stablehlo_scatter": ("scatter", "index_put", "index_add", "index_copy", "put"),
+}
 """TFLite's ops, and words in the names of what they are made of, where these are other than their own"""
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)\s*\n\s*(?P<code>[^\n]*)')
 _EMPTY = re.compile(r"^[\W_]*$")

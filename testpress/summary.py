@@ -51,7 +51,7 @@ def package_text(outcomes: list[Packaged]) -> str:
         rows = [(*row[:2], *row[3:]) for row in rows]
     lines = [align(rows, right=tuple(range(1, len(rows[0]) - 1)))] if rows else []
     lines += [f"{o.variant.name} failed: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
-    return "\n".join(lines + break_texts(made) + _calibration_texts(made) + _state_texts(made))
+    return "\n".join(lines + break_texts(made) + _type_texts(made) + _calibration_texts(made) + _state_texts(made))
 
 
 _PACKAGED_HEAD = ("variant", "parity", "streamed", "promised", "size", "made in", "bundle")
@@ -79,6 +79,12 @@ def break_texts(outcomes: list[Packaged]) -> list[str]:
     """One line a bundle that does not keep its precision's promise."""
     proofs = {outcome.variant.name: outcome.bundle.manifest.proof for outcome in outcomes if outcome.bundle is not None}
     return [f"{name} {text}" for name, proof in proofs.items() if (text := describe_break(proof)) is not None]
+
+
+def _type_texts(outcomes: list[Packaged]) -> list[str]:
+    """What was computed in other types than the source's own; one line, since it is the same for all bundles."""
+    said = (outcome.bundle.manifest.types for outcome in outcomes if outcome.bundle is not None)
+    return [f"the source is {text}" for text in dict.fromkeys(said) if text is not None]
 
 
 def _calibration_texts(outcomes: list[Packaged]) -> list[str]:

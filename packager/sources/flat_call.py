@@ -47,7 +47,7 @@ def take_apart(forward: Any, example: Any, *, where: str) -> Arguments:
     """
     from torch.utils import _pytree
 
-    args, kwargs = _as_call(example, where)
+    args, kwargs = as_call(example, where)
     named = _parameters(forward, args, kwargs, where)
     leaves, structure = _pytree.tree_flatten((args, kwargs))
     names: list[str] = []
@@ -66,7 +66,12 @@ def _tensors(leaves: Sequence[Any]) -> list[Any]:
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
-def _as_call(example: Any, where: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def as_call(example: Any, where: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example of inputs as positional and keyword arguments.
+
+    Raises:
+        PackagingError: It is of no known form.
+    """
     import torch
 
     if isinstance(example, torch.Tensor):

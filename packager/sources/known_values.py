@@ -49,9 +49,17 @@ def _settings_as_attributes(module: Any) -> Iterator[None]:
             owner._buffers[name] = buffer
 
 
-def _compute_known() -> Any:
+def is_known(tensor: Any) -> bool:
+    """Whether a tensor has values while a module is exported."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensor
+
+    plain = type(tensor) in (torch.Tensor, torch.nn.Parameter)
+    return plain and not isinstance(tensor, FakeTensor) and not torch._is_functional_tensor(tensor)
+
+
+def _compute_known() -> Any:
+    import torch
     from torch.overrides import TorchFunctionMode
     from torch.utils._python_dispatch import _disable_current_modes
     from torch.utils._pytree import tree_leaves
@@ -60,10 +68,6 @@ def _compute_known() -> Any:
         *(torch.tensor, torch.as_tensor, torch.arange, torch.linspace, torch.eye),
         *(torch.full, torch.ones, torch.zeros, torch.tril_indices, torch.triu_indices),
     }
-
-    def is_known(tensor: Any) -> bool:
-        plain = type(tensor) in (torch.Tensor, torch.nn.Parameter)
-        return plain and not isinstance(tensor, FakeTensor) and not torch._is_functional_tensor(tensor)
 
     class KnownValues(TorchFunctionMode):
         """Runs a function outside of the trace where all its tensors have values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,13 @@ from packager.errors import PackagingError
 from packager.factories import call_factory
 from packager.model import ModelSource, ModelSpec
 from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
+from packager.sources.branches import plain_conditions
 from packager.sources.draws import run_undrawn
 from packager.sources.export_faults import explain_export
 from packager.sources.exporting import export_program
 from packager.sources.flat_call import (
     Arguments,
+    as_call,
     flatten_outputs,
     give,
     leave,
@@ -30,8 +33,8 @@ from packager.sources.flat_call import (
     name_outputs,
     take_apart,
 )
-from packager.sources.memory import mark, refuse_memory
-from packager.sources.single_precision import widen
+from packager.sources.memory import keep_memory, mark, refuse_memory
+from packager.sources.single_precision import settle_types
 from packager.sources.torch_files import load_checkpoint, load_module, reload_scripts
 
 _SEED = 20261127
@@ -47,6 +50,7 @@ class TorchSource:
         outputs: By name.
         tensors: Example inputs, in order.
         where: The source, for messages.
+        types: What is computed in other types than the model's own, and what that changes, in one sentence.
     """
 
     module: Any
@@ -54,6 +58,7 @@ class TorchSource:
     outputs: Mapping[str, SourceTensor]
     tensors: tuple[Any, ...]
     where: str
+    types: str | None = None
 
     @property
     def examples(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -65,8 +70,14 @@ class TorchSource:
         import torch
 
         given = (torch.from_numpy(np.array(inputs[name])) for name in self.inputs)  # a model may write into its inputs,
-        with torch.no_grad():
-            found = self.module(*given)
+        try:
+            with torch.no_grad(), plain_conditions():
+                found = self.module(*given)
+        except Exception as fault:
+            raise PackagingError(
+                f"{self.where}: fails on a trial input of the example's sizes: {explain(fault)}; it takes no other "
+                "values than the example's, so hold what is computed of them within bounds (clamp)"
+            ) from fault
         # and return what it will write into in the next call.
         return {name: np.array(tensor.detach().resolve_neg().numpy()) for name, tensor in found.items()}
 
@@ -82,9 +93,23 @@ class TorchSource:
         try:
             # What TorchScript optimised for real values knows no others.
             with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-                return export_program(self.module, self.tensors)
+                program = export_program(self.module, self.tensors)
         except Exception as fault:
             raise PackagingError(explain_export(fault)) from fault
+        self._refuse_other_sizes(program)
+        return program
+
+    def _refuse_other_sizes(self, program: Any) -> None:
+        """Where sizes depend on the data, the fixed ones must be the example's."""
+        for node, (name, tensor) in zip(program.graph.output_node().args[0], self.outputs.items(), strict=False):
+            value = node.meta.get("val") if hasattr(node, "meta") else None
+            sizes = getattr(value, "shape", tensor.shape)
+            if all(isinstance(size, int) for size in sizes) and tuple(sizes) != tensor.shape:
+                raise PackagingError(
+                    f"{self.where}: output {name} has the shape {list(tensor.shape)} for the example inputs, and "
+                    f"{list(sizes)} where no size depends on the data: let the longest clip of the example fill its "
+                    "frames, or say total_length where sequences are padded"
+                )
 
 
 def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
@@ -98,13 +123,13 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     import torch
 
     torch.manual_seed(_SEED)
-    model, example = _load_model(source, audio)
     where = f"{source.path.name}:{source.factory}" if source.factory else str(source.path)
+    model, example, types = _load_model(source, audio, where)
     arguments = take_apart(getattr(model, "forward", model), example, where=where)
     arguments = _rename(_resize(arguments, source.spec), source.spec, audio, where)
     tensors = tuple(give(tensor.detach().clone()) for tensor in arguments.tensors)
     held = mark(model)
-    with torch.no_grad():
+    with torch.no_grad(), plain_conditions():
         outputs = list(flatten_outputs(_call(model, arguments, where)))
     paths, first = [path for path, _ in outputs], [leave(tensor).clone() for _, tensor in outputs]
     writes = not all(map(_same, tensors, arguments.tensors))
@@ -112,7 +137,7 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
     names = name_outputs(paths, named if source.spec.outputs else (), where=where)
     names = part_names(names, arguments.names)
     module = make_flat_module(model, arguments, names, copies=writes)
-    with torch.no_grad():
+    with torch.no_grad(), plain_conditions():
         found = run_undrawn(lambda: module(*tensors), where)
     refuse_memory(held, mark(model), first, found, where)
     check_outputs(source.spec, {name: tuple(tensor.shape) for name, tensor in found.items()}, where=where)
@@ -122,15 +147,16 @@ def load(source: ModelSource, audio: AudioContract | None) -> TorchSource:
         outputs={name: _describe(tensor) for name, tensor in found.items()},
         tensors=tensors,
         where=where,
+        types=types,
     )
 
 
-def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, Any]:
-    """The model in evaluation mode, computing in float32, and an example of its inputs."""
+def _load_model(source: ModelSource, audio: AudioContract | None, where: str) -> tuple[Any, Any, str | None]:
+    """The model in evaluation mode, computing in float32, an example of its inputs, and what its types were."""
     import torch
     from torch.utils import _pytree
 
-    spec, example = source.spec, None
+    spec, example, types = source.spec, None, None
     if source.factory is not None:
         weights = () if source.weights is None else (load_checkpoint(source.weights, trust=spec.trust),)
         made = call_factory(source.path, source.factory, *weights)
@@ -150,14 +176,24 @@ def _load_model(source: ModelSource, audio: AudioContract | None) -> tuple[Any, 
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         if not isinstance(model, torch.jit.ScriptModule):
-            widen(model)
-            example = _pytree.tree_map(_to_single, example)
+            example = _make_example(spec, audio, source.path) if example is None else example
+            given, example = example, _pytree.tree_map(_to_single, example)
+            if type(model).__module__.startswith("torch.ao.nn"):
+                model = torch.nn.Sequential(model)
+            types = settle_types(model, functools.partial(_run_example, model, given, example), where)
     else:
         raise PackagingError(
             f"{source.path}: {source.factory} returned a {type(model).__name__}; a factory returns a torch.nn.Module, "
             "or (module, example_inputs)"
         )
-    return model, _make_example(spec, audio, source.path) if example is None else example
+    return model, _make_example(spec, audio, source.path) if example is None else example, types
+
+
+def _run_example(model: Any, given: Any, example: Any, single: bool) -> list[Any]:
+    """All outputs of a call that leaves no trace."""
+    args, kwargs = as_call(copy.deepcopy(example if single else given), "")
+    with plain_conditions(), keep_memory(model):
+        return [tensor.detach().clone() for _, tensor in flatten_outputs(model(*args, **kwargs))]
 
 
 def _to_single(value: Any) -> Any:

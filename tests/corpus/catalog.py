@@ -234,6 +234,42 @@ _TRANSFORMERS = (
     Entry("dac", "transformers_models:dac", outputs=("samples", "codes"), notes="Snake, cosine codebooks"),
     Entry("clap_audio", "transformers_models:clap_audio", FEATURES, notes="bicubic resize, shifted windows"),
 )
+_CONSTRUCTS = (
+    Entry("depthwise_upsampler", "constructs:depthwise_upsampler", FEATURES, notes="depthwise transposed, Snake"),
+    Entry(
+        "spiky_block", "constructs:spiky_block", FEATURES, notes="RMSNorm of spikes, grouped queries, complex rotary"
+    ),
+    Entry("chroma", "constructs:chroma", FEATURES, notes="index_add by a plain attribute, a slice in place"),
+    Entry("edge_phases", "constructs:edge_phases", notes="phase of real bins, power beyond float16"),
+    Entry("strided_constants", "constructs:strided_constants", FEATURES, notes="plain attributes that are views"),
+    Entry("half_body", "constructs:half_body", notes="bfloat16 weights behind a float32 front"),
+    Entry("scripted", "constructs:scripted", FEATURES, notes="torch.jit.script of a loop and a branch"),
+    Entry(
+        "gated_loudness",
+        "constructs:gated_loudness",
+        outputs=("filtered", "level"),
+        notes="values that a mask picks: gathered, and written back",
+    ),
+    Entry("experts", "constructs:experts", FEATURES, notes="mixture of experts by places that a mask names"),
+    Entry("peak_branch", "constructs:peak_branch", notes="if and assert on the data"),
+    Entry(
+        "packed_encoder",
+        "constructs:packed_encoder",
+        FEATURES,
+        outputs=("frames", "speaker"),
+        notes="packed sequences with lengths as an input",
+    ),
+    Entry("histogram", "constructs:histogram", FEATURES, outputs=("rest", "counts"), notes="bincount, histc, cdist"),
+    Entry(
+        "selective",
+        "constructs:selective",
+        FEATURES,
+        outputs=("y", "state_out"),
+        state={"state": "state_out"},
+        notes="a scan stepped in Python",
+    ),
+    Entry("quantized_layers", "constructs:quantized_layers", FEATURES, notes="weights of 8 bits that torch packed"),
+)
 
 
 def _keras(module: str, name: str, inputs_are: Literal["audio", "features"], **options: object) -> Entry:
@@ -266,5 +302,6 @@ CATALOG: tuple[Entry, ...] = (
     *_MUSIC,
     *_SIGNAL_PROCESSING,
     *_TRANSFORMERS,
+    *_CONSTRUCTS,
     *_KERAS,
 )

@@ -24,7 +24,11 @@ HALF_A_UNIT = 6e-8
 """of a float32's last place"""
 LEAST_SNR_DB = 75.0
 """parity of a float32 bundle is to be 60 dB"""
-pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN"),
+    pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # torch's, of TorchScript and of torch.ao.quantization
+]
 TORCH = [entry for entry in CATALOG if entry.framework == "torch"]
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")

@@ -4,54 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence  # noqa: E402
+from torch.nn.utils.rnn import pack_padded_sequence  # noqa: E402
 
 from packager.errors import PackagingError  # noqa: E402
-from packager.model import ModelSpec, find_source  # noqa: E402
 from packager.rewrites.torch import rewrite_program  # noqa: E402
-from packager.sources.torch import TorchSource, load  # noqa: E402
 
 pytestmark = [
     pytest.mark.pytorch,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # torch's, of TorchScript
 ]
-
-
-@pytest.fixture
-def load_model(tmp_path: Path) -> Callable[..., TorchSource]:
-    """Loads what a factory would return."""
-
-    def run(module: Any, *tensors: Any) -> TorchSource:
-        import sys
-        from types import ModuleType
-
-        (tmp_path / "given.py").write_text("def build(): ...\n")
-        given = ModuleType("given")
-        given.__file__ = str((tmp_path / "given.py").resolve())
-        vars(given)["build"] = lambda: (module, tensors)
-        sys.modules["given"] = given
-        spec = ModelSpec(name="m", version="1", license="MIT", source="python:given:build")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's own, of export
-            return load(find_source(spec, tmp_path), None)
-
-    return run
-
-
-def _same_when_exported(source: TorchSource) -> None:
-    """The exported and rewritten program gives what the source gives, in float32."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = rewrite_program(source.program).program.module()(*source.tensors)
-    for name, expected in source.run(source.examples).items():
-        torch.testing.assert_close(found[name], torch.from_numpy(expected), rtol=1e-5, atol=1e-5)
 
 
 class Cast(nn.Module):
@@ -88,23 +55,82 @@ class Whole(nn.Module):
 
 @pytest.mark.parametrize("how", ["to", "method", "factory"])
 @pytest.mark.parametrize("half", ["bfloat16", "float16"])
-def test_casts_to_16_bits_follow_the_weights(load_model: Any, half: str, how: str) -> None:
+def test_casts_to_16_bits_follow_the_weights(load_model: Any, same_when_exported: Any, half: str, how: str) -> None:
     source = load_model(Cast(getattr(torch, half), how).eval(), torch.randn(3, 8))
     assert {tensor.dtype for tensor in source.module.parameters()} == {torch.float32}
-    _same_when_exported(source)
+    same_when_exported(source)
 
 
-def test_a_model_that_is_half_throughout_is_widened_too(load_model: Any) -> None:
-    _same_when_exported(load_model(Whole().eval(), torch.randn(3, 8)))
+def test_a_model_that_is_half_throughout_is_widened_too(load_model: Any, same_when_exported: Any) -> None:
+    same_when_exported(load_model(Whole().eval(), torch.randn(3, 8)))
 
 
-def test_a_model_without_halves_casts_as_it_says(load_model: Any) -> None:
-    class Rounded(nn.Module):
+class Passage(nn.Module):
+    """Computes a part in another type than float32."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.body = how, nn.Linear(8, 8)
+
+    def forward(self, x: Any) -> Any:
+        if self.how == "autocast":
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                y = self.body(x).relu()
+            return y.float()
+        if self.how == "autocast off":
+            with torch.autocast("cpu", enabled=False):
+                return self.body(x.float())
+        if self.how == "float64":
+            return ((x.double() + 1e4) - 1e4).float()
+        return self.body(x.to(getattr(torch, self.how)).float())
+
+
+PASSAGES = {"autocast": (30.0, 60.0), "bfloat16": (30.0, 70.0), "float16": (60.0, 90.0), "float64": (50.0, 90.0)}
+
+
+@pytest.mark.parametrize("how", PASSAGES)
+def test_passages_in_other_types_are_computed_in_float32_and_the_loss_is_told(
+    load_model: Any, same_when_exported: Any, how: str
+) -> None:
+    torch.manual_seed(0)
+    module, x = Passage(how).eval(), torch.randn(64, 8)
+    with torch.no_grad():
+        own = module(x)
+    source = load_model(module, x)
+    found = torch.from_numpy(source.run({"x": x.numpy()})["output"])
+    snr_db = float(10 * torch.log10(own.square().sum() / (own - found).square().sum()))
+    least, most = PASSAGES[how]
+    assert least < snr_db < most
+    assert source.types is not None
+    assert source.types.endswith(f"its outputs change by that: {snr_db:.1f} dB SNR")
+    assert {"autocast": "bfloat16"}.get(how, how) in source.types
+    same_when_exported(source)
+
+
+def test_what_is_float32_throughout_is_left_alone(load_model: Any, same_when_exported: Any) -> None:
+    module = Passage("autocast off").eval()
+    source = load_model(module, torch.randn(3, 8))
+    assert source.types is None
+    same_when_exported(source)
+
+
+def test_a_trial_in_a_models_own_types_leaves_no_trace(load_model: Any) -> None:
+    class Remembering(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("level", torch.zeros(8))
+            self.calls: list[int] = []
+
         def forward(self, x: Any) -> Any:
-            return x.half().float()
+            self.level.add_(1)
+            self.calls.append(1)
+            self.seen = x
+            return x.half().float() + len(self.calls) + self.level
 
-    x = torch.randn(1, 8)
-    assert torch.equal(torch.from_numpy(load_model(Rounded(), x).run({"x": x.numpy()})["output"]), x.half().float())
+    module = Remembering()
+    with pytest.raises(PackagingError, match=r"forward writes (calls|level)"):
+        load_model(module, torch.randn(1, 8))
+    assert int(module.level[0]) == len(module.calls) == 2  # the loader's own two calls
 
 
 class Plain(nn.Module):
@@ -140,18 +166,18 @@ SCRIPTED: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("kind", SCRIPTED)
-def test_scripted_models_are_exported(load_model: Any, kind: str) -> None:
-    _same_when_exported(load_model(SCRIPTED[kind]().eval(), torch.randn(1, 8)))
+def test_scripted_models_are_exported(load_model: Any, same_when_exported: Any, kind: str) -> None:
+    same_when_exported(load_model(SCRIPTED[kind]().eval(), torch.randn(1, 8)))
 
 
-def test_numbers_without_dimensions_are_given_as_one_value(load_model: Any) -> None:
+def test_numbers_without_dimensions_are_given_as_one_value(load_model: Any, same_when_exported: Any) -> None:
     class Gain(nn.Module):
         def forward(self, x: Any, gain: Any, count: Any) -> Any:
             return x * gain + count.reshape(1, 1) if gain.ndim == 0 else None
 
     source = load_model(Gain(), torch.randn(1, 8), torch.tensor(0.5), torch.tensor(3))
     assert [tensor.shape for tensor in source.inputs.values()] == [(1, 8), (1,), (1,)]
-    _same_when_exported(source)
+    same_when_exported(source)
 
 
 class Level(nn.Module):
@@ -162,6 +188,7 @@ class Level(nn.Module):
         self.how = how
         self.register_buffer("level", torch.zeros(1))
         self.last = torch.zeros(1)
+        self.calls = 0
 
     def forward(self, x: Any) -> Any:
         mean = x.abs().mean()[None]
@@ -173,10 +200,14 @@ class Level(nn.Module):
             self.last = self.last + mean
         elif self.how == "kept for later":
             self.last = mean  # as attention maps are, for a look at them
-        return x / (self.level + self.last * (self.how != "kept for later") + 0.1)
+        elif self.how == "counted":
+            self.calls += 1
+        return x / (self.level + self.calls + self.last * (self.how != "kept for later") + 0.1)
 
 
-@pytest.mark.parametrize(("how", "name"), [("written", "level"), ("replaced", "level"), ("attribute", "last")])
+@pytest.mark.parametrize(
+    ("how", "name"), [("written", "level"), ("replaced", "level"), ("attribute", "last"), ("counted", "calls")]
+)
 def test_what_forward_keeps_from_call_to_call_is_named(load_model: Any, how: str, name: str) -> None:
     with pytest.raises(PackagingError) as caught:
         load_model(nn.Sequential(Level(how)), torch.randn(1, 8))
@@ -185,8 +216,8 @@ def test_what_forward_keeps_from_call_to_call_is_named(load_model: Any, how: str
     assert said.endswith("bind them in [model.state]")
 
 
-def test_what_is_written_and_changes_nothing_is_let_pass(load_model: Any) -> None:
-    _same_when_exported(load_model(Level("kept for later"), torch.randn(1, 8)))
+def test_what_is_written_and_changes_nothing_is_let_pass(load_model: Any, same_when_exported: Any) -> None:
+    same_when_exported(load_model(Level("kept for later"), torch.randn(1, 8)))
 
 
 def test_tensors_of_any_kind_may_be_held(load_model: Any) -> None:
@@ -207,9 +238,8 @@ def test_tensors_of_any_kind_may_be_held(load_model: Any) -> None:
 
 class Loud(nn.Module):
     def forward(self, x: Any) -> Any:
-        peak = x.abs().max()
-        if peak > 1.0:
-            x = x / peak
+        while x.abs().max() > 1.0:
+            x = x / 2
         return x
 
 
@@ -219,18 +249,20 @@ class Counted(nn.Module):
 
 
 class Packed(nn.Module):
+    """Looks into what is packed, whose size depends on the lengths."""
+
     def __init__(self) -> None:
         super().__init__()
         self.lstm = nn.LSTM(8, 4, batch_first=True)
 
     def forward(self, x: Any, lengths: Any) -> Any:
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+        return self.lstm(packed)[0].data[: int(lengths.sum())]
 
 
 class Masked(nn.Module):
     def forward(self, x: Any) -> Any:
-        return x[x > 0].sum()[None]
+        return x[x > 0]
 
 
 class Repeated(nn.Module):
@@ -239,10 +271,10 @@ class Repeated(nn.Module):
 
 
 UNFOLLOWED: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
-    (Loud(), (torch.randn(1, 8),), ("forward branches on the data (at test_torch_models.py:", "torch.where")),
-    (Counted(), (torch.randn(1, 8) * 3,), ("depends on the data", "x[:, : int(x.abs().max())]")),
+    (Loud(), (torch.randn(1, 8),), ("how often forward repeats", "(at test_torch_models.py:", "torch.where")),
+    (Counted(), (torch.randn(1, 8) * 3,), ("depends on the data", "x[:, : int(x.abs().max())]", "leave it a tensor")),
     (Packed(), (torch.randn(2, 5, 8), torch.tensor([5, 3])), ("packed sequences have no fixed shape", "self.lstm(pac")),
-    (Masked(), (torch.randn(1, 8),), ("depends on the data", "x[x > 0].sum()", "multiply with the mask")),
+    (Masked(), (torch.randn(1, 8),), ("depends on the data", "x[x > 0]", "multiply with the mask")),
     (Repeated(), (torch.randn(1, 5, 8),), ("depends on the data", "repeat_interleave", "say output_size")),
 ]
 
@@ -260,10 +292,10 @@ def test_what_has_no_fixed_form_is_told_with_what_to_write(
     assert "\n" not in said
 
 
-def test_repeats_of_a_known_length_are_a_gather(load_model: Any) -> None:
+def test_repeats_of_a_known_length_are_a_gather(load_model: Any, same_when_exported: Any) -> None:
     class Regulated(nn.Module):
         def forward(self, x: Any) -> Any:
             counts = (x[0, :, 0].abs() * 0).long() + torch.tensor([2, 0, 3, 1, 1])
             return torch.repeat_interleave(x[0], counts, dim=0, output_size=7)
 
-    _same_when_exported(load_model(Regulated(), torch.randn(1, 5, 8)))
+    same_when_exported(load_model(Regulated(), torch.randn(1, 5, 8)))

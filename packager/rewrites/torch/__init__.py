@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
 
+APPLIED = "testpress_applied"
+"""in the `meta` of an exported program's graph module: names of what was rewritten before, by the export"""
+
 MOST_ROUNDS = 4
 """of tracing: what a replacement is made of may itself be replaced"""
 
@@ -104,30 +107,19 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
     result = current if applied else program
     settle_constants(result)
     _refuse_open_sizes(result)
-    return Rewritten(result, tuple(sorted(applied)))
+    return Rewritten(result, tuple(sorted({*applied, *program.graph_module.meta.get(APPLIED, ())})))
 
 
 def _refuse_open_sizes(program: ExportedProgram) -> None:
     import torch
-    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
-    from packager.rewrites.torch.interpreter import source_line
+    from packager.rewrites.torch.masked_values import explain_open, is_open
 
     for node in program.graph.nodes:
         value = node.meta.get("val")
-        if isinstance(value, torch.Tensor) and free_unbacked_symbols(tuple(value.shape)):
-            raise PackagingError(
-                f"how large a result is depends on the data ({node.target} at {source_line(node)}): {_advice(node)}"
-            )
-
-
-def _advice(node: Node) -> str:
-    """What has a fixed size instead."""
-    if "repeat_interleave" in str(node.target):
-        return "say output_size, a fixed number of frames, and mask those that are too many"
-    if any(word in str(node.target) for word in ("nonzero", "index", "masked_select")):
-        return "keep all values and choose by torch.where, or multiply with the mask"
-    return "give it a fixed size, and mask what is too much"
+        sizes = isinstance(value, torch.Tensor | list | tuple) and is_open(value)
+        if sizes or node.target in (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default):
+            raise PackagingError(explain_open(node))
 
 
 @cache
@@ -157,8 +149,10 @@ def _nodes(module: GraphModule) -> Iterator[Node]:
 def _is_concerned(node: Node, replacements: Replacements) -> bool:
     import torch
 
+    from packager.rewrites.torch.masked_values import is_open
+
     value = node.meta.get("val")
-    if isinstance(value, torch.Tensor) and value.is_complex():
+    if (isinstance(value, torch.Tensor) and value.is_complex()) or is_open(value):
         return True
     replacement = replacements.real.get(node.target)
     return replacement is not None and replacement.wanted(node)

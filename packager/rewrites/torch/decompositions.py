@@ -16,6 +16,7 @@ from packager.rewrites.torch.axes import move_axis
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.fx import Node
 
 NAME = "decompositions"
 
@@ -31,6 +32,9 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.diag.default: lambda x, diagonal=0: (_diagonal if x.ndim == 2 else _diag_embed)(x, diagonal),
         aten.rot90.default: _turned,
         aten.channel_shuffle.default: _shuffled,
+        aten.select.int: _selected,
+        aten.pixel_unshuffle.default: _unshuffled,
+        aten.narrow_copy.default: lambda x, dim, start, length: x.narrow(dim, start, length).clone(),
         aten.diff.default: _differences,
         aten.trapezoid.dx: _trapezoid,
         aten.vdot.default: lambda x, y: (x * y).sum(),
@@ -47,6 +51,30 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.argmax.default: lambda x, dim=None, keepdim=False: _flat(torch.argmax, x, dim, keepdim),
         aten.argmin.default: lambda x, dim=None, keepdim=False: _flat(torch.argmin, x, dim, keepdim),
     }
+
+
+def _selected(x: Tensor, dim: int, index: int) -> Any:
+    """One of several numbers laid side by side: coremltools 9.0 takes these for a shape that is not known yet."""
+    if x.ndim != 1 or not isinstance(index, int):
+        return NotImplemented
+    return x.narrow(dim, index % x.shape[0], 1).reshape(())
+
+
+def _unshuffled(x: Tensor, factor: int) -> Tensor:
+    *others, channels, height, width = x.shape
+    parts = x.reshape(-1, channels, height // factor, factor, width // factor, factor).permute(0, 1, 3, 5, 2, 4)
+    return parts.reshape(*others, channels * factor * factor, height // factor, width // factor)
+
+
+def wanted(node: Node) -> bool:
+    """Whether what is selected from is made of single numbers; all other ops here are always replaced."""
+    import torch
+
+    aten = torch.ops.aten
+    if node.target is not aten.select.int:
+        return True
+    source: Any = node.args[0]
+    return source.target in (aten.stack.default, aten.cat.default) and source.meta["val"].ndim == 1
 
 
 def _take_along(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:

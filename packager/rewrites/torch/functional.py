@@ -20,6 +20,8 @@ WRITERS = {
 def remove_writes(program: ExportedProgram) -> ExportedProgram:
     """Make new tensors of what is written into parts of others, or into ones that begin as constants.
 
+    So is what is written in a program where sizes depend on the data: there a tensor stands for part of another.
+
     Other writing ops, like activations in place, change nothing that could not be seen without this.
 
     Args:
@@ -28,8 +30,10 @@ def remove_writes(program: ExportedProgram) -> ExportedProgram:
     Returns:
         A program without writing ops, or `program` itself where it has none of those kinds.
     """
+    from packager.rewrites.torch.masked_values import is_open
+
     parts = any(_is_view(node) or _is_made_from_nothing(node) for node in written_nodes(program.graph))
-    if not parts and not any(_writes_part(node) for node in program.graph.nodes):
+    if not parts and not any(_writes_part(node) or is_open(node.meta.get("val")) for node in program.graph.nodes):
         return program
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, of its internals

@@ -48,20 +48,20 @@ def _copied(module: GraphModule) -> Graph:
     import torch
 
     graph = torch.fx.Graph()
-    _copy_into(graph, module, {})
+    _copy_into(graph, module, None)
     return graph
 
 
-def _copy_into(graph: Graph, module: GraphModule, values: dict[Node, Any]) -> Any:
-    """Copy all nodes but the placeholders that `values` binds; gives what the graph returns.
+def _copy_into(graph: Graph, module: GraphModule, bound: dict[Node, Any] | None) -> Any:
+    """Copy all nodes but the placeholders that are bound; gives what the graph returns.
 
-    The outermost graph is the one that binds none, and its output node is copied too.
+    The outermost graph binds None, and its output node is copied too; a region that takes nothing binds none.
     """
     from torch.fx import map_arg
 
     from packager.rewrites.torch.surgery import copy_node
 
-    outermost = not values
+    outermost, values = bound is None, dict(bound or {})
     for node in module.graph.nodes:
         if node in values:
             continue

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
+from packager.rewrites.torch import masked_values
 from packager.rewrites.torch.arguments import KNOWN, TAKES_PHASE
 from packager.rewrites.torch.complex_numbers import Complex, is_complex
 from packager.rewrites.torch.constant_folding import known_values
@@ -99,6 +100,8 @@ def _module(program: ExportedProgram, replacements: Replacements, applied: set[s
                     by_target[spec.target].copy_(result)
                 elif spec.kind.name == "USER_INPUT_MUTATION":
                     values[names.index(str(spec.target))].copy_(result)
+                elif isinstance(result, masked_values.Masked):
+                    raise PackagingError(masked_values.explain_open(result.maker, "it is an output"))
                 else:
                     given.append(torch.stack([result.real, result.imag], -1) if is_complex(result) else result)
             out_spec = program.call_spec.out_spec
@@ -260,7 +263,7 @@ def _interpreter(module: GraphModule, replacements: Replacements, applied: set[s
         def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             concerned = _meets_complex(self.node, args, kwargs)
             table = replacements.complex if concerned else replacements.real
-            replacement = table.get(target)
+            replacement = None if masked_values.find_masked((args, kwargs)) else table.get(target)
             if replacement is not None and (concerned or replacement.wanted(self.node)):
                 result = _call(replacement, self.node, args, kwargs)
                 if result is not NotImplemented:
@@ -268,6 +271,11 @@ def _interpreter(module: GraphModule, replacements: Replacements, applied: set[s
                     return result
             if concerned and isinstance(target, torch._ops.OpOverload):
                 raise _unknown(self.node)
+            if not concerned:
+                result = _follow_masked(self.node, target, args, kwargs)
+                if result is not NotImplemented:
+                    applied.add(masked_values.NAME)
+                    return result
             if target is torch.ops.aten.view.default:
                 # What a replacement gives may lie in memory otherwise than what the op gave.
                 target = torch.ops.aten.reshape.default
@@ -284,6 +292,14 @@ def _call(replacement: Replacement, node: Node, args: tuple[Any, ...], kwargs: d
         return call(*args, **kwargs)
     except PackagingError as error:
         raise PackagingError(f"{node.target} at {source_line(node)}: {error}") from error
+
+
+def _follow_masked(node: Node, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    try:
+        return masked_values.follow(node, target, args, kwargs)
+    except masked_values.UnfollowedError as fault:
+        makers = [one.maker for one in masked_values.find_masked((args, kwargs))]
+        raise PackagingError(masked_values.explain_open(makers[0], str(fault))) from fault
 
 
 def _meets_complex(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

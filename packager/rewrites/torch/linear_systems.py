@@ -1,6 +1,7 @@
 """Systems of linear equations by elimination, as beamformers need them.
 
-Replaces: `torch.linalg.solve`, `inv`, `det` and the ops they decompose to, of real and complex matrices up to 32 rows.
+Replaces: `torch.linalg.solve`, `inv`, `det`, `cholesky` and the ops they decompose to, of real and complex matrices up
+    to 32 rows.
 Why: neither converter has them.
 Given: A x = b. Result: Gauss and Jordan's elimination, unrolled, with the largest pivot of each column moved up; a
     complex system as a real one of twice the rows, [[real, -imag], [imag, real]].
@@ -38,12 +39,39 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.linalg_inv_ex.default: lambda a, **_: (_inverse(a), None),
         aten.linalg_det.default: _determinant,
         aten.det.default: _determinant,
+        aten.linalg_cholesky.default: _cholesky,
+        aten.cholesky.default: _cholesky,
+        aten.linalg_cholesky_ex.default: lambda a, **k: (_cholesky(a, k.get("upper", False)), None),
     }
 
 
 def complex_replacements() -> dict[Any, Callable[..., Any]]:
-    """All but determinants."""
-    return {op: call for op, call in replacements().items() if call is not _determinant}
+    """All but determinants and Cholesky's factors."""
+    import torch
+
+    aten = torch.ops.aten
+    real_only = {aten.linalg_cholesky.default, aten.cholesky.default, aten.linalg_cholesky_ex.default}
+    return {op: call for op, call in replacements().items() if call is not _determinant and op not in real_only}
+
+
+def _cholesky(a: Tensor, upper: bool = False) -> Any:
+    """The factor of a symmetric positive matrix, column by column."""
+    import torch
+
+    rows = a.shape[-1]
+    if rows > MOST_ROWS or a.is_complex():
+        return NotImplemented
+    a = a.mT if upper else a
+    columns: list[Tensor] = []
+    for at in range(rows):
+        column = a[..., at:, at]
+        if columns:
+            done = torch.stack(columns, -1)[..., at:, :]
+            column = column - (done * done[..., :1, :]).sum(-1)
+        column = column / torch.sqrt(column[..., :1])
+        columns.append(torch.nn.functional.pad(column, (at, 0)))
+    found = torch.stack(columns, -1)
+    return found.mT if upper else found
 
 
 def _solve(a: Any, b: Any, *, left: bool = True) -> Any:

@@ -1,7 +1,8 @@
 """Values added up, or written, at the places that indices name.
 
 Replaces: `index_put`, `index_add`, `index_copy`, `index_fill`, `index_reduce`, `scatter_add`, `scatter_reduce`,
-    `scatter` with a reduction, `put`, `masked_scatter`, `diagonal_scatter` and `as_strided_scatter`.
+    `scatter` with a reduction or of a row of whole numbers, `put`, `masked_scatter`, `diagonal_scatter` and
+    `as_strided_scatter`.
 Why: litert-torch 0.10 makes scatters of them that LiteRT 2.3 refuses to run as soon as they add up, or has no lowering;
     coremltools 9.0 lacks several, or gets shapes wrong.
 Given: such an op. Result: where the indices are constants, gathers from old and new values; else a matrix of 0 and 1
@@ -21,6 +22,7 @@ import numpy as np
 
 from packager.rewrites.torch.arguments import known_value
 from packager.rewrites.torch.axes import move_axis
+from packager.rewrites.torch.masked_values import spread_values
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +53,8 @@ def replacements() -> dict[Any, Callable[..., Any]]:
         aten.index_reduce.default: _index_reduce,
         aten.scatter_add.default: lambda x, dim, index, src: _scatter(x, dim, index, src, "sum"),
         aten.scatter_reduce.two: _scatter,
+        aten.scatter.src: _scatter_row,
+        aten.scatter.value: _scatter_truth,
         aten.scatter.reduce: lambda x, dim, index, src, *, reduce: _scatter(x, dim, index, src, _KINDS[reduce]),
         aten.scatter.value_reduce: _scatter_number,
         aten.put.default: _put,
@@ -65,10 +69,10 @@ def _index_put(x: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bo
 
     given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
     masks = [index for _, index in given if index.dtype in (torch.bool, torch.uint8)]
-    if len(given) == 1 and masks and values.numel() == 1 and given[0][0] == 0:
-        mask = masks[0].to(torch.bool)
-        mask = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
-        value = values.reshape(()).to(x.dtype)
+    if len(given) == 1 and masks:
+        behind = x.ndim - given[0][0] - masks[0].ndim
+        mask = masks[0].to(torch.bool).reshape(*masks[0].shape, *[1] * behind)
+        value = spread_values(values, behind, masks[0].ndim).to(x.dtype)
         return torch.where(mask, x + value if accumulate else value, x)
     if masks or not all(isinstance(size, int) for size in x.shape):
         return NotImplemented
@@ -200,6 +204,22 @@ def _index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> Any:
     hit = places.matches().to(torch.float32).amax(0) > 0
     filled = torch.where(hit, torch.as_tensor(value, dtype=x.dtype), move_axis(x, dim, -1))
     return move_axis(filled, -1, dim)
+
+
+def _scatter_truth(x: Tensor, dim: int, index: Tensor, value: Any) -> Any:
+    """Truth values, as numbers: coremltools 9.0 traces none of them."""
+    import torch
+
+    if x.dtype != torch.bool:
+        return NotImplemented
+    return x.to(torch.float32).scatter(dim, index, float(bool(value))) > 0.5
+
+
+def _scatter_row(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """Whole numbers of one row: litert-torch 0.10 makes a scatter of 64 bits of them that its passes refuse."""
+    if x.ndim != 1 or x.is_floating_point() or not isinstance(x.shape[0], int):
+        return NotImplemented
+    return _along(_written, x, dim, _Places.of(index, x.shape[0]), src[: index.shape[0]])
 
 
 def _index_reduce(x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Any:

@@ -133,3 +133,16 @@ def test_both_formats(prove_both: Any, audio: SimpleNamespace) -> None:
 
     found = prove_both(formula, audio.noise(12, 40), folds=FOLDS, rows=ROWS, columns=COLUMNS)
     assert min(found.values()) >= LEAST_DB
+
+
+def test_truth_values_and_rows_of_whole_numbers(prove: Any, prove_both: Any, audio: SimpleNamespace) -> None:
+    def formula(x: Any) -> Any:
+        best = x.topk(3, -1).indices
+        chosen = torch.zeros_like(x, dtype=torch.bool).scatter(-1, best, True)
+        order = x[0].argsort()
+        return x.masked_fill(~chosen, -5.0), torch.zeros_like(order).scatter_(0, order, torch.arange(40))
+
+    snr_db, applied = prove(formula, audio.noise(12, 40))
+    assert snr_db >= LEAST_DB
+    assert "scattering" in applied
+    assert min(prove_both(formula, audio.noise(12, 40)).values()) >= LEAST_DB

@@ -87,3 +87,12 @@ def test_against_torch(prove: Any, audio: SimpleNamespace, formula: Callable[[An
 def test_both_formats(prove_both: Any, audio: SimpleNamespace, formula: Callable[[Any], Any]) -> None:
     # Logarithms and exponentials of the runtimes differ in their last bits.
     assert min(prove_both(formula, audio.noise(1, 8, 32)).values()) >= 100
+
+
+@pytest.mark.slow
+def test_one_of_several_numbers(prove_both: Any, audio: SimpleNamespace) -> None:
+    def formula(x: Any) -> Any:
+        levels = torch.stack([x.mean(), x.amax()])
+        return x / levels[1], levels[-1].sqrt(), torch.nn.functional.pixel_unshuffle(x[None, None], 2)
+
+    assert min(prove_both(formula, audio.noise(4, 8)).values()) >= 110
