@@ -77,19 +77,18 @@ def inspect(
 @_MODEL
 @click.option("--device", "devices", multiple=True, required=True, metavar="ID", help="A phone; may be given again.")
 @_SIGNATURE
+@click.option("--window", type=click.IntRange(1), metavar="SAMPLES", help="Length of what the file leaves open.")
 @click.option("--all", "show_all", is_flag=True, help="List every op, not only the ten dearest.")
 @JSON
 @limited
-def latency(
-    file: str, devices: tuple[str, ...], signature: str | None, show_all: bool, as_json: bool, limits: LimitsSpec
-) -> None:
+def latency(file: str, as_json: bool, limits: LimitsSpec, **options: Any) -> None:
     """Predict latency and memory of a model on phones, with intervals, and which ops cost most.
 
-    No phone is asked. A Core ML model of open length is run once on zeros of its default length, to know its sizes.
+    No phone is asked. A Core ML model of open length is run once on zeros of that length, to know its sizes: of
+    --window, or of its default.
     """
     from testpress import sandbox
 
-    options = {"devices": devices, "signature": signature, "show_all": show_all}
     _present(sandbox.predict_file(file, options, limits), as_json)
 
 

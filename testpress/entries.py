@@ -20,14 +20,14 @@ def find_signatures(model: ModelFile, signature: str | None) -> tuple[Signature,
     return tuple(one for one in found if signature in (None, one.name))
 
 
-def read_graphs(model: ModelFile, signature: str | None) -> tuple[Graph, ...]:
-    """What each of `find_signatures` does in one call, in its order; errors as its."""
+def read_graphs(model: ModelFile, signature: str | None, window: int | None = None) -> tuple[Graph, ...]:
+    """What each of `find_signatures` does in one call, in its order; errors as its and `read_graph`'s."""
     names = list_entries(model.path)
     if signature is not None or len(names) < 2:
-        return (read_graph(model.path, signature),)
+        return (read_graph(model.path, signature, window=window),)
     order = [one.name for one in read_signatures(model.path)]
     in_order = sorted(names, key=lambda name: order.index(name) if name in order else len(order))
-    return tuple(read_graph(model.path, name) for name in in_order)
+    return tuple(read_graph(model.path, name, window=window) for name in in_order)
 
 
 def open_notices(graph: Graph) -> list[str]:
@@ -51,7 +51,8 @@ _BRANCHING = frozenset({"IF", "STABLEHLO_CASE", "cond"})
 
 def _of_dimensions(graph: Graph) -> list[str]:
     if graph.assumed:
-        return [f"open dimensions are counted at the model's default: {', '.join(graph.assumed)}"]
+        size = "the model's default" if graph.window is None else f"a window of {graph.window}"
+        return [f"open dimensions are counted at {size}: {', '.join(graph.assumed)}"]
     if not graph.dynamic:
         return []
     if graph.batch_only:

@@ -9,6 +9,7 @@ from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.appended import describe_appended
 from evaluators.costs import Graph, place, predict_latency
+from evaluators.costs.graph import OPEN_SIZES
 from evaluators.costs.memory import predict_memory
 from evaluators.costs.precision import name_precision
 from evaluators.evaluation import Score
@@ -84,7 +85,7 @@ class CostPrediction(Record):
 
 
 def predict_costs(
-    model: ModelFile, profiles: Sequence[DeviceProfile], *, signature: str | None = None
+    model: ModelFile, profiles: Sequence[DeviceProfile], *, signature: str | None = None, window: int | None = None
 ) -> CostPrediction:
     """Predict latency and memory on each phone.
 
@@ -92,11 +93,13 @@ def predict_costs(
         model: The model file.
         profiles: The phones.
         signature: Which signature or function; else every one the file has.
+        window: The length of what a file leaves open, in samples.
 
     Raises:
-        TestpressError: The file is damaged, lacks the signature, or a phone runs models of the other format.
+        TestpressError: The file is damaged, lacks the signature, leaves no length open for a window, or a phone runs
+            models of the other format.
     """
-    graphs = read_graphs(model, signature)
+    graphs = read_graphs(model, signature, window)
     floor = read_floor(model.path)
     manifest = model.bundle.manifest if model.bundle else None
     precisions = [manifest.precision if manifest else name_precision(graph) for graph in graphs]
@@ -106,7 +109,11 @@ def predict_costs(
     for graph in graphs:
         name = f"signature {graph.entry}: " if len(graphs) > 1 else ""
         notices += [f"{name}{notice}" for notice in open_notices(graph)]
-        notices += [f"{name}multiply-adds are a lower bound: {reason}" for reason in graph.unpriced]
+        hint = "; --window SAMPLES says how long an input is"
+        notices += [
+            f"{name}multiply-adds are a lower bound: {reason}{hint if reason == OPEN_SIZES else ''}"
+            for reason in graph.unpriced
+        ]
     distinct = {profile.id: profile for profile in profiles}.values()
     return CostPrediction(
         file=str(model.path),

@@ -83,7 +83,8 @@ def predict_file(file: str, options: dict[str, Any], limits: LimitsSpec) -> Foun
 
     Args:
         file: As `locate_model` takes it.
-        options: `devices`; `signature`, or none for every one; and `show_all`: whether to list every op.
+        options: `devices`; `signature`, or none for every one; `window` of what is open, or none; and `show_all`:
+            whether to list every op.
         limits: What the user allows.
 
     Raises:

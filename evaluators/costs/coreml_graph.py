@@ -44,10 +44,10 @@ _WIDENING = {"cast", "identity", "quantize", "dequantize"}
 """ops that, on constants, run once when the model is compiled on the phone"""
 
 
-def read_coreml_graph(path: Path, entry: str | None = None) -> Graph:
+def read_coreml_graph(path: Path, entry: str | None = None, window: int | None = None) -> Graph:
     """Read a function of an `.mlpackage` or `.mlmodel`; see `read_graph`.
 
-    Where dimensions are open, sizes are those of the inputs' default lengths: see `coreml_shapes`.
+    Where dimensions are open, sizes are those of the window, or of the inputs' default lengths: see `coreml_shapes`.
 
     Raises:
         EvaluationError: The package is damaged, holds no ML Program, or lacks the function.
@@ -65,9 +65,9 @@ def read_coreml_graph(path: Path, entry: str | None = None) -> Graph:
     name = find_entry(names, wanted, str(path)) or "main"
     weights = WeightFiles(package.specification.parent, package.root)
     functions = {one: read_function(model.mlProgram, one, weights=weights, where=str(path)) for one in {name, *names}}
-    sizes = Sizes.of(functions[name], read_interface(model.description, name, str(path)), path)
+    sizes = Sizes.of(functions[name], read_interface(model.description, name, str(path)), path, window)
     graph = _Walk(sizes).graph(functions[name])
-    return replace(graph, weight_bytes=stored_bytes(functions.values()))
+    return replace(graph, weight_bytes=stored_bytes(functions.values()), window=window)
 
 
 def list_functions(model: Any) -> list[str]:

@@ -17,6 +17,10 @@ from packager.bundle import Format
 CUSTOM_COST = ", a custom op whose cost is not in the file"
 
 
+OPEN_SIZES = "open dimensions, whose sizes are not in the file"
+"""why a graph has no price whose inputs leave more open than the batch"""
+
+
 @dataclass(frozen=True)
 class Op:
     """One op of a graph, in execution order."""
@@ -95,7 +99,9 @@ class Graph:
     batch_only: bool = False
     """whether what is open is the number of clips a call takes, so that the counts hold for one clip"""
     assumed: tuple[str, ...] = ()
-    """inputs of open size, with the default size that was counted"""
+    """inputs of open size, with the size that was counted: the default, or the window asked for"""
+    window: int | None = None
+    """the window asked for, in samples"""
     sparse_weights: int = 0
     """how many constants the file holds without their zeros; multiply-adds with those are counted all the same"""
     unknown_sizes: str = ""
@@ -112,7 +118,7 @@ class Graph:
         """Why sizes of values are not known; empty where they are."""
         if self.unknown_sizes or self.batch_only or not self.dynamic:
             return self.unknown_sizes
-        return "open dimensions, whose sizes are not in the file"
+        return OPEN_SIZES
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -164,7 +170,7 @@ def merge_reasons(reasons: Iterable[str]) -> tuple[str, ...]:
     return (f"{', '.join(custom)}: custom ops whose cost is not in the file", *others)
 
 
-def read_graph(path: Path, entry: str | None = None) -> Graph:
+def read_graph(path: Path, entry: str | None = None, *, window: int | None = None) -> Graph:
     """Read the graph of a `.tflite` file, an `.mlpackage` folder or an `.mlmodel` file.
 
     Shapes the file leaves open are counted with 1 in their place and their ops marked dynamic. An op the counter does
@@ -174,10 +180,11 @@ def read_graph(path: Path, entry: str | None = None) -> Graph:
     Args:
         path: The model file.
         entry: The signature (TFLite) or function (Core ML); else the only or the default one.
+        window: The size of what a file leaves open beside its batch, in samples.
 
     Raises:
         EvaluationError: No such file, another format, the file is damaged, or there are several signatures and none is
-            named.
+            named; or with a window: nothing is open, too much is, or the file does not allow it.
     """
     if not path.exists():
         raise EvaluationError(f"{path}: no such file")
@@ -187,10 +194,10 @@ def read_graph(path: Path, entry: str | None = None) -> Graph:
     if format_of(path) == "tflite":
         from evaluators.costs.tflite_graph import read_tflite_graph
 
-        return read_tflite_graph(path, entry)
+        return read_tflite_graph(path, entry, window)
     from evaluators.costs.coreml_graph import read_coreml_graph
 
-    return read_coreml_graph(path, entry)
+    return read_coreml_graph(path, entry, window)
 
 
 def list_entries(path: Path) -> list[str]:

@@ -42,7 +42,7 @@ _MOST_OPS = 200_000
 """counted in one file; subgraphs that call each other twice over and over multiply"""
 
 
-def read_tflite_graph(path: Path, signature: str | None = None) -> Graph:
+def read_tflite_graph(path: Path, signature: str | None = None, window: int | None = None) -> Graph:
     """Read a `.tflite` file; see `read_graph`.
 
     Raises:
@@ -50,7 +50,7 @@ def read_tflite_graph(path: Path, signature: str | None = None) -> Graph:
             ai-edge-litert is not installed.
     """
     with _opened(path) as file:
-        return _Walk(file).graph(file.signatures(), signature, str(path))
+        return _Walk(file).graph(file.signatures(), signature, str(path), window)
 
 
 def list_signatures(path: Path) -> list[str]:
@@ -94,6 +94,27 @@ def _is_batch(tensor: Tensor) -> bool:
     return tensor.is_ranked and (not tensor.open_axes or (tensor.open_axes == (0,) and math.prod(tensor.shape[1:]) > 1))
 
 
+def _close(inputs: Sequence[Tensor], window: int, where: str) -> dict[int, Shape]:
+    """The sizes of the inputs that are open, one clip a call: place → shape."""
+    found: dict[int, Shape] = {}
+    for place, tensor in enumerate(inputs):
+        if not tensor.is_open:
+            continue
+        axes = tensor.open_axes
+        axes = axes[1:] if len(axes) > 1 and axes[0] == 0 else axes
+        if not tensor.is_ranked or len(axes) != 1:
+            sizes = ["open" if axis in tensor.open_axes else size for axis, size in enumerate(tensor.shape)]
+            shape = f"[{', '.join(map(str, sizes))}]" if tensor.is_ranked else "of unknown rank"
+            raise EvaluationError(
+                f"{where}: input {tensor.name!r} is {shape}; a window closes one size beside the batch"
+            )
+        if not (axes == (0,) and _is_batch(tensor)):
+            found[place] = tuple(window if axis in axes else size for axis, size in enumerate(tensor.shape))
+    if not found:
+        raise EvaluationError(f"{where}: no input leaves its length open; right is to leave out the window")
+    return found
+
+
 def _middle_turn(trips: Sequence[Trip]) -> Mapping[int, Number]:
     """What goes into the middle turn of a loop, where it is known."""
     firsts = trips[len(trips) // 2].firsts if trips else ()
@@ -115,12 +136,14 @@ class _Walk:
         self._sparse: set[int] = set()
         """buffers that leave out zeros"""
 
-    def graph(self, signatures: Mapping[str, int], signature: str | None, where: str) -> Graph:
+    def graph(self, signatures: Mapping[str, int], signature: str | None, where: str, window: int | None) -> Graph:
         name = find_entry(list(signatures), signature, where)
         index = 0 if name is None else signatures[name]
         asked = [self._file.tensors(index)[t] for t in self._file.ports(index)[0]]
         is_open = any(tensor.is_open for tensor in asked)
-        ops, peak, _ = self._subgraph(index, 1, Given(closes=not is_open))
+        shapes = {} if window is None else _close(asked, window, where)
+        ops, peak, _ = self._subgraph(index, 1, Given(closes=not is_open or bool(shapes), shapes=shapes))
+        is_known = bool(shapes) and self._is_settled
         return Graph(
             format="tflite",
             ops=tuple(ops),
@@ -129,7 +152,9 @@ class _Walk:
             peak_activation_bytes=peak,
             entry=name,
             sparse_weights=len(self._sparse),
-            batch_only=is_open and self._is_settled and all(map(_is_batch, asked)),
+            batch_only=is_open and not shapes and self._is_settled and all(map(_is_batch, asked)),
+            assumed=tuple(f"{asked[place].name} {list(shape)}" for place, shape in shapes.items()) if is_known else (),
+            window=window,
         )
 
     def _subgraph(self, index: int, runs: int, given: Given) -> tuple[list[Op], int, tuple[Shape, ...]]:

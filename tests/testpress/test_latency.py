@@ -74,6 +74,16 @@ def test_open_dimensions_and_broken_bundles_are_said(tmp_path: Path) -> None:
     assert predict(bundle).notices == (f"{bundle}/extra: not in the manifest",)
 
 
+def test_an_open_length_is_priced_at_a_window_alone(tmp_path: Path) -> None:
+    path = write_gain(tmp_path / "x.tflite", shape=(1,), open_=True)
+    without = predict(path)
+    assert without.phones[0].scores["latency_ms"].value is None
+    assert without.notices[-1].endswith("whose sizes are not in the file; --window SAMPLES says how long an input is")
+    at = predict_costs(locate_model(str(path)), [read_profile("pixel-8")], window=16000)
+    assert at.phones[0].scores["latency_ms"].value is not None
+    assert at.notices == ("open dimensions are counted at a window of 16000: audio_tensor [16000]",)
+
+
 def test_the_text_calls_every_number_predicted(tmp_path: Path) -> None:
     text = as_text(predict(write_bundle(tmp_path / "b")))
     for label in ("latency of one call", "latency, 90 % stay below", "real-time factor", "peak memory"):

@@ -99,6 +99,12 @@ def test_open_lengths_are_counted_at_the_models_default(tmp_path: Path) -> None:
     (signature,) = read_signatures(path)
     assert signature.inputs[0].note == "default [1, 1, 101]; allowed: [1, 1, 50…400]"
     assert signature.outputs[0].shape == (1, None)  # as the program declares it; the description says nothing
+    asked = read_graph(path, window=201)
+    assert (asked.macs, asked.assumed) == (4 * 99 * 5, ("x [1, 1, 201] (allowed: [1, 1, 50…400])",))
+    with pytest.raises(EvaluationError, match=r"input 'x' cannot be \[1, 1, 401\]; right is \[1, 1, 50…400\]"):
+        read_graph(path, window=401)
+    with pytest.raises(EvaluationError, match="no input leaves its length open"):
+        read_graph(tmp_path / "fixed.mlpackage", window=101)
 
 
 def test_sizes_that_cannot_be_told_give_no_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.costs.graph import Graph, read_graph
+from evaluators.costs.graph import OPEN_SIZES, Graph, read_graph
 from evaluators.errors import EvaluationError
 from evaluators.signatures import read_signatures
 
 pytest.importorskip("ai_edge_litert.schema_py_generated")
 pytest.importorskip("flatbuffers")
-from tiny_tflite import Writer  # imports what may be missing
+from ai_edge_litert.interpreter import Interpreter
+from tiny_tflite import Writer, schema  # imports what may be missing
 
 pytestmark = pytest.mark.tflite
 
@@ -62,6 +63,49 @@ def test_open_shapes_are_counted_with_one_and_marked(tmp_path: Path) -> None:
     graph = read_graph(convolution(tmp_path / "m.tflite", open_=True))
     assert graph.dynamic
     assert graph.macs == read_graph(convolution(tmp_path / "fixed.tflite")).macs
+
+
+def open_rows(path: Path, shape: tuple[int, ...], open_axes: tuple[int, ...]) -> Path:
+    """16 multiply-adds for each sample: a matrix of 4 by 4 on rows of 4, after a square."""
+    b = Writer()
+    x, square, rows, y = (
+        b.tensor(name, size) for name, size in zip("xsry", (shape, shape, (1, 4), (1, 4)), strict=True)
+    )
+    for tensor, axes in ((x, open_axes), (square, open_axes), (rows, (0,)), (y, (0,))):
+        told = b.graph.tensors[tensor]
+        told.shapeSignature = [-1 if axis in axes else size for axis, size in enumerate(told.shape)]
+    b.op("MUL", [x, x], [square])
+    b.op("RESHAPE", [square, b.tensor("shape", (2,), "INT32", values=np.array([-1, 4]))], [rows])
+    weight = b.tensor("w", (4, 4), values=np.eye(4))
+    b.op("FULLY_CONNECTED", [rows, weight, -1], [y], options=schema.FullyConnectedOptionsT())
+    return b.write(path, [x], [y])
+
+
+@pytest.mark.parametrize(("shape", "open_axes"), [((1, 1), (1,)), ((1, 1), (0, 1)), ((1, 1, 1), (0, 1)), ((1,), (0,))])
+def test_a_window_closes_what_is_open(tmp_path: Path, shape: tuple[int, ...], open_axes: tuple[int, ...]) -> None:
+    """As LiteRT sizes the tensors when the input is given that many samples."""
+    path = open_rows(tmp_path / "m.tflite", shape, open_axes)
+    assert read_graph(path).unpriced == (OPEN_SIZES,)
+    graph = read_graph(path, window=64)
+    (assumed,) = graph.assumed
+    sizes = [64 if axis == open_axes[-1] else 1 for axis in range(len(shape))]
+    assert (assumed, graph.unpriced, graph.dynamic) == (f"x {sizes}", (), False)
+    assert graph.macs == 16 * 4 * 4
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.resize_tensor_input(0, sizes)
+    interpreter.allocate_tensors()
+    assert list(interpreter.get_output_details()[0]["shape"]) == [16, 4]
+    assert graph.ops[-1].written_bytes == 16 * 4 * 4
+
+
+def test_what_a_window_cannot_close_is_said(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="no input leaves its length open"):
+        read_graph(convolution(tmp_path / "fixed.tflite"), window=64)
+    two = open_rows(tmp_path / "two.tflite", (1, 1, 1), (1, 2))
+    with pytest.raises(
+        EvaluationError, match=r"input 'x' is \[1, open, open\]; a window closes one size beside the batch"
+    ):
+        read_graph(two, window=64)
 
 
 def test_an_op_the_counter_does_not_know_counts_its_bytes(tmp_path: Path) -> None:
