@@ -41,7 +41,7 @@ class Chirps(NamedTuple):
     Attributes:
         length: Of the convolution, m.
         before: (2, inputs).
-        kernel: (2, m), the spectrum of the chirp.
+        kernel: (2, m), the spectrum of the chirp by m, so that sums stay as small as the transform, for float16.
         after: (2, outputs).
     """
 
@@ -69,7 +69,7 @@ def make_chirps(size: int, inputs: int, outputs: int) -> Chirps:
     spread = np.zeros(length, np.complex128)
     spread[:outputs] = chirp[:outputs].conj()
     spread[length - inputs + 1 :] = chirp[inputs - 1 : 0 : -1].conj()
-    parts = (chirp[:inputs], np.fft.fft(spread), chirp[:outputs])
+    parts = (chirp[:inputs], np.fft.fft(spread) / length, chirp[:outputs])
     return Chirps(length, *(np.stack([part.real, part.imag]).astype(np.float32) for part in parts))
 
 

@@ -75,7 +75,8 @@ def test_chirps_are_the_transform(size: int, inputs: int, outputs: int) -> None:
     chirps = make_chirps(size, inputs, outputs)
     before, kernel, after = (part[0].astype(float) + 1j * part[1] for part in chirps[1:])
     assert chirps.length >= inputs + outputs - 1
-    found = np.fft.ifft(np.fft.fft(x * before, chirps.length) * kernel)[:, :outputs] * after
+    convolved = np.fft.ifft(np.fft.fft(x * before, chirps.length) * kernel * chirps.length)
+    found = convolved[:, :outputs] * after
     expected = np.fft.fft(x, size)[:, :outputs]
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
 

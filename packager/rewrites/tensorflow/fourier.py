@@ -194,7 +194,7 @@ def _by_chirps(real: Any, imag: Any, size: int, outputs: int) -> Complex:
     x = Complex(real * before[0], real * before[1]) if imag is None else _times(Complex(real, imag), before)
     padding = [[0, 0], [0, chirps.length - inputs]]
     x = _times(transform(each_part(lambda part: tf.pad(part, padding), x), forward=True, scale=1), kernel)
-    x = transform(x, forward=False, scale=1 / chirps.length)
+    x = transform(x, forward=False, scale=1)
     return _times(each_part(lambda part: tf.slice(part, [0, 0], [count, outputs]), x), after)
 
 

@@ -100,7 +100,7 @@ def _by_chirps(real: Tensor, imag: Tensor | None, size: int, outputs: int) -> Co
     padding = (0, chirps.length - inputs)
     x = Complex(*(torch.nn.functional.pad(part, padding) for part in (x.real, x.imag)))
     x = _times(transform(x, forward=True, scale=1), chirps.kernel)
-    x = transform(x, forward=False, scale=1 / chirps.length)
+    x = transform(x, forward=False, scale=1)
     return _times(Complex(x.real[..., :outputs], x.imag[..., :outputs]), chirps.after)
 
 
