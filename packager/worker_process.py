@@ -214,21 +214,28 @@ class WorkerProcess:
 
     def _cap_log(self) -> None:
         """Keep the beginning and the end of a log that grows without end."""
-        size = os.fstat(self._log.fileno()).st_size
-        if size <= MOST_LOG_BYTES:
+        if os.fstat(self._log.fileno()).st_size <= MOST_LOG_BYTES:
             return
-        with Path(self._log.name).open("rb") as log:
-            log.seek(size - _KEPT_LOG_BYTES)
-            end = log.read(_KEPT_LOG_BYTES)
-        self._log.truncate(_KEPT_LOG_BYTES)
-        self._log.write(f"\n(more than {MOST_LOG_BYTES} bytes: some are left out here)\n".encode() + end)
-        self._log.flush()
+        self._signal(signal.SIGSTOP)  # what it wrote while the log is cut would be lost, its last words among it
+        try:
+            with Path(self._log.name).open("rb") as log:
+                log.seek(-_KEPT_LOG_BYTES, os.SEEK_END)
+                end = log.read(_KEPT_LOG_BYTES)
+            self._log.truncate(_KEPT_LOG_BYTES)
+            self._log.write(f"\n(more than {MOST_LOG_BYTES} bytes: some are left out here)\n".encode() + end)
+            self._log.flush()
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the worker with its group, if it still runs."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def _kill(self) -> None:
         """Kill the worker with its group and the children that were seen; what is left is ended with its folder."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         for process in self._tree[1:]:
             with contextlib.suppress(psutil.Error):
                 process.kill()

@@ -21,9 +21,9 @@ class DataDependent(nn.Module):
     """Control flow that depends on the values."""
 
     def forward(self, audio: Tensor) -> Tensor:
-        if audio.sum() > 0:
-            return audio * 2
-        return audio - 1
+        while audio.sum() > 0:
+            audio = audio - 1
+        return audio * 2
 
 
 class Refused(nn.Module):

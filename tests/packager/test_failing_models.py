@@ -45,8 +45,8 @@ def test_control_flow_that_depends_on_values_names_its_line(tmp_path: Path) -> N
     (outcome,) = _package("data_dependent", tmp_path, "tflite")
     assert outcome.reason is not None
     assert outcome.reason == (
-        "forward branches on the data (at broken_models.py:24 in forward: if audio.sum() > 0:): compute both ways and "
-        "choose by torch.where, or say it by torch.cond"
+        "how often forward repeats depends on the data (at broken_models.py:24 in forward: while audio.sum() > 0:): "
+        "take a fixed number of turns, and choose by torch.where what a turn may still change"
     )
 
 

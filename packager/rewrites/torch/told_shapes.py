@@ -30,15 +30,16 @@ def tell_shapes() -> Iterator[None]:
     for op, own in zip(ops, kernels, strict=True):
         _set_kernels(op, {key: _described(kernel) for key, kernel in own.items()})
     inverse = torch.ops.aten.istft.default
-    others = dict(op_implementations_dict)
+    outer = op_implementations_dict.get(inverse)  # inside of itself, it stays
     op_implementations_dict[inverse] = _describe_signal
     try:
         yield
     finally:
         for op, own in zip(ops, kernels, strict=True):
             _set_kernels(op, own)
-        op_implementations_dict.pop(inverse)
-        op_implementations_dict.update(others)
+        op_implementations_dict.pop(inverse, None)  # torch may have taken it out by itself
+        if outer is not None:
+            op_implementations_dict[inverse] = outer
 
 
 def _set_kernels(op: Any, kernels: dict[Any, Callable[..., Any]]) -> None:

@@ -281,7 +281,8 @@ def test_the_rewritten_program_computes_what_torch_does(every: tuple[Any, dict[s
         rewritten = rewrite_program(export(module, inputs))
         expected, found = module(*inputs.values()), rewritten.program.module()(*inputs.values())
     assert rewritten.applied == ("constant_folding", "recurrence")
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    for name, value in expected.items():  # not bit by bit: torch takes kernels of the processor's own for some layers
+        torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_shapes_told_at_once_are_those_found_frame_by_frame(every: tuple[Any, dict[str, Any]]) -> None:
