@@ -42,7 +42,7 @@ def predict(request: dict[str, Any]) -> Iterator[Told]:
     from testpress.latency import TOP_OPS, as_text, predict_costs
 
     profiles = [read_profile(device) for device in request["devices"]]
-    asked = {name: request[name] for name in ("signature", "window")}
+    asked = {name: request.get(name) for name in ("signature", "window")}
     predicted = predict_costs(locate_model(request["file"]), profiles, **asked)
     yield _tell(predicted, as_text(predicted, top=None if request["show_all"] else TOP_OPS))
 
