@@ -222,12 +222,13 @@ def _find_break(prepared: _Prepared, bundle: BundleRequest, path: Path, proof: P
         hanging = find_hanging(source, calls, proof.tolerance_db)
         if hanging is not None:
             return hanging
+    if source is None and bundle.precision == "float32":
+        return None
     with temporary_folder() as folder:
         exact = folder / path.name
         prepared.write("float32", exact)  # as the source has it, states are inputs
-        if bundle.precision == "float32":
-            watch = functools.partial(prepared.numerics.watch, exact)
-            return None if source is None else find_missing(source, calls[0], watch)
+        if source is not None and bundle.precision == "float32":
+            return find_missing(source, calls[0], functools.partial(prepared.numerics.watch, exact))
         if prepared.request.internal_state:  # programs that keep nothing are easier to lay side by side
             path = folder / bundle.precision / path.name
             prepared.write(bundle.precision, path)

@@ -85,6 +85,5 @@ def _takes_numbers_out(program: Any) -> bool:
     """Whether numbers are taken out of tensors by `item()`, which neither converter follows."""
     import torch
 
-    return any(node.target is torch.ops.aten._local_scalar_dense.default for node in program.graph.nodes) or any(
-        node.target is torch.ops.aten.item.default for node in program.graph.nodes
-    )
+    taking = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.item.default)
+    return any(node.target in taking for node in program.graph.nodes)
