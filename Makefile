@@ -32,12 +32,16 @@ demo: $(READY)
 	@$(BIN)/testpress run $(RECIPE); status=$$?; \
 	if [ $$status -eq 3 ]; then echo "(a release job would stop here with exit code 3)"; else exit $$status; fi
 
+# Two processes test on two cores: libraries that took both in each would wait for each other.
+test test-fast: export OMP_NUM_THREADS = 1
+test test-fast: export OPENBLAS_NUM_THREADS = 1
+
 # Files in their own order: the longest tests are not in the last ones.
 test: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)

@@ -1,4 +1,4 @@
-"""How often the intervals of evaluators/statistics.py hold the truth: python -m benchmarks.bootstrap_coverage
+"""How often the intervals of evaluators/comparing/statistics.py hold the truth: python -m benchmarks.bootstrap_coverage
 
 Prints, for kinds of differences and numbers of clips, the share of seeded trials whose 95 % interval holds the true
 mean difference, with the intervals' median width, for the interval in use and for those it was chosen over. The
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from evaluators.statistics import paired_bootstrap
+from evaluators.comparing.statistics import paired_bootstrap
 
 Draws = npt.NDArray[np.float64]
 ALPHA = 0.05

@@ -22,7 +22,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ROOT / "tests"
 
 PRECISIONS = {
     "tflite": ["float32", "float16", "dynamic_wi8_afp32", "weight_only_wi8_afp32"],
@@ -76,7 +75,7 @@ _COREML = """
 def main(arguments: list[str]) -> int:
     """Time both and print the ratios."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.conversion_overhead", description=__doc__)
-    parser.add_argument("--model", default="corpus.keyword_spotting:tc_resnet", metavar="MODULE:FUNCTION")
+    parser.add_argument("--model", default="tests.corpus.keyword_spotting:tc_resnet", metavar="MODULE:FUNCTION")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     print("format  variants  testpress s  bare s  ratio")
@@ -116,7 +115,7 @@ def _time_bare(model: str, format_: str, precision: str) -> float:
 
 
 def _time(command: list[str]) -> float:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if ended.returncode:

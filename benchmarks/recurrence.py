@@ -95,7 +95,7 @@ def _Outputs(stack: Any) -> Any:  # noqa: N802  a class, made where torch is imp
 
 def _convert_tflite(module: Any, x: Any, folder: Path) -> Path:
     from packager.compression import Context
-    from packager.converters.torch_to_tflite import prepare
+    from packager.formats.tflite.from_torch import prepare
 
     path = folder / "model.tflite"
     prepare(_source(module, x), Context())("float32", path)
@@ -104,7 +104,7 @@ def _convert_tflite(module: Any, x: Any, folder: Path) -> Path:
 
 def _convert_coreml(module: Any, x: Any, folder: Path) -> Path:
     from packager.compression import Context
-    from packager.converters.torch_to_coreml import prepare
+    from packager.formats.coreml.from_torch import prepare
 
     path = folder / "Model.mlpackage"
     prepare(_source(module, x), Context())("float32", path)
@@ -132,7 +132,7 @@ def _source(module: Any, x: Any) -> Any:
 
 
 def _runner(path: Path, x: np.ndarray[Any, Any]) -> Run:
-    from evaluators.emulators import open_model
+    from evaluators.targets import open_model
 
     model = open_model(path)
     name = "args_0" if path.stem == "unrolled" else "x"

@@ -17,12 +17,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "reports"))
-
-from evaluators.evaluation import ClipScores, Evaluation, Score, VariantResult  # noqa: E402
-from evaluators.statistics import aggregate  # noqa: E402
-from reports.comparison import compare, load_evaluation  # noqa: E402
+from evaluators.comparing.statistics import aggregate
+from evaluators.evaluation import ClipScores, Evaluation, Score, VariantResult
+from reports.judging.comparison import compare, load_evaluation
 
 Bend = Callable[[VariantResult], VariantResult | None]
 
@@ -51,7 +48,7 @@ def main(arguments: list[str]) -> int:
 def _load(path: Path | None) -> Evaluation:
     if path is not None:
         return load_evaluation(path)
-    from example_evaluation import make_evaluation
+    from tests.reports.example_evaluation import make_evaluation
 
     return make_evaluation()
 

@@ -25,11 +25,9 @@ BUNDLES, PHONES, CLIPS = 50, 24, 200
 
 def make_large(folder: Path, bundles: int, phones: int, clips: int) -> Path:
     """An evaluation of that many, from the tests' example; returns its evaluation.json."""
-    sys.path.insert(0, str(ROOT / "tests" / "reports"))
-    from example_evaluation import make_evaluation
-    from large_evaluation import enlarge
-
     from device_profiles.record import dump_json
+    from tests.reports.example_evaluation import make_evaluation
+    from tests.reports.large_evaluation import enlarge
 
     path = folder / "evaluation.json"
     path.write_text(dump_json(enlarge(make_evaluation(), folder, (bundles, phones, clips))), encoding="utf-8")
@@ -38,8 +36,8 @@ def make_large(folder: Path, bundles: int, phones: int, clips: int) -> Path:
 
 def render_once(evaluation: Path, page: Path) -> None:
     """In the process that is measured: read, judge, render, and say what it took."""
-    from reports.comparison import compare, load_evaluation
-    from reports.html import render
+    from reports.judging.comparison import compare, load_evaluation
+    from reports.page.html import render
 
     read = load_evaluation(evaluation)
     before = _peak_bytes()

@@ -11,20 +11,16 @@ once; each bundle is proven in its emulator.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from packager.workers import Job, Limits, run_jobs
+from packager.jobs.workers import Job, Limits, run_jobs
+from tests.corpus.catalog import CATALOG
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ROOT / "tests"
-sys.path.insert(0, str(TESTS))
-
-from corpus.catalog import CATALOG  # noqa: E402  the corpus is the tests', and stays there
 
 SETS = {
     "float": {"tflite": ["float32", "float16"], "coreml": ["float32", "float16"]},
@@ -61,12 +57,11 @@ def _package(models: list[str], precisions: dict[str, list[str]], out: Path | No
     # TensorFlow and PyTorch models in workers of their own: each framework's converters are then all that is imported.
     keras = {entry.name for entry in CATALOG if entry.framework == "tensorflow"}
     groups = [[name for name in models if name not in keras], [name for name in models if name in keras]]
-    os.environ["PYTHONPATH"] = os.pathsep.join(str(path) for path in (TESTS / "corpus", TESTS, ROOT))
     with tempfile.TemporaryDirectory() as folder:
         base = out or Path(folder)
         jobs = [
             Job(
-                "batches:package_all",
+                "tests.corpus.batches:package_all",
                 {"models": group, "format": format_, "precisions": some, "out": str(base.resolve())},
                 base / f"{'keras' if set(group) & keras else 'torch'}-{format_}.log",
                 Limits(time_s=4 * 3600, memory_bytes=16 * 2**30),

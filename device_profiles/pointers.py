@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+from device_profiles.files import is_file
 
 POINTER_BYTES = 512
 """a pointer is shorter. Source: git-lfs, `docs/spec.md`: less than 1024 bytes, in practice about 130"""
@@ -29,3 +32,14 @@ def _size_text(size: int) -> str:
         if size >= step:
             return f"{size / step:.1f} {unit}"
     return f"{size} bytes"
+
+
+def read_head(path: Path) -> bytes:
+    """The first bytes of a regular file, as many as tell what it is; none of what is no file."""
+    if not is_file(path):
+        return b""
+    try:
+        with path.open("rb") as file:
+            return file.read(POINTER_BYTES)
+    except OSError:
+        return b""

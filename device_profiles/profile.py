@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -22,52 +22,13 @@ Basis = Literal["specified", "derived", "recalled"]
 general knowledge, no document at hand"""
 
 Platform = Literal["android", "ios"]
-Format = Literal["tflite", "coreml"]
 ComputeUnitKind = Literal["cpu", "gpu", "npu"]
 Number = Literal["float32", "float16", "bfloat16", "int16", "int8", "int4"]
 CoreMLComputeUnits = Literal["CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL"]
-IsaFeature = Literal["fp16", "dotprod", "i8mm", "bf16", "sve2", "sme2", "amx"]
-
-PRECISIONS: dict[Format, tuple[str, ...]] = {
-    "tflite": (
-        "float32",
-        "float16",
-        "dynamic_wi8_afp32",
-        "weight_only_wi8_afp32",
-        "dynamic_wi4_afp32",
-        "static_wi8_ai8",
-        "static_wi8_ai16",
-    ),
-    "coreml": (
-        "float32",
-        "float16",
-        "mixed_float16",
-        "linear_w8",
-        "linear_w4_block32",
-        "palettized_w8",
-        "palettized_w6",
-        "palettized_w4",
-        "w8a8",
-    ),
-}
-"""what a profile may prefer, by format; TFLite's are AI Edge Quantizer recipes, Core ML's coremltools' words"""
-
-COREML_PRECISION_TARGETS: dict[str, int] = {
-    "float32": 15,
-    "float16": 15,
-    "mixed_float16": 15,
-    "linear_w8": 16,
-    "palettized_w8": 16,
-    "palettized_w6": 16,
-    "palettized_w4": 16,
-    "w8a8": 17,
-    "linear_w4_block32": 18,
-}
-"""Core ML precision → the iOS release that brought the ops it needs.
-
-Source: coremltools 9.0 op sets: `constexpr_affine_dequantize` and `constexpr_lut_to_dense` in iOS16, activation
-`quantize`/`dequantize` in iOS17, `constexpr_blockwise_shift_scale` in iOS18; ML Programs themselves in iOS15.
-"""
+IsaFeature = Literal["fp16", "dotprod", "i8mm", "bf16", "sve2", "sme", "sme2", "amx", "avx2", "avx512f"]
+"""sme, sme2 and Apple's amx: a unit for products of whole matrices, which the cores of a cluster share and whose rate
+is not part of macs_per_cycle. sme2 adds to sme, among others, instructions that work on several vectors at once. avx2
+and avx512f are of x86 cores, as emulators run on: vectors two and four times as wide as Arm's."""
 
 ANDROID_API_LEVELS: dict[int, int] = {8: 26, 9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34, 15: 35, 16: 36}
 """Android release → API level at that release. Source: Android's "SDK platform release notes"."""
@@ -107,10 +68,10 @@ def _between(low: float, high: float, unit: str) -> pydantic.AfterValidator:
 
 
 class InstructionSet(Record):
-    """What a core's instruction set holds beyond plain 64-bit Arm, as far as it changes the speed of models."""
+    """What a core's instruction set holds beyond plain 64-bit Arm or x86, as far as it changes the speed of models."""
 
     features: tuple[IsaFeature, ...]
-    """fp16, dotprod, i8mm, bf16, sve2, sme2, amx; empty where the core has none"""
+    """fp16, dotprod, i8mm, bf16, sve2, sme, sme2, amx, avx2, avx512f; empty where the core has none"""
     source: Text
     basis: Basis
 
@@ -125,7 +86,7 @@ class CpuCluster(Record):
     cores: Annotated[Fact, _between(1, 16, "cores")]
     clock_ghz: Annotated[Fact, _between(0.3, 6.0, "GHz")] | None = None
     macs_per_cycle: Annotated[Fact, _between(1, 512, "multiply-adds")] | None = None
-    """float32 multiply-adds one core can finish in one clock cycle"""
+    """float32 multiply-adds one core can finish in one clock cycle, in its own vector pipes"""
     isa: InstructionSet
 
     @property
@@ -153,6 +114,11 @@ class Cpu(Record):
     """fastest first"""
     shared_cache_bytes: Annotated[Fact, _between(5e4, 5e8, "bytes")] | None = None
     """the last cache level the big cores share"""
+
+    @property
+    def big_cores(self) -> int:
+        """How many cores of all clusters have the role big."""
+        return sum(int(cluster.cores.value) for cluster in self.clusters if cluster.role == "big")
 
     @pydantic.model_validator(mode="after")
     def _has_big_cores(self) -> Cpu:
@@ -186,11 +152,28 @@ class ComputeUnit(Record):
 
 
 class Runtime(Record):
-    """What executes the model file in the app."""
+    """What an app on the phone can carry, or the system has, to execute model files."""
 
-    name: Literal["LiteRT", "TFLite", "Core ML"]
-    """LiteRT and TFLite are shipped by the app; Core ML is part of the system and its version is iOS's"""
+    name: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9 ._-]{0,49}$")]
+    """as its maker writes it, for example LiteRT; an app ships LiteRT and TFLite, Core ML is part of iOS"""
     version: VersionFact
+    """of the runtime; Core ML's is iOS's"""
+    units: tuple[ComputeUnitKind, ...]
+    """which of the phone's compute units it can use"""
+    precisions: tuple[str, ...]
+    """what to package for this phone and runtime, preferred first"""
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Runtime:
+        for what, words in (("precisions", self.precisions), ("units", self.units)):
+            if not words:
+                raise ValueError(f"{what} is empty; right is one at least, for example {_EXAMPLES[what]}")
+            if len(set(words)) != len(words):
+                raise ValueError(f"{what} names one twice")
+        return self
+
+
+_EXAMPLES = {"precisions": "float16", "units": "cpu"}
 
 
 class DeviceProfile(Record):
@@ -203,8 +186,6 @@ class DeviceProfile(Record):
     year: Annotated[int, pydantic.Field(ge=2015, le=2035)]
     """of first sale"""
     platform: Platform
-    format: Format
-    """tflite on android, coreml on ios"""
     chip: Text
     os: VersionFact
     """the release of Android or iOS the profile stands for"""
@@ -212,19 +193,18 @@ class DeviceProfile(Record):
     """the newest release the phone can be updated to, where that is known"""
     minimum_deployment_target: Annotated[str, pydantic.Field(pattern=r"^(iOS|API)[1-9][0-9]$")]
     """the oldest system the packaged app is to run on: "iOS15" and later for Core ML, "API21" and later for Android"""
-    precisions: tuple[str, ...]
-    """what to package for this phone, preferred first"""
     cpu: Cpu
     memory_bytes: Annotated[Fact, _between(2.5e8, 7e10, "bytes")]
     """main memory, as a table of value, source and basis"""
     bandwidth_gb_s: Annotated[Fact, _between(1, 1000, "GB/s (10⁹ bytes a second)")] | None = None
     """main memory's peak, all channels"""
     compute_units: tuple[ComputeUnit, ...]
-    runtime: Runtime
+    runtimes: tuple[Runtime, ...]
+    """what its apps can carry, the one they are packaged for by default first"""
 
     @pydantic.model_validator(mode="after")
     def _coherent(self) -> DeviceProfile:
-        faults = [*_format_faults(self), *_precision_faults(self), *_target_faults(self), *_unit_faults(self)]
+        faults = [*_runtime_faults(self), *_target_faults(self), *_unit_faults(self)]
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -235,6 +215,11 @@ class DeviceProfile(Record):
         peaks = [cluster.peak_float32_gmac_s for cluster in self.cpu.clusters if cluster.role != "little"]
         known = [peak for peak in peaks if peak is not None]
         return sum(known) if len(known) == len(peaks) else None
+
+    @property
+    def cores(self) -> int:
+        """How many cores the CPU has."""
+        return int(sum(cluster.cores.value for cluster in self.cpu.clusters))
 
     @property
     def big_cores(self) -> int:
@@ -262,8 +247,21 @@ def profile_ids() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in CATALOG.glob("*.toml")))
 
 
+def _migrate(written: Any) -> Any:
+    """Profiles written before there were several runtimes name a format, a runtime and its precisions."""
+    if not isinstance(written, dict) or "runtimes" in written or not isinstance(written.get("runtime"), dict):
+        return written
+    kept = {key: value for key, value in written.items() if key not in ("format", "runtime", "precisions")}
+    units = written.get("compute_units", ())
+    kinds = [unit.get("kind") for unit in units if isinstance(unit, dict)] if isinstance(units, list) else []
+    one = {**written["runtime"], "units": [kind for index, kind in enumerate(kinds) if kind not in kinds[:index]]}
+    if "precisions" in written:
+        one["precisions"] = written["precisions"]
+    return {**kept, "runtimes": [one]}
+
+
 def read_profile(id_or_path: str) -> DeviceProfile:
-    """Read a profile.
+    """Read a profile, as far as it can be checked without knowing formats: `packager.formats.phones` does the rest.
 
     Args:
         id_or_path: A built-in identifier such as `pixel-8`, or the path of a `.toml` file.
@@ -282,38 +280,24 @@ def read_profile(id_or_path: str) -> DeviceProfile:
                 "or give the path of a .toml file"
             )
         path = CATALOG / f"{id_or_path}.toml"
-    profile = read_toml(path, DeviceProfile, error=ProfileError)
+    profile = read_toml(path, DeviceProfile, error=ProfileError, migrate=_migrate)
     if profile.id != path.stem:
         raise ProfileError(f"{path}: id: '{profile.id}' does not match the file's name; right is '{path.stem}'")
     return profile
 
 
-def _format_faults(profile: DeviceProfile) -> list[str]:
-    right_format, right_runtimes = (
-        ("tflite", ("LiteRT", "TFLite")) if profile.platform == "android" else ("coreml", ("Core ML",))
-    )
-    faults = []
-    if profile.format != right_format:
-        faults.append(f"format is {profile.format}; right on {profile.platform} is {right_format}")
-    if profile.runtime.name not in right_runtimes:
-        faults.append(
-            f"runtime.name is {profile.runtime.name}; right on {profile.platform} is {' or '.join(right_runtimes)}"
-        )
-    return faults
-
-
-def _precision_faults(profile: DeviceProfile) -> list[str]:
-    known = PRECISIONS[profile.format]
-    faults = [
-        f"precisions holds '{word}', which {profile.format} has not{suggest(word, known)} (known: {', '.join(known)})"
-        for word in profile.precisions
-        if word not in known
+def _runtime_faults(profile: DeviceProfile) -> list[str]:
+    names = [runtime.name for runtime in profile.runtimes]
+    faults = [] if names else ["runtimes is empty; right is one at least"]
+    if len(set(names)) != len(names):
+        faults.append("runtimes has two of one name")
+    kinds = [unit.kind for unit in profile.compute_units]
+    return faults + [
+        f"runtime {runtime.name} uses a {unit}, which compute_units has not"
+        for runtime in profile.runtimes
+        for unit in runtime.units
+        if unit not in kinds
     ]
-    if not profile.precisions:
-        faults.append("precisions is empty; right is one at least, for example float16")
-    if len(set(profile.precisions)) != len(profile.precisions):
-        faults.append("precisions names one twice")
-    return faults
 
 
 def _target_faults(profile: DeviceProfile) -> list[str]:
@@ -329,12 +313,7 @@ def _target_faults(profile: DeviceProfile) -> list[str]:
         ]
     if profile.os_number < profile.target_number:
         return [f"minimum_deployment_target {target} is later than os {profile.os.value}: the app would not start"]
-    needs = COREML_PRECISION_TARGETS if ios else {}
-    return [
-        f"precisions holds '{word}', which needs iOS{needs[word]}, but minimum_deployment_target is {target}"
-        for word in profile.precisions
-        if needs.get(word, 0) > profile.target_number
-    ]
+    return []
 
 
 def _unit_faults(profile: DeviceProfile) -> list[str]:
@@ -345,7 +324,7 @@ def _unit_faults(profile: DeviceProfile) -> list[str]:
     if len(set(kinds)) != len(kinds):
         faults.append("compute_units has two units of one kind")
     for unit in profile.compute_units:
-        if bool(unit.requests) != (profile.format == "coreml"):
-            right = "CPU_ONLY, CPU_AND_GPU, CPU_AND_NE or ALL" if profile.format == "coreml" else "none"
+        if bool(unit.requests) != (profile.platform == "ios"):
+            right = "CPU_ONLY, CPU_AND_GPU, CPU_AND_NE or ALL" if profile.platform == "ios" else "none"
             faults.append(f"requests of compute unit {unit.name} is [{', '.join(unit.requests)}]; right is {right}")
     return faults

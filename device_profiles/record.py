@@ -16,7 +16,7 @@ import textwrap
 import tomllib
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,8 +95,17 @@ def parse_json(text: str, *, where: str, error: type[TestpressError]) -> Any:
         raise error(f"{where}: not valid JSON: {_TOO_DEEP}") from None
 
 
-def read_toml(path: Path, type_: type[R], *, error: type[TestpressError]) -> R:
-    """Read a TOML file as a record; faults as in `parse_record`, syntax errors with their line."""
+def read_toml(
+    path: Path, type_: type[R], *, error: type[TestpressError], migrate: Callable[[Any], Any] = lambda data: data
+) -> R:
+    """Read a TOML file as a record; faults as in `parse_record`, syntax errors with their line.
+
+    Args:
+        path: The file.
+        type_: The record type.
+        error: The error class to raise.
+        migrate: Makes today's form of what may be in an earlier one.
+    """
     text = read_text(path, error=error)
     if _LONG_KEY.search(text):
         raise error(f"{path}: not valid TOML: a key of more than {_MOST_PARTS} parts; right is a handful")
@@ -106,7 +115,7 @@ def read_toml(path: Path, type_: type[R], *, error: type[TestpressError]) -> R:
         raise error(f"{path}: not valid TOML: {fault}") from None
     except RecursionError:
         raise error(f"{path}: not valid TOML: {_TOO_DEEP}") from None
-    return parse_record(data, type_, where=str(path), error=error)
+    return parse_record(migrate(data), type_, where=str(path), error=error)
 
 
 def read_json(path: Path, type_: type[R], *, error: type[TestpressError], most: int = MOST_TEXT_BYTES) -> R:
@@ -149,20 +158,20 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _describe(item: Any, type_: type[Record], data: Any) -> str:
     location = _find_location(item["loc"], data)
     field = _path(location)
-    owner = _owner(type_, location[:-1])
+    owner = _owner(type_, location[:-1], data)
     name = str(location[-1]) if location else ""
     if item["type"] == "extra_forbidden":
         known = list(owner.model_fields) if owner else []
         hint = suggest(name, known) or (f"; known keys: {', '.join(known)}" if known else "")
         return f"{field}: unknown key{hint}"
-    meaning = _read_meaning(owner, name) if owner else None
+    meaning = read_meaning(owner, name) if owner else None
     right = f" ({meaning})" if meaning else ""
     if item["type"] == "missing":
         return f"{field}: missing{right}"
     return f"{field}: {item['msg'].removeprefix('Value error, ')}; found {_show(item['input'])}{right}"
 
 
-def _read_meaning(record: type[Record], field: str) -> str | None:
+def read_meaning(record: type[Record], field: str) -> str | None:
     """The docstring below a field, read from the source: only faults need it, and reading all takes 0.1 s at import."""
     for class_ in record.__mro__:
         if field in inspect.get_annotations(class_):
@@ -217,10 +226,11 @@ def _path(location: tuple[Any, ...]) -> str:
     return text or "(the whole file)"
 
 
-def _owner(type_: Any, location: tuple[Any, ...]) -> type[Record] | None:
-    """The record type that holds the field at the end of `location`, if it can be told."""
+def _owner(type_: Any, location: tuple[Any, ...], data: Any) -> type[Record] | None:
+    """The record type that holds the field at the end of `location` in `data`, if it can be told."""
     for part in location:
-        record = _record_in(type_)
+        record = _record_in(type_, data)
+        data = data[part] if part in _keys(data) else None
         if record is not None and isinstance(part, str) and part in record.model_fields:
             type_ = record.model_fields[part].annotation
         else:  # an index into a tuple or a key of a dictionary: the last type argument is the element
@@ -228,12 +238,24 @@ def _owner(type_: Any, location: tuple[Any, ...]) -> type[Record] | None:
             if not arguments:
                 return None
             type_ = arguments[-1]
-    return _record_in(type_)
+    return _record_in(type_, data)
 
 
-def _record_in(type_: Any) -> type[Record] | None:
+def _record_in(type_: Any, data: Any) -> type[Record] | None:
+    """The record type that a type stands for; of several, the one whose `kind` the data has."""
     type_ = _without_none(type_)
+    if typing.get_origin(type_) is typing.Annotated:
+        return _record_in(typing.get_args(type_)[0], data)
+    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+        members = [_record_in(member, data) for member in typing.get_args(type_)]
+        kind = data.get("kind") if isinstance(data, dict) else None
+        fitting = (one for one in members if one and kind in typing.get_args(_annotation(one, "kind")))
+        return next(fitting, None)
     return type_ if isinstance(type_, type) and issubclass(type_, Record) else None
+
+
+def _annotation(record: type[Record], field: str) -> Any:
+    return record.model_fields[field].annotation if field in record.model_fields else None
 
 
 def _without_none(type_: Any) -> Any:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from evaluators.evaluation import Environment
+from device_profiles.record import Record
+from packager.bounds import Count
 
 _PACKAGES = (
     "ai-edge-litert",
     "tflite-runtime",
     "coremltools",
-    "mir_eval",
     "numpy",
     "scipy",
     "soundfile",
@@ -22,9 +24,23 @@ _PACKAGES = (
 )
 
 
-def describe_environment() -> Environment:
-    """Platform, processor, cores and the versions of the packages that numbers depend on; nothing is imported."""
-    packages = {}
+class Environment(Record):
+    """The machine that evaluated."""
+
+    platform: str
+    processor: str
+    cores: Count
+    python: str
+    packages: dict[str, str]
+
+
+def describe_environment(more: Mapping[str, str] = MappingProxyType({})) -> Environment:
+    """Platform, processor, cores and the versions of the packages that numbers depend on; nothing is imported.
+
+    Args:
+        more: Versions of further packages, such as a task's libraries.
+    """
+    packages = dict(more)
     for package in _PACKAGES:
         try:
             packages[package] = importlib.metadata.version(package)
@@ -35,8 +51,13 @@ def describe_environment() -> Environment:
         processor=_processor(),
         cores=os.cpu_count() or 1,
         python=platform.python_version(),
-        packages=packages,
+        packages=dict(sorted(packages.items())),
     )
+
+
+def describe_machine() -> str:
+    """This machine in a few words: what a number that was measured here says of its origin."""
+    return f"{_processor()}, {os.cpu_count() or 1} cores, {platform.system()} {platform.machine()}"
 
 
 def _processor() -> str:

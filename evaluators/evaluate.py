@@ -5,6 +5,8 @@
                         ├──play each model────┴──► task scores, parity          (in workers, several at once)
                         ├──time each model──────► host latency, peak memory     (in workers, one at a time)
                         └──locate drift─────────► where a float16 program departs
+                        │
+                  conditions ──► the same windows after noise, rooms, codecs, played and compared in the same way
     model files ──costs──► predicted latency and memory, phone by phone
 
 Every arrow's result is stored under its content address, so that an evaluation resumes and repeats in seconds.
@@ -13,59 +15,83 @@ Every arrow's result is stored under its content address, so that an evaluation 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from device_profiles.profile import DeviceProfile
-from evaluators.curves import keep_curves
+from evaluators.condition_records import ConditionInfo
+from evaluators.costs.own_measurements import PhoneCalibration
+from evaluators.costs.placement import NOTHING_ASKED, PlacementRequest
+from evaluators.datasets.inputs import store_source_outputs
+from evaluators.datasets.place import LONG, Place
+from evaluators.datasets.preparation import prepare_dataset
+from evaluators.datasets.prepared import PreparedDataset
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import DatasetInfo, SourceResult, VariantResult
-from evaluators.inputs import LONG, store_source_outputs
-from evaluators.preparation import Prepared, prepare_dataset, preview_clips
-from evaluators.previews import choose_clips
+from evaluators.evaluation import DatasetInfo, SourceResult, Target, VariantResult
+from evaluators.formats import exact_variant
+from evaluators.pictures.curves import keep_curves
+from evaluators.pictures.previewing import preview_clips
+from evaluators.pictures.previews import choose_clips
+from evaluators.playing.candidates import Candidate
+from evaluators.playing.further_targets import Further, OnProgress, play_further
+from evaluators.playing.schedule import (
+    DriftPair,
+    Outcome,
+    TrialSetup,
+    drift_all,
+    play_all,
+    predict_all,
+    time_all,
+)
+from evaluators.playing.trial import TrialEvent
 from evaluators.results import Context, Trials, source_result, variant_result
-from evaluators.schedule import DRIFT_REFERENCE, Bench, Outcome, drift_all, play_all, predict_all, time_all
-from evaluators.subjects import Subject
-from evaluators.task import Task, load_task
-from evaluators.trial import TrialEvent
+from evaluators.targets import choose_targets
+from evaluators.task_loading import TaskInfo
+from evaluators.under_conditions import add_conditions, play_conditions
 from packager.bundle import AudioContract
+from packager.formats.phones import plays
+from packager.jobs.executors import Executor
+from packager.jobs.executors.local import LocalExecutor
+from packager.jobs.workers import Limits
 from packager.model import ModelSource, ModelSpec
-from packager.workers import Limits
-
-OnProgress = Callable[[str, int, int], None]
-"""`on_progress(stage, done, total)`"""
 
 _SOURCE = "source"
 
 
 @dataclass(frozen=True)
-class Assignment:
+class EvaluationRequest:
     """All that is to be evaluated.
 
     Attributes:
         source: The model that bundles are compared with.
         audio: The contract.
         dataset: A JSONL manifest.
-        task: The task's kind.
-        subjects: Bundles and files.
+        task: What the task declares.
+        candidates: Bundles and files.
         devices: The phones.
         out: The output folder: results are stored in its `cache`, logs in its `logs`.
-        parallel: How many workers at once.
         limits: What one worker may use.
+        executor: Who runs the workers.
         prepared: The dataset, where it has been read already.
+        calibrations: Measured rows of phones, one calibration each at most.
+        asked: What apps ask of every phone's runtime, where predictions are not to follow its own rules.
+        conditions: What else the clips are played under.
     """
 
     source: ModelSource
     audio: AudioContract
     dataset: Path
-    task: str
-    subjects: Sequence[Subject]
+    task: TaskInfo
+    candidates: Sequence[Candidate]
     devices: Sequence[DeviceProfile]
     out: Path
-    parallel: int = 2
     limits: Limits = LONG
-    prepared: Prepared | None = None
+    executor: Executor = field(default_factory=LocalExecutor)
+    prepared: PreparedDataset | None = None
+    calibrations: Sequence[PhoneCalibration] = ()
+    asked: PlacementRequest = NOTHING_ASKED
+    conditions: Sequence[ConditionInfo] = ()
 
 
 @dataclass(frozen=True)
@@ -77,79 +103,97 @@ class Findings:
     variants: tuple[VariantResult, ...]
 
 
-def evaluate(assignment: Assignment, on_progress: OnProgress = lambda *_: None) -> Findings:
-    """Evaluate every subject. One that fails is a row with its reason; the others go on.
+def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: None) -> Findings:
+    """Evaluate every candidate. One that fails is a row with its reason; the others go on.
 
     Raises:
         EvaluationError: The dataset cannot be used, the task needs outputs the recipe does not name, or the source
             model cannot be run.
     """
-    task = load_task(assignment.task)
-    check_outputs(task, assignment.source.spec)
-    dataset = assignment.prepared or prepare_dataset(
-        assignment.dataset, task=task, audio=assignment.audio, out=assignment.out, limits=assignment.limits
-    )
-    bench = _prepare(assignment, dataset, on_progress)
-    models = {subject.variant: subject.model for subject in assignment.subjects if subject.model is not None}
+    check_outputs(request.task, request.source.spec)
+    place = Place(request.out, request.limits, request.executor)
+    dataset = request.prepared or prepare_dataset(request.dataset, task=request.task, audio=request.audio, place=place)
+    models = {candidate.variant: candidate.model for candidate in request.candidates if candidate.model is not None}
+    targets = {candidate.variant: _choose_targets(candidate, request.devices) for candidate in request.candidates}
+    setup = _prepare(request, dataset, on_progress)
+    setup = replace(setup, targets={name: one for name, found in targets.items() for one in found[:1]})
+    more = [Further(name, model, target) for name, model in models.items() for target in targets[name][1:]]
 
-    played = _play(models, bench, assignment.parallel, on_progress)
+    played = _play(models, setup, on_progress)
     source = played.pop(_SOURCE)
     if source.result is None:
         raise EvaluationError(f"the source model's outputs cannot be scored: {source.reason}\n(log: {source.log})")
     good = {name: model for name, model in models.items() if played[name].result is not None}
-    timed = _counted("time the calls", len(good), on_progress, lambda tick: time_all(good, bench, tick))
-    pairs = _drift_pairs(assignment.subjects, good, played)
+    timed = _counted("time the calls", len(good), on_progress, lambda tick: time_all(good, setup, tick))
+    pairs = _drift_pairs(request.candidates, good, played)
     drifts = _counted(
         "locate drift",
         len(pairs),
         on_progress,
-        lambda tick: drift_all(pairs, bench, tick, parallel=assignment.parallel),
+        lambda tick: drift_all(pairs, setup, tick),
     )
-    wanted = _phones_of(assignment, good)
+    wanted = _phones_of(request, good)
     predicted = _counted(
         "predict the phones",
         len(wanted),
         on_progress,
-        lambda tick: predict_all(wanted, bench, tick),
+        lambda tick: predict_all(wanted, request.asked, setup, tick, request.calibrations),
     )
-    trials = Trials(played, timed, drifts, predicted)
-    reference = source_result(assignment.source, source.result, task)
-    context = Context(reference, task, assignment.out)
-    rows = tuple(variant_result(subject, trials, context) for subject in assignment.subjects)
-    findings = Findings(dataset=dataset.info, source=reference, variants=rows)
-    return _show_worst(findings, assignment, dataset, task)
+    trials = Trials(played, timed, drifts, predicted, targets, play_further(more, setup, on_progress))
+    groups = tuple(clip.group for clip in dataset.found.info.clips)
+    reference = source_result(request.source, source.result, request.task, groups)
+    devices = {profile.id: profile for profile in request.devices}
+    context = Context(reference, source.result, request.task, groups, request.out, devices)
+    rows = tuple(variant_result(candidate, trials, context) for candidate in request.candidates)
+    if request.conditions:
+        under = play_conditions(request.conditions, good, request.source, setup, on_progress)
+        clean = {name: played[name].result for name in good}
+        reference, rows = add_conditions(reference, rows, clean, under, context)
+    findings = Findings(dataset=dataset.found.info, source=reference, variants=rows)
+    return _show_worst(findings, request, dataset)
+
+
+def _choose_targets(candidate: Candidate, devices: Sequence[DeviceProfile]) -> tuple[Target, ...]:
+    """Where a candidate is played, bulk numbers first; nowhere, where that has a reason that its worker tells."""
+    try:
+        return choose_targets(candidate.format, devices)
+    except EvaluationError:
+        return ()
 
 
 def _phones_of(
-    assignment: Assignment, models: Mapping[str, Path]
+    request: EvaluationRequest, models: Mapping[str, Path]
 ) -> dict[str, tuple[Path, str | None, list[DeviceProfile]]]:
     """Of each model that plays: its precision, where a manifest says it, and the phones that run its format."""
     return {
-        subject.variant: (
-            models[subject.variant],
-            None if subject.origin == "file" else subject.precision,
-            [profile for profile in assignment.devices if profile.format == subject.format],
+        candidate.variant: (
+            models[candidate.variant],
+            None if candidate.origin == "file" else candidate.precision,
+            [profile for profile in request.devices if plays(profile, candidate.format)],
         )
-        for subject in assignment.subjects
-        if subject.variant in models
+        for candidate in request.candidates
+        if candidate.variant in models
     }
 
 
-def _show_worst(findings: Findings, assignment: Assignment, dataset: Prepared, task: Task) -> Findings:
+def _show_worst(findings: Findings, request: EvaluationRequest, dataset: PreparedDataset) -> Findings:
     """The findings with what a report shows of the clips that lost most, and with no curve of the others."""
-    source, metric = findings.source, next(iter(task.metrics), None)
+    source, metric = findings.source, next(iter(request.task.names_of_scope("clip")), None)
     played = [row.clips for row in findings.variants if row.clips]
     shown = frozenset(choose_clips(source.clips, played, metric))
     return Findings(
         dataset=preview_clips(
-            dataset, sorted(shown), audio=assignment.audio, out=assignment.out, limits=assignment.limits
+            dataset,
+            sorted(shown),
+            audio=request.audio,
+            place=Place(request.out, request.limits, request.executor),
         ),
         source=source.model_copy(update={"clips": keep_curves(source.clips, shown)}),
         variants=tuple(row.model_copy(update={"clips": keep_curves(row.clips, shown)}) for row in findings.variants),
     )
 
 
-def check_outputs(task: Task, spec: ModelSpec) -> None:
+def check_outputs(task: TaskInfo, spec: ModelSpec) -> None:
     """See that the task can read what the model gives.
 
     Raises:
@@ -163,36 +207,39 @@ def check_outputs(task: Task, spec: ModelSpec) -> None:
         )
 
 
-def _prepare(assignment: Assignment, dataset: Prepared, on_progress: OnProgress) -> Bench:
-    windows = dataset.find_windows(assignment.out)
+def _prepare(request: EvaluationRequest, dataset: PreparedDataset, on_progress: OnProgress) -> TrialSetup:
+    windows, info = dataset.found.find_windows(request.out), dataset.found.info
     stage = "run the source model"
     on_progress(stage, 0, windows.count)
     reference = store_source_outputs(
-        assignment.source,
+        request.source,
         windows,
-        audio=assignment.audio,
-        out=assignment.out,
+        audio=request.audio,
+        place=Place(request.out, request.limits, request.executor),
         on_windows=lambda done: on_progress(stage, done, windows.count),
-        limits=assignment.limits,
     )
     on_progress(stage, windows.count, windows.count)
-    return Bench(
-        dataset=assignment.dataset,
-        dataset_sha256=dataset.info.sha256,
-        clips=tuple(clip.clip for clip in dataset.info.clips),
-        task=assignment.task,
-        audio=assignment.audio,
-        outputs=dict(assignment.source.spec.outputs),
-        state=dict(assignment.source.spec.state),
+    return TrialSetup(
+        dataset=dataset.path,
+        dataset_sha256=info.sha256,
+        clips=tuple(clip.clip for clip in info.clips),
+        task=request.task,
+        folder=dataset.folder,
+        label_files=dataset.found.list_label_files(request.task.label_files),
+        audio=request.audio,
+        outputs=dict(request.source.spec.outputs),
+        state=dict(request.source.spec.state),
         windows=windows,
         reference=reference,
-        out=assignment.out,
-        limits=assignment.limits,
+        out=request.out,
+        limits=request.limits,
+        frontend=request.source.frontend,
+        executor=request.executor,
     )
 
 
-def _play(models: dict[str, Path], bench: Bench, parallel: int, on_progress: OnProgress) -> dict[str, Outcome]:
-    n_clips = len(bench.clips)
+def _play(models: dict[str, Path], setup: TrialSetup, on_progress: OnProgress) -> dict[str, Outcome]:
+    n_clips = len(setup.clips)
     stage, total, done = "play the clips", (len(models) + 1) * n_clips, 0
 
     def on_event(_: str, event: TrialEvent | None) -> None:
@@ -200,7 +247,7 @@ def _play(models: dict[str, Path], bench: Bench, parallel: int, on_progress: OnP
         done += n_clips if event is None else event.clip is not None
         on_progress(stage, done, total)
 
-    outcomes = play_all({_SOURCE: None, **models}, bench, on_event, parallel=parallel)
+    outcomes = play_all({_SOURCE: None, **models}, setup, on_event)
     on_progress(stage, total, total)
     return outcomes
 
@@ -221,15 +268,13 @@ def _counted(
 
 
 def _drift_pairs(
-    subjects: Sequence[Subject], models: dict[str, Path], played: dict[str, Outcome]
-) -> dict[str, tuple[Path, Path, int]]:
-    """Core ML bundles of ours in less than float32, each beside its float32 sibling."""
-    reference = models.get(DRIFT_REFERENCE)
-    if reference is None:
-        return {}
-    return {
-        subject.variant: (reference, models[subject.variant], played[subject.variant].result.worst_window)
-        for subject in subjects
-        if subject.variant in models and subject.format == "coreml" and subject.origin == "bundle"
-        if subject.variant != DRIFT_REFERENCE
-    }
+    candidates: Sequence[Candidate], models: dict[str, Path], played: dict[str, Outcome]
+) -> dict[str, DriftPair]:
+    """Bundles of ours in less than float32, each beside its float32 sibling, of formats whose drift is located."""
+    pairs = {}
+    for candidate in candidates:
+        exact = exact_variant(candidate.format)
+        if candidate.origin == "bundle" and candidate.variant in models and exact in models:
+            window = played[candidate.variant].result.worst_window
+            pairs[candidate.variant] = DriftPair(exact, models[exact], models[candidate.variant], window)
+    return {variant: pair for variant, pair in pairs.items() if variant != pair.reference_name}

@@ -1,36 +1,61 @@
-"""The result types: what an evaluation found, as `evaluation.json` holds it.
+"""The result types: what an evaluation found, as `evaluation.json` holds it, and all that reports read.
 
-This file is the only interface between evaluating and reporting. Every number is a `Score`: value, unit, direction and
-basis, with an interval where there is one. What could not be measured is a score without a value and with a reason,
-never 0 and never NaN.
+Every number is a `Score`: value, unit, direction and basis, with an interval where there is one. What could not be
+measured is a score without a value and with a reason, never 0 and never NaN.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from typing import Annotated, Any, Literal
 
 import pydantic
-import pydantic.dataclasses
 
+from device_profiles.profile import ComputeUnitKind
 from device_profiles.record import Record
-from packager.bounds import MAX_SAMPLE_RATE_HZ, Count, check_unique
+from evaluators.condition_records import ConditionInfo, check_conditions
+from evaluators.drift_records import Drift
+from evaluators.environment import Environment
+from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram
+from packager.bounds import Count, check_unique
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
-SCHEMA_VERSION: Literal[2] = 2
-"""2 added curves, spectrograms and previews of audio, all optional: files of version 1 are read as they are"""
+SCHEMA_VERSION: Literal[3] = 3
+"""2 added curves, spectrograms and previews of audio; 3 how each metric is to be read, a task's options, its pictures,
+groups of clips and targets. All are optional: files of older versions are read as they are"""
 
 Basis = Literal["measured_host", "emulated", "predicted", "measured_device"]
 """measured_host: timed or weighed on the machine that evaluated · emulated: computed by running the bundle as the phone
 would · predicted: from a cost model · measured_device: on a physical phone"""
 
-Direction = Literal["higher", "lower"]
-"""which way is better"""
+MAX_ABS_ERROR = "max_abs_error"
+"""of a clip: the largest error of all outputs against the source model's"""
 
-NotNegative = Annotated[float, pydantic.Field(ge=0)]
-Frequency = Annotated[float, pydantic.Field(ge=0, le=MAX_SAMPLE_RATE_HZ)]
+Direction = Literal["higher", "lower"]
+
+Scope = Literal["clip", "dataset", "output", "bundle", "host", "phone"]
+"""what one number is of: clip: a mean over clips · dataset: of all clips at once · output: the worst of the model's
+outputs counts · bundle: of the file · host: of calls timed on the machine that evaluated · phone: one for each phone"""
+
+
+class MetricInfo(Record):
+    """How the numbers of one metric are to be read, and when a change of them counts."""
+
+    unit: Annotated[str, pydantic.Field(max_length=100)]
+    direction: Direction
+    scope: Scope
+    description: Annotated[str, pydantic.Field(max_length=1000)] = ""
+    """one sentence for the reviewer, with the definition's tolerances"""
+    tolerance: NotNegative = 0.0
+    """how far it may go for the worse, in its unit, before that counts"""
+    relative_tolerance: NotNegative = 0.0
+    """the same as a share of the number before"""
+    machine_bound: bool = False
+    """whether another machine gives another number"""
+    only_told: bool = False
+    """whether a change for the worse warns, and blocks no release by itself"""
+    repeats: str | None = None
+    """another metric that says the same in other words, and stands for both where changes are counted"""
 
 
 class Score(Record):
@@ -65,35 +90,6 @@ class Score(Record):
         return self.value if self.value is None or self.direction == "higher" else -self.value
 
 
-@pydantic.dataclasses.dataclass(
-    frozen=True, slots=True, kw_only=True, config={"extra": "forbid", "strict": True, "allow_inf_nan": False}
-)
-class Note:
-    """A note event; times in seconds from the clip's start, pitch as a MIDI number, 0 to 127.
-
-    A record in all but its base: an evaluation may hold a million, and a slotted class takes a fifth of the memory.
-    """
-
-    onset_s: float
-    offset_s: float
-    pitch_midi: Annotated[int, pydantic.Field(ge=0, le=127)]
-
-
-MAX_CURVE_VALUES = 4096
-"""more than any figure has pixels"""
-
-
-class Curve(Record):
-    """An output with one value a frame over one clip, thinned to what can be drawn."""
-
-    output: str
-    start_s: float
-    step_s: NotNegative
-    """distance of two values; where frames were thinned, a pair of values is the extremes of those between"""
-    values: Annotated[tuple[float | None, ...], pydantic.Field(max_length=MAX_CURVE_VALUES)]
-    """none where the output is not a number, for example the pitch of silence"""
-
-
 class ClipScores(Record):
     """One clip under one variant (or under the source model)."""
 
@@ -102,14 +98,21 @@ class ClipScores(Record):
     scores: dict[str, Score]
     """the task's metrics, and for a variant max_abs_error: the largest of all outputs against the source model's"""
     notes: tuple[Note, ...] | None = None
-    """what the model heard, for tasks that find notes"""
+    """of versions 1 and 2: what `pictures.events` is now"""
     curves: tuple[Curve, ...] = ()
-    """of the clips that a report shows with pictures"""
+    """outputs of one value a frame, of the clips that a report shows with pictures"""
+    pictures: Pictures | None = None
+    """what the task wants drawn of what the model made of the clip"""
 
     @pydantic.model_validator(mode="after")
     def _outputs_named_once(self) -> ClipScores:
         check_unique((curve.output for curve in self.curves), "curve of output")
         return self
+
+    @property
+    def drawn(self) -> Pictures:
+        """What the task wants drawn, of a file of any version."""
+        return self.pictures or Pictures(events=self.notes)
 
 
 class OutputParity(Record):
@@ -121,34 +124,12 @@ class OutputParity(Record):
     cosine: Score
 
 
-class DriftStep(Record):
-    """One op of the candidate program, in program order."""
-
-    op: str
-    kind: str
-    """the op's type, for example conv or log"""
-    error_after: NotNegative
-    """largest absolute error left in the outputs when this op and all before it are put right"""
-
-
-class Drift(Record):
-    """Where a variant departs from its reference, found by putting ever longer prefixes of it right."""
-
-    reference: str
-    """the variant it was compared with"""
-    output_error: NotNegative
-    """largest absolute error of the outputs with nothing put right"""
-    first_op: str
-    """the earliest op at which the departure starts: putting right all up to it removes a tenth of the error"""
-    worst_op: str
-    """the op that, put right, removes the most"""
-    explanation: str
-    """one sentence for the reviewer"""
-    steps: tuple[DriftStep, ...]
+PARITY_NUMBERS = ("max_abs_error", "snr_db", "cosine")
+"""the metrics of an output: each has a field in `OutputParity`"""
 
 
 class Timing(Record):
-    """Calls of the model, one window each, timed on the evaluating machine."""
+    """Calls of the model, one window each, timed on a machine of ours."""
 
     threads: Count
     warmup_calls: Count
@@ -156,6 +137,40 @@ class Timing(Record):
     """one entry a call, in order"""
     p50_ms: Score
     p90_ms: Score
+    machine: str | None = None
+    """which machine timed it: with workers elsewhere, not the one that evaluates"""
+
+
+Word = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
+
+
+class Target(Record):
+    """Where a bundle is played or priced."""
+
+    name: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    """as recipes and results call it"""
+    runtime: Word
+    """what executes the file there, as its maker writes it"""
+    version: Word
+    """of what executes it here, for example "LiteRT 2.3.0\""""
+    unit: ComputeUnitKind = "cpu"
+    core: Word | None = None
+    """of a CPU: the type of core; none where it is the evaluating machine's own"""
+    chip: Word | None = None
+    """of an NPU: which"""
+
+
+class Refusal(Record):
+    """What a target cannot do."""
+
+    op: str | None = None
+    """the op it cannot do, as the file calls its kind; none where it is not one op's fault"""
+    reason: Annotated[str, pydantic.Field(min_length=1)]
+    """what the target says of it"""
+
+
+TIMINGS = {"host_latency_p50_ms": "p50_ms", "host_latency_p90_ms": "p90_ms"}
+"""the metrics of calls timed on the host → their fields in `Timing`"""
 
 
 class DeviceResult(Record):
@@ -170,8 +185,17 @@ class DeviceResult(Record):
     compute_unit: str
     """where the ops would run: cpu, gpu, npu"""
     placement_reason: str
+    threads: Count | None = None
+    """how many it would run in, where that is a CPU"""
+    runtime: str | None = None
+    """what would play it there"""
     scores: dict[str, Score]
-    """latency_ms (with interval), latency_p90_ms, real_time_factor, memory_bytes"""
+    """latency_ms (with interval), latency_p90_ms, real_time_factor, memory_bytes, and measured_latency_ms where this
+    very bundle was measured on the phone"""
+    target: str | None = None
+    """the target whose parity, decisions and host timing are this phone's; phones of one runtime share one"""
+    stand_in: str = ""
+    """how that target differs from what the phone's apps carry; empty where it does not"""
 
 
 class Failure(Record):
@@ -181,6 +205,48 @@ class Failure(Record):
     reason: str
     log: str | None = None
     """the log file, relative to the output folder"""
+    refusal: Refusal | None = None
+    """what a target cannot do, where that is why"""
+
+
+class TargetResult(Record):
+    """What a variant gave on one more target than the one that its row's numbers are of."""
+
+    target: Target
+    failure: Failure | None = None
+    scores: dict[str, Score] = {}
+    """the task's metrics, peak_memory_bytes"""
+    differences: dict[str, Score] = {}
+    """as the row's"""
+    parity: tuple[OutputParity, ...] = ()
+    timing: Timing | None = None
+    notices: tuple[str, ...] = ()
+
+
+class ExtraLoss(Record):
+    """Whether a bundle loses more under a condition than its source does, by one metric."""
+
+    change: Score
+    """bundle minus source under the condition, minus the same on the clean audio"""
+    p_value: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
+    """of a change as far from 0 where both lose alike; Holm's, over the metric's bundles and conditions"""
+    loses_more: bool = False
+    """whether the change is for the worse, by more than the metric's tolerance, and its p-value below 0.05"""
+
+
+class ConditionResult(Record):
+    """What the source model, or a bundle, made of the clips under one condition."""
+
+    condition: Word
+    failure: Failure | None = None
+    scores: dict[str, Score] = {}
+    differences: dict[str, Score] = {}
+    """of a bundle, as its row's, with the source model under the condition"""
+    parity: tuple[OutputParity, ...] = ()
+    extra_losses: dict[str, ExtraLoss] = {}
+    """of a bundle, by metric"""
+    worst_clips: tuple[str, ...] = ()
+    """of a bundle: the clips on which it loses most beyond what the source loses, by the leading metric"""
 
 
 class VariantResult(Record):
@@ -208,12 +274,20 @@ class VariantResult(Record):
     clips: tuple[ClipScores, ...] = ()
     notices: tuple[str, ...] = ()
     """what a reader should know: runtime used, inputs bound by alias …"""
+    target: Target | None = None
+    """where the row's own parity, decisions, timing and clips are of; none of versions before 3"""
+    more_targets: tuple[TargetResult, ...] = ()
+    """the same of the other targets that phones of the evaluation need"""
+    conditions: tuple[ConditionResult, ...] = ()
+    """the same under other conditions than the clips' own, on the row's own target"""
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> VariantResult:
         check_unique((result.device for result in self.devices), "phone")
         check_unique((parity.output for parity in self.parity), "output")
         check_unique((clip.clip for clip in self.clips), "clip")
+        own = [] if self.target is None else [self.target.name]
+        check_unique([*own, *(one.target.name for one in self.more_targets)], "target")
         return self
 
 
@@ -224,45 +298,12 @@ class SourceResult(Record):
     sha256: str
     scores: dict[str, Score]
     clips: tuple[ClipScores, ...]
+    conditions: tuple[ConditionResult, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> SourceResult:
         check_unique((clip.clip for clip in self.clips), "clip")
         return self
-
-
-class Spectrogram(Record):
-    """A clip's energy over time and frequency, as one byte a place."""
-
-    frames: Annotated[int, pydantic.Field(gt=0, le=512)]
-    """columns, over the whole clip"""
-    bands: Annotated[int, pydantic.Field(gt=0, le=128)]
-    """rows, the highest first, spaced by ratio"""
-    low_hz: Frequency
-    high_hz: Frequency
-    range_db: NotNegative
-    """from 0, which is that far or farther below the loudest place, to 255"""
-    levels: str
-    """`bands` rows of `frames` bytes, base64"""
-
-    @pydantic.model_validator(mode="after")
-    def _whole(self) -> Spectrogram:
-        try:
-            size = len(base64.b64decode(self.levels, validate=True))
-        except binascii.Error as fault:
-            raise ValueError(f"levels are not base64: {fault}") from None
-        if size != self.frames * self.bands:
-            raise ValueError(f"levels hold {size} bytes where {self.frames} frames of {self.bands} bands need as many")
-        return self
-
-
-class Preview(Record):
-    """The beginning of a clip as the model heard it, mixed down to mono: a FLAC file beside evaluation.json."""
-
-    path: str
-    """relative to evaluation.json's folder, with forward slashes"""
-    sha256: str
-    duration_s: NotNegative
 
 
 class ClipInfo(Record):
@@ -271,17 +312,29 @@ class ClipInfo(Record):
     clip: str
     duration_s: NotNegative
     reference_notes: tuple[Note, ...] | None = None
+    """of versions 1 and 2: what `reference.events` is now"""
+    reference: Pictures | None = None
+    """what the task wants drawn of the labels"""
+    group: str | None = None
+    """what clips have in common that are drawn together when intervals are made, for example the speaker"""
     notices: tuple[str, ...] = ()
     """for example: resampled from 44100 Hz"""
     spectrogram: Spectrogram | None = None
     preview: Preview | None = None
     """of the clips that lost most"""
 
+    @property
+    def drawn(self) -> Pictures:
+        """What the task wants drawn, of a file of any version."""
+        return self.reference or Pictures(events=self.reference_notes)
+
 
 class DatasetInfo(Record):
     name: str
     sha256: str
     clips: tuple[ClipInfo, ...]
+    attribution: Annotated[str, pydantic.Field(max_length=2000)] | None = None
+    """who made the audio, and its licence: the first line of `ATTRIBUTION.txt` beside the manifest"""
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> DatasetInfo:
@@ -295,16 +348,6 @@ MAX_CLIP_RESULTS = 5_000_000
 """clips times variants: 100,000 clips under 50 variants"""
 
 
-class Environment(Record):
-    """The machine that evaluated."""
-
-    platform: str
-    processor: str
-    cores: Count
-    python: str
-    packages: dict[str, str]
-
-
 def _check_finite(recipe: dict[str, Any]) -> dict[str, Any]:
     json.dumps(recipe, allow_nan=False)  # raises ValueError
     return recipe
@@ -313,7 +356,7 @@ def _check_finite(recipe: dict[str, Any]) -> dict[str, Any]:
 class Evaluation(Record):
     """`evaluation.json`: all that a report, a check or a later comparison needs."""
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
+    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
     testpress_version: str
     created: str
     """UTC, ISO 8601"""
@@ -322,6 +365,12 @@ class Evaluation(Record):
     model: ModelIdentity
     audio: AudioContract
     task: str
+    task_options: dict[str, Any] = {}
+    """as they held: those that the recipe sets, and defaults"""
+    metrics: dict[str, MetricInfo] = {}
+    """how each is to be read; of versions 1 and 2 that is known of the metrics there were"""
+    leading_metric: str | None = None
+    """the task's metric that stands for how good a model is at it"""
     recipe: Annotated[dict[str, Any], pydantic.AfterValidator(_check_finite)]
     """the recipe it was made from, as read"""
     dataset: DatasetInfo
@@ -330,10 +379,16 @@ class Evaluation(Record):
     variants: Annotated[tuple[VariantResult, ...], pydantic.Field(max_length=MAX_VARIANTS)]
     device_names: dict[str, str]
     """profile identifier → the phone's name"""
+    conditions: tuple[ConditionInfo, ...] = ()
+    """what was done to the clips, beside playing them as they are"""
 
     @pydantic.model_validator(mode="after")
     def _coherent(self) -> Evaluation:
         check_unique((variant.variant for variant in self.variants), "variant")
+        for name, metric in self.metrics.items():
+            if (metric.scope == "output") != (name in PARITY_NUMBERS) or (metric.scope == "host") != (name in TIMINGS):
+                raise ValueError(f"the metric {name[:100]!r} cannot be of scope {metric.scope!r}")
+        check_conditions(self.conditions, (self.source, *self.variants))
         known = {clip.clip for clip in self.dataset.clips}
         if len(known) * sum(bool(variant.clips) for variant in self.variants) > MAX_CLIP_RESULTS:
             raise ValueError(f"clips times variants are more than {MAX_CLIP_RESULTS}; evaluate fewer at once")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Basis, Direction, OutputParity, Score
+from packager.snr import snr_db
 
 _OUT_OF_RANGE = "the values are beyond the range float64 can sum the squares of"
 
@@ -108,9 +109,10 @@ class ParityMeter:
             return self._score(None, "db", "higher", reason="identical")
         if sums.max_abs_reference == 0:
             return self._score(None, "db", "higher", reason="the source model's output is 0 throughout")
-        if sums.reference == 0 or sums.error == 0 or not math.isfinite(sums.reference + sums.error):
+        ratio = snr_db(sums.reference, sums.error)
+        if ratio is None or not math.isfinite(ratio):
             return self._score(None, "db", "higher", reason=_OUT_OF_RANGE)
-        return self._score(10 * math.log10(sums.reference / sums.error), "db", "higher")
+        return self._score(ratio, "db", "higher")
 
     def _cosine(self, sums: _Sums) -> Score:
         norm = math.sqrt(sums.reference) * math.sqrt(sums.estimate)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.emulators import Emulator
-from packager.names import find_native
-from packager.trials import Tensors
+from packager.formats import find_native
+from packager.proving.streams import StatefulCalls
+from packager.proving.trials import Tensors
 
 
 class Player:
@@ -46,17 +47,11 @@ class Player:
         """A clip from silence, as an app plays it: kept states are reset once, others carried."""
         if self._kept:
             self.emulator.reset()
-        carried: Tensors = {}
         handed = {name: output for name, output in self._outputs.items() if name not in self._kept}
         inputs = {name: find_native(name, self.emulator.inputs) for name in handed}
-        for name, native in inputs.items():
-            if native is not None:
-                tensor = self.emulator.inputs[native]
-                carried = {**carried, name: np.zeros(tensor.shape, tensor.dtype)}
-        for call in calls:
-            found = self.run({**call, **carried})
-            carried = {name: value for name, output in handed.items() if (value := get(output, found)) is not None}
-            yield found
+        tensors = {name: self.emulator.inputs[native] for name, native in inputs.items() if native is not None}
+        silent = {name: np.zeros(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+        yield from map(StatefulCalls(self.run, handed, silent, get), calls)
 
 
 def get(name: str, values: Tensors) -> npt.NDArray[Any] | None:

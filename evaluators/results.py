@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from evaluators.evaluation import Direction, Failure, Score, SourceResult, Timing, VariantResult
-from evaluators.predictions import Prediction
-from evaluators.schedule import Outcome
-from evaluators.statistics import aggregate, difference
-from evaluators.subjects import Subject
-from evaluators.task import Task
-from evaluators.trial import WARMUP_CALLS, TimingResult, TrialResult
+from device_profiles.profile import DeviceProfile
+from evaluators.comparing.dataset_scores import subtract
+from evaluators.comparing.statistics import Groups, aggregate, difference
+from evaluators.evaluation import (
+    DeviceResult,
+    Direction,
+    Failure,
+    Score,
+    SourceResult,
+    Target,
+    TargetResult,
+    Timing,
+    VariantResult,
+)
+from evaluators.formats import exact_variant
+from evaluators.playing.candidates import Candidate
+from evaluators.playing.predictions import Prediction
+from evaluators.playing.schedule import Outcome
+from evaluators.playing.trial import WARMUP_CALLS, TimingResult, TrialResult
+from evaluators.targets import stand_in
+from evaluators.task_loading import TaskInfo
 from packager.model import ModelSource
-from packager.storage import digest_files
+from packager.storage import list_files
 
 _CHUNK_BYTES = 1 << 20
 _NOTHING = Outcome(None, "was not run")
@@ -31,6 +45,10 @@ class Trials:
     timed: Mapping[str, Outcome]
     drifts: Mapping[str, Outcome]
     predicted: Mapping[str, Outcome]
+    targets: Mapping[str, Sequence[Target]] = field(default_factory=dict)
+    """where each row was played, bulk numbers first"""
+    elsewhere: Mapping[str, Sequence[tuple[Target, Outcome, Outcome]]] = field(default_factory=dict)
+    """further targets of a row: play and timing"""
 
 
 @dataclass(frozen=True)
@@ -38,61 +56,86 @@ class Context:
     """What every row is held against."""
 
     source: SourceResult
-    task: Task
+    trial: TrialResult
+    """the source model's"""
+    task: TaskInfo
+    groups: tuple[str | None, ...]
+    """of each clip, what it is drawn together with"""
     out: Path
+    devices: Mapping[str, DeviceProfile] = field(default_factory=dict)
 
 
-def source_result(source: ModelSource, trial: TrialResult, task: Task) -> SourceResult:
+def source_result(source: ModelSource, trial: TrialResult, task: TaskInfo, groups: Groups) -> SourceResult:
     """The source model's own scores."""
     return SourceResult(
         framework=source.framework,
         sha256=source.sha256,
-        scores={metric: aggregate([clip.scores[metric] for clip in trial.clips]) for metric in task.metrics},
+        scores=_task_scores(trial, task, groups),
         clips=trial.clips,
     )
 
 
-def variant_result(subject: Subject, trials: Trials, context: Context) -> VariantResult:
-    """One row: what was found of a subject, or why nothing was."""
+def _task_scores(trial: TrialResult, task: TaskInfo, groups: Groups) -> dict[str, Score]:
+    """Every metric of the task over the dataset, in the task's order."""
+    return {
+        name: trial.dataset_scores[name].score
+        if metric.scope == "dataset"
+        else aggregate([clip.scores[name] for clip in trial.clips], groups=groups)
+        for name, metric in task.metrics.items()
+    }
+
+
+def _task_differences(trial: TrialResult, context: Context) -> dict[str, Score]:
+    """Every metric of the task minus the source model's."""
+    return {
+        name: subtract(context.trial.dataset_scores[name], trial.dataset_scores[name])
+        if metric.scope == "dataset"
+        else difference(
+            [clip.scores[name] for clip in context.trial.clips],
+            [clip.scores[name] for clip in trial.clips],
+            groups=context.groups,
+        )
+        for name, metric in context.task.metrics.items()
+    }
+
+
+def variant_result(candidate: Candidate, trials: Trials, context: Context) -> VariantResult:
+    """One row: what was found of a candidate, or why nothing was."""
     row = VariantResult(
-        variant=subject.variant,
-        origin=subject.origin,
-        path=_display(subject, context.out),
-        format=subject.format,
-        precision=subject.precision or "unknown",
-        key=subject.key,
-        failure=subject.failure,
-        broken=subject.broken,
+        variant=candidate.variant,
+        origin=candidate.origin,
+        path=_display(candidate, context.out),
+        format=candidate.format,
+        precision=candidate.precision or "unknown",
+        key=candidate.key,
+        failure=candidate.failure,
+        broken=candidate.broken,
     )
-    if subject.model is None:
+    if candidate.model is None:
         return row
-    played = trials.played[subject.variant]
+    played = trials.played[candidate.variant]
     if played.result is None:
-        return row.model_copy(update={"failure": _failure(played, context.out)})
-    return _predict(_complete(row, subject.model, trials, context), trials.predicted.get(subject.variant, _NOTHING))
+        return row.model_copy(update={"failure": describe_failure(played, context.out)})
+    complete = _complete(row, candidate.model, trials, context)
+    return _name_targets(_predict(complete, trials.predicted.get(candidate.variant, _NOTHING)), trials, context)
 
 
 def _complete(row: VariantResult, model: Path, trials: Trials, context: Context) -> VariantResult:
     """The row with all that its trials found."""
     trial: TrialResult = trials.played[row.variant].result
     timed, drift = trials.timed.get(row.variant, _NOTHING), trials.drifts.get(row.variant, _NOTHING)
-    metrics = context.task.metrics
-    by_metric = {metric: [clip.scores[metric] for clip in trial.clips] for metric in metrics}
-    of_source = {metric: [clip.scores[metric] for clip in context.source.clips] for metric in metrics}
+    scores, differences = score_task(trial, context)
     notices = [f"run by {trial.runtime}", *trial.notices]
     notices += [f"not timed: {timed.reason}"] if timed.result is None else []
     if row.variant in trials.drifts:
         notices += [f"drift not located: {drift.reason}"] if drift.reason else []
-    elif (row.origin, row.format) == ("bundle", "coreml") and row.precision != "float32":
-        notices.append("drift not located: it is told beside coreml-float32; name float32 in variants.coreml")
+    elif row.origin == "bundle" and (exact := exact_variant(row.format)) not in ("", f"{row.format}-{row.precision}"):
+        precision = exact.partition("-")[2]
+        notices.append(f"drift not located: it is told beside {exact}; name {precision} in variants.{row.format}")
     return row.model_copy(
         update={
-            "scores": {
-                **{metric: aggregate(scores) for metric, scores in by_metric.items()},
-                **_sizes(model),
-                **_host_scores(timed.result),
-            },
-            "differences": {metric: difference(of_source[metric], by_metric[metric]) for metric in metrics},
+            "scores": {**scores, **_sizes(model), **_host_scores(timed.result)},
+            "differences": differences,
             "parity": trial.parity,
             "timing": None if timed.result is None else _timing(timed.result),
             "drift": drift.result,
@@ -102,31 +145,79 @@ def _complete(row: VariantResult, model: Path, trials: Trials, context: Context)
     )
 
 
+def _name_targets(row: VariantResult, trials: Trials, context: Context) -> VariantResult:
+    """The row with where it was played, what further targets gave, and whose results each phone's are."""
+    targets = list(trials.targets.get(row.variant, ()))
+    devices = tuple(_name_target(result, row.format, targets, context) for result in row.devices)
+    return row.model_copy(
+        update={
+            "target": targets[0] if targets else None,
+            "more_targets": tuple(
+                _target_result(target, played, timed, context)
+                for target, played, timed in trials.elsewhere.get(row.variant, ())
+            ),
+            "devices": devices,
+        }
+    )
+
+
+def _name_target(result: DeviceResult, format_: str, targets: Sequence[Target], context: Context) -> DeviceResult:
+    profile = context.devices.get(result.device)
+    if profile is None:
+        return result
+    target, stands_in = stand_in(profile, format_, targets)
+    return result.model_copy(update={"target": target and target.name, "stand_in": stands_in})
+
+
+def _target_result(target: Target, played: Outcome, timed: Outcome, context: Context) -> TargetResult:
+    if played.result is None:
+        return TargetResult(target=target, failure=describe_failure(played, context.out))
+    trial: TrialResult = played.result
+    scores, differences = score_task(trial, context)
+    return TargetResult(
+        target=target,
+        scores={**scores, **_host_scores(timed.result)},
+        differences=differences,
+        parity=trial.parity,
+        timing=None if timed.result is None else _timing(timed.result),
+        notices=trial.notices if timed.result is not None else (*trial.notices, f"not timed: {timed.reason}"),
+    )
+
+
+def score_task(trial: TrialResult, context: Context) -> tuple[dict[str, Score], dict[str, Score]]:
+    """The task's metrics over the dataset, and how they differ from the source's."""
+    return _task_scores(trial, context.task, context.groups), _task_differences(trial, context)
+
+
 def _predict(row: VariantResult, outcome: Outcome) -> VariantResult:
     """The row with its floor and what each phone would do; a notice instead where the file's graph cannot be read."""
     found: Prediction | None = outcome.result
     if found is None:
         return row.model_copy(update={"notices": (*row.notices, f"nothing predicted: {outcome.reason}")})
-    return row.model_copy(update={"precision": found.precision, "floor": found.floor, "devices": found.devices})
+    notices = (*row.notices, *found.notices)
+    return row.model_copy(
+        update={"precision": found.precision, "floor": found.floor, "devices": found.devices, "notices": notices}
+    )
 
 
-def _failure(outcome: Outcome, out: Path) -> Failure:
+def describe_failure(outcome: Outcome, out: Path) -> Failure:
+    """Why a trial has no result, with its log as the evaluation names it."""
     log = outcome.log.relative_to(out).as_posix() if outcome.log else None
-    return Failure(stage="evaluate", reason=outcome.reason or "no reason was given", log=log)
+    reason = outcome.reason or "no reason was given"
+    return Failure(stage="evaluate", reason=reason, log=log, refusal=outcome.refusal)
 
 
-def _display(subject: Subject, out: Path) -> str:
-    if subject.model is None:
-        return f"bundles/{subject.variant}"
-    path = subject.model.resolve()
+def _display(candidate: Candidate, out: Path) -> str:
+    if candidate.model is None:
+        return f"bundles/{candidate.variant}"
+    path = candidate.model.resolve()
     return path.relative_to(out.resolve()).as_posix() if path.is_relative_to(out.resolve()) else path.name
 
 
 def _sizes(model: Path) -> dict[str, Score]:
-    files = digest_files(model)
-    paths = [model] if model.is_file() else [model / name for name in files]
+    paths = list_files(model)
     return {
-        "size_bytes": _bytes_score(sum(digest.size_bytes for digest in files.values())),
+        "size_bytes": _bytes_score(sum(path.stat().st_size for path in paths)),
         "compressed_bytes": _bytes_score(sum(_deflated_bytes(path) for path in paths)),
     }
 
@@ -157,6 +248,7 @@ def _timing(timing: TimingResult) -> Timing:
 
     return Timing(
         threads=timing.threads,
+        machine=timing.machine,
         warmup_calls=WARMUP_CALLS,
         samples_ns=timing.samples_ns,
         p50_ms=percentile(50),

@@ -1,20 +1,24 @@
 """What a task is: what a model is for, how its outputs are read and how they are scored.
 
-Adding a task is adding a file to `evaluators/tasks`: its name is the task's kind, and it holds `TASK`, an object that
-offers what `Task` asks for.
+A task is a subclass of `Task`. Adding one to the tree is adding a file to `evaluators/tasks`: its name is the task's
+kind, and `TASK` in it is the class. A recipe's own is `kind = "python:module:Class"`, and an installed package offers
+one by an entry point of the group `testpress.tasks`. See docs/adding/task.md.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from device_profiles.record import suggest
+from device_profiles.files import MOST_TEXT_BYTES, read_bytes, read_text
+from device_profiles.record import Record
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Basis, Direction, Note, Score
+from evaluators.evaluation import Basis, Direction, MetricInfo, Score
+from evaluators.picture_records import Pictures
 from evaluators.windows import Stitched
 
 
@@ -26,77 +30,166 @@ class Metric:
     direction: Direction
     description: str
     """one sentence for the reviewer, with the definition's tolerances"""
-
-
-class Task(Protocol):
-    """What every task offers. Labels and estimates are the task's own types; others pass them on unread."""
-
-    @property
-    def kind(self) -> str:
-        """The name recipes use, which is the file's name."""
+    scope: Literal["clip", "dataset"] = "clip"
+    """clip: scored clip by clip, and the mean counts · dataset: scored on all clips at once"""
+    tolerance: float = 0.0
+    """how far it may fall short of an earlier evaluation, in its unit, before that counts"""
 
     @property
-    def label_keys(self) -> tuple[str, ...]:
-        """The keys a dataset's line must hold besides `audio`."""
+    def info(self) -> MetricInfo:
+        """As an evaluation holds it."""
+        return MetricInfo(
+            unit=self.unit,
+            direction=self.direction,
+            scope=self.scope,
+            description=self.description,
+            tolerance=self.tolerance,
+        )
 
-    @property
-    def required_outputs(self) -> tuple[str, ...]:
-        """Names of the model outputs `decode` reads."""
 
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """Every metric `score` returns, by name, the leading one first."""
+@dataclass(frozen=True)
+class Absent:
+    """In place of a number: there is nothing to score, and why."""
 
-    def parse_labels(self, line: Mapping[str, Any], duration_s: float, where: str) -> Any:
+    reason: str
+
+
+Found: TypeAlias = Mapping[str, float | Absent]
+"""metric → its number, or why there is none"""
+
+
+@dataclass(frozen=True)
+class ClipContext:
+    """What a task may know of a clip beside its line.
+
+    Attributes:
+        duration_s: The clip's length.
+        where: How messages name the line.
+        files: Of each key in `label_files`, the file: it is there, and within the dataset's folder.
+    """
+
+    duration_s: float
+    where: str
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def read_text(self, key: str) -> str:
+        """The text of a label file, UTF-8.
+
+        Raises:
+            EvaluationError: It cannot be read, or is larger than 64 MiB.
+        """
+        return read_text(self.files[key], error=EvaluationError)
+
+    def read_bytes(self, key: str) -> bytes:
+        """The bytes of a label file; errors as those of `read_text`."""
+        return read_bytes(self.files[key], error=EvaluationError, most=MOST_TEXT_BYTES)
+
+
+class NoOptions(Record):
+    """Of a task that has none."""
+
+
+class Task:
+    """What every task offers; a task overrides what is otherwise with it.
+
+    Labels and estimates are the task's own types; others pass them on unread.
+    """
+
+    Options: ClassVar[type[Record]] = NoOptions
+    """what a recipe may set in [task.options], with types, ranges and defaults: a pydantic record"""
+    # What follows a task may also set in its constructor, where its options decide it.
+    label_keys: tuple[str, ...] = ()
+    """the keys a dataset's line must hold besides `audio`"""
+    label_files: tuple[str, ...] = ()
+    """those of `label_keys` whose values are paths of files within the dataset's folder"""
+    required_outputs: tuple[str, ...] = ()
+    """names of the model outputs that `decode` reads"""
+    metrics: Mapping[str, Metric] = MappingProxyType({})
+    """every metric, by name, the leading one first"""
+    libraries: tuple[str, ...] = ()
+    """packages, as pip names them, whose version may change a score"""
+    extra: str | None = None
+    """testpress's extra that brings those of the libraries that testpress does without"""
+
+    kind: str = "of this dataset"
+    """as the recipe says it"""
+
+    def __init__(self, options: Any = None) -> None:
+        """Set the options, an instance of `Options`; None takes the defaults."""
+        self.options: Any = self.Options() if options is None else options
+
+    def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> Any:  # noqa: ARG002
         """Read a line's labels.
 
         Args:
             line: The line's JSON object; all of `label_keys` are there.
-            duration_s: The clip's length.
-            where: How messages name the line.
+            clip: The clip's length and label files.
 
         Raises:
-            EvaluationError: One line a fault.
+            EvaluationError: One line a fault, each with `clip.where` before it.
         """
+        return {key: line[key] for key in self.label_keys}
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Any:
         """Turn a clip's outputs into the estimate.
 
+        Args:
+            outputs: By name, each put together as its kind asks; all of `required_outputs` are there.
+
         Raises:
-            EvaluationError: An output is missing, has the wrong shape or is not finite.
+            EvaluationError: An output has the wrong shape or is not finite.
         """
+        return outputs
 
-    def score(self, reference: Any, estimate: Any, *, basis: Basis = "emulated") -> dict[str, Score]:
-        """Score one clip's estimate against its labels; the keys are those of `metrics`."""
+    def score(self, labels: Any, estimate: Any) -> Found:  # noqa: ARG002
+        """Score one clip: the metrics of scope "clip"."""
+        return {}
 
-    def notes(self, labels_or_estimate: Any) -> tuple[Note, ...] | None:
-        """Labels or an estimate as note events for the report, or none where the task knows no notes."""
+    def score_dataset(self, pairs: Sequence[tuple[Any, Any]]) -> Found:  # noqa: ARG002
+        """Score all clips at once: the metrics of scope "dataset".
+
+        It is asked a thousand times, of clips drawn anew with replacement, to find the interval: what takes long and
+        depends on one clip alone is best done in `decode`, or kept with `functools.cache`.
+
+        Args:
+            pairs: Labels and estimate of each clip, at least one.
+        """
+        return {}
+
+    def group(self, labels: Any) -> str | None:  # noqa: ARG002
+        """What the clip shares with others that makes their scores alike, for example the speaker; None for nothing.
+
+        Intervals are made by drawing groups, not clips, where there are any.
+        """
+        return None
+
+    def draw(self, labels_or_estimate: Any) -> Pictures:  # noqa: ARG002
+        """What a report shows of a clip's labels, or of an estimate."""
+        return Pictures()
+
+    def names_of_scope(self, scope: Literal["clip", "dataset"]) -> tuple[str, ...]:
+        """The names of the metrics of a scope, in their order."""
+        return tuple(name for name, metric in self.metrics.items() if metric.scope == scope)
 
 
-def task_kinds() -> tuple[str, ...]:
-    """The kinds there are, sorted, from the file names; no task is imported."""
-    folder = Path(__file__).parent / "tasks"
-    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
-
-
-def load_task(kind: str) -> Task:
-    """The task of a kind.
+def make_scores(task: Task, found: Found, scope: Literal["clip", "dataset"], *, basis: Basis) -> dict[str, Score]:
+    """What a task found, as scores.
 
     Raises:
-        EvaluationError: There is no such kind.
+        EvaluationError: A metric of the scope is missing, or one is there that is not of it, or a number is not finite.
     """
-    kinds = task_kinds()
-    if kind not in kinds:
-        hint = suggest(kind, kinds) or f"; known kinds: {', '.join(kinds)}"
-        raise EvaluationError(f"no task of kind {kind!r}{hint}")
-    return cast("Task", importlib.import_module(f"evaluators.tasks.{kind}").TASK)
+    names = task.names_of_scope(scope)
+    if set(found) != set(names):
+        verb = "score" if scope == "clip" else "score_dataset"
+        raise EvaluationError(
+            f"{type(task).__name__}.{verb} returned {', '.join(found) or 'nothing'}; right are its metrics of scope "
+            f'"{scope}": {", ".join(names) or "none"}'
+        )
+    return {name: _make_score(name, task.metrics[name], found[name], basis) for name in names}
 
 
-def absent(metric: Metric, reason: str, *, basis: Basis) -> Score:
-    """A score without a value: there was nothing to score."""
-    return Score(value=None, unit=metric.unit, direction=metric.direction, basis=basis, reason=reason)
-
-
-def present(metric: Metric, value: float, *, basis: Basis) -> Score:
-    """A score of one clip."""
-    return Score(value=float(value), unit=metric.unit, direction=metric.direction, basis=basis)
+def _make_score(name: str, metric: Metric, found: float | Absent, basis: Basis) -> Score:
+    value, reason = (None, found.reason) if isinstance(found, Absent) else (float(found), None)
+    if value is not None and not math.isfinite(value):
+        raise EvaluationError(f"the metric {name} is {value}; right is a finite number, or Absent with a reason")
+    return Score(value=value, unit=metric.unit, direction=metric.direction, basis=basis, reason=reason)

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from packager.bundle import AudioContract
+from packager.bundle import AudioContract, OutputKind
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """Audio, `(channels, samples)`, full scale 1."""
@@ -32,14 +32,15 @@ class Stitched:
     """One output of a model over a whole clip."""
 
     values: npt.NDArray[Any]
-    """(frames, …), in the dtype the model gave"""
+    """frames: (frames, …) · window: (windows, …) · clip: what one window gives · audio: (…, samples)"""
     times_s: npt.NDArray[np.float64]
-    """(frames,), strictly rising: where each frame stands in the clip"""
+    """strictly rising: where each frame, window or sample stands in the clip; 0 of a clip's value"""
+    kind: OutputKind = "frames"
 
 
 def count_windows(n_samples: int, audio: AudioContract) -> int:
     """How many windows `cut` makes of a clip of `n_samples`."""
-    return math.ceil((n_samples + _lead_in(audio)) / audio.hop_samples)
+    return math.ceil((n_samples + find_lead_in(audio)) / audio.hop_samples)
 
 
 def cut(samples: Samples, audio: AudioContract) -> npt.NDArray[np.float32]:
@@ -62,11 +63,28 @@ def cut(samples: Samples, audio: AudioContract) -> npt.NDArray[np.float32]:
     if samples.shape[1] == 0:
         raise EvaluationError("audio without a sample cannot be cut: at least one sample is needed")
     n_windows = count_windows(samples.shape[1], audio)
-    lead_in = _lead_in(audio)
+    lead_in = find_lead_in(audio)
     padded = np.zeros((audio.channels, (n_windows - 1) * audio.hop_samples + audio.window_samples), np.float32)
     padded[:, lead_in : lead_in + samples.shape[1]] = samples
     starts = np.lib.stride_tricks.sliding_window_view(padded, audio.window_samples, axis=1)[:, :: audio.hop_samples]
     return np.ascontiguousarray(starts.transpose(1, 0, 2))
+
+
+def uncut(windows: npt.NDArray[np.float32], audio: AudioContract, n_samples: int) -> Samples:
+    """The clip that windows were cut of, to the bit.
+
+    Args:
+        windows: `(windows, channels, window_samples)`, what `cut` made. Not modified.
+        audio: The contract.
+        n_samples: The clip's length.
+
+    Returns:
+        float32 `(channels, samples)`, a copy.
+    """
+    parts = [*(window[:, : audio.hop_samples] for window in windows[:-1]), windows[-1]]
+    lead_in = find_lead_in(audio)
+    whole: Samples = np.concatenate(parts, axis=1)[:, lead_in : lead_in + n_samples].copy()
+    return whole
 
 
 def stitch(outputs: npt.NDArray[Any], audio: AudioContract, n_samples: int) -> Stitched:
@@ -95,7 +113,7 @@ def stitch(outputs: npt.NDArray[Any], audio: AudioContract, n_samples: int) -> S
         )
     step = samples_per_frame(outputs.shape[1], audio)
     first, last = _kept_frames(outputs.shape[1], step, audio)
-    starts = np.arange(n_windows)[:, None] * audio.hop_samples - _lead_in(audio)
+    starts = np.arange(n_windows)[:, None] * audio.hop_samples - find_lead_in(audio)
     times_s = (starts + np.arange(first, last) * float(step)).reshape(-1) / audio.sample_rate_hz
     values = outputs[:, first:last].reshape(-1, *outputs.shape[2:])
     if audio.frame_rate_hz is None:
@@ -126,11 +144,12 @@ def samples_per_frame(n_frames: int, audio: AudioContract) -> Fraction:
     return centred if centred.denominator == 1 else tiled
 
 
-def _lead_in(audio: AudioContract) -> int:
+def find_lead_in(audio: AudioContract) -> int:
+    """How many samples of silence go before a clip: half an overlap."""
     return (audio.window_samples - audio.hop_samples) // 2
 
 
 def _kept_frames(n_frames: int, step: Fraction, audio: AudioContract) -> tuple[int, int]:
     """First and last (exclusive) frame kept of a window: from the lead-in's end to where the next window takes over."""
-    first = min(round(_lead_in(audio) / step), n_frames - 1)
+    first = min(round(find_lead_in(audio) / step), n_frames - 1)
     return first, min(first + math.ceil(audio.hop_samples / step), n_frames)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +19,21 @@ class ArrayWriter:
     A context manager: at its end all rows must be there.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+    def __init__(self, path: Path, shape: tuple[int | None, *tuple[int, ...]]) -> None:
         """Begin the file.
 
         Args:
             path: The file; it must not be there yet.
-            shape: Of the whole array, rows first.
+            shape: Of the whole array, rows first; None for as many as will be written.
         """
         self._path, self._shape = path, shape
         self._n_rows = 0
         self._file = path.open("xb")
-        facts = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        self._write_header(shape[0] or 0)
+
+    def _write_header(self, n_rows: int) -> None:
+        # Its length is the same for any number of rows: the format leaves room for the first dimension to grow.
+        facts = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, *self._shape[1:])}
         np.lib.format.write_array_header_1_0(self._file, facts)  # type: ignore[no-untyped-call]
 
     def append(self, rows: npt.NDArray[np.float32]) -> None:
@@ -45,6 +49,22 @@ class ArrayWriter:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if fault is None and self._n_rows != self._shape[0]:
+        with self._file:
+            if fault is None and self._shape[0] is None:
+                self._file.seek(0)
+                self._write_header(self._n_rows)
+        if fault is None and self._shape[0] not in (None, self._n_rows):
             raise PackagingError(f"{self._path.name}: {self._n_rows} rows were written of {self._shape[0]}")
+
+
+def drop_batch(values: npt.NDArray[Any], declared: tuple[int | None, ...] | None = None) -> npt.NDArray[Any]:
+    """One call's output without its batch of 1, where it has one: a single number, or a bare vector, has none.
+
+    Args:
+        values: What a model gave.
+        declared: The shape it declares, where that is known; another rank than that has lost its batch already.
+    """
+    array = np.asarray(values)
+    # What a file declares without dimensions, but is no single number, is of a size that it leaves open.
+    has_batch = not declared or array.ndim == len(declared)
+    return array[0] if array.ndim and array.shape[0] == 1 and has_batch else array

@@ -36,6 +36,11 @@ Count = Annotated[int, pydantic.Field(ge=0, le=MAX_COUNT)]
 PositiveCount = Annotated[int, pydantic.Field(gt=0, le=MAX_COUNT)]
 AxisSize = Annotated[int, pydantic.Field(gt=0, le=MAX_AXIS)]
 
+Digest = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
+"""a SHA-256"""
+TensorName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
+"""of an input or output: it becomes a file's name, and both formats keep it only if it is made of these signs"""
+
 
 def _check_elements(shape: tuple[int, ...]) -> tuple[int, ...]:
     if math.prod(shape) > MAX_ELEMENTS:

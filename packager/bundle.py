@@ -16,16 +16,18 @@ from packager.bounds import (
     MAX_SAMPLE_RATE_HZ,
     AxisSize,
     Count,
+    Digest,
     PositiveCount,
     Shape,
     check_unique,
 )
 from packager.errors import PackagingError
+from packager.frontend_spec import FrontendContract
 
 MANIFEST_NAME = "manifest.json"
 
-Format = Literal["tflite", "coreml"]
-Digest = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
+Format = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""a format's name, as `packager.formats` knows it"""
 
 
 class AudioContract(Record):
@@ -76,6 +78,11 @@ class FlexibleAxis(Record):
         return self
 
 
+OutputKind = Literal["frames", "window", "clip", "audio"]
+"""what the windows of a clip come to: one run of frames, one value or vector a window, one a clip, or a waveform"""
+Pool = Literal["mean", "max", "last"]
+
+
 class TensorContract(Record):
     """One input or output of the model, bound by name."""
 
@@ -89,6 +96,10 @@ class TensorContract(Record):
     """one word a dimension: batch, sample, channel, frame, pitch …"""
     flexible: FlexibleAxis | None = None
     """what other shapes the input may have; `shape` is the one it has by default"""
+    kind: OutputKind | None = None
+    """of an output, what the windows of a clip come to, where the recipe says it"""
+    pool: Pool | None = None
+    """of an output of kind "clip", how its windows become one"""
 
 
 class FileDigest(Record):
@@ -116,7 +127,8 @@ class ModelIdentity(Record):
 class Floor(Record):
     """The oldest system that can run the bundle."""
 
-    platform: Literal["android", "ios"]
+    platform: Literal["android", "ios"] | None
+    """none where the app ships the runtime, whatever the system"""
     minimum_os: str | None
     """for example "iOS15"; none where the format does not tie the model to a release of the system"""
     minimum_runtime: str | None
@@ -132,6 +144,8 @@ class GoldenVector(Record):
     inputs: dict[str, str]
     """tensor name → file, relative to the bundle"""
     outputs: dict[str, str]
+    audio: str | None = None
+    """the window that the front end computed its features from, float32 (channels, samples); none without one"""
 
 
 class OutputProof(Record):
@@ -250,7 +264,10 @@ class Manifest(Record):
     tools: dict[str, str]
     """package → version, of all that had a hand in the conversion"""
     audio: AudioContract | None
-    """none where the model takes no samples"""
+    """none where the model takes neither samples nor features that a front end computes of them"""
+    frontend: FrontendContract | None = None
+    """what the app computes of a window before it calls the model, or, where it is inside, need not compute; none where
+    the recipe says nothing of it"""
     inputs: tuple[TensorContract, ...]
     outputs: tuple[TensorContract, ...]
     state: dict[str, str] = {}
@@ -295,7 +312,9 @@ def read_bundle(path: Path) -> Bundle:
         PackagingError: There is no manifest, it is malformed, or it names a file outside the bundle.
     """
     manifest = read_json(path / MANIFEST_NAME, Manifest, error=PackagingError)
-    golden = [name for vector in manifest.golden for name in (*vector.inputs.values(), *vector.outputs.values())]
+    golden = [
+        name for one in manifest.golden for name in (*one.inputs.values(), *one.outputs.values(), one.audio) if name
+    ]
     names = dict.fromkeys((manifest.file, *manifest.files, *golden))
     outside = [name for name in names if not _lies_inside(name)]
     if outside:

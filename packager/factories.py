@@ -19,6 +19,7 @@ from typing import Any
 
 from device_profiles.record import suggest
 from packager.errors import PackagingError
+from packager.jobs.inputs import Input
 from packager.neighbours import admit, explain_taken
 from packager.storage import digest_bytes
 
@@ -32,13 +33,14 @@ def is_python(uri: str) -> bool:
     return uri.startswith(PREFIX) or uri.endswith(".py")
 
 
-def locate_factory(uri: str, base: Path, *, where: str) -> tuple[Path, str]:
+def locate_factory(uri: str, base: Path, *, where: str, shared: Path | None = None) -> tuple[Path, str]:
     """The file and the function that `python:module:function` names; of a script, the file and `get_model`.
 
     Args:
         uri: As the recipe says it.
         base: The recipe's folder; modules beside the recipe go before installed ones.
         where: The recipe's key, for messages.
+        shared: A folder whose modules go after those beside the recipe.
 
     Raises:
         PackagingError: There is no such module.
@@ -51,14 +53,15 @@ def locate_factory(uri: str, base: Path, *, where: str) -> tuple[Path, str]:
     module, _, function = uri.removeprefix(PREFIX).partition(":")
     if not function.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
         raise PackagingError(f"{where}: {uri!r} should read python:module:function")
-    return _module_file(module, base, f"{where}: {uri!r}"), function
+    for folder in (base, *([] if shared is None else [shared])):
+        beside = folder / module.replace(".", "/")
+        for path in (beside.with_suffix(".py"), beside / "__init__.py"):
+            if path.is_file():
+                return path.resolve(), function
+    return _find_installed(module, base, f"{where}: {uri!r}"), function
 
 
-def _module_file(module: str, base: Path, where: str) -> Path:
-    beside = base / module.replace(".", "/")
-    for path in (beside.with_suffix(".py"), beside / "__init__.py"):
-        if path.is_file():
-            return path.resolve()
+def _find_installed(module: str, base: Path, where: str) -> Path:
     top = module.partition(".")[0]
     found = importlib.util.find_spec(top)  # the top package alone: finding a submodule would run its parents
     if found is not None and found.origin and top == module:
@@ -68,11 +71,20 @@ def _module_file(module: str, base: Path, where: str) -> Path:
         for path in (inner.with_suffix(".py"), inner / "__init__.py"):
             if path.is_file():
                 return path.resolve()
-    raise PackagingError(f"{where}: there is no file {beside.with_suffix('.py')}, and no such module is installed")
+    beside = (base / module.replace(".", "/")).with_suffix(".py")
+    raise PackagingError(f"{where}: there is no file {beside}, and no such module is installed")
 
 
 def digest_factory(path: Path) -> str:
-    """One SHA-256 over a module and all modules beside it (or in its package) that it imports, however indirectly.
+    """One SHA-256 over what `read_factory` reads; errors as its."""
+    lines = [
+        f"{digest_bytes(text)} {os.path.relpath(file, path.parent)}\n" for file, text in read_factory(path).items()
+    ]
+    return digest_bytes("".join(lines).encode())
+
+
+def read_factory(path: Path) -> dict[Path, bytes]:
+    """A module and all modules beside it (or in its package) that it imports, however indirectly, with their contents.
 
     Of a package that is every `__init__.py` on the way: they run too. Imports are read, not run: files opened by the
     code and installed packages are not part of it.
@@ -80,7 +92,7 @@ def digest_factory(path: Path) -> str:
     Raises:
         PackagingError: A file is not Python, or has a name under which another module is loaded.
     """
-    waiting, texts, root = [path], dict[Path, bytes](), _package_root(path)
+    waiting, texts, root = [path], dict[Path, bytes](), package_root(path)
     while waiting:
         file = waiting.pop()
         if file in texts:
@@ -88,8 +100,13 @@ def digest_factory(path: Path) -> str:
         _refuse_taken(file, root)
         texts[file] = file.read_bytes()
         waiting += _imported_files(file, texts[file])
-    lines = [f"{digest_bytes(text)} {os.path.relpath(file, path.parent)}\n" for file, text in sorted(texts.items())]
-    return digest_bytes("".join(lines).encode())
+    return dict(sorted(texts.items()))
+
+
+def factory_input(path: Path) -> Input:
+    """What a worker reads of a module: it, and all modules of the user's that it imports."""
+    root = package_root(path)
+    return Input(root, tuple(os.path.relpath(file, root) for file in read_factory(path)))
 
 
 def _refuse_taken(file: Path, root: Path) -> None:
@@ -105,7 +122,7 @@ def _imported_files(file: Path, text: bytes) -> list[Path]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as fault:
         raise PackagingError(f"{file}: is not Python: {fault}") from None
-    top = _package_root(file)
+    top = package_root(file)
     found = [parent / "__init__.py" for parent in file.parents if parent != top and parent.is_relative_to(top)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -123,7 +140,7 @@ def _imported_files(file: Path, text: bytes) -> list[Path]:
     return found
 
 
-def _package_root(file: Path) -> Path:
+def package_root(file: Path) -> Path:
     """The folder that a file's top package lies in; of a file in no package, its folder."""
     root = file.parent
     while (root / "__init__.py").is_file():
@@ -136,10 +153,12 @@ def import_file(path: Path) -> ModuleType:
 
     Inside a package (a folder with `__init__.py`) it is imported under its full name, so that relative imports work.
     """
-    root = _package_root(path)
+    root = package_root(path)
     parts = path.relative_to(root).with_suffix("").parts
     name = ".".join(part for part in parts if part != "__init__")
     admit(root)
+    # Bytecode is told by a file's second and length: one saved twice in a second would run as what it was.
+    sys.dont_write_bytecode = True
     known = sys.modules.get(name)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == path:
         return known
@@ -158,6 +177,20 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
+def find_callable(path: Path, name: str) -> Any:
+    """The function or class of a name, from a file that is run as a module.
+
+    Raises:
+        PackagingError: There is none. What the module raises itself is not caught.
+    """
+    module = import_file(path)
+    found = getattr(module, name, None)
+    if not callable(found):
+        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise PackagingError(f"{path}: has no function or class {name!r}{suggest(name, known)}")
+    return found
+
+
 def call_factory(path: Path, function: str, *arguments: Any) -> Any:
     """What a factory returns; of a script, `(get_model(), get_args())`.
 
@@ -169,11 +202,7 @@ def call_factory(path: Path, function: str, *arguments: Any) -> Any:
     Raises:
         PackagingError: There is no such function, or it takes other arguments. What it raises itself is not caught.
     """
-    module = import_file(path)
-    found = getattr(module, function, None)
-    if not callable(found):
-        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise PackagingError(f"{path}: has no function {function!r}{suggest(function, known)}")
+    found = find_callable(path, function)
     try:
         inspect.signature(found).bind(*arguments)
     except TypeError as fault:
@@ -182,6 +211,7 @@ def call_factory(path: Path, function: str, *arguments: Any) -> Any:
     except ValueError:  # builtins may have no signature
         pass
     made = found(*arguments)
-    if function == SCRIPT_MODEL and callable(getattr(module, SCRIPT_ARGUMENTS, None)):
-        return made, getattr(module, SCRIPT_ARGUMENTS)()
+    arguments_maker = getattr(import_file(path), SCRIPT_ARGUMENTS, None)
+    if function == SCRIPT_MODEL and callable(arguments_maker):
+        return made, arguments_maker()
     return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,17 +10,17 @@ import pydantic
 
 from device_profiles.files import find_kind
 from device_profiles.record import Record
-from packager.bounds import MAX_RANK, WrittenShape
-from packager.bundle import FlexibleAxis, ModelIdentity
+from packager.bounds import MAX_RANK, TensorName, WrittenShape
+from packager.bundle import FileDigest, FlexibleAxis, ModelIdentity, OutputKind, Pool
 from packager.errors import PackagingError
-from packager.factories import digest_factory, is_python, locate_factory
-from packager.storage import digest_facts, digest_tree
+from packager.factories import digest_factory, factory_input, is_python, locate_factory
+from packager.frontend_spec import FrontendSpec
+from packager.frontends.opening import FrontendSource, find_frontend
+from packager.jobs.inputs import Input
+from packager.storage import digest_facts, digest_files, digest_listed
 
 TORCH_SUFFIXES = (".pt", ".pth", ".pt2", ".jit", ".ts")
 Framework = Literal["torch", "tensorflow"]
-TensorName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
-"""of an input or output: it becomes a file's name, and both formats keep it only if it is made of these signs"""
-
 Name = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 
 
@@ -43,6 +42,19 @@ class OutputSpec(Record):
     """one word a dimension without the batch, for example ["frame", "pitch"]; default: `axis_1`, `axis_2` …"""
     aliases: tuple[str, ...] = ()
     """other names of it in ready-made files, for example ["Identity_1"]"""
+    kind: OutputKind | None = None
+    """"frames" (windows are stitched; default of axes that begin with frame), "window" (one value or vector a window),
+    "clip" (one a clip, see pool) or "audio" (windows are added up to a waveform where they overlap)"""
+    pool: Pool | None = None
+    """of kind = "clip": how its windows become one: "mean", "max", "last" """
+
+    @pydantic.model_validator(mode="after")
+    def _pool_of_clips(self) -> OutputSpec:
+        if self.kind == "clip" and self.pool is None:
+            raise ValueError('kind = "clip" needs pool = "mean", "max" or "last": how a clip\'s windows become one')
+        if self.kind != "clip" and self.pool is not None:
+            raise ValueError('pool goes with kind = "clip" alone')
+        return self
 
 
 class CoreMLSpec(Record):
@@ -88,46 +100,77 @@ class ModelSpec(Record):
         return ModelIdentity(name=self.name, version=self.version, license=self.license)
 
 
-@dataclass(frozen=True)
-class ModelSource:
-    """A model found: where it is, what loads it, and the digest of its bytes.
-
-    Attributes:
-        spec: The recipe's [model] section.
-        path: The model's file or folder; of a Python factory, the file of its module.
-        framework: What loads it.
-        sha256: Digest of all its files.
-        factory: The function to call where the source is Python code.
-        weights: A checkpoint to hand to the factory.
-    """
+class ModelSource(Record):
+    """A model found: where it is, what loads it, and the digest of its bytes."""
 
     spec: ModelSpec
     path: Path
+    """the model's file or folder; of a Python factory, the file of its module"""
     framework: Framework
+    """what loads it"""
     sha256: str
+    """digest of all its files"""
     factory: str | None = None
+    """the function to call where the source is Python code"""
     weights: Path | None = None
+    """a checkpoint to hand to the factory"""
+    files: dict[str, FileDigest] = {}
+    """the model's files below `path`; of a Python factory, its module"""
+    weights_files: dict[str, FileDigest] = {}
+    """the checkpoint's"""
+    frontend: FrontendSource | None = None
+    """what the app computes before it calls the model; none where it takes audio, or what is no audio"""
 
 
-def find_source(spec: ModelSpec, base: Path) -> ModelSource:
-    """Resolve the recipe's `source` to files.
+def source_inputs(source: ModelSource) -> tuple[Input, ...]:
+    """What a worker reads of a source model; of Python code, all modules of the user's that it imports."""
+    weights = () if source.weights is None else (Input(source.weights),)
+    others = (*weights, *frontend_inputs(source.frontend))
+    if source.factory is None:
+        return (Input(source.path), *others)
+    return (factory_input(source.path), *others)
+
+
+def frontend_inputs(frontend: FrontendSource | None) -> tuple[Input, ...]:
+    """What a worker reads of a front end: the recipe's own code, where it is code."""
+    return () if frontend is None or frontend.path is None else (factory_input(Path(frontend.path)),)
+
+
+def find_source(spec: ModelSpec, base: Path, frontend: FrontendSpec | None = None) -> ModelSource:
+    """Resolve the recipe's `source` to files, and its front end where that is code.
 
     Args:
         spec: The recipe's [model] section.
         base: The folder that relative paths and Python modules start from: the recipe's.
+        frontend: The recipe's [frontend] section.
 
     Raises:
         PackagingError: Nothing is there, it is no model's file or folder, or its framework cannot be told.
     """
+    found = _find_model(spec, base)
+    return found if frontend is None else found.model_copy(update={"frontend": find_frontend(frontend, base)})
+
+
+def _find_model(spec: ModelSpec, base: Path) -> ModelSource:
     weights = None if spec.weights is None else resolve_path(spec.weights, base)
     if weights is not None and not weights.is_file():
         raise PackagingError(f"model.weights: {spec.weights!r}: no such file ({weights})")
     if is_python(spec.source):
         path, factory = locate_factory(spec.source, base, where="model.source")
+        weights_files = {} if weights is None else digest_files(weights)
         digest = digest_facts(
-            {"code": digest_factory(path), "factory": factory, "weights": weights and digest_tree(weights)}
+            {"code": digest_factory(path), "factory": factory, "weights": weights and digest_listed(weights_files)}
         )
-        return ModelSource(spec, path, spec.framework or "torch", digest, factory=factory, weights=weights)
+        return ModelSource(
+            spec=spec,
+            path=path,
+            framework=spec.framework or "torch",
+            sha256=digest,
+            factory=factory,
+            weights=weights,
+            files=digest_files(path),
+            weights_files=weights_files,
+        )
     path = resolve_path(spec.source, base)
     if find_kind(path) == "missing":
         raise PackagingError(f"model.source: {spec.source!r}: no such file or folder ({path})")
@@ -136,7 +179,8 @@ def find_source(spec: ModelSpec, base: Path) -> ModelSource:
     framework = spec.framework or _derive_framework(path)
     if path.is_dir() and not (path / "saved_model.pb").is_file():  # told before all that lies below it is read
         raise PackagingError(f"model.source: {path}: is a folder, but no SavedModel: there is no saved_model.pb in it")
-    return ModelSource(spec, path, framework, digest_tree(path))
+    files = digest_files(path)
+    return ModelSource(spec=spec, path=path, framework=framework, sha256=digest_listed(files), files=files)
 
 
 def resolve_path(uri: str, base: Path) -> Path:

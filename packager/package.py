@@ -8,22 +8,26 @@ own code and the options. A folder whose manifest holds the right key is finishe
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packager.attestation.verification import check_files
 from packager.bundle import MANIFEST_NAME, AudioContract, Bundle, Format, read_bundle
-from packager.compression import check_precision
 from packager.conversion import BundleRequest, ConversionRequest, Converted, tool_versions
-from packager.converters import check_pair
 from packager.disk import refuse_full_disk
 from packager.errors import PackagingError
-from packager.model import ModelSource
-from packager.storage import digest_code, digest_facts
-from packager.verification import check_files
-from packager.workers import DEFAULT_LIMITS, Job, Limits, LyingEventError, run_jobs
+from packager.formats import check_pair, check_precision, get_format, list_code
+from packager.jobs.code import digest_job_code
+from packager.jobs.executors import Executor
+from packager.jobs.executors.local import LocalExecutor
+from packager.jobs.inputs import Input
+from packager.jobs.workers import DEFAULT_LIMITS, Job, Limits, LyingEventError
+from packager.model import ModelSource, source_inputs
+from packager.proving.reference import source_code
+from packager.storage import digest_facts, remember_digest
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Packaged:
 
 
 @dataclass(frozen=True)
-class Order:
+class PackageRequest:
     """All that is to be made of one source.
 
     Attributes:
@@ -72,9 +76,10 @@ class Order:
         windows: A `.npy` file of the recipe's audio, float32 (windows, channels, window_samples), to calibrate with and
             to prove bundles on; None leaves test signals.
         windows_key: The content address of those windows.
-        numerics: `module:class` of what runs model files for proofs and searches, as
-            `packager.compression.numerics.Numerics`; None makes bundles without proof.
+        runner: `module:class` of what runs model files for proofs and searches, as
+            `packager.compression.model_runner.ModelRunner`; None makes bundles without proof.
         limits: What a worker may use.
+        executor: Who runs the workers; one worker makes all bundles of a format.
     """
 
     source: ModelSource
@@ -84,20 +89,20 @@ class Order:
     minimum_deployment_target: str = "iOS15"
     windows: Path | None = None
     windows_key: str | None = None
-    numerics: str | None = None
+    runner: str | None = None
     limits: Limits = DEFAULT_LIMITS
+    executor: Executor = field(default_factory=LocalExecutor)
 
 
-def package(order: Order, *, on_done: Callable[[Packaged], None] = lambda _: None, parallel: int = 2) -> list[Packaged]:
+def package(request: PackageRequest, *, on_done: Callable[[Packaged], None] = lambda _: None) -> list[Packaged]:
     """Make the bundles that are not there yet.
 
     Args:
-        order: What to make.
+        request: What to make.
         on_done: Called with each outcome as soon as it is known.
-        parallel: How many workers at once; one worker makes all bundles of a format.
 
     Returns:
-        One outcome a variant, in the order's order. A variant that fails is an outcome, not an exception.
+        One outcome a variant, in the request's order. A variant that fails is an outcome, not an exception.
 
     Raises:
         PackagingError: A precision is unknown, or there is no converter from the source to a format.
@@ -105,39 +110,39 @@ def package(order: Order, *, on_done: Callable[[Packaged], None] = lambda _: Non
     """
     outcomes: dict[str, Packaged] = {}
 
-    def settle(outcome: Packaged) -> None:
+    def record(outcome: Packaged) -> None:
         outcomes[outcome.variant.name] = outcome
         on_done(outcome)
 
-    for variant in order.variants:
+    for variant in request.variants:
         check_precision(variant.format, variant.precision, where=f"variants.{variant.format}")
-        check_pair(order.source.framework, variant.format)
-        existing = find_finished(folder(order, variant), key(order, variant))
+        check_pair(request.source.framework, variant.format)
+        existing = find_finished(folder(request, variant), key(request, variant))
         if existing is not None:
-            settle(Packaged(variant, existing, reused=True))
-    _convert([v for v in order.variants if v.name not in outcomes], order, settle, parallel)
-    return [outcomes[variant.name] for variant in order.variants]
+            record(Packaged(variant, existing, reused=True))
+    _convert([v for v in request.variants if v.name not in outcomes], request, record)
+    return [outcomes[variant.name] for variant in request.variants]
 
 
-def folder(order: Order, variant: Variant) -> Path:
+def folder(request: PackageRequest, variant: Variant) -> Path:
     """Where a variant's bundle stands."""
-    return order.out / "bundles" / variant.name
+    return request.out / "bundles" / variant.name
 
 
-def key(order: Order, variant: Variant) -> str:
+def key(request: PackageRequest, variant: Variant) -> str:
     """The content address of a bundle: of everything that decides its bytes."""
     return digest_facts(
         {
-            **source_facts(order.source),
-            "identity": order.source.spec.identity.model_dump(),
-            "audio": order.audio and order.audio.model_dump(mode="json"),
-            "windows": order.windows_key,
-            "numerics": order.numerics and digest_code(_package_folder(order.numerics)),
+            **source_facts(request.source),
+            "identity": request.source.spec.identity.model_dump(),
+            "kinds": {name: (one.kind, one.pool) for name, one in request.source.spec.outputs.items()},
+            "audio": request.audio and request.audio.model_dump(mode="json"),
+            "windows": request.windows_key,
+            "code": digest_job_code(*conversion_code(request.source.framework, variant.format, request.runner)),
             "format": variant.format,
             "precision": variant.precision,
-            "target": order.minimum_deployment_target if variant.format == "coreml" else None,
-            "coreml": order.source.spec.coreml.model_dump() if variant.format == "coreml" else None,
-            "tools": tool_versions(order.source.framework, variant.format),
+            **get_format(variant.format).key_facts(request.source.spec, request.minimum_deployment_target),
+            "tools": tool_versions(request.source.framework, variant.format),
         }
     )
 
@@ -153,16 +158,27 @@ def source_facts(source: ModelSource) -> dict[str, Any]:
         "outputs": {name: output.axes for name, output in spec.outputs.items()},
         "state": spec.state,
         "versions": tool_versions(source.framework),
-        "packager": digest_code(Path(__file__).parent),
+        "code": digest_job_code(*source_code(source.framework)),
+        **({} if source.frontend is None else {"frontend": source.frontend.contract.model_dump(mode="json")}),
     }
 
 
-def _package_folder(name: str) -> Path:
-    """The top package's folder of `module:class`; nothing of it is imported."""
-    found = importlib.util.find_spec(name.partition(":")[0].partition(".")[0])
-    assert found is not None
-    assert found.submodule_search_locations is not None
-    return Path(next(iter(found.submodule_search_locations)))
+def _runner_code(runner: str, format_: str) -> tuple[str, ...]:
+    name = runner.partition(":")[0]
+    known: tuple[str, ...] = importlib.import_module(name).list_code(format_)
+    return (name, *known)
+
+
+def conversion_code(framework: str, format_: str, runner: str | None) -> tuple[str, ...]:
+    """The modules that a worker which makes bundles begins with or loads by name."""
+    return (
+        "packager.jobs.worker",
+        "packager.conversion",
+        f"packager.sources.{framework}",
+        get_format(format_).converters[framework],
+        *list_code(format_),
+        *(() if runner is None else _runner_code(runner, format_)),
+    )
 
 
 def find_finished(path: Path, expected_key: str) -> Bundle | None:
@@ -187,10 +203,10 @@ def is_outdated(path: Path, expected_key: str) -> bool:
         return False
 
 
-def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged], None], parallel: int) -> None:
+def _convert(variants: list[Variant], request: PackageRequest, record: Callable[[Packaged], None]) -> None:
     formats = sorted({variant.format for variant in variants})
     groups = [[variant for variant in variants if variant.format == format_] for format_ in formats]
-    jobs = [make_job(group, order) for group in groups]
+    jobs = [make_job(group, request) for group in groups]
     pending = {variant.name: (variant, job.log) for group, job in zip(groups, jobs, strict=True) for variant in group}
 
     def on_event(index: int, made: Converted) -> None:
@@ -198,48 +214,56 @@ def _convert(variants: list[Variant], order: Order, settle: Callable[[Packaged],
             raise LyingEventError(f"the worker made {made.variant!r}, which it was not asked for")
         variant, log = pending.pop(made.variant)
         refuse_full_disk(made.reason, log)
-        bundle = None if made.reason else read_bundle(folder(order, variant))
-        settle(Packaged(variant, bundle, reason=made.reason, log=log, seconds=made.seconds))
+        bundle = None if made.reason else _read_made(folder(request, variant))
+        record(Packaged(variant, bundle, reason=made.reason, log=log, seconds=made.seconds))
 
-    ended = run_jobs(jobs, on_event, parallel=parallel)
+    ended = request.executor.run(jobs, on_event)
     for group, end in zip(groups, ended, strict=True):
         for variant in group:
             if variant.name in pending:
                 _, log = pending.pop(variant.name)
-                settle(Packaged(variant, None, reason=end.reason or "the worker said nothing of it", log=log))
+                record(Packaged(variant, None, reason=end.reason or "the worker said nothing of it", log=log))
 
 
-def make_job(variants: list[Variant], order: Order) -> Job:
+def _read_made(path: Path) -> Bundle:
+    """A bundle that was just put into place; its files' digests are taken from its manifest.
+
+    Raises:
+        LyingEventError: There is none.
+    """
+    try:
+        bundle = read_bundle(path)
+    except PackagingError as fault:
+        raise LyingEventError(f"the worker's bundle: {fault}") from None
+    for name, digest in bundle.manifest.files.items():
+        remember_digest(path / name, digest)
+    return bundle
+
+
+def make_job(variants: list[Variant], request: PackageRequest) -> Job:
     """The worker's job that makes bundles of one format."""
     format_ = variants[0].format
-    source = order.source
-    request = ConversionRequest(
-        spec=source.spec,
-        path=str(source.path),
-        framework=source.framework,
-        sha256=source.sha256,
-        factory=source.factory,
-        weights=None if source.weights is None else str(source.weights),
-        audio=order.audio,
-        windows=None if order.windows is None else str(order.windows.resolve()),
-        numerics=order.numerics,
+    source = request.source
+    sent = ConversionRequest(
+        source=source,
+        audio=request.audio,
+        windows=None if request.windows is None else str(request.windows.resolve()),
+        runner=request.runner,
         format=format_,
-        minimum_deployment_target=order.minimum_deployment_target,
+        minimum_deployment_target=request.minimum_deployment_target,
         tools=tool_versions(source.framework, format_),
         bundles=tuple(
-            BundleRequest(
-                variant=variant.name,
-                precision=variant.precision,
-                key=key(order, variant),
-                folder=str(folder(order, variant).resolve()),
-            )
+            BundleRequest(variant=variant.name, precision=variant.precision, key=key(request, variant))
             for variant in variants
         ),
     )
     return Job(
         target="packager.conversion:convert_bundles",
-        request=request.model_dump(mode="json"),
-        log=order.out / "logs" / f"package-{format_}.log",
-        limits=order.limits,
+        request=sent.model_dump(mode="json"),
+        log=request.out / "logs" / f"package-{format_}.log",
+        limits=request.limits,
         event=Converted,
+        code=conversion_code(source.framework, format_, request.runner),
+        inputs=(*source_inputs(source), *([] if request.windows is None else [Input(request.windows.resolve())])),
+        results={variant.name: folder(request, variant) for variant in variants},
     )

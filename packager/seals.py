@@ -48,6 +48,11 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
+def trust_seal(folder: Path) -> None:
+    """Take a folder for whole that a worker of ours sealed a moment ago, so that it need not be read."""
+    _whole[folder] = _describe_files(folder)
+
+
 def _seal(digests: Mapping[str, FileDigest]) -> bytes:
     return b"".join(f"{digest.sha256}  ".encode() + os.fsencode(name) + b"\n" for name, digest in digests.items())
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import functools
 import glob
 import hashlib
 import itertools
@@ -20,7 +19,9 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ from packager.bundle import FileDigest
 from packager.disk import explain_no_space, refuse_write
 from packager.errors import DiskError, PackagingError
 
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""how the name of what is not finished ends"""
 MAX_ENTRIES = 10_000
 """files and folders that a source or bundle may hold: a SavedModel with its shards has some dozens"""
 MAX_BYTES = 64 * 2**30
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-_LEFTOVER = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(_PARTIAL)}", re.DOTALL)
+_LEFTOVER = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(PARTIAL)}", re.DOTALL)
 """as `tempfile` names what this module stages"""
 
 
@@ -65,7 +67,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
 def _open_partial(path: Path) -> tuple[int, Path]:
     """A hidden file beside `path`, locked for as long as it is open, so that nobody takes it for abandoned."""
     while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
         with contextlib.suppress(OSError):  # some file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
@@ -75,7 +77,7 @@ def _open_partial(path: Path) -> tuple[int, Path]:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove what a killed writer of `path` left beside it, wherever that is: not every folder is held by a run."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????{_PARTIAL}"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????{PARTIAL}"):
         with contextlib.suppress(OSError), leftover.open("rb") as file:  # locked, gone, or no file
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             leftover.unlink()
@@ -98,22 +100,33 @@ def stage_folder(final: Path) -> Iterator[Path]:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         remove_folder(final)
-        stage = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=_PARTIAL, dir=final.parent))
+        stage = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=PARTIAL, dir=final.parent))
     except OSError as fault:
         raise refuse_write(final, fault) from None
     try:
         with name_full_disk(final):
             yield stage
-        try:
-            stage.chmod(0o755)
-            _sync_tree(stage)
-            stage.rename(final)
-            _sync(final.parent)
-        except OSError as fault:
-            raise refuse_write(final, fault) from None
+        put_into_place(stage, final)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
+
+
+def put_into_place(made: Path, final: Path) -> None:
+    """Give a finished file or folder its final name, once all of it is on the disk; what had that name goes.
+
+    Raises:
+        PackagingError: It cannot be put there.
+    """
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        made.chmod(0o755 if made.is_dir() else 0o644)
+        _sync_tree(made)
+        remove_folder(final)
+        made.rename(final)
+        _sync(final.parent)
+    except OSError as fault:
+        raise refuse_write(final, fault) from None
 
 
 @contextlib.contextmanager
@@ -159,7 +172,7 @@ def remove_folder(folder: Path) -> None:
         OSError: It cannot be moved away.
     """
     if folder.is_dir() and not folder.is_symlink():
-        away = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{_PARTIAL}")
+        away = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PARTIAL}")
         folder.rename(away)  # takes no space of a full disk
         shutil.rmtree(away, ignore_errors=True)
 
@@ -193,7 +206,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def _sweep(folder: Path) -> None:
-    for leftover in folder.rglob(f".*{_PARTIAL}"):
+    for leftover in folder.rglob(f".*{PARTIAL}"):
         if not _LEFTOVER.fullmatch(leftover.name):  # it is somebody else's
             continue
         if leftover.is_dir() and not leftover.is_symlink():
@@ -225,6 +238,35 @@ def digest_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+_Facts = tuple[int, int, int, int, int]
+_digests: dict[_Facts, FileDigest] = {}
+"""what the operating system says of a file → its digest: a file is read once a process, and when it changes"""
+_UNSURE_S = 0.1
+"""of a file that was written this shortly ago a later change may leave no trace in its times"""
+
+
+def digest_file(file: BufferedReader) -> FileDigest:
+    """The digest of an open file, from its beginning."""
+    facts = _describe(os.fstat(file.fileno()))
+    if facts in _digests:
+        return _digests[facts]
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = FileDigest(sha256=sha256, size_bytes=os.fstat(file.fileno()).st_size)
+    if time.time_ns() - max(facts[3:]) > _UNSURE_S * 1e9:
+        _digests[facts] = digest
+    return digest
+
+
+def remember_digest(path: Path, digest: FileDigest) -> None:
+    """Take a file's digest from who has just written it, so that it need not be read."""
+    with contextlib.suppress(OSError):
+        _digests[_describe(path.lstat())] = digest
+
+
+def _describe(status: os.stat_result) -> _Facts:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
     """Every file below `root` (or `root` itself) by relative POSIX path, sorted.
 
@@ -243,10 +285,8 @@ def digest_files(root: Path, *, bounded: bool = True) -> dict[str, FileDigest]:
         name = path.name if path == root else path.relative_to(root).as_posix()
         try:
             # A pipe put here since would otherwise wait for a writer, and a link lead outside.
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(handle, "rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                digests[name] = FileDigest(sha256=sha256, size_bytes=os.fstat(handle).st_size)
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                digests[name] = digest_file(file)
         except OSError as fault:
             raise PackagingError(f"{path}: cannot be read: {fault.strerror}") from None
     return digests
@@ -290,15 +330,12 @@ def _refuse_special(path: Path, mode: int) -> None:
 
 def digest_tree(root: Path) -> str:
     """One SHA-256 over the names and contents of all files below `root`."""
-    lines = [f"{name} {digest.sha256}\n" for name, digest in digest_files(root).items()]
-    return digest_bytes("".join(lines).encode())
+    return digest_listed(digest_files(root))
 
 
-@functools.cache
-def digest_code(folder: Path) -> str:
-    """One SHA-256 over the Python files below a package's folder: results made by other code are made again."""
-    lines = [f"{path.relative_to(folder)} {digest_bytes(path.read_bytes())}\n" for path in sorted(folder.rglob("*.py"))]
-    return digest_bytes("".join(lines).encode())
+def digest_listed(files: Mapping[str, FileDigest]) -> str:
+    """As `digest_tree`, of files whose digests are known."""
+    return digest_bytes("".join(f"{name} {files[name].sha256}\n" for name in files).encode())
 
 
 def digest_facts(facts: dict[str, Any]) -> str:

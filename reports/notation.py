@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from evaluators.evaluation import Basis, Direction, Score
+from evaluators.evaluation import Basis, DeviceResult, Direction, Score
 
 BASIS_WORDS: dict[Basis, str] = {
     "measured_host": "measured on this host",
@@ -113,3 +113,22 @@ def _significant(value: float, digits: int) -> str:
         mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(power)}"
     return f"{value:.{max(0, digits - 1 - exponent)}f}"
+
+
+_UNIT_WORDS = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
+
+
+def name_unit(unit: str) -> str:
+    """A compute unit in words."""
+    return _UNIT_WORDS.get(unit, unit)
+
+
+def describe_place(result: DeviceResult) -> str:
+    """Where a prediction is of: the compute unit, and of a CPU how many threads."""
+    unit = name_unit(result.compute_unit)
+    return unit if result.threads is None else f"{unit}, {format_threads(result.threads)}"
+
+
+def format_threads(count: int) -> str:
+    """How many threads, in words."""
+    return f"{count} thread{'' if count == 1 else 's'}"

@@ -8,10 +8,11 @@ from pathlib import Path
 from evaluators.evaluation import Evaluation
 from packager.errors import PackagingError
 from packager.storage import write_text_atomically
-from reports import comment, html, junit, markdown, node_data, openmetrics
-from reports.budgets import Budget
-from reports.comparison import Comparison, compare
 from reports.errors import ReportError
+from reports.judging.budgets import Budget
+from reports.judging.comparison import Comparison, compare
+from reports.page import html
+from reports.renderers import comment, junit, markdown, node_data, openmetrics
 
 _RENDERERS = (markdown, comment, junit, openmetrics)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from device_profiles.record import Record
-from packager.floors import version_key
+from packager.versions import version_key
 from testpress.table import align
 
 State = Literal["ok", "untried", "unfit", "missing"]
@@ -66,8 +66,8 @@ REQUIREMENTS = (
     ),
     Requirement("psutil", "psutil", "memory limits of conversions", oldest="5.9"),
     Requirement("pydantic", "pydantic", "every file testpress reads or writes", oldest="2.7", below="3"),
-    Requirement("scipy", "scipy", "confidence intervals, latency predictions", oldest="1.11"),
-    Requirement("soundfile", "soundfile", "reading audio", oldest="0.12"),
+    Requirement("scipy", "scipy", "confidence intervals", oldest="1.11"),
+    Requirement("soundfile", "soundfile", "reading audio", oldest="0.13"),
     Requirement("soxr", "soxr", "audio at another rate than the model's", oldest="0.3.7"),
     Requirement("tqdm", "tqdm", "progress bars", oldest="4.66"),
     Requirement("tensorflow", "tensorflow", "packaging and running TensorFlow models", "tensorflow", "2.21.0"),
@@ -81,6 +81,12 @@ REQUIREMENTS = (
     Requirement("coremltools", "coremltools", "making and reading Core ML packages", "coreml", "9.0"),
     Requirement("torch", "torch", "playing Core ML packages, packaging PyTorch models", "coreml", "2.13.0"),
     Requirement(
+        "jiwer", "jiwer", "word error rates of speech recognition", "speech", oldest="4", below="5", default_job=False
+    ),
+    Requirement(
+        "pystoi", "pystoi", "intelligibility of enhanced speech", "speech", oldest="0.4.1", default_job=False
+    ),
+    Requirement(
         "pillow", "PIL", "Core ML models that take or make pictures", "coreml", oldest="10", default_job=False
     ),
     Requirement(
@@ -92,6 +98,8 @@ REQUIREMENTS = (
     ),
     Requirement("sigstore", "sigstore", "the same: model-signing needs it", "sign", oldest="3.6.7", default_job=False),
     Requirement("pyOpenSSL", "OpenSSL", "the same: model-signing needs it", "sign", oldest="23", default_job=False),
+    Requirement("pyyaml", "yaml", "AI Hub's perf.yaml as measured times", "aihub", oldest="6", default_job=False),
+    Requirement("ray", "ray", "--executor ray: a cluster", "ray", oldest="2.50", below="3", default_job=False),
     Requirement(
         "basic-pitch", "basic_pitch", "the example's model", tried="0.4.0",
         install="pip install --no-deps basic-pitch==0.4.0",

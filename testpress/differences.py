@@ -9,11 +9,11 @@ from typing import Literal
 from device_profiles.record import Record
 from device_profiles.text import shorten
 from packager.bundle import MANIFEST_NAME, read_bundle
-from reports.baseline import Change, find_changes
-from reports.comparison import load_evaluation
 from reports.errors import ReportError
+from reports.judging.baseline import Change, find_changes
+from reports.judging.comparison import load_evaluation
 from reports.notation import format_number, format_score
-from testpress.manifest_facts import SIZE, Value, list_facts
+from testpress.inspection.manifest_facts import SIZE, Value, list_facts
 from testpress.pipeline import EVALUATION_NAME
 from testpress.table import align
 

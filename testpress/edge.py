@@ -10,7 +10,7 @@ import click
 
 from device_profiles.errors import TestpressError
 from testpress.cli import cli
-from testpress.cli_parts import tell
+from testpress.options import tell
 
 
 def run_arguments() -> int:

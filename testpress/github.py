@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from device_profiles.files import is_file
-from reports.annotations import annotate
-from reports.comparison import Comparison
+from reports.judging.comparison import Comparison
+from reports.renderers.annotations import annotate
 
 
 def annotation_lines(comparison: Comparison, recipe: Path | None, environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from device_profiles.files import find_kind, is_file, is_folder
-from device_profiles.pointers import describe_pointer
+from device_profiles.pointers import POINTER_BYTES, describe_pointer, read_head
 from device_profiles.text import shorten
-from evaluators.coreml_kinds import COMPILED
-from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, read_head
 from evaluators.errors import EvaluationError
+from evaluators.formats import get_reader, is_folder_suffix, recognise, suffixes
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
+from packager.formats import format_names
 from packager.model import resolve_path
 from packager.storage import list_files
 
@@ -59,19 +59,20 @@ def locate_model(name: str, *, to_run: bool = True) -> ModelFile:
     kind = find_kind(path)
     if kind == "missing":
         raise EvaluationError(f"{path}: no such file or folder; {_RIGHT}")
-    if kind == "folder" and is_file(path / MANIFEST_NAME) and path.suffix not in SUFFIXES:
+    if kind == "folder" and is_file(path / MANIFEST_NAME) and path.suffix not in suffixes():
         return _in_bundle(path)
     head = read_head(path)
     pointer = describe_pointer(head)
     if pointer is not None:
         raise EvaluationError(f"{path}: {pointer}")
     # What a file holds says more than what it is called: .lite, .bin and .task are names of TFLite models too.
-    format_ = "tflite" if head[4:8] == TFLITE_IDENTIFIER else SUFFIXES.get(path.suffix)
-    if path.suffix == COMPILED and not to_run:
-        format_ = "coreml"
+    format_ = recognise(head) or suffixes().get(path.suffix)
+    if not to_run:
+        readers = (get_reader(name) for name in format_names())
+        format_ = next((one.name for one in readers if one.interface_suffix == path.suffix), format_)
     if format_ is None:
         raise EvaluationError(f"{path}: {_what_it_is(path)}")
-    right = "folder" if path.suffix in (".mlpackage", COMPILED) else "file"
+    right = "folder" if is_folder_suffix(path.suffix) else "file"
     if kind != right:
         found = "no regular file" if kind == "other" else f"a {kind}"
         raise EvaluationError(f"{path}: is {found}; right for {path.suffix} is a {right}")
@@ -122,9 +123,9 @@ def _models_inside(path: Path) -> list[str]:
 
 
 def _names_model(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
-    if PurePosixPath(entry.filename).suffix in SUFFIXES:
+    if PurePosixPath(entry.filename).suffix in suffixes():
         return True
     if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:  # encrypted, or to be unpacked to be known
         return False
     with archive.open(entry) as file:
-        return file.read(8)[4:] == TFLITE_IDENTIFIER
+        return recognise(file.read(POINTER_BYTES)) is not None

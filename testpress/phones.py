@@ -19,13 +19,21 @@ Row = tuple[str, str, str, str]
 
 
 def list_text(profiles: Sequence[DeviceProfile]) -> str:
-    """One line a phone: identifier, name, year, chip, format, system, preferred precisions."""
-    rows = [("id", "name", "year", "chip", "format", "system", "precisions")]
+    """One line a phone: identifier, name, year, chip, runtimes, system, precisions preferred of the first runtime."""
+    rows = [("id", "name", "year", "chip", "runtimes", "system", "precisions")]
     rows += [
-        (p.id, p.name, str(p.year), p.chip, p.format, f"{_SYSTEMS[p.platform]} {p.os.value}", " ".join(p.precisions))
+        (p.id, p.name, str(p.year), p.chip, _runtimes(p), f"{_SYSTEMS[p.platform]} {p.os.value}", _preferred(p))
         for p in profiles
     ]
     return align([[shorten(cell) for cell in row] for row in rows])
+
+
+def _runtimes(profile: DeviceProfile) -> str:
+    return ", ".join(runtime.name for runtime in profile.runtimes)
+
+
+def _preferred(profile: DeviceProfile) -> str:
+    return " ".join(profile.runtimes[0].precisions)
 
 
 def phone_text(profile: DeviceProfile) -> str:
@@ -45,10 +53,11 @@ def phone_text(profile: DeviceProfile) -> str:
 def _plain(profile: DeviceProfile) -> list[tuple[str, str]]:
     rows = [
         ("chip", profile.chip),
-        ("format", f"{profile.format}, played by {profile.runtime.name}"),
         ("oldest system", f"{profile.minimum_deployment_target} (what packaged models must run on)"),
-        ("precisions", f"{', '.join(profile.precisions)} (preferred first)"),
     ]
+    for runtime in profile.runtimes:
+        words = f"on {', '.join(runtime.units)}; packaged in {', '.join(runtime.precisions)} (preferred first)"
+        rows.append((runtime.name, words))
     for unit in profile.compute_units:
         asked = f"; used under {', '.join(unit.requests)}" if unit.requests else ""
         rows.append((unit.kind, f"{unit.name}: computes in {', '.join(unit.precisions)}{asked}"))

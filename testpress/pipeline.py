@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import testpress
 from device_profiles.record import dump_json
-from evaluators.dataset_factory import locate_dataset
+from evaluators.datasets.builtin.making import PREFIX, find_dataset, locate_builtin, read_attribution
+from evaluators.datasets.factory import FACTORY_LIMITS, locate_dataset
+from evaluators.datasets.place import LONG, Place
+from evaluators.datasets.preparation import prepare_dataset
+from evaluators.datasets.prepared import PreparedDataset
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
-from evaluators.evaluate import Assignment, check_outputs, evaluate
+from evaluators.evaluate import EvaluationRequest, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
-from evaluators.inputs import LONG
-from evaluators.preparation import Prepared, prepare_dataset
-from evaluators.subjects import Subject, from_packaged, from_path
-from evaluators.task import load_task
+from evaluators.metrics import BUILT_IN
+from evaluators.playing.candidates import Candidate, from_packaged, from_path
+from evaluators.task_asking import Asked
+from evaluators.task_loading import TaskInfo
+from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
+from packager.jobs.executors import Executor
+from packager.jobs.executors.local import LocalExecutor
+from packager.jobs.workers import DEFAULT_LIMITS
 from packager.model import ModelSource, find_source, resolve_path
-from packager.package import Order, Packaged, folder, is_outdated, key, package
-from packager.signatures import check_private_key, sign_bundle
+from packager.package import Packaged, PackageRequest, folder, is_outdated, key, package
 from packager.storage import lock_folder, write_text_atomically
-from packager.workers import DEFAULT_LIMITS
-from reports.comparison import Comparison, compare
+from reports.judging.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
-from testpress.recipe import Recipe, need_audio, need_task
+from testpress.recipe import Recipe, ask_own_task, need_audio, need_task
 
-NUMERICS = "evaluators.numerics:Emulation"
+MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
 """what packaging runs model files with: named, not imported, so that the packager knows nothing of the emulators"""
 EVALUATION_NAME = "evaluation.json"
 
@@ -43,6 +49,28 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """Something worth a line happened."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done with one recipe.
+
+    Attributes:
+        recipe: The recipe.
+        out: The output folder.
+        progress: Who is told.
+        executor: Who runs the workers.
+    """
+
+    recipe: Recipe
+    out: Path
+    progress: Progress
+    executor: Executor = field(default_factory=LocalExecutor)
+
+    @property
+    def place(self) -> Place:
+        """Where its dataset is prepared."""
+        return Place(self.out, self.recipe.limits.over(LONG), self.executor)
 
 
 @dataclass(frozen=True)
@@ -61,21 +89,11 @@ def default_out(recipe: Recipe) -> Path:
     return recipe.folder / "testpress-out"
 
 
-def run(
-    recipe: Recipe,
-    out: Path,
-    progress: Progress,
-    *,
-    command: str,
-    baseline: Evaluation | None = None,
-    sign: Path | None = None,
-) -> RunResult:
+def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: Path | None = None) -> RunResult:
     """The default job: package, evaluate, report, check.
 
     Args:
-        recipe: What to do.
-        out: The output folder.
-        progress: Who is told.
+        work: What to do.
         command: What reproduces this, for the report.
         baseline: An earlier evaluation to compare with.
         sign: A private key to sign the bundles with.
@@ -83,15 +101,16 @@ def run(
     Raises:
         TestpressError: The user can mend it.
     """
+    out = work.out
     with lock_folder(out):
-        need_audio(recipe)
-        need_task(recipe)
-        packaged = _package(recipe, out, progress, sign)
+        need_audio(work.recipe)
+        need_task(work.recipe)
+        packaged = _package(work, sign)
         _refuse_nothing(packaged)
         for failed in (outcome for outcome in packaged if outcome.bundle is None):
-            progress.say(f"{failed.variant.name} failed: {failed.reason} (log: {failed.log})")
-        subjects = [from_packaged(one, out) for one in packaged]
-        evaluation = _evaluate(recipe, out, subjects, progress, command=command)
+            work.progress.say(f"{failed.variant.name} failed: {failed.reason} (log: {failed.log})")
+        candidates = [from_packaged(one, out) for one in packaged]
+        evaluation = _evaluate(work, candidates, command=command)
         path = out / EVALUATION_NAME
         write_text_atomically(path, dump_json(evaluation))
         comparison = compare(evaluation, baseline)
@@ -99,105 +118,120 @@ def run(
     return RunResult(packaged, evaluation, path, report, comparison)
 
 
-def package_recipe(recipe: Recipe, out: Path, progress: Progress, *, sign: Path | None = None) -> list[Packaged]:
+def package_recipe(work: Work, *, sign: Path | None = None) -> list[Packaged]:
     """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
-    with lock_folder(out):
-        return _package(recipe, out, progress, sign)
+    with lock_folder(work.out):
+        return _package(work, sign)
 
 
-def remake_bundle(recipe: Recipe, variant: str, out: Path, progress: Progress) -> Packaged:
+def remake_bundle(work: Work, variant: str) -> Packaged:
     """Make one of the recipe's bundles anew.
 
     Args:
-        recipe: What the bundle is said to be made of.
+        work: The recipe that the bundle is said to be made of, and an empty folder.
         variant: Its name.
-        out: An empty folder.
-        progress: Who is told.
 
     Raises:
         TestpressError: The recipe makes no such bundle, or the user can mend something else.
     """
+    recipe = work.recipe
     wanted = tuple(one for one in recipe.variants if one.name == variant)
     if not wanted:
         names = ", ".join(one.name for one in recipe.variants)
         raise PackagingError(f"{recipe.path}: makes no bundle {variant!r}, only {names}; name its own recipe")
-    order = replace(_order(recipe, out, progress), variants=wanted)
-    progress.stage("remake", 0, 1)
-    (outcome,) = package(order)
-    progress.stage("remake", 1, 1)
+    request = replace(_package_request(work), variants=wanted)
+    work.progress.stage("remake", 0, 1)
+    (outcome,) = package(request)
+    work.progress.stage("remake", 1, 1)
     return outcome
 
 
-def evaluate_recipe(recipe: Recipe, out: Path, files: Sequence[str], progress: Progress, *, command: str) -> Evaluation:
+def evaluate_recipe(work: Work, files: Sequence[str], *, command: str) -> Evaluation:
     """Evaluate the bundles that are packaged already, and files beside them.
 
     Args:
-        recipe: What to hold them against.
-        out: The output folder with the bundles; results are stored there.
+        work: What to hold them against; the output folder has the bundles, and results are stored there.
         files: Further bundles or model files; paths, or `pkg://package/path`.
-        progress: Who is told.
         command: What reproduces this, for the report.
 
     Raises:
         TestpressError: Nothing is there to be evaluated, or the user can mend something else.
     """
-    with lock_folder(out):
-        subjects = _packaged_subjects(recipe, out, progress)
-        subjects += [from_path(resolve_path(name, Path.cwd())) for name in files]
-        return _evaluate(recipe, out, _distinct(subjects), progress, command=command)
+    with lock_folder(work.out):
+        candidates = _packaged_candidates(work)
+        candidates += [from_path(resolve_path(name, Path.cwd())) for name in files]
+        return _evaluate(work, _distinct(candidates), command=command)
 
 
-def _packaged_subjects(recipe: Recipe, out: Path, progress: Progress) -> list[Subject]:
+def _packaged_candidates(work: Work) -> list[Candidate]:
     """The recipe's bundles that are there and up to date, damaged ones too; says which are not."""
-    order, subjects = _order(recipe, out, progress), []
-    for variant in recipe.variants:
-        path = folder(order, variant)
+    request, candidates = _package_request(work), []
+    for variant in work.recipe.variants:
+        path = folder(request, variant)
         packaged = (path / MANIFEST_NAME).is_file()
-        if packaged and not is_outdated(path, key(order, variant)):
-            subjects.append(from_path(path))
+        if packaged and not is_outdated(path, key(request, variant)):
+            candidates.append(from_path(path))
         else:
             state = "is out of date" if packaged else "is not packaged"
-            progress.say(f"{variant.name} {state} and left out; testpress package {recipe.path} makes it")
-    return subjects
+            hint = f"testpress package {work.recipe.path} makes it"
+            work.progress.say(f"{variant.name} {state} and left out; {hint}")
+    return candidates
 
 
-def _read_dataset(recipe: Recipe, out: Path, progress: Progress) -> Prepared:
-    said, audio = need_task(recipe), need_audio(recipe)
-    task = load_task(said.kind)
+def _read_dataset(work: Work) -> PreparedDataset:
+    recipe, audio, task = work.recipe, need_audio(work.recipe), _ask_task(work)
     check_outputs(task, recipe.written.model)
-    progress.stage("read the dataset", 0, 1)
-    manifest = locate_dataset(said.dataset, recipe.folder, out)
-    prepared = prepare_dataset(manifest, task=task, audio=audio, out=out, limits=recipe.limits.over(LONG))
-    progress.stage("read the dataset", 1, 1)
+    work.progress.stage("read the dataset", 0, 1)
+    manifest = _locate_dataset(work, task)
+    prepared = prepare_dataset(manifest, task=task, audio=audio, place=work.place)
+    work.progress.stage("read the dataset", 1, 1)
     return prepared
 
 
-def _order(recipe: Recipe, out: Path, progress: Progress) -> Order:
-    windows = None
+def _ask_task(work: Work) -> TaskInfo:
+    limits = work.recipe.limits.over(DEFAULT_LIMITS)
+    return ask_own_task(work.recipe, Asked(work.out / "logs" / "task.log", limits, work.executor))
+
+
+def _locate_dataset(work: Work, task: TaskInfo) -> Path:
+    limits = work.recipe.limits.over(FACTORY_LIMITS)
+    spec = need_task(work.recipe)
+    uri = spec.dataset
+    if uri.startswith(PREFIX):
+        chosen, log = find_dataset(uri, spec.dataset_options), work.out / "logs" / "dataset.log"
+        return locate_builtin(chosen, task.label_keys, log=log, limits=limits, on_stage=work.progress.stage)
+    # Code that makes data reads what lies beside it, which is here.
+    return locate_dataset(uri, work.recipe.folder, work.out, executor=LocalExecutor(), limits=limits)
+
+
+def _package_request(work: Work) -> PackageRequest:
+    recipe, windows = work.recipe, None
     if recipe.written.task is not None and recipe.written.audio is not None:
-        prepared = _read_dataset(recipe, out, progress)  # a fault in it is told before minutes of conversion, not after
-        windows = prepared.find_windows(out).path
-    return Order(
+        prepared = _read_dataset(work)  # a fault in it is told before minutes of conversion, not after
+        windows = prepared.found.find_windows(work.out).path
+    return PackageRequest(
         source=_source(recipe),
         audio=recipe.written.audio,
         variants=recipe.variants,
-        out=out,
+        out=work.out,
         minimum_deployment_target=recipe.minimum_deployment_target,
         windows=windows,
         windows_key=None if windows is None else windows.parent.name,
-        numerics=NUMERICS,
+        runner=MODEL_RUNNER,
         limits=recipe.limits.over(DEFAULT_LIMITS),
+        executor=work.executor,
     )
 
 
 def _source(recipe: Recipe) -> ModelSource:
-    return find_source(recipe.written.model, recipe.folder)
+    return find_source(recipe.written.model, recipe.folder, recipe.written.frontend)
 
 
-def _package(recipe: Recipe, out: Path, progress: Progress, sign: Path | None) -> list[Packaged]:
+def _package(work: Work, sign: Path | None) -> list[Packaged]:
     if sign is not None:
         check_private_key(sign)  # told before minutes of conversion, not after
-    order, done, total = _order(recipe, out, progress), 0, len(recipe.variants)
+    progress = work.progress
+    request, done, total = _package_request(work), 0, len(work.recipe.variants)
     progress.stage("package", 0, total)
 
     def on_done(_: Packaged) -> None:
@@ -205,7 +239,7 @@ def _package(recipe: Recipe, out: Path, progress: Progress, sign: Path | None) -
         done += 1
         progress.stage("package", done, total)
 
-    outcomes = package(order, on_done=on_done)
+    outcomes = package(request, on_done=on_done)
     if sign is not None:
         for bundle in (outcome.bundle for outcome in outcomes if outcome.bundle is not None):
             progress.say(f"{bundle.manifest.variant} is signed: {sign_bundle(bundle, sign)}")
@@ -223,21 +257,25 @@ def _refuse_nothing(outcomes: Sequence[Packaged]) -> None:
         raise PackagingError(f"nothing could be packaged: {outcomes[0].reason}\n(log: {outcomes[0].log})")
 
 
-def _evaluate(
-    recipe: Recipe, out: Path, subjects: Sequence[Subject], progress: Progress, *, command: str
-) -> Evaluation:
-    written, audio, task = recipe.written, need_audio(recipe), need_task(recipe)
-    assignment = Assignment(
+def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> Evaluation:
+    recipe = work.recipe
+    written, audio, task = recipe.written, need_audio(recipe), _ask_task(work)
+    manifest = _locate_dataset(work, task)
+    request = EvaluationRequest(
         source=_source(recipe),
         audio=audio,
-        dataset=locate_dataset(task.dataset, recipe.folder, out),
-        task=task.kind,
-        subjects=subjects,
+        dataset=manifest,
+        task=task,
+        candidates=candidates,
         devices=recipe.profiles,
-        out=out,
+        asked=recipe.asked,
+        out=work.out,
         limits=recipe.limits.over(LONG),
+        executor=work.executor,
+        calibrations=recipe.calibrations,
+        conditions=recipe.conditions,
     )
-    findings = evaluate(assignment, progress.stage)
+    findings = evaluate(request, work.progress.stage)
     return Evaluation(
         testpress_version=testpress.__version__,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -245,26 +283,32 @@ def _evaluate(
         model=written.model.identity,
         audio=audio,
         task=task.kind,
+        task_options=task.options,
+        metrics={**task.metrics, **BUILT_IN},
+        leading_metric=next(iter(task.metrics), None),
         recipe=recipe.as_data(),
-        dataset=findings.dataset,
-        environment=describe_environment(),
+        dataset=findings.dataset.model_copy(update={"attribution": read_attribution(manifest)}),
+        environment=describe_environment(task.versions),
         source=findings.source,
         variants=findings.variants,
         device_names={profile.id: profile.name for profile in recipe.profiles},
+        conditions=recipe.conditions,
     )
 
 
-def _distinct(subjects: list[Subject]) -> list[Subject]:
+def _distinct(candidates: list[Candidate]) -> list[Candidate]:
     """Subjects without repetition.
 
     Raises:
         EvaluationError: There is none, or two different ones share a name.
     """
-    by_name: dict[str, Subject] = {}
-    for subject in subjects:
-        known = by_name.setdefault(subject.variant, subject)
-        if known.key != subject.key:
-            raise EvaluationError(f"two different models are named {subject.variant!r}: {known.model}, {subject.model}")
+    by_name: dict[str, Candidate] = {}
+    for candidate in candidates:
+        known = by_name.setdefault(candidate.variant, candidate)
+        if known.key != candidate.key:
+            raise EvaluationError(
+                f"two different models are named {candidate.variant!r}: {known.model}, {candidate.model}"
+            )
     if not by_name:
         raise EvaluationError("nothing to evaluate: package the recipe first, or name a bundle or model file")
     return list(by_name.values())

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from device_profiles.text import defuse
-from testpress.cli_parts import tell
+from testpress.options import tell
 
 
 class TerminalProgress:

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
 
 import pydantic
 
 from device_profiles.errors import TestpressError
-from device_profiles.profile import DeviceProfile, read_profile
+from device_profiles.profile import DeviceProfile
 from device_profiles.record import Record, read_toml, suggest
-from evaluators.task import Task, load_task
+from evaluators.condition_records import ConditionInfo
+from evaluators.condition_sets import find_conditions
+from evaluators.costs.own_measurements import PhoneCalibration, read_calibrations
+from evaluators.costs.placement import (
+    NOTHING_ASKED,
+    PlacementRequest,
+    UnitWord,
+    check_requests,
+)
+from evaluators.datasets.builtin.making import PREFIX, find_dataset
+from evaluators.metrics import BUILT_IN
+from evaluators.task_asking import Asked, ask_task
+from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
-from packager.compression import check_precision, precisions
+from packager.formats import check_precision, format_names, precisions
+from packager.formats.phones import carry, format_of_runtime, plays, read_phone
+from packager.frontend_spec import FrontendSpec
+from packager.frontends.opening import check_frontend
 from packager.model import ModelSpec
 from packager.package import Variant
-from reports.budgets import Budget
-from reports.metrics import HOST_METRICS, PARITY_METRICS, PHONE_METRICS, SIZE_METRICS
+from reports.judging.budgets import Budget, find_condition_fault
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
 
@@ -31,6 +46,20 @@ class DevicesSpec(Record):
 
     ids: tuple[str, ...]
     """identifiers of phones (see `testpress devices`) or paths of profiles, at least one"""
+    runtimes: tuple[str, ...] = ()
+    """what the apps carry, of all that the phones can, for example ["LiteRT", "Core ML", "TFLite"]; default: of each
+    phone the first"""
+    unit: UnitWord | None = None
+    """the compute unit that the apps ask every phone's runtimes for: "cpu", "gpu", "npu", or "ane" for an iPhone's NPU;
+    default: each runtime's own choice"""
+    threads: Annotated[int, pydantic.Field(ge=1)] | None = None
+    """of the CPU, that predictions are made for; default: as many as apps of the runtime take"""
+    calibration: str | tuple[str, ...] = ()
+    """what `testpress calibrate` made of measured times: a file, or one for each of several phones"""
+
+    @property
+    def calibration_files(self) -> tuple[str, ...]:
+        return (self.calibration,) if isinstance(self.calibration, str) else self.calibration
 
     @pydantic.field_validator("ids")
     @classmethod
@@ -42,22 +71,27 @@ class DevicesSpec(Record):
         return ids
 
 
-class VariantsSpec(Record):
-    """The recipe's [variants] section: precisions by format."""
-
-    tflite: tuple[str, ...] = ()
-    """for example ["float32", "float16", "dynamic_wi8_afp32"]"""
-    coreml: tuple[str, ...] = ()
-    """for example ["float32", "float16"]"""
-
-
 class TaskSpec(Record):
     """The recipe's [task] section."""
 
     kind: str
-    """what the model is for, for example "note_transcription\""""
+    """what the model is for, for example "note_transcription", or "python:module:Class" for a task of your own"""
     dataset: str
-    """a JSONL manifest, or "python:module:function" that makes one on first use"""
+    """a JSONL manifest, "python:module:function" that makes one on first use, or "builtin:NAME", see testpress
+    datasets"""
+    dataset_options: dict[str, Any] = {}
+    """what a "builtin:NAME" dataset can be set to, for example codec = "gsm"; default: as testpress datasets show NAME
+    says"""
+    options: dict[str, Any] = {}
+    """what the task can be set to, each by its name; default: as the task says"""
+
+
+class ConditionsSpec(Record):
+    """The recipe's [conditions] section."""
+
+    set: Annotated[tuple[Any, ...], pydantic.Field(min_length=1)]
+    """what the clips are played under beside as they are: presets ("phone-call"), kinds ("g711"), tables of a kind with
+    its parameters ({ kind = "noise", snr_db = 10 }), and named tables of several steps"""
 
 
 class RecipeFile(Record):
@@ -67,16 +101,29 @@ class RecipeFile(Record):
     """the [model] section"""
     audio: AudioContract | None = None
     """the [audio] section: the contract between app and model; left out where the model takes no samples"""
+    frontend: FrontendSpec | None = None
+    """the [frontend] section: what the app computes of a window before it calls a model that takes features"""
     devices: DevicesSpec | None = None
     """the [devices] section; packaging alone can do without, for the formats in [variants]"""
-    variants: VariantsSpec | None = None
-    """the [variants] section; default: what each device profile prefers, and without phones `DEFAULT_PRECISIONS`"""
+    variants: dict[Format, tuple[str, ...]] | None = None
+    """the [variants] section, precisions by format, for example tflite = ["float32", "dynamic_wi8_afp32"]; default:
+    what each phone prefers of its first runtime, and without phones `DEFAULT_PRECISIONS`"""
     task: TaskSpec | None = None
     """the [task] section; packaging alone can do without"""
+    conditions: ConditionsSpec | None = None
+    """the [conditions] section: noise, rooms and codecs that every metric is also measured under"""
     budgets: tuple[Budget, ...] = ()
     """one [[budgets]] table a budget"""
     limits: LimitsSpec | None = None
     """the [limits] section: what one worker may use"""
+
+    @pydantic.model_validator(mode="after")
+    def _heard(self) -> RecipeFile:
+        if self.frontend is not None and self.audio is None:
+            raise ValueError("[frontend] computes features of audio; say the audio's contract in [audio]")
+        if self.conditions is not None and self.audio is None:
+            raise ValueError("[conditions] are of audio; say the audio's contract in [audio]")
+        return self
 
 
 @dataclass(frozen=True)
@@ -88,19 +135,30 @@ class Recipe:
         written: Its contents.
         profiles: The phones it names.
         variants: Formats and precisions to package, in the recipe's order.
+        task: Its task, found.
         limits: What one worker may use: as the command line says, else as the recipe does.
+        calibrations: Measured rows of its phones.
+        conditions: What its clips are played under, beside as they are.
     """
 
     path: Path
     written: RecipeFile
     profiles: tuple[DeviceProfile, ...]
     variants: tuple[Variant, ...]
+    task: TaskReference | None = None
     limits: LimitsSpec = dataclasses.field(default_factory=LimitsSpec)
+    calibrations: tuple[PhoneCalibration, ...] = ()
+    conditions: tuple[ConditionInfo, ...] = ()
 
     @property
     def folder(self) -> Path:
         """What relative paths in the recipe start from."""
         return self.path.parent
+
+    @property
+    def asked(self) -> PlacementRequest:
+        """What its apps ask of the phones' runtimes."""
+        return _asked(self.written)
 
     @property
     def minimum_deployment_target(self) -> str:
@@ -142,6 +200,28 @@ def need_task(recipe: Recipe) -> TaskSpec:
     return recipe.written.task
 
 
+def ask_own_task(recipe: Recipe, asked: Asked) -> TaskInfo:
+    """What the recipe's task declares; where it is the recipe's own, its options and the budgets are held against that.
+
+    Args:
+        recipe: Whose.
+        asked: Who imports a task of the recipe's own.
+
+    Raises:
+        RecipeError: It has no task, the task cannot be used, or an option or a budget's metric is unknown.
+    """
+    need_task(recipe)
+    assert recipe.task is not None  # where one is written, it was found
+    try:
+        info = ask_task(recipe.task, asked)
+    except TestpressError as fault:
+        raise RecipeError("\n".join(f"{recipe.path}: {line}" for line in str(fault).split("\n"))) from None
+    faults = _budget_faults(recipe.written.budgets, info, recipe.conditions)
+    if faults:
+        raise RecipeError("\n".join(f"{recipe.path}: {fault}" for fault in faults))
+    return info
+
+
 def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec | None = None) -> Recipe:
     """Read a recipe and check every name in it.
 
@@ -156,42 +236,106 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
     written, said = read_toml(path, RecipeFile, error=RecipeError), limits or LimitsSpec()
     faults: list[str] = []
     profiles = []
+    asked = written.devices.runtimes if written.devices else ()
     base = Path() if devices else path.parent  # a shell's paths start where the shell stands
     for identifier in devices or (written.devices.ids if written.devices else ()):
-        profile = _collect(faults, f"{path}: devices.ids", lambda i=identifier: read_profile(_profile_path(i, base)))
+        profile = _collect(faults, f"{path}: devices.ids", lambda i=identifier: read_phone(_profile_path(i, base)))
         if profile is not None:
+            profile = _collect(faults, f"{path}: devices.runtimes", lambda p=profile: carry(p, asked))
+        if profile is not None:
+            _collect(faults, f"{path}: devices", lambda p=profile: check_requests(_asked(written), p))
             profiles.append(profile)
-    variants = _variants(written, profiles)
+    calibrations = () if devices else _read_calibrations(path, written.devices, profiles, faults)
+    unknown = [name for name in written.variants or {} if name not in format_names()]
+    faults += [
+        f"{path}: variants.{name}: unknown format{suggest(name, format_names())}; known: {', '.join(format_names())}"
+        for name in unknown
+    ]
+    variants = tuple(one for one in _variants(written, profiles) if one.format not in unknown)
     for variant in variants:
         where = f"variants.{variant.format}"
         _collect(faults, str(path), lambda v=variant, w=where: check_precision(v.format, v.precision, where=w))
-    kind = written.task.kind if written.task else None
-    task = None if kind is None else _collect(faults, f"{path}: task.kind", lambda: load_task(kind))
-    faults += [f"{path}: {fault}" for fault in ([] if task is None else _budget_faults(written.budgets, task))]
+    conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written))
+    task = _collect(faults, str(path), lambda: _find_task(written, path.parent))
+    if task is not None and task.path is None:  # one of the recipe's own is asked by a worker, when it is needed
+        info = _collect(faults, str(path), lambda: ask_task(task))
+        known = None if info is None or conditions is None else info
+        faults += [f"{path}: {each}" for each in (_budget_faults(written.budgets, known, conditions) if known else [])]
+    if written.task is not None:
+        _collect(faults, f"{path}: task.dataset", partial(_check_dataset, written.task))
+    if written.frontend is not None and written.audio is not None:
+        _collect(faults, str(path), partial(check_frontend, written.frontend, written.audio))
     if not variants and not faults:
-        formats = " or ".join(sorted({profile.format for profile in profiles}) or ("tflite", "coreml"))
+        formats = " or ".join(name for name in format_names() if _is_wanted(name, profiles))
         faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")
     if faults:
         raise RecipeError("\n".join(faults))
-    return Recipe(path, written, tuple(profiles), variants, said.or_else(written.limits or LimitsSpec()))
+    return Recipe(
+        path,
+        written,
+        tuple(profiles),
+        variants,
+        task,
+        said.or_else(written.limits or LimitsSpec()),
+        calibrations,
+        conditions,
+    )
+
+
+def _asked(written: RecipeFile) -> PlacementRequest:
+    devices = written.devices
+    return NOTHING_ASKED if devices is None else PlacementRequest(unit=devices.unit, threads=devices.threads)
 
 
 def _collect(faults: list[str], where: str, check: Any) -> Any:
     try:
         return check()
     except TestpressError as fault:
-        faults.append(f"{where}: {fault}")
+        faults += [f"{where}: {line}" for line in str(fault).split("\n")]
         return None
+
+
+def _read_calibrations(
+    path: Path, spec: DevicesSpec | None, profiles: list[DeviceProfile], faults: list[str]
+) -> tuple[PhoneCalibration, ...]:
+    if spec is None or len(profiles) < len(spec.ids):  # a phone that cannot be read is told of already
+        return ()
+    files = [path.parent / file for file in spec.calibration_files]
+    found = _collect(faults, f"{path}: devices.calibration", lambda: read_calibrations(files, profiles))
+    return () if found is None else tuple(found.values())
+
+
+def _find_task(written: RecipeFile, base: Path) -> TaskReference | None:
+    return None if written.task is None else find_task(written.task.kind, written.task.options, base=base)
+
+
+def _check_dataset(task: TaskSpec) -> None:
+    if task.dataset.startswith(PREFIX):
+        find_dataset(task.dataset, task.dataset_options)
+    elif task.dataset_options:
+        raise RecipeError('only a dataset "builtin:NAME" has dataset_options; take them out')
+
+
+def _find_conditions(written: RecipeFile) -> tuple[ConditionInfo, ...]:
+    if written.conditions is None or written.audio is None:
+        return ()
+    return find_conditions(written.conditions.set, written.audio.sample_rate_hz)
 
 
 def _profile_path(identifier: str, base: Path) -> str:
     return str(base / identifier) if identifier.endswith(".toml") else identifier
 
 
-def _budget_faults(budgets: tuple[Budget, ...], task: Task) -> list[str]:
-    """Metrics that no evaluation will hold: told before minutes of work, not after."""
-    known = (*task.metrics, *PHONE_METRICS, *PARITY_METRICS, *HOST_METRICS, *SIZE_METRICS)
-    return [
+def _budget_faults(budgets: tuple[Budget, ...], task: TaskInfo, conditions: tuple[ConditionInfo, ...]) -> list[str]:
+    """Metrics and conditions that no evaluation will hold: told before minutes of work, not after."""
+    metrics = {**task.metrics, **BUILT_IN}
+    known = tuple(metrics)
+    faults = [
+        f"budgets[{index}].condition: {fault}"
+        for index, budget in enumerate(budgets)
+        if (fault := find_condition_fault(budget, metrics.get(budget.metric), conditions)) is not None
+    ]
+    return faults + [
         f"budgets[{index}].metric: unknown metric {budget.metric!r}"
         f"{suggest(budget.metric, known) or '; known: ' + ', '.join(known)}"
         for index, budget in enumerate(budgets)
@@ -200,12 +344,20 @@ def _budget_faults(budgets: tuple[Budget, ...], task: Task) -> list[str]:
 
 
 def _variants(written: RecipeFile, profiles: list[DeviceProfile]) -> tuple[Variant, ...]:
-    wanted: dict[Format, tuple[str, ...]]
     if written.variants is not None:
-        wanted = {"tflite": written.variants.tflite, "coreml": written.variants.coreml}
-        formats: set[Format] = {profile.format for profile in profiles} or set(wanted)
-        return tuple(Variant(f, p) for f, ps in wanted.items() if f in formats for p in dict.fromkeys(ps))
-    preferred = [Variant(profile.format, p) for profile in profiles for p in profile.precisions]
+        wanted = {format_: ps for format_, ps in written.variants.items() if _is_wanted(format_, profiles)}
+        return tuple(Variant(format_, p) for format_, ps in wanted.items() for p in dict.fromkeys(ps))
     if not profiles:
-        preferred = [Variant(format_, p) for format_ in get_args(Format) for p in DEFAULT_PRECISIONS]
-    return tuple(dict.fromkeys(v for v in preferred if v.precision in precisions(v.format)))
+        return tuple(Variant(format_, p) for format_ in format_names() for p in DEFAULT_PRECISIONS)
+    found: list[Variant] = []
+    for profile in profiles:
+        first = profile.runtimes[0]
+        format_ = format_of_runtime(first.name, profile.platform)
+        assert format_ is not None
+        found += [Variant(format_.name, p) for p in first.precisions if p in precisions(format_.name)]
+    return tuple(dict.fromkeys(found))
+
+
+def _is_wanted(format_: str, profiles: list[DeviceProfile]) -> bool:
+    """Whether a phone plays a format, or no phone is named; an unknown format is told of elsewhere."""
+    return not profiles or format_ not in format_names() or any(plays(profile, format_) for profile in profiles)

@@ -15,7 +15,8 @@ from device_profiles.errors import TestpressError
 from device_profiles.files import is_file, is_folder
 from device_profiles.record import Record
 from packager.errors import PackagingError
-from packager.workers import Ended, Job, Limits, run_jobs
+from packager.jobs.executors.local import LocalExecutor
+from packager.jobs.workers import Ended, Job, Limits
 from testpress.limits import LimitsSpec
 
 READ_S = 120.0
@@ -83,8 +84,9 @@ def predict_file(file: str, options: dict[str, Any], limits: LimitsSpec) -> Foun
 
     Args:
         file: As `locate_model` takes it.
-        options: `devices`; `signature`, or none for every one; `window` of what is open, or none; and `show_all`:
-            whether to list every op.
+        options: `devices`; `unit`, `threads` and `runtime`, or none for what the runtime's rules say; `signature`, or
+            none for every one; `window` of what is open, or none; `calibrations`: files that `calibrate_phone` wrote;
+            and `show_all`: whether to list every op.
         limits: What the user allows.
 
     Raises:
@@ -94,12 +96,29 @@ def predict_file(file: str, options: dict[str, Any], limits: LimitsSpec) -> Foun
     return _finish(found, ended, file)
 
 
+def calibrate_phone(measured: tuple[str, ...], options: dict[str, Any], limits: LimitsSpec) -> Found:
+    """Hold measured times of a phone against its predictions.
+
+    Args:
+        measured: Files of measured times.
+        options: `device`; `models`, `unit` and `threads`, for reports that do not say; and `out`: where to write the
+            calibration, or none.
+        limits: What the user allows.
+
+    Raises:
+        TestpressError: A file cannot be read, or no row can be predicted.
+    """
+    request = {"measured": measured, **options}
+    found, ended = _run("calibrate", request, limits.over(Limits(READ_S, _MOST_MEMORY)))
+    return _finish(found, ended, " ".join(measured))
+
+
 def play_file(file: str, options: dict[str, Any], limits: LimitsSpec, on_step: OnStep) -> Found:
     """Play a model file on a recording.
 
     Args:
         file: As `locate_model` takes it.
-        options: `make_order`'s, and `out`: where to write the outputs.
+        options: `make_request`'s, and `out`: where to write the outputs.
         limits: What the user allows.
         on_step: Called with the number of windows done and their total.
 
@@ -117,6 +136,21 @@ def watch_file(file: str, options: dict[str, Any], limits: LimitsSpec, on_step: 
     return _finish(found, ended, file)
 
 
+def probe_frontend(file: str, options: dict[str, Any], limits: LimitsSpec) -> Found:
+    """Hold features against a front end.
+
+    Args:
+        file: A recipe or a bundle.
+        options: `ProbeRequest`'s, and `out`: where to write the features.
+        limits: What the user allows.
+
+    Raises:
+        TestpressError: There is no front end, no audio, or the features cannot be read.
+    """
+    found, ended = _run("probe", {"file": file, **options}, limits.over(Limits(RUN_S, _LEAST_MEMORY)))
+    return _finish(found, ended, file)
+
+
 def _run(
     verb: str, request: dict[str, Any], limits: Limits, on_step: OnStep = lambda *_: None
 ) -> tuple[Found | None, Ended]:
@@ -129,7 +163,8 @@ def _run(
             on_step(*told.step)
 
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in request.items()}
-    (ended,) = run_jobs([Job(f"testpress.sandbox_jobs:{verb}", plain, None, limits, Told)], on_event)
+    job = Job(f"testpress.sandbox_jobs:{verb}", plain, None, limits, Told)
+    (ended,) = LocalExecutor().run([job], on_event)
     return found, ended
 
 

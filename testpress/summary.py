@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.evaluation import Evaluation, Score, VariantResult
-from evaluators.signatures import Port, Signature
-from evaluators.streaming_pairs import find_state_pairs
+from evaluators.formats.signatures import Port, Signature
+from evaluators.formats.streaming_pairs import find_state_pairs
 from packager.bundle import Bundle, Proof
-from packager.clips import RECIPES_AUDIO
 from packager.compression import is_calibrated
 from packager.package import Packaged
-from packager.proofs import describe_break, worst_stream
-from reports.comparison import Comparison
+from packager.proving.clips import RECIPES_AUDIO
+from packager.proving.proofs import describe_break, worst_stream
+from reports.judging.comparison import Comparison
+from reports.judging.conditions import describe_worst
 from reports.notation import format_number
 from reports.write import Paths
 from testpress.pipeline import RunResult
@@ -153,14 +154,16 @@ def describe_nothing(evaluation: Evaluation) -> str | None:
 
 
 def evaluation_table(evaluation: Evaluation) -> str:
-    """One line a variant: what the task scores, if anything, worst error, size, time on this machine."""
-    metric = next(iter(evaluation.source.scores), None)
+    """One line a variant: score, worst error, size, time here; then under which condition one loses most, if any."""
+    scores, leading = evaluation.source.scores, evaluation.leading_metric
+    metric = leading if leading in scores else next(iter(scores), None)
     scored = [] if metric is None else [metric, "difference to source"]
     rows: list[list[str]] = [["variant", *scored, "worst error", "size", "host p50"]]
     if metric is not None:
         rows.append(["source", _number(evaluation.source.scores[metric]), "", "", "", ""])
     rows += [_row(variant, metric, len(rows[0])) for variant in evaluation.variants]
-    return align(rows)
+    worst = describe_worst(evaluation, metric)
+    return "\n\n".join([align(rows), *([worst] if worst else [])])
 
 
 def check_text(comparison: Comparison) -> str:

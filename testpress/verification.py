@@ -7,11 +7,11 @@ from pathlib import Path
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
+from packager.attestation.signatures import check_signature, signature_path
+from packager.attestation.verification import digest_each, find_faults, to_line
 from packager.bundle import Bundle, FileDigest, read_bundle
 from packager.errors import PackagingError
-from packager.signatures import check_signature, signature_path
-from packager.verification import digest_each, find_faults, to_line
-from testpress.pipeline import Progress, remake_bundle
+from testpress.pipeline import Progress, Work, remake_bundle
 from testpress.recipe import Recipe
 from testpress.table import align
 
@@ -100,7 +100,7 @@ def _check_signature(bundle: Bundle, key: Path) -> SignatureCheck:
 
 def _check_rebuild(bundle: Bundle, recipe: Recipe, progress: Progress) -> RebuildCheck:
     with tempfile.TemporaryDirectory(prefix="testpress-") as out:
-        outcome = remake_bundle(recipe, bundle.manifest.variant, Path(out), progress)
+        outcome = remake_bundle(Work(recipe, Path(out), progress), bundle.manifest.variant)
         if outcome.bundle is None:
             raise PackagingError(f"{bundle.path}: could not be made anew from {recipe.path}: {outcome.reason}")
         return compare_remade(bundle, outcome.bundle, recipe.path)

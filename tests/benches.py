@@ -1,4 +1,4 @@
-"""A bench without a converter: a hand-written TFLite model of known outputs, two clips, and the reference in numpy.
+"""A setup without a converter: a hand-written TFLite model of known outputs, two clips, and the reference in numpy.
 
 `note` and `onset` are (1, 2, 88): each of the window's 88 samples is a pitch, each frame multiplies it by its gain.
 """
@@ -10,18 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from tiny_tflite import Writer
 
-from evaluators.datasets import Dataset, load_dataset
-from evaluators.inputs import Windows, store_windows
-from evaluators.schedule import Bench
-from evaluators.task import load_task
+from evaluators.datasets.inputs import WindowsWriter, find_windows, windows_folder
+from evaluators.datasets.place import Place
+from evaluators.datasets.preparation import prepare_dataset
+from evaluators.datasets.prepared import Windows
+from evaluators.datasets.reading import Dataset, load_dataset
+from evaluators.playing.schedule import TrialSetup
+from evaluators.task_asking import ask_task
+from evaluators.task_loading import find_task, load_task
 from packager.bundle import AudioContract
+from packager.jobs.workers import Limits
 from packager.model import OutputSpec
-from packager.workers import Limits
+from packager.seals import is_whole, seal_folder
+from packager.storage import stage_folder
+from tests.testpress.tiny_tflite import Writer
 
 AUDIO = AudioContract(sample_rate_hz=880, window_samples=88, hop_samples=88)
 TASK = load_task("note_transcription")
+TASK_INFO = ask_task(find_task("note_transcription"))
 NOTE_GAINS, ONSET_GAINS = (0.5, 0.25), (1.0, 0.125)
 OUTPUTS = {
     "note": OutputSpec(axes=("frame", "pitch")),
@@ -69,20 +76,36 @@ def read_dataset(manifest: Path) -> Dataset:
     return load_dataset(manifest, audio=AUDIO, task=TASK)
 
 
-def make_bench(folder: Path, *, limits: Limits | None = None) -> Bench:
-    manifest = write_dataset(folder / "data")
-    dataset = read_dataset(manifest)
-    windows = store_windows(dataset, AUDIO, folder / "out" / "cache")
-    return Bench(
-        dataset=manifest,
-        dataset_sha256=dataset.sha256,
-        clips=tuple(clip.id for clip in dataset.clips),
-        task="note_transcription",
+def store_windows(dataset: Dataset, audio: AudioContract, cache: Path) -> Windows:
+    """A dataset's windows as a worker stores them, made by this process."""
+    folder = windows_folder(dataset.sha256, audio, cache)
+    if not is_whole(folder):
+        with stage_folder(folder) as stage:
+            with WindowsWriter(stage, audio) as writer:
+                for clip in dataset.clips:
+                    writer.add(clip.read(audio))
+            seal_folder(stage)
+    windows = find_windows(dataset.sha256, audio, cache)
+    assert windows is not None
+    return windows
+
+
+def make_bench(folder: Path, *, limits: Limits | None = None) -> TrialSetup:
+    out = folder / "out"
+    dataset = prepare_dataset(write_dataset(folder / "data"), task=TASK_INFO, audio=AUDIO, place=Place(out))
+    info, windows = dataset.found.info, dataset.found.find_windows(out)
+    return TrialSetup(
+        dataset=dataset.path,
+        dataset_sha256=info.sha256,
+        clips=tuple(clip.clip for clip in info.clips),
+        task=TASK_INFO,
+        folder=dataset.folder,
+        label_files=(),
         audio=AUDIO,
         state={},
         outputs=OUTPUTS,
         windows=windows,
-        reference=write_reference(folder / "out" / "cache" / "reference" / "abc", windows),
-        out=folder / "out",
+        reference=write_reference(out / "cache" / "reference" / "abc", windows),
+        out=out,
         limits=limits or Limits(time_s=120),
     )

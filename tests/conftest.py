@@ -6,13 +6,20 @@ import importlib.metadata
 import importlib.util
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
-from specimens import (
+
+from packager.bundle import Bundle
+from packager.model import ModelSource, find_source
+from packager.package import PackageRequest, package
+from packager.storage import stage_folder
+from tests.specimens import (
     BASIC_PITCH_RECIPE,
     CACHE,
     GAIN_AUDIO,
@@ -23,11 +30,6 @@ from specimens import (
     make_notes_job,
     run_command,
 )
-
-from packager.bundle import Bundle
-from packager.model import ModelSource, find_source
-from packager.package import Order, package
-from packager.storage import stage_folder
 
 # No example is timed: speed is measured in benchmarks/, and machines that test are busy.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -64,12 +66,12 @@ def gain_source(saved_models: Path) -> ModelSource:
 
 
 @pytest.fixture(scope="session")
-def gain_order(gain_source: ModelSource) -> Order:
-    return Order(source=gain_source, audio=GAIN_AUDIO, variants=GAIN_VARIANTS, out=CACHE / "gain")
+def gain_order(gain_source: ModelSource) -> PackageRequest:
+    return PackageRequest(source=gain_source, audio=GAIN_AUDIO, variants=GAIN_VARIANTS, out=CACHE / "gain")
 
 
 @pytest.fixture(scope="session")
-def gain_bundles(gain_order: Order) -> dict[str, Bundle]:
+def gain_bundles(gain_order: PackageRequest) -> dict[str, Bundle]:
     """The gain's bundles by variant; converted once, for as long as nothing they are made of changes."""
     with held(CACHE / "gain.lock"):
         outcomes = package(gain_order)
@@ -95,3 +97,9 @@ def basic_pitch() -> Path:
         )
     assert run.returncode in {0, 3}, run.stderr[-3000:]
     return out
+
+
+@pytest.fixture
+def own_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator for each test of a module that draws from `RNG`, so that no test changes what another is given."""
+    monkeypatch.setattr(request.module, "RNG", np.random.default_rng(zlib.crc32(request.node.name.encode())))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tiny_tflite import AUDIO, WINDOW_SAMPLES, Writer
 
 from packager.model import ModelSpec
 from packager.sources import SourceTensor
+from tests.testpress.tiny_tflite import AUDIO, WINDOW_SAMPLES, Writer
 
 POLE = 0.9997
 """98 % of a state outlives a window: errors of many windows add up"""

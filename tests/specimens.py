@@ -37,6 +37,12 @@ def gain_spec(source: Path | str, **changes: Any) -> ModelSpec:
     return ModelSpec(**{**given, "outputs": {"scaled": OutputSpec(axes=("sample",))}, **changes})
 
 
+def place_of(path: Path, line: str) -> str:
+    """`file.py:12`, as messages name a line of code; the line is found by what it says, and must be the only one."""
+    (number,) = [n for n, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text.strip() == line]
+    return f"{path.name}:{number}"
+
+
 def tone(seconds: float, *, rate_hz: int = 8000, pitch_hz: float = 440.0, channels: int = 1) -> np.ndarray:
     """A sine at half scale, float32 `(samples, channels)` as soundfile writes it."""
     samples = 0.5 * np.sin(2 * np.pi * pitch_hz * np.arange(round(seconds * rate_hz)) / rate_hz)

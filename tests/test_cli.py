@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
-from example_evaluation import make_evaluation
-from specimens import ROOT, code_environment, run_command, tone
 
 from device_profiles.record import dump_json
 from testpress.cli import cli
 from testpress.recipe import read_recipe
 from tests.evaluators.emulators.coreml.programs import Op, gain, write_package
+from tests.reports.example_evaluation import make_evaluation
+from tests.specimens import ROOT, code_environment, run_command, tone
 
-sys.path.append(str(Path(__file__).parent / "testpress"))
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import GAIN, WINDOW_SAMPLES, write_bundle, write_chain, write_features, write_gain
+from tests.testpress.tiny_tflite import GAIN, WINDOW_SAMPLES, write_bundle, write_chain, write_features, write_gain
 
 pytestmark = pytest.mark.tflite
 
-VERBS = (
-    "run",
-    "package",
-    "report",
-    "check",
-    "init",
-    "diff",
-    "verify",
-    "devices",
-    "inspect",
-    "latency",
-    "play",
-    "doctor",
-)
+VERBS = cli.list_commands(click.Context(cli))
+
+
+def command_of(verb: str) -> click.Command:
+    command = cli.get_command(click.Context(cli), verb)
+    assert command is not None
+    return command
 
 
 def invoke(*arguments: object) -> Result:
@@ -60,20 +54,36 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "clip.wav"
 
 
+def test_the_command_lists_every_verb_with_what_it_does() -> None:
+    assert {"run", "package", "evaluate"} < set(VERBS)
+    _, listed = invoke("--help").output.split("Commands:\n")
+    lines = [line.split(maxsplit=1) for line in listed.split("\n\n")[0].splitlines()]
+    assert [verb for verb, _ in lines] == VERBS
+    assert all(text for _, text in lines)
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_ends_with_an_example_on_a_line_of_its_own(verb: str) -> None:
+def test_help_ends_with_an_example_that_the_verb_can_read(verb: str) -> None:
     result = invoke(verb, "--help")
     assert result.exit_code == 0
     _, example = result.output.split("Example:\n")
     (line,) = example.strip().splitlines()
-    assert line.strip().startswith(f"testpress {verb}")
+    program, called, *arguments = shlex.split(line)
+    assert (program, called) == ("testpress", verb)
+    command_of(verb).make_context(verb, arguments)  # raises where the example is wrong usage
     assert "--json" in result.output
 
 
-@pytest.mark.parametrize("verb", ["inspect", "latency", "play"])
-@pytest.mark.parametrize("extra", [[], ["x.tflite", "--no-such-option"]])
-def test_wrong_usage_exits_2(verb: str, extra: list[str]) -> None:
-    assert invoke(verb, *extra).exit_code == 2
+@pytest.mark.parametrize("verb", VERBS)
+def test_wrong_usage_exits_2(verb: str) -> None:
+    assert invoke(verb, "--no-such-option").exit_code == 2
+    needs = any(parameter.required for parameter in command_of(verb).params)
+    if needs:
+        assert invoke(verb).exit_code == 2
+
+
+def test_an_unknown_verb_is_usage() -> None:
+    assert invoke("options").exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -99,6 +109,7 @@ def test_an_unknown_phone_is_one_message_and_exit_1() -> None:
     assert err.startswith("testpress: unknown device 'pixl-8'; did you mean 'pixel-8'?")
 
 
+@pytest.mark.slow
 def test_inspect_shows_a_file_as_text_and_as_json(tmp_path: Path) -> None:
     path = write_features(tmp_path / "x.tflite")
     assert "FULLY_CONNECTED" in invoke("inspect", path).stdout
@@ -106,6 +117,7 @@ def test_inspect_shows_a_file_as_text_and_as_json(tmp_path: Path) -> None:
     assert found["signatures"][0]["inputs"] == [{"name": "audio", "shape": [1, 64], "dtype": "float32", "note": ""}]
 
 
+@pytest.mark.slow
 def test_inspect_of_a_broken_bundle_still_shows_it_and_exits_1(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "b")
     assert invoke("inspect", folder).exit_code == 0
@@ -116,6 +128,7 @@ def test_inspect_of_a_broken_bundle_still_shows_it_and_exits_1(tmp_path: Path) -
     assert result.stderr == f"testpress: {folder}: 1 files are not what the manifest says\n"
 
 
+@pytest.mark.slow
 def test_inspect_watches_the_ops_of_a_core_ml_model(tmp_path: Path, clip: Path) -> None:
     path = write_package(tmp_path, gain(1e6))
     heard = ("--audio", clip, "--sample-rate", 8000)
@@ -136,6 +149,7 @@ def test_inspect_watches_the_ops_of_a_core_ml_model(tmp_path: Path, clip: Path) 
     assert found["ops"][0]["maximum"] == pytest.approx(1.0, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_inspect_says_where_two_models_part(tmp_path: Path) -> None:
     right, wrong = write_package(tmp_path, gain(2.0)), write_package(tmp_path, gain(3.0), name="wrong.mlpackage")
     result = invoke("inspect", wrong, "--against", right)
@@ -160,6 +174,7 @@ def test_options_of_inspect_that_make_no_sense_together_are_usage(arguments: tup
     assert message in result.stderr
 
 
+@pytest.mark.slow
 def test_latency_lists_ten_ops_or_all(tmp_path: Path) -> None:
     path = write_features(tmp_path / "x.tflite")
     text = invoke("latency", path, "--device", "pixel-8", "--device", "galaxy-a14").stdout
@@ -170,8 +185,13 @@ def test_latency_lists_ten_ops_or_all(tmp_path: Path) -> None:
     found = json.loads(invoke(*chain, "--json").stdout)
     assert found["phones"][0]["scores"]["latency_ms"]["basis"] == "predicted"
     assert len(found["phones"][0]["ops"]) == 12
+    assert (found["phones"][0]["compute_unit"], found["phones"][0]["threads"]) == ("cpu", 4)
+    asked = json.loads(invoke(*chain, "--unit", "cpu", "--threads", 2, "--runtime", "LiteRT", "--json").stdout)
+    assert (asked["phones"][0]["runtime"], asked["phones"][0]["threads"]) == ("LiteRT", 2)
+    assert "the app asked for the CPU" in asked["phones"][0]["placement_reason"]
 
 
+@pytest.mark.slow
 def test_play_writes_the_outputs_and_says_where(tmp_path: Path, clip: Path) -> None:
     model, out = write_gain(tmp_path / "x.tflite"), tmp_path / "new" / "o.npz"
     result = invoke("play", model, "--audio", clip, "--sample-rate", 8000, "-o", out)
@@ -180,6 +200,7 @@ def test_play_writes_the_outputs_and_says_where(tmp_path: Path, clip: Path) -> N
         np.testing.assert_allclose(archive["scaled"], GAIN * tone(0.05)[:, 0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_play_as_json_keeps_progress_off_stdout(tmp_path: Path, clip: Path) -> None:
     folder = write_bundle(tmp_path / "b")
     loud = invoke("play", folder, "--audio", clip, "--json")
@@ -225,6 +246,7 @@ def test_a_stream_is_given_nothing_that_its_encoding_lacks(
     assert (run.stdout, run.returncode) == (b"", 1 if len(arguments) == 2 else 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -292,6 +314,7 @@ def test_init_writes_what_run_reads(tmp_path: Path) -> None:
     assert invoke("init", tmp_path, "--ci", "none", "--ci", "github").exit_code == 2
 
 
+@pytest.mark.slow
 def test_diff_is_no_verdict(tmp_path: Path, evaluation: Path) -> None:
     first, second = write_bundle(tmp_path / "a"), write_bundle(tmp_path / "b", output="other")
     result = invoke("diff", first, second)

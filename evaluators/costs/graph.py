@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from evaluators.emulators import SUFFIXES, TFLITE_IDENTIFIER, format_of, read_head
-from evaluators.errors import EvaluationError
 from packager.bundle import Format
 
 CUSTOM_COST = ", a custom op whose cost is not in the file"
@@ -19,6 +16,16 @@ CUSTOM_COST = ", a custom op whose cost is not in the file"
 
 OPEN_SIZES = "open dimensions, whose sizes are not in the file"
 """why a graph has no price whose inputs leave more open than the batch"""
+
+
+@dataclass(frozen=True)
+class ProductKernel:
+    """The matrix product that a runtime's CPU kernel computes a convolution as."""
+
+    columns: int
+    """what one row gives: the output channels of one group"""
+    weight_reads: int = 1
+    """how often it reads all weights in one run"""
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,9 @@ class Op:
     written_bytes: int
     """activations written"""
     weight_bytes: int
-    """constants read, in the type the op computes with"""
+    """constants read, in the type the op computes with; see `steps`"""
     dtype: str
     """of its first output: float32, int8 …"""
-    workspace_bytes: int = 0
-    """what the runtime keeps for the op beside tensors and weights, as far as it follows from the shapes"""
     dynamic: bool = False
     """whether a shape was unknown in the file and counted with 1 in its place"""
     weight_dtype: str = ""
@@ -55,6 +60,13 @@ class Op:
     """why its cost does not follow from the file; empty where it does"""
     needs: str = ""
     """what must be there besides the runtime, for example the kernel of a custom op"""
+    steps: int = 1
+    """of a recurrent op: how many steps it takes in one run, each of which reads all weights; they are counted once"""
+    is_depthwise: bool = False
+    """whether it is a convolution of each input channel by itself, where the format has no word of its own for that"""
+
+    cpu_kernel: ProductKernel | None = None
+    """of a convolution, where its kind and weights do not say how a CPU computes it"""
 
     @property
     def computes_in(self) -> str:
@@ -82,6 +94,43 @@ class Op:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Bytes that a runtime holds for a graph on a CPU, beside the file."""
+
+    tensors: int
+    """activations, states and kernels' scratch, as the runtime plans them"""
+    workspace: int = 0
+    """the same of a delegate"""
+    packed: int = 0
+    """weights once more, in the order that kernels read"""
+    widened: int = 0
+    """the largest of the weights that are made wider while they are packed, one after the other"""
+    tables: int = 0
+    """addresses that kernels of convolutions read their input by"""
+    steps: int = 0
+    """ops, each of which has some bookkeeping"""
+    groups: int = 0
+    """how often the delegate is entered: ops that it takes together count once"""
+
+    @property
+    def bytes(self) -> int:
+        """All of it."""
+        return self.tensors + self.workspace + self.packed + self.widened + self.tables
+
+    def __add__(self, other: Memory) -> Memory:
+        """Of two graphs that are there at once; they take turns in a delegate's workspace."""
+        return Memory(
+            self.tensors + other.tensors,
+            max(self.workspace, other.workspace),
+            self.packed + other.packed,
+            max(self.widened, other.widened),
+            self.tables + other.tables,
+            self.steps + other.steps,
+            self.groups + other.groups,
+        )
+
+
+@dataclass(frozen=True)
 class Graph:
     """A model's ops and what must be in memory for one call."""
 
@@ -94,6 +143,10 @@ class Graph:
     size"""
     peak_activation_bytes: int
     """largest sum of activations alive at once"""
+    own_memory: Memory | None = None
+    """what the runtime's own kernels hold; none where its plan is not known"""
+    cpu_memory: Memory | None = None
+    """what it holds with the delegate that it uses on a CPU where the app asks for nothing"""
     entry: str | None = None
     """the signature or function counted; none where the file names none"""
     batch_only: bool = False
@@ -136,11 +189,6 @@ class Graph:
         return sum(op.moved_bytes for op in self.ops)
 
     @property
-    def workspace_bytes(self) -> int:
-        """What the runtime keeps for all ops, beside tensors and weights."""
-        return sum(op.workspace_bytes for op in self.ops)
-
-    @property
     def dynamic(self) -> bool:
         """Whether some shape was unknown, so that the counts are for 1 in its place."""
         return any(op.dynamic for op in self.ops)
@@ -168,54 +216,6 @@ def merge_reasons(reasons: Iterable[str]) -> tuple[str, ...]:
         return tuple(found)
     others = [reason for reason in found if not reason.endswith(CUSTOM_COST)]
     return (f"{', '.join(custom)}: custom ops whose cost is not in the file", *others)
-
-
-def read_graph(path: Path, entry: str | None = None, *, window: int | None = None) -> Graph:
-    """Read the graph of a `.tflite` file, an `.mlpackage` folder or an `.mlmodel` file.
-
-    Shapes the file leaves open are counted with 1 in their place and their ops marked dynamic. An op the counter does
-    not know counts the bytes it moves. A loop's body counts as often as it runs, where that follows from numbers in the
-    file; where it does not, once, and the loop says so.
-
-    Args:
-        path: The model file.
-        entry: The signature (TFLite) or function (Core ML); else the only or the default one.
-        window: The size of what a file leaves open beside its batch, in samples.
-
-    Raises:
-        EvaluationError: No such file, another format, the file is damaged, or there are several signatures and none is
-            named; or with a window: nothing is open, too much is, or the file does not allow it.
-    """
-    if not path.exists():
-        raise EvaluationError(f"{path}: no such file")
-    if path.suffix not in SUFFIXES and read_head(path)[4:8] != TFLITE_IDENTIFIER:
-        known = ".tflite, .mlpackage or .mlmodel"
-        raise EvaluationError(f"{path}: unknown kind of model file '{path.suffix}'; right is {known}")
-    if format_of(path) == "tflite":
-        from evaluators.costs.tflite_graph import read_tflite_graph
-
-        return read_tflite_graph(path, entry, window)
-    from evaluators.costs.coreml_graph import read_coreml_graph
-
-    return read_coreml_graph(path, entry, window)
-
-
-def list_entries(path: Path) -> list[str]:
-    """The signatures (TFLite) or functions (Core ML) of a model file; empty where it names none.
-
-    Raises:
-        EvaluationError: The file is damaged.
-    """
-    if format_of(path) == "tflite":
-        from evaluators.costs.tflite_graph import list_signatures
-
-        return list_signatures(path)
-    from evaluators.costs.coreml_graph import list_functions
-    from evaluators.emulators.coreml.package import open_package
-    from evaluators.emulators.coreml.protobuf import parse_model
-
-    specification = open_package(path).specification
-    return list_functions(parse_model(specification.read_bytes(), str(specification)))
 
 
 def weigh(ops: Sequence[Op]) -> tuple[int, int]:

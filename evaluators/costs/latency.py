@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
-from device_profiles.profile import ComputeUnit, CpuCluster, DeviceProfile
-from evaluators.costs.calibration import CONFIDENCE, VALUE_BYTES, Coefficients, calibrate
+import numpy as np
+
+from device_profiles.profile import DeviceProfile
+from evaluators.costs.calibration import CONFIDENCE, Calibration, calibrations
 from evaluators.costs.graph import Graph, Op
-from evaluators.costs.placement import ComputeKind, Placement
+from evaluators.costs.hardware import find_hardware, has_matrix_unit
+from evaluators.costs.op_kinds import OP_KINDS
+from evaluators.costs.op_times import Hardware, split_times, work_of
+from evaluators.costs.placement import Compute, Placement
 from evaluators.evaluation import Score
 
-_DOT_PRODUCT_SPEEDUP = 4.0
-_PLAIN_INT8_SPEEDUP = 2.0
-"""integer multiply-adds a cycle against float32 ones: a dot product does four in the place of one; without it int8
-takes the form of int16, two in the place of one. Source: Arm's Cortex-A76 and A75 instruction tables (SDOT, SMLAL).
-i8mm counts as the dot product: no published row here shows its gain"""
-
-
-_TURN_MS = 0.001
-"""what an op costs each further time that a loop runs it, besides multiply-adds and bytes. An op's own cost in the
-published models holds what happens once a call: other caches, other threads. Source: LiteRT 2.3.0, x86-64, one thread:
-a loop of 17 ops and 227,000 multiply-adds takes 0.6 µs an op and turn, all in all"""
-
 _TURN_SPREAD = 4.0
-"""factor by which that may be wrong on a phone; no published model has loops"""
+"""factor by which an op's own cost in each turn of a loop may be off; no published model has loops"""
+
+_GUESS_SPREAD = 3.0
+"""factor by which the time of ops may be off whose kind no published model has on the unit: their cost follows from
+priors, which lie within a factor of 2 of what was fitted for other kinds, at one standard deviation"""
+
+_MATRIX_LOG_SD = math.log(2)
+"""further half width of the interval where the cores have a matrix unit (SME2): no published row shows its gain"""
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,20 @@ class LatencyPrediction:
     """the bound that 90 % of the predicted outcomes stay below; the same interval"""
     per_op: tuple[tuple[Op, float], ...]
     """op and its ms, in execution order; empty where nothing could be predicted"""
-
-
-@dataclass(frozen=True)
-class _Peak:
-    gmac_s: float
-    bandwidth_gb_s: float
+    parts: dict[str, float] = field(default_factory=dict)
+    """what the latency is the sum of, in ms: the call's own cost, the ops' own, arithmetic and memory traffic of those
+    that multiply, values that the others compute and move; empty where nothing could be predicted"""
+    kinds: dict[str, float] = field(default_factory=dict)
+    """the same time without the call's own cost, by kinds of ops"""
 
 
 def predict_latency(graph: Graph, placement: Placement, profile: DeviceProfile) -> LatencyPrediction:
     """Predict the time of one call where `placement` puts it.
 
-    A roofline whose terms add up (see `calibration`), fitted on published measurements of other models. The interval
-    comes from its errors on families of models it had not seen, and is wider for a phone whose chip was not measured
-    and for loops.
-    Neither throttling nor other work on the phone is in it.
+    The formula of `op_times` with the coefficients of `calibration`, fitted on published measurements of other models.
+    The interval comes from its errors on families of models it had not seen, and is wider for a phone whose chip was
+    not measured, for kinds of ops that were not, and for loops. Neither throttling nor other work on the phone is in
+    it.
 
     Returns:
         Scores without a value, and with the reason, where the profile lacks a number the prediction needs, or the cost
@@ -58,28 +58,65 @@ def predict_latency(graph: Graph, placement: Placement, profile: DeviceProfile) 
     """
     unpriced = [*graph.unpriced, *([placement.unpriced] if placement.unpriced else [])]
     if unpriced:
-        score = _score(None, reason="; ".join(unpriced))
-        return LatencyPrediction(score, score, ())
-    used = sorted({placement.compute_of(op) for op in graph.ops} | {placement.compute})
-    peaks: dict[ComputeKind, _Peak] = {}
-    for kind in used:
-        peak = _peak(kind, placement, profile)
-        if isinstance(peak, str):
-            score = _score(None, reason=peak)
-            return LatencyPrediction(score, score, ())
-        peaks[kind] = peak
-    coefficients = {kind: calibrate(kind).coefficients for kind in used}
-    per_op = []
-    for op in graph.ops:
-        kind = placement.compute_of(op)
-        per_op.append((op, _op_ms(op, kind, peaks[kind], coefficients[kind])))
-    value = coefficients[placement.compute].call_ms + sum(ms for _, ms in per_op)
-    calibration = calibrate(placement.compute)
-    ratio = calibration.ratio(seen=calibration.saw(profile.chip))
-    turning_ms = sum((op.runs - 1) * _TURN_MS for op in graph.ops if op.runs > 1 and op.moved_bytes)
-    low_ms, high_ms = value - turning_ms * (1 - 1 / _TURN_SPREAD), value + turning_ms * (_TURN_SPREAD - 1)
-    interval = (low_ms / ratio, high_ms * ratio)
-    return LatencyPrediction(_score(value, interval), _score(interval[1], interval), tuple(per_op))
+        return _unknown("; ".join(unpriced))
+    computes = [placement.compute_of(op) for op in graph.ops]
+    units: dict[Compute, tuple[Hardware, Calibration]] = {}
+    for compute in sorted({*computes, placement.compute}):
+        hardware = find_hardware(profile, compute, placement.threads_of(compute))
+        if isinstance(hardware, str):
+            return _unknown(hardware)
+        measured = calibrations().get(_measured_as(compute, profile))
+        if measured is None:
+            return _unknown(f"no published time is known of {compute}")
+        units[compute] = hardware, measured
+    calibration = units[placement.compute][1]
+    parts = {"call": calibration.coefficients.call_ms, "ops": 0.0, "arithmetic": 0.0, "memory": 0.0, "values": 0.0}
+    kinds: dict[str, float] = {}
+    each = np.zeros(len(graph.ops))
+    turning_ms = guessed_ms = 0.0
+    for compute, (hardware, found) in units.items():
+        places = np.array([i for i, one in enumerate(computes) if one == compute], int)
+        work = work_of([graph.ops[i] for i in places], float_bytes=_float_bytes(compute), is_cpu=compute.unit == "cpu")
+        found_parts = split_times(work, hardware, found.coefficients)
+        each[places] = found_parts.total
+        for name, ms in found_parts.sums(work).items():
+            parts[name] += ms
+        for kind, ms in found_parts.kinds(work).items():
+            kinds[kind] = kinds.get(kind, 0.0) + ms
+        is_guessed = ~np.isin(work.kind, [OP_KINDS.index(kind) for kind in found.op_kinds])
+        turning_ms += float(np.sum(found_parts.overhead[work.runs > 1]))
+        guessed_ms += float(np.sum(found_parts.total[is_guessed]))
+    stretch = float(calibration.coefficients.stretch(float(np.sum(each))))
+    each *= stretch
+    parts = {name: ms * (1 if name == "call" else stretch) for name, ms in parts.items()}
+    kinds = {kind: ms * stretch for kind, ms in kinds.items()}
+    value = sum(parts.values())
+    low, high = value, value
+    for uncertain_ms, spread in ((turning_ms * stretch, _TURN_SPREAD), (guessed_ms * stretch, _GUESS_SPREAD)):
+        low, high = low - uncertain_ms * (1 - 1 / spread), high + uncertain_ms * (spread - 1)
+    ratio = calibration.ratio(value, seen=calibration.saw(profile.chip))
+    if placement.compute.unit == "cpu" and has_matrix_unit(profile):
+        ratio = math.exp(math.hypot(math.log(ratio), _MATRIX_LOG_SD))
+    # Guesses may overlap with loops: the low end stays above nothing.
+    interval = (max(low, value / _TURN_SPREAD) / ratio, high * ratio)
+    per_op = tuple(zip(graph.ops, each.tolist(), strict=True))
+    return LatencyPrediction(_score(value, interval), _score(interval[1], interval), per_op, parts, kinds)
+
+
+def _measured_as(compute: Compute, profile: DeviceProfile) -> Compute:
+    """Core ML's calls of the Neural Engine cost more before iOS 14, which has rows of its own."""
+    early = Compute("Core ML of iOS 13", "npu", "float16")
+    return early if compute == early._replace(runtime="Core ML") and profile.os_number < 14 else compute
+
+
+def _float_bytes(compute: Compute) -> int | None:
+    """Units that compute in float16 hold float16 whatever the file says."""
+    return None if compute.unit == "cpu" else 2
+
+
+def _unknown(reason: str) -> LatencyPrediction:
+    score = _score(None, reason=reason)
+    return LatencyPrediction(score, score, ())
 
 
 def _score(value: float | None, interval: tuple[float, float] | None = None, *, reason: str | None = None) -> Score:
@@ -88,61 +125,3 @@ def _score(value: float | None, interval: tuple[float, float] | None = None, *, 
         value=value, unit="ms", direction="lower", basis="predicted", low=low, high=high,
         confidence=None if interval is None else CONFIDENCE, reason=reason,
     )  # fmt: skip
-
-
-def _op_ms(op: Op, kind: ComputeKind, peak: _Peak, k: Coefficients) -> float:
-    if op.moved_bytes == 0:  # a view, or a value known before the call: no kernel runs
-        return 0.0
-    # Units that compute in float16 hold float16 whatever the file says.
-    narrower = VALUE_BYTES[kind] / 4 if op.dtype == "float32" and kind in ("tflite_gpu", "coreml_gpu") else 1.0
-    activations = (op.read_bytes + op.written_bytes) * narrower
-    return (
-        (k.op_ms if op.runs else 0.0)
-        + max(op.runs - 1, 0) * _TURN_MS
-        + op.macs / (peak.gmac_s * k.mac_utilisation) / 1e6
-        + activations / (peak.bandwidth_gb_s * k.activation_utilisation) / 1e6
-        + op.weight_bytes * narrower / (peak.bandwidth_gb_s * k.weight_utilisation) / 1e6
-    )
-
-
-def _peak(kind: ComputeKind, placement: Placement, profile: DeviceProfile) -> _Peak | str:
-    """What the phone can do at most, or the reason why that is not known."""
-    if profile.bandwidth_gb_s is None:
-        return f"{profile.id}: the profile gives no bandwidth_gb_s"
-    if kind in ("tflite_cpu_float", "tflite_cpu_int8", "coreml_cpu"):
-        gmac_s = _cpu_gmac_s(kind, placement, profile)
-    else:
-        unit = profile.unit("gpu" if kind.endswith("gpu") else "npu")
-        gmac_s = None if unit is None else _unit_gmac_s(unit)
-    if gmac_s is None:
-        where = "cpu.clusters" if kind.startswith("tflite_cpu") or kind == "coreml_cpu" else f"the {placement.unit}"
-        return f"{profile.id}: the profile gives no peak for {where}"
-    return _Peak(gmac_s, profile.bandwidth_gb_s.value)
-
-
-def _unit_gmac_s(unit: ComputeUnit) -> float | None:
-    if unit.peak_gmac_s is None:
-        return None
-    # The last doublings of the Neural Engine's claimed rate are int8's; float16 runs at half of it.
-    return unit.peak_gmac_s.value / (2 if unit.peak_precision == "int8" else 1)
-
-
-def _cpu_gmac_s(kind: ComputeKind, placement: Placement, profile: DeviceProfile) -> float | None:
-    threads = placement.threads
-    if kind == "coreml_cpu":  # also for the ops that leave a Neural Engine, whose placement counts one thread
-        threads = sum(int(cluster.cores.value) for cluster in profile.cpu.clusters if cluster.role == "big")
-    total = 0.0
-    for cluster in profile.cpu.clusters:  # fastest first
-        cores = min(threads, int(cluster.cores.value))
-        if cores == 0:
-            break
-        one = cluster.core_float32_gmac_s
-        if one is None:
-            return None
-        total += cores * one * (_int8_speedup(cluster) if kind == "tflite_cpu_int8" else 1.0)
-        threads -= cores
-    return total
-
-
-def _int8_speedup(cluster: CpuCluster) -> float:
-    return _DOT_PRODUCT_SPEEDUP if {"dotprod", "i8mm"} & set(cluster.isa.features) else _PLAIN_INT8_SPEEDUP

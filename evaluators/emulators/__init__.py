@@ -1,23 +1,12 @@
-"""Running a bundle as the phone would: one file (or folder) a format, each with `open_model(path, threads=…)`."""
+"""Running a bundle as the phone would: what every emulator offers. Which of them opens a file is its target's part."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
-
-from device_profiles.files import is_file
-from device_profiles.pointers import POINTER_BYTES
-from evaluators.errors import EvaluationError
-from packager.bundle import Format
-
-SUFFIXES: dict[str, Format] = {".tflite": "tflite", ".mlpackage": "coreml", ".mlmodel": "coreml"}
-TFLITE_IDENTIFIER = b"TFL3"
-"""bytes 4 to 8 of every TFLite model"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +43,9 @@ class Emulator(Protocol):
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]: ...
 
+    def close(self) -> None:
+        """Give back what the model holds; nothing can be run afterwards."""
+
     def reset(self) -> None:
         """Begin anew: whatever the model keeps is as it was after loading."""
 
@@ -64,50 +56,6 @@ class Emulator(Protocol):
         """Set one of `states`."""
 
 
-def format_of(path: Path) -> Format:
-    """The format of a model file: by its suffix, and under another name by its first bytes.
-
-    Raises:
-        EvaluationError: It is none that can be emulated.
-    """
-    if path.suffix not in SUFFIXES and read_head(path)[4:8] == TFLITE_IDENTIFIER:
-        return "tflite"
-    if path.suffix not in SUFFIXES:
-        raise EvaluationError(f"{path}: not a model that can be played; known: {', '.join(SUFFIXES)}")
-    return SUFFIXES[path.suffix]
-
-
-def read_head(path: Path) -> bytes:
-    """The first bytes of a regular file, as many as tell what it is; none of what is no file."""
-    if not is_file(path):
-        return b""
-    try:
-        with path.open("rb") as file:
-            return file.read(POINTER_BYTES)
-    except OSError:
-        return b""
-
-
 def distinct_names(names: Sequence[str], role: str) -> tuple[str, ...]:
     """Names to bind by, of tensors that may have none or share one: those get their place, for example `input_0`."""
     return tuple(name if name and names.count(name) == 1 else f"{role}_{place}" for place, name in enumerate(names))
-
-
-def open_model(path: Path, *, threads: int = 1, signature: str | None = None) -> Emulator:
-    """Load a model file in the emulator of its format.
-
-    Args:
-        path: A .tflite file, an .mlpackage folder or an .mlmodel file.
-        threads: How many threads its kernels may use.
-        signature: Which signature (TFLite) or function (Core ML); else the only or the default one.
-
-    Raises:
-        EvaluationError: It is missing, damaged, of another format, or its runtime is not installed.
-    """
-    format_ = format_of(path)
-    if not path.exists():
-        raise EvaluationError(f"{path}: no such file or folder")
-    emulator: Emulator = importlib.import_module(f"evaluators.emulators.{format_}").open_model(
-        path, threads=threads, signature=signature
-    )
-    return emulator

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pydantic
 
+from device_profiles.record import Record
+from evaluators.decoding.notes import NoteRules, create_notes
+from evaluators.decoding.outputs import check_finite, take_output
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Basis, Note, Score
-from evaluators.notes import NoteRules, create_notes
-from evaluators.task import Metric, Task, absent, present
+from evaluators.labels import are_numbers, find_place_fault, read_rows, show
+from evaluators.picture_records import Note, Pictures
+from evaluators.task import Absent, ClipContext, Found, Metric, Task
 from evaluators.windows import Stitched
 
 LOWEST_PITCH_MIDI = 21
@@ -41,8 +43,19 @@ def _metrics() -> dict[str, Metric]:
     return metrics
 
 
-@dataclass(frozen=True)
-class NoteTranscription:
+class NoteOptions(Record):
+    """The thresholds of Basic Pitch's note creation, with its defaults."""
+
+    onset_threshold: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.5
+    """from which onset activation on a note begins"""
+    frame_threshold: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.3
+    """below which note activation a note ends"""
+    minimum_note_length_ms: Annotated[float, pydantic.Field(ge=0, le=10_000)] = 127.70
+    energy_tolerance_frames: Annotated[int, pydantic.Field(ge=0, le=1000)] = 11
+    """how many frames below the threshold a note survives"""
+
+
+class NoteTranscription(Task):
     """Polyphonic note transcription from the outputs `note` and `onset`, each `(frames, 88)` from A0 to C8.
 
     Labels and estimates are tuples of `Note`, sorted by onset. Scores are mir_eval's
@@ -54,34 +67,22 @@ class NoteTranscription:
     - some labelled, none estimated: recall and F1 are 0 by definition (nothing was found), precision has no value.
     """
 
-    kind: str = "note_transcription"
-    label_keys: tuple[str, ...] = ("notes",)
-    required_outputs: tuple[str, ...] = ("note", "onset")
-    onset_threshold: float = 0.5
-    frame_threshold: float = 0.3
-    minimum_note_length_ms: float = 127.70
-    energy_tolerance_frames: int = 11
+    Options = NoteOptions
+    label_keys = ("notes",)
+    required_outputs = ("note", "onset")
+    metrics = MappingProxyType(_metrics())
+    libraries = ("mir_eval",)
 
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """note_f1 first, then its parts, then the same with offsets."""
-        return METRICS
-
-    def parse_labels(self, line: Mapping[str, Any], duration_s: float, where: str) -> tuple[Note, ...]:
+    def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> tuple[Note, ...]:
         """Read `notes`, a list of `[onset_s, offset_s, midi]`; see `Task.parse_labels`."""
-        rows = line["notes"]
-        if not isinstance(rows, list):
-            raise EvaluationError(f"{where}: notes must be a list of [onset_s, offset_s, midi]; found {_show(rows)}")
-        faults, notes = [], []
-        for index, row in enumerate(rows):
-            fault = _fault_of(row, duration_s)
-            if fault:
-                faults.append(f"{where}: notes[{index}]: {fault}")
-            else:
-                notes.append(Note(onset_s=float(row[0]), offset_s=float(row[1]), pitch_midi=int(row[2])))
-        if faults:
-            raise EvaluationError("\n".join(faults))
-        return _sorted(notes)
+        rows = read_rows(
+            line["notes"],
+            lambda row, _: _fault_of(row, clip.duration_s),
+            key="notes",
+            form="[onset_s, offset_s, midi]",
+            where=clip.where,
+        )
+        return _sorted(Note(onset_s=float(row[0]), offset_s=float(row[1]), pitch_midi=int(row[2])) for row in rows)
 
     def decode(self, outputs: Mapping[str, Stitched]) -> tuple[Note, ...]:
         """Find the notes; frames become seconds by the exact frame times of `windows.stitch`. See `Task.decode`."""
@@ -94,10 +95,10 @@ class NoteTranscription:
             return ()
         frame_s = float(np.median(np.diff(note.times_s)))
         rules = NoteRules(
-            onset_threshold=self.onset_threshold,
-            frame_threshold=self.frame_threshold,
-            minimum_frames=round(self.minimum_note_length_ms / 1000 / frame_s),
-            energy_tolerance_frames=self.energy_tolerance_frames,
+            onset_threshold=self.options.onset_threshold,
+            frame_threshold=self.options.frame_threshold,
+            minimum_frames=round(self.options.minimum_note_length_ms / 1000 / frame_s),
+            energy_tolerance_frames=self.options.energy_tolerance_frames,
         )
         return _sorted(
             Note(
@@ -108,16 +109,14 @@ class NoteTranscription:
             for event in create_notes(note.values, onset.values, rules)
         )
 
-    def score(
-        self, reference: Sequence[Note], estimate: Sequence[Note], *, basis: Basis = "emulated"
-    ) -> dict[str, Score]:
+    def score(self, labels: Sequence[Note], estimate: Sequence[Note]) -> Found:
         """Score one clip; empty sides as the class says."""
-        if not reference or not estimate:
-            return _score_empty(bool(reference), bool(estimate), basis)
+        if not labels or not estimate:
+            return _score_empty(bool(labels), bool(estimate))
         import mir_eval.transcription
 
-        reference_arrays, estimate_arrays = _arrays(reference), _arrays(estimate)
-        scores = {}
+        reference_arrays, estimate_arrays = _arrays(labels), _arrays(estimate)
+        scores: dict[str, float | Absent] = {}
         for prefix, offset_ratio in (("note", None), ("note_with_offset", OFFSET_RATIO)):
             precision, recall, f1, _ = mir_eval.transcription.precision_recall_f1_overlap(
                 *reference_arrays,
@@ -127,21 +126,21 @@ class NoteTranscription:
                 offset_ratio=offset_ratio,
                 offset_min_tolerance=OFFSET_MIN_TOLERANCE_S,
             )
-            for name, value in (("f1", f1), ("precision", precision), ("recall", recall)):
-                scores[f"{prefix}_{name}"] = present(METRICS[f"{prefix}_{name}"], value, basis=basis)
+            scores |= {f"{prefix}_f1": f1, f"{prefix}_precision": precision, f"{prefix}_recall": recall}
         return scores
 
-    def notes(self, labels_or_estimate: Sequence[Note]) -> tuple[Note, ...]:
+    def draw(self, labels_or_estimate: Sequence[Note]) -> Pictures:
         """Labels and estimates are notes already."""
-        return tuple(labels_or_estimate)
+        return Pictures(events=tuple(labels_or_estimate))
 
 
 def _fault_of(row: Any, duration_s: float) -> str | None:
-    if not isinstance(row, list) or len(row) != 3 or not all(_is_number(value) for value in row):
-        return f"must be [onset_s, offset_s, midi], three numbers; found {_show(row)}"
+    if not are_numbers(row, 3):
+        return f"must be [onset_s, offset_s, midi], three numbers; found {show(row)}"
     onset_s, offset_s, pitch = row
-    if onset_s < 0 or offset_s > duration_s:
-        return f"{onset_s} s to {offset_s} s lies outside the clip, which is {duration_s:.6g} s long"
+    fault = find_place_fault(onset_s, offset_s, duration_s)
+    if fault:
+        return fault
     if offset_s <= onset_s:
         return f"offset {offset_s} s must come after onset {onset_s} s"
     if pitch != int(pitch) or not LOWEST_PITCH_MIDI <= pitch <= HIGHEST_PITCH_MIDI:
@@ -149,33 +148,17 @@ def _fault_of(row: Any, duration_s: float) -> str | None:
     return None
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and math.isfinite(value))
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:60] + "…"
-
-
 def _sorted(notes: Any) -> tuple[Note, ...]:
     return tuple(sorted(notes, key=lambda note: (note.onset_s, note.pitch_midi, note.offset_s)))
 
 
 def _activations(outputs: Mapping[str, Stitched], name: str) -> Stitched:
-    if name not in outputs:
-        raise EvaluationError(
-            f"note transcription needs the output '{name}'; the model has {', '.join(sorted(outputs)) or 'none'}"
-        )
-    output = outputs[name]
+    output = take_output(outputs, name, "note transcription")
     if output.values.ndim != 2 or output.values.shape[1] != N_PITCHES:
         raise EvaluationError(
             f"output '{name}' must be (frames, {N_PITCHES}), one column a piano key; found {output.values.shape}"
         )
-    finite = np.isfinite(output.values)
-    if not finite.all():
-        frame = int(np.argmin(finite.all(axis=1)))
-        raise EvaluationError(f"output '{name}' is not finite, first at {output.times_s[frame]:.3f} s")
+    check_finite(np.isfinite(output.values).all(axis=1), output.times_s, name)
     return output
 
 
@@ -185,19 +168,18 @@ def _arrays(notes: Sequence[Note]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any
     return intervals, 440.0 * 2.0 ** ((np.array([note.pitch_midi for note in notes]) - 69) / 12)
 
 
-def _score_empty(has_reference: bool, has_estimate: bool, basis: Basis) -> dict[str, Score]:
-    scores = {}
-    for name, metric in METRICS.items():
-        if not has_reference and not has_estimate:
-            scores[name] = absent(metric, "no labelled and no estimated note", basis=basis)
+def _score_empty(has_labels: bool, has_estimate: bool) -> Found:
+    scores: dict[str, float | Absent] = {}
+    for name in NoteTranscription.metrics:
+        if not has_labels and not has_estimate:
+            scores[name] = Absent("no labelled and no estimated note")
         elif name.endswith("precision") and not has_estimate:
-            scores[name] = absent(metric, "no estimated note", basis=basis)
-        elif name.endswith("recall") and not has_reference:
-            scores[name] = absent(metric, "no labelled note", basis=basis)
+            scores[name] = Absent("no estimated note")
+        elif name.endswith("recall") and not has_labels:
+            scores[name] = Absent("no labelled note")
         else:
-            scores[name] = present(metric, 0.0, basis=basis)
+            scores[name] = 0.0
     return scores
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(_metrics())
-TASK: Task = NoteTranscription()
+TASK = NoteTranscription

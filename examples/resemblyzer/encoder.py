@@ -31,13 +31,13 @@ class SpeakerEncoder(nn.Module):
         self.linear = nn.Linear(256, 256)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """`(1, 25840)` samples to `(1, 1, 256)`, of length 1."""
+        """`(1, 25840)` samples to `(1, 256)`, of length 1."""
         spectrum = torch.stft(audio, N_FFT, HOP, window=self.window, center=False, return_complex=True)
         mels = self.mel @ spectrum.abs() ** 2
         _, (hidden, _) = self.lstm(mels.transpose(1, 2))
         embedding = torch.relu(self.linear(hidden[-1]))
         length: Tensor = torch.linalg.vector_norm(embedding, dim=1, keepdim=True)
-        return (embedding / length)[:, None]
+        return embedding / length
 
 
 def mel_filters() -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from packager.compression.numerics import RehearsedOp
+from packager.compression.model_runner import MixedOp
 
 Error = Callable[[Collection[str], float], float]
 """`error(kept, bound)`: how far off the outputs are when these ops compute in float32 and all others in float16. Once
@@ -24,7 +24,7 @@ _FINEST = 128
 """parts that a program is looked into at most: ops of larger programs are judged a few at a time"""
 
 
-def find_float32_ops(ops: Sequence[RehearsedOp], error: Error, limit: float) -> frozenset[str]:
+def find_float32_ops(ops: Sequence[MixedOp], error: Error, limit: float) -> frozenset[str]:
     """The ops that must stay in float32.
 
     Args:
@@ -63,7 +63,7 @@ def _find_harmful(names: list[str], error: Error, threshold: float) -> list[str]
     return harmful
 
 
-def _fill(ops: Sequence[RehearsedOp], kept: Collection[str]) -> frozenset[str]:
+def _fill(ops: Sequence[MixedOp], kept: Collection[str]) -> frozenset[str]:
     """With the ops that have no multiply-accumulates and lie between two that are kept."""
     filled = set(kept)
     readers: dict[str, list[str]] = {}
@@ -84,7 +84,7 @@ def _fill(ops: Sequence[RehearsedOp], kept: Collection[str]) -> frozenset[str]:
         filled |= between
 
 
-def _give_up(kept: Sequence[RehearsedOp], error: Error, limit: float) -> frozenset[str]:
+def _give_up(kept: Sequence[MixedOp], error: Error, limit: float) -> frozenset[str]:
     """What is left when every op with multiply-accumulates is let go that the limit does not need."""
     left = {op.name for op in kept}
     costly = [op.name for op in sorted(kept, key=lambda op: -op.macs) if op.macs]

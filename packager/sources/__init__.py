@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,12 +15,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from packager.audio_windows import holds_window
 from packager.bundle import AudioContract
 from packager.errors import PackagingError
+from packager.frontend_spec import PythonSpec
+from packager.frontends.feeding import feed_features, find_feature_input
+from packager.frontends.folding import audio_shape, fold
+from packager.frontends.opening import Frontend, open_frontend
 from packager.model import ModelSource, ModelSpec
 
-AUDIO = "audio"
-"""what a model's audio input is called, whatever its source calls it"""
+_SEED = 20261130
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,44 @@ def load_source(source: ModelSource, audio: AudioContract | None) -> LoadedSourc
         PackagingError: It cannot be loaded, or is not what the recipe says.
     """
     module = importlib.import_module(f"packager.sources.{source.framework}")
-    loaded: LoadedSource = module.load(source, audio)
+    frontend = open_source_frontend(source, audio)
+    loaded: LoadedSource = module.load(source, audio if frontend is None else None)
     _check_state(source.spec, loaded)
-    return loaded
+    if frontend is None or audio is None:
+        return loaded
+    name = find_feature_input(loaded.inputs, source.spec.state, frontend.spec.input)
+    feed_features(name, loaded.inputs[name].shape, frontend)  # refuses what does not fit
+    _check_axes(name, source.spec, frontend)
+    return _fold(loaded, name, frontend) if frontend.spec.inside else loaded
 
 
-def holds_window(shape: tuple[int, ...], audio: AudioContract) -> bool:
-    """Whether a shape is that of one window of the contract's samples and channels."""
-    return audio.window_samples in shape and math.prod(shape) == audio.window_samples * audio.channels
+def open_source_frontend(source: ModelSource, audio: AudioContract | None) -> Frontend | None:
+    """What an app computes before it calls a source model, or a bundle of it; None where the recipe says nothing.
+
+    Raises:
+        PackagingError: It does not go with the contract, there is none, or its own code fails.
+    """
+    if source.frontend is None:
+        return None
+    if audio is None:
+        raise PackagingError("frontend: computes features of audio, and the recipe has no [audio] section; add one")
+    return open_frontend(source.frontend, audio)
+
+
+def _check_axes(name: str, spec: ModelSpec, frontend: Frontend) -> None:
+    said = spec.inputs[name].axes if name in spec.inputs else ()
+    if said and frontend.spec.axes is not None and said != frontend.spec.axes:
+        raise PackagingError(
+            f"model.inputs.{name}.axes: {list(said)}, and frontend.axes {list(frontend.spec.axes)}; say them once"
+        )
+
+
+def _fold(loaded: Any, name: str, frontend: Frontend) -> LoadedSource:
+    assert not isinstance(frontend.spec, PythonSpec)
+    audio, shape = frontend.audio, loaded.inputs[name].shape
+    example = np.random.default_rng(_SEED).normal(scale=0.1, size=audio_shape(audio)).astype(np.float32)
+    folded: LoadedSource = loaded.put_behind(name, fold(frontend.spec, audio, loaded.backend, shape), example)
+    return folded
 
 
 def looks_like_audio(shape: tuple[int, ...], audio: AudioContract) -> bool:
@@ -114,49 +147,6 @@ def _unfitting(name: str, shape: tuple[int | None, ...], audio: AudioContract, w
         f"samples and {audio.channels} channel(s); make audio.window_samples and audio.channels in the recipe match "
         f"the model, or, if it takes no samples, say what it takes: model.inputs.{name}.axes"
     )
-
-
-def fix_audio_shape(shape: tuple[int | None, ...], audio: AudioContract, *, where: str) -> tuple[int, ...]:
-    """A model input's shape with its open dimensions fixed: the batch to 1, the time to the contract's window.
-
-    Raises:
-        PackagingError: The result does not hold exactly one window of the contract's channels.
-    """
-    closed = [1 if size is None and axis == 0 else size for axis, size in enumerate(shape)]
-    fixed = tuple(audio.window_samples if size is None else int(size) for size in closed)
-    if not holds_window(fixed, audio):
-        raise PackagingError(
-            f"{where} has shape {list(shape)}, which does not hold one window of {audio.window_samples} samples and "
-            f"{audio.channels} channel(s); make audio.window_samples and audio.channels in the recipe match the model"
-        )
-    return fixed
-
-
-def name_audio_axes(shape: tuple[int, ...], audio: AudioContract) -> tuple[str, ...]:
-    """One word a dimension of an audio input: batch, sample, channel."""
-    names = []
-    for axis, size in enumerate(shape):
-        if size == audio.window_samples and "sample" not in names:
-            names.append("sample")
-        elif axis == 0:
-            names.append("batch")
-        else:
-            names.append("channel")
-    return tuple(names)
-
-
-def shape_window(
-    window: npt.NDArray[np.float32], shape: tuple[int, ...], axes: tuple[str, ...]
-) -> npt.NDArray[np.float32]:
-    """A window `(channels, samples)` in the layout of a model's input.
-
-    Args:
-        window: float32 `(channels, samples)`.
-        shape: The input's shape.
-        axes: Its axes, as `name_audio_axes` names them.
-    """
-    sample_first = "channel" in axes and axes.index("sample") < axes.index("channel")
-    return np.ascontiguousarray(window.T if sample_first else window).reshape(shape)
 
 
 def check_outputs(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], *, where: str) -> None:

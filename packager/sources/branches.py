@@ -20,7 +20,7 @@ from typing import Any
 
 from packager.diagnosis import find_place
 from packager.rewrites.torch import APPLIED
-from packager.sources.joining import Way, join_ways
+from packager.sources.joining import BranchPath, join_paths
 
 NAME = "branches"
 
@@ -69,14 +69,14 @@ def export_branches(export: Callable[[Any], Any], module: Any) -> Any:
     """
     with warnings.catch_warnings(), plain_conditions():
         warnings.simplefilter("ignore")  # torch's own, of its internals
-        joined = join_ways(_follow_ways(export, module), export)
+        joined = join_paths(_follow_paths(export, module), export)
     joined.graph_module.meta[APPLIED] = (NAME,)
     return joined
 
 
-def _follow_ways(export: Callable[[Any], Any], module: Any) -> list[Way]:
+def _follow_paths(export: Callable[[Any], Any], module: Any) -> list[BranchPath]:
     waiting: list[tuple[bool, ...]] = [()]
-    ways: list[Way] = []
+    ways: list[BranchPath] = []
     asked = 0
     while waiting:
         asked += 1
@@ -91,7 +91,7 @@ def _follow_ways(export: Callable[[Any], Any], module: Any) -> list[Way]:
             program = None
         choices = answers.choices
         if program is not None:
-            ways.append(Way(choices, program, answers.names))
+            ways.append(BranchPath(choices, program, answers.names))
         waiting += [(*choices[:number], False) for number in range(len(answers.given), len(choices))]
     return ways
 

@@ -26,7 +26,7 @@ class DifferentWaysError(Exception):
 
 
 @dataclass(frozen=True)
-class Way:
+class BranchPath:
     """One way through the branches.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Entry:
     follows: bool
 
 
-def join_ways(ways: Sequence[Way], export: Callable[[Any], Any]) -> Any:
+def join_paths(ways: Sequence[BranchPath], export: Callable[[Any], Any]) -> Any:
     """One program that computes all ways and chooses.
 
     Args:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from packager.snr import snr_db
 from packager.sources.quantized_modules import call_on_floats, hold_floats
 
 
@@ -88,16 +89,15 @@ def _counterparts() -> dict[Any, Any]:
 def _compare(own: list[Any], new: list[Any]) -> str:
     if [one.shape for one in own] != [one.shape for one in new]:
         return "its outputs have other sizes then"
-    worst = math.inf
+    ratios = []
     for a, b in zip(own, new, strict=True):
         exact, found = (_as_real(one) for one in (a, b))
-        error = float(((exact - found) ** 2).sum())
-        if error:
-            worst = min(
-                worst, 10 * math.log10((float((exact**2).sum()) or 1.0) / error) if error == error else -math.inf
-            )
+        ratios.append(snr_db(float((exact**2).sum()), float(((exact - found) ** 2).sum())))
+    if None in ratios:
+        return "on the example inputs its own outputs are 0 throughout, or no numbers, and then they are others"
+    worst = min((ratio for ratio in ratios if ratio is not None), default=math.inf)
     if worst == -math.inf:
-        return "its outputs are no numbers on one side, on the example inputs"
+        return "on the example inputs its outputs are no numbers then"
     return "its outputs are the same" if worst == math.inf else f"its outputs change by that: {worst:.1f} dB SNR"
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from packager.audio_windows import AUDIO, holds_window
 from packager.bundle import AudioContract
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.factories import call_factory
+from packager.frontends.backends import TensorFlowBackend
 from packager.model import ModelSource, ModelSpec
-from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, holds_window, part_names
+from packager.sources import SourceTensor, check_outputs, find_audio_input, part_names
 from packager.sources.draws import refuse_tensorflow_draws
 from packager.sources.keras import SUFFIXES, is_keras_model, load_keras_file, wrap_keras
 from packager.sources.native_calls import (
@@ -61,6 +64,41 @@ class TensorFlowSource:
         given = [tf.constant(inputs[name], tensor.dtype) for name, tensor in self.inputs.items()]
         known = all(one.shape == tensor.shape for one, tensor in zip(given, self.inputs.values(), strict=True))
         return {name: value.numpy() for name, value in (self.function if known else self.call)(*given).items()}
+
+    @property
+    def backend(self) -> TensorFlowBackend:
+        """What a front end is folded in with."""
+        return TensorFlowBackend()
+
+    def put_behind(
+        self, name: str, compute: Callable[[Any], Any], example: npt.NDArray[np.float32]
+    ) -> TensorFlowSource:
+        """The same model, one of its inputs computed from audio by its own graph.
+
+        Args:
+            name: The input.
+            compute: Samples → what the input takes.
+            example: A window of samples.
+        """
+        import tensorflow as tf
+
+        place = list(self.inputs).index(name)
+
+        def call(*tensors: Any) -> Any:
+            return self.call(*tensors[:place], compute(tensors[place]), *tensors[place + 1 :])
+
+        inputs = {
+            AUDIO if each == name else each: SourceTensor(example.shape, "float32") if each == name else tensor
+            for each, tensor in self.inputs.items()
+        }
+        specs = [_spec(tensor.shape, tf.as_dtype(tensor.dtype), each) for each, tensor in inputs.items()]
+        return dataclasses.replace(
+            self,
+            function=tf.function(call, autograph=False).get_concrete_function(*specs),
+            call=call,
+            inputs=inputs,
+            examples={each: value for each, value in self.examples.items() if each != name},
+        )
 
     def trace(self, open_axes: Mapping[str, int]) -> Any:
         """As `function`, one axis of some inputs left open.
@@ -129,6 +167,9 @@ def import_tensorflow(*, legacy_keras: bool = True) -> Any:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # The same kernels on every processor: without AVX-512 TensorFlow would take others, which sum less exactly and have
+    # no dilated transposed convolution.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     import tensorflow as tf
 
     return tf

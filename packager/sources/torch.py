@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from packager.audio_windows import AUDIO
 from packager.bundle import AudioContract
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.factories import call_factory
+from packager.frontends.backends import TorchBackend
 from packager.model import ModelSource, ModelSpec
-from packager.sources import AUDIO, SourceTensor, check_outputs, find_audio_input, part_names
+from packager.sources import SourceTensor, check_outputs, find_audio_input, part_names
 from packager.sources.branches import plain_conditions
 from packager.sources.draws import run_undrawn
 from packager.sources.export_faults import explain_export
@@ -80,6 +83,43 @@ class TorchSource:
             ) from fault
         # and return what it will write into in the next call.
         return {name: np.array(tensor.detach().resolve_neg().numpy()) for name, tensor in found.items()}
+
+    @property
+    def backend(self) -> TorchBackend:
+        """What a front end is folded in with."""
+        return TorchBackend()
+
+    def put_behind(self, name: str, compute: Callable[[Any], Any], example: npt.NDArray[np.float32]) -> TorchSource:
+        """The same model, one of its inputs computed from audio by its own graph.
+
+        Args:
+            name: The input.
+            compute: Samples → what the input takes.
+            example: A window of samples.
+        """
+        import torch
+
+        place, model = list(self.inputs).index(name), self.module
+
+        class Behind(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.training = False
+                self.model = model
+
+            def forward(self, *tensors: Any) -> dict[str, Any]:
+                given = [*tensors[:place], compute(tensors[place]), *tensors[place + 1 :]]
+                found: dict[str, Any] = self.model(*given)
+                return found
+
+        samples = torch.from_numpy(example)
+        inputs = {AUDIO if each == name else each: tensor for each, tensor in self.inputs.items()}
+        return dataclasses.replace(
+            self,
+            module=Behind(),
+            inputs={**inputs, AUDIO: _describe(samples)},
+            tensors=(*self.tensors[:place], samples, *self.tensors[place + 1 :]),
+        )
 
     @functools.cached_property
     def program(self) -> Any:
@@ -220,8 +260,6 @@ def _make_example(spec: ModelSpec, audio: AudioContract | None, path: Path) -> t
 
 def _resize(arguments: Arguments, spec: ModelSpec) -> Arguments:
     """The example with the shapes that the recipe asks for."""
-    import dataclasses
-
     import torch
 
     wanted = {name: one.shape for name, one in spec.inputs.items() if one.shape is not None}
@@ -239,8 +277,6 @@ def _resize(arguments: Arguments, spec: ModelSpec) -> Arguments:
 
 def _rename(arguments: Arguments, spec: ModelSpec, audio: AudioContract | None, where: str) -> Arguments:
     """The inputs' names: `audio` for the one that takes samples."""
-    import dataclasses
-
     shapes = {name: tuple(tensor.shape) for name, tensor in zip(arguments.names, arguments.tensors, strict=True)}
     unknown = sorted(set(spec.inputs) - set(shapes) - {AUDIO})
     if unknown and len(spec.inputs) != len(shapes):

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_evaluation import make_evaluation
-from example_pictures import add_pictures, without_a_metric
-from hostile_evaluation import make_hostile
-from visiting import Open, Visit, watch
 
 from evaluators.evaluation import Evaluation
-from reports.comparison import compare
-from reports.html import render
+from reports.judging.comparison import compare
+from reports.page.html import render
+from tests.browser.visiting import Open, Visit, watch
+from tests.reports.example_evaluation import make_evaluation
+from tests.reports.example_pictures import add_pictures, without_a_metric
+from tests.reports.hostile_evaluation import make_hostile
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _WIDE = {"width": 1400, "height": 900}

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_evaluation import HOSTILE
-from visiting import Open, Visit
+
+from tests.browser.visiting import Open, Visit
+from tests.reports.example_evaluation import HOSTILE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 CORPUS = Path(__file__).resolve().parent
-NUMERICS = "evaluators.numerics:Emulation"
+MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
 
 
 def package_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -24,7 +24,7 @@ def package_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         bundle; `reason` is None where it was made, `proof` is as its manifest has it, `ops` are those in the file, and
         `weight_bytes` are the source's own, in float32.
     """
-    from catalog import CATALOG
+    from tests.corpus.catalog import CATALOG
 
     entries = {entry.name: entry for entry in CATALOG}
     for name in request["models"]:
@@ -34,8 +34,9 @@ def package_all(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _package(entry: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from packager.bundle import read_bundle
     from packager.conversion import convert_bundles
+    from packager.jobs.results import Made
     from packager.model import ModelSpec, OutputSpec, find_source
-    from packager.package import Order, Variant, folder, make_job
+    from packager.package import PackageRequest, Variant, folder, make_job
 
     spec = ModelSpec(
         name=entry.name,
@@ -47,10 +48,16 @@ def _package(entry: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         state=entry.state,
     )
     variants = [Variant(request["format"], precision) for precision in request["precisions"]]
-    order = Order(find_source(spec, CORPUS), None, variants, Path(request["out"]) / entry.name, numerics=NUMERICS)
+    order = PackageRequest(
+        find_source(spec, CORPUS), None, variants, Path(request["out"]) / entry.name, runner=MODEL_RUNNER
+    )
     waiting = {variant.name: variant for variant in variants}
     try:
-        for made in convert_bundles(make_job(variants, order).request):
+        place = order.out / "bundles"
+        place.mkdir(parents=True, exist_ok=True)  # the other format may have been first
+        for made in convert_bundles(make_job(variants, order).request, place):
+            if isinstance(made, Made):
+                continue
             variant = waiting.pop(made.variant)
             facts = (
                 {}
@@ -75,7 +82,7 @@ _FAILED: dict[str, Any] = {
 
 
 def _facts(bundle: Any, weight_bytes: int) -> dict[str, Any]:
-    from evaluators.costs.graph import read_graph
+    from evaluators.formats import read_graph
 
     manifest = bundle.manifest
     inside = (one for name, one in manifest.files.items() if name.split("/")[0] == manifest.file)
@@ -92,7 +99,7 @@ def _facts(bundle: Any, weight_bytes: int) -> dict[str, Any]:
 def _weigh(factory: str, framework: str) -> int:
     """Bytes of what the source itself holds, each tensor once, with 4 bytes a float."""
     module, _, name = factory.partition(":")
-    made = getattr(importlib.import_module(f"corpus.{module}"), name)()
+    made = getattr(importlib.import_module(f"tests.corpus.{module}"), name)()
     made = made[0] if isinstance(made, tuple) else made
     if framework == "tensorflow":
         variables = made.weights if hasattr(made, "weights") else made.variables

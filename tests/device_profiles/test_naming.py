@@ -3,9 +3,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from example_evaluation import HOSTILE
 
 from device_profiles.naming import file_stem, marker_name, number_repeats
+from tests.reports.example_evaluation import HOSTILE
 
 NAMES = ("a/b", "../../etc/passwd", "..", "", ".hidden", HOSTILE, "n" * 4000, "a\x00b", "é", "\ud800", "C:\\x", "-->")
 

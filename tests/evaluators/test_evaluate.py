@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benches import OUTPUTS, TASK
-from specimens import CACHE, make_notes_job
-from tiny_tflite import write_gain
 
 from device_profiles.profile import read_profile
 from evaluators.errors import EvaluationError
-from evaluators.evaluate import Assignment, check_outputs, evaluate
-from evaluators.subjects import Subject, from_packaged, from_path
+from evaluators.evaluate import EvaluationRequest, check_outputs, evaluate
+from evaluators.playing.candidates import Candidate, from_packaged, from_path
 from packager.bundle import AudioContract
 from packager.model import ModelSpec, find_source
-from packager.package import Order, Variant, package
+from packager.package import PackageRequest, Variant, package
+from tests.benches import OUTPUTS, TASK_INFO
+from tests.specimens import CACHE, make_notes_job
+from tests.testpress.tiny_tflite import write_gain
 
 NOTES_AUDIO = AudioContract(sample_rate_hz=8000, window_samples=2048, hop_samples=2048)
 
@@ -30,24 +30,24 @@ def _spec(**changes: Any) -> ModelSpec:
     [({}, "note, onset"), ({"note": OUTPUTS["note"]}, "onset"), ({"onset": OUTPUTS["note"]}, "note")],
 )
 def test_a_task_whose_outputs_are_not_named(outputs: dict[str, Any], missing: str) -> None:
-    check_outputs(TASK, _spec())
+    check_outputs(TASK_INFO, _spec())
     with pytest.raises(EvaluationError) as caught:
-        check_outputs(TASK, _spec(outputs=outputs))
+        check_outputs(TASK_INFO, _spec(outputs=outputs))
     assert str(caught.value) == (
         f"task note_transcription reads the outputs note, onset; model.outputs does not name {missing}"
     )
 
 
-def _assignment(saved_models: Path, folder: Path, subjects: list[Subject]) -> Assignment:
+def _assignment(saved_models: Path, folder: Path, candidates: list[Candidate]) -> EvaluationRequest:
     job = make_notes_job(folder / "job", saved_models / "notes")
     job.write()
     spec = _spec(outputs=OUTPUTS, source=str(saved_models / "notes"))
-    return Assignment(
+    return EvaluationRequest(
         source=find_source(spec, folder),
         audio=NOTES_AUDIO,
         dataset=folder / "job" / "clips.jsonl",
-        task="note_transcription",
-        subjects=subjects,
+        task=TASK_INFO,
+        candidates=candidates,
         devices=(read_profile("pixel-8"), read_profile("iphone-12")),
         out=folder / "out",
     )
@@ -58,24 +58,24 @@ def _assignment(saved_models: Path, folder: Path, subjects: list[Subject]) -> As
 @pytest.mark.tflite
 @pytest.mark.coreml
 def test_good_broken_and_missing_side_by_side(saved_models: Path, tmp_path: Path) -> None:
-    """All on one bench: the rows come in the subjects' order, and a fault is told in its own row alone."""
-    order = Order(
+    """All on one setup: the rows come in the candidates' order, and a fault is told in its own row alone."""
+    order = PackageRequest(
         source=find_source(_spec(source=str(saved_models / "notes")), tmp_path),
         audio=NOTES_AUDIO,
         variants=(Variant("tflite", "float32"), Variant("coreml", "float32"), Variant("coreml", "float16")),
         out=CACHE / "notes",
     )
-    subjects = [from_packaged(outcome, CACHE / "notes") for outcome in package(order)]
-    assert [subject.failure for subject in subjects] == [None] * 3
+    candidates = [from_packaged(outcome, CACHE / "notes") for outcome in package(order)]
+    assert [candidate.failure for candidate in candidates] == [None] * 3
     (tmp_path / "broken.tflite").write_bytes(b"\0\0\0\0TFL3" + bytes(64))
-    subjects.append(from_path(tmp_path / "broken.tflite"))
-    subjects.append(from_path(write_gain(tmp_path / "other.tflite")))  # a good file, of another contract
+    candidates.append(from_path(tmp_path / "broken.tflite"))
+    candidates.append(from_path(write_gain(tmp_path / "other.tflite")))  # a good file, of another contract
     told: list[tuple[str, int, int]] = []
     findings = evaluate(
-        _assignment(saved_models, tmp_path, subjects), lambda stage, done, total: told.append((stage, done, total))
+        _assignment(saved_models, tmp_path, candidates), lambda stage, done, total: told.append((stage, done, total))
     )
     rows = {row.variant: row for row in findings.variants}
-    assert list(rows) == [subject.variant for subject in subjects]
+    assert list(rows) == [candidate.variant for candidate in candidates]
     for name, row in rows.items():
         assert (row.failure is None) == name.startswith(("tflite-", "coreml-")), row.failure
     assert rows["broken.tflite"].failure is not None
@@ -108,8 +108,8 @@ def _check_progress(told: list[tuple[str, int, int]]) -> None:
 def test_a_source_that_gives_no_number_ends_the_evaluation(saved_models: Path, tmp_path: Path) -> None:
     """Without the reference nothing can be compared."""
     spec = _spec(outputs={"note": OUTPUTS["note"], "onset": OUTPUTS["onset"]}, source=str(saved_models / "gain"))
-    assignment = _assignment(saved_models, tmp_path, [])
+    request = _assignment(saved_models, tmp_path, [])
     with pytest.raises(EvaluationError) as caught:
-        evaluate(replace(assignment, source=find_source(spec, tmp_path)))
+        evaluate(replace(request, source=find_source(spec, tmp_path)))
     assert str(caught.value).startswith("the source model cannot be run: ")
     assert "model.outputs: note, onset: not among the outputs of" in str(caught.value)

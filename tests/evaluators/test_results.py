@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benches import AUDIO, TASK, make_bench, write_model
 
 from device_profiles.profile import read_profile
-from evaluators.evaluation import Drift, Failure
-from evaluators.predictions import Prediction, PredictionRequest, predict
+from evaluators.drift_records import Drift
+from evaluators.evaluation import Failure
+from evaluators.playing.candidates import Candidate, from_path
+from evaluators.playing.predictions import Prediction, PredictionRequest, predict
+from evaluators.playing.schedule import Outcome, TrialSetup, _trial_request
+from evaluators.playing.trial import WARMUP_CALLS, TimingResult, TrialResult, play
 from evaluators.results import Context, Trials, source_result, variant_result
-from evaluators.schedule import Bench, Outcome, _trial_request
-from evaluators.subjects import Subject, from_path
-from evaluators.trial import WARMUP_CALLS, TimingResult, TrialResult, play
 from packager.model import ModelSource, ModelSpec
+from tests.benches import AUDIO, TASK_INFO, make_bench, write_model
 
 pytestmark = pytest.mark.tflite
 
@@ -25,30 +26,31 @@ TIMES_NS = tuple(range(1_000_000, 11_000_001, 1_000_000))
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make_bench(tmp_path_factory.mktemp("bench"))
+def setup(tmp_path_factory: pytest.TempPathFactory) -> TrialSetup:
+    return make_bench(tmp_path_factory.mktemp("setup"))
 
 
 @pytest.fixture(scope="module")
-def model(bench: Bench) -> Path:
-    return write_model(bench.out / "m.tflite", onset=(1.0, 0.25))
+def model(setup: TrialSetup) -> Path:
+    return write_model(setup.out / "m.tflite", onset=(1.0, 0.25))
 
 
-def _trial(bench: Bench, model: Path | None) -> TrialResult:
-    *_, last = play(_trial_request(model, bench).model_dump(mode="json"))
+def _trial(setup: TrialSetup, model: Path | None) -> TrialResult:
+    *_, last = play(_trial_request(model, setup).model_dump(mode="json"))
     return TrialResult.model_validate(last["result"], strict=False)
 
 
 @pytest.fixture(scope="module")
-def trial(bench: Bench, model: Path) -> TrialResult:
-    return _trial(bench, model)
+def trial(setup: TrialSetup, model: Path) -> TrialResult:
+    return _trial(setup, model)
 
 
 @pytest.fixture(scope="module")
-def context(bench: Bench) -> Context:
-    spec = ModelSpec(name="m", version="1", license="Apache-2.0", source="m", outputs=bench.outputs)
-    source = source_result(ModelSource(spec, Path("m"), "tensorflow", "1" * 64), _trial(bench, None), TASK)
-    return Context(source, TASK, bench.out)
+def context(setup: TrialSetup) -> Context:
+    spec = ModelSpec(name="m", version="1", license="Apache-2.0", source="m", outputs=setup.outputs)
+    trial, groups = _trial(setup, None), (None,) * len(setup.clips)
+    model = ModelSource(spec=spec, path=Path("m"), framework="tensorflow", sha256="1" * 64)
+    return Context(source_result(model, trial, TASK_INFO, groups), trial, TASK_INFO, groups, setup.out)
 
 
 def _trials(
@@ -72,10 +74,11 @@ def _prediction(model: Path) -> Outcome:
     return Outcome(Prediction.model_validate(event["result"], strict=False))
 
 
-def test_the_sources_scores_are_means_over_clips(context: Context, bench: Bench) -> None:
-    trial = _trial(bench, None)
+@pytest.mark.slow
+def test_the_sources_scores_are_means_over_clips(context: Context, setup: TrialSetup) -> None:
+    trial = _trial(setup, None)
     assert context.source.clips == trial.clips
-    assert list(context.source.scores) == list(TASK.metrics)
+    assert list(context.source.scores) == list(TASK_INFO.metrics)
     for metric, score in context.source.scores.items():
         values = [clip.scores[metric].value for clip in trial.clips]
         present = [value for value in values if value is not None]
@@ -83,7 +86,7 @@ def test_the_sources_scores_are_means_over_clips(context: Context, bench: Bench)
 
 
 def test_a_row_holds_all_that_was_found(trial: TrialResult, context: Context, model: Path) -> None:
-    timing = Outcome(TimingResult(threads=1, samples_ns=TIMES_NS, peak_memory_bytes=12345))
+    timing = Outcome(TimingResult(threads=1, samples_ns=TIMES_NS, peak_memory_bytes=12345, machine="a machine"))
     row = variant_result(from_path(model), _trials(Outcome(trial), timed=timing, predicted=_prediction(model)), context)
     assert (row.variant, row.origin, row.format, row.path) == ("m.tflite", "file", "tflite", "m.tflite")
     assert row.failure is None
@@ -97,14 +100,14 @@ def test_a_row_holds_all_that_was_found(trial: TrialResult, context: Context, mo
     assert row.scores["compressed_bytes"].value == len(zlib.compress(model.read_bytes(), 9))
     assert [device.device for device in row.devices] == ["pixel-8"]
     assert row.floor is not None
-    assert row.floor.platform == "android"
+    assert row.floor.minimum_runtime is not None
     assert row.precision == "float32"  # told from the graph
     assert row.notices[0] == f"run by {trial.runtime}"
 
 
 def test_differences_are_variant_minus_source(trial: TrialResult, context: Context, model: Path) -> None:
     row = variant_result(from_path(model), _trials(Outcome(trial)), context)
-    assert set(row.differences) == set(TASK.metrics)
+    assert set(row.differences) == set(TASK_INFO.metrics)
     for metric, difference in row.differences.items():
         pairs = [
             (mine.scores[metric].value, its.scores[metric].value)
@@ -145,14 +148,14 @@ def test_a_play_that_failed_is_a_row_with_its_reason(context: Context, model: Pa
 
 def test_what_was_never_packaged_is_a_row_too(context: Context) -> None:
     failure = Failure(stage="package", reason="no such op", log=None)
-    subject = Subject("coreml-float16", "bundle", None, "coreml", "float16", "", failure)
-    row = variant_result(subject, Trials({}, {}, {}, {}), context)
+    candidate = Candidate("coreml-float16", "bundle", None, "coreml", "float16", "", failure)
+    row = variant_result(candidate, Trials({}, {}, {}, {}), context)
     assert (row.failure, row.path, row.precision) == (failure, "bundles/coreml-float16", "float16")
 
 
 def test_a_bundles_precision_is_its_manifests(trial: TrialResult, context: Context, model: Path) -> None:
-    subject = replace(from_path(model), origin="bundle", precision="dynamic_wi8_afp32")
-    assert variant_result(subject, _trials(Outcome(trial)), context).precision == "dynamic_wi8_afp32"
+    candidate = replace(from_path(model), origin="bundle", precision="dynamic_wi8_afp32")
+    assert variant_result(candidate, _trials(Outcome(trial)), context).precision == "dynamic_wi8_afp32"
 
 
 def test_a_path_outside_the_output_folder_shows_its_name_alone(
@@ -175,8 +178,8 @@ def test_a_path_outside_the_output_folder_shows_its_name_alone(
 def test_drift_that_has_nothing_to_be_told_beside_says_so(
     origin: Any, format_: Any, precision: str | None, told: bool, trial: TrialResult, context: Context, model: Path
 ) -> None:
-    subject = replace(from_path(model), origin=origin, format=format_, precision=precision)
-    notices = variant_result(subject, _trials(Outcome(trial)), context).notices
+    candidate = replace(from_path(model), origin=origin, format=format_, precision=precision)
+    notices = variant_result(candidate, _trials(Outcome(trial)), context).notices
     assert ("drift not located: it is told beside coreml-float32; name float32 in variants.coreml" in notices) is told
 
 

@@ -36,6 +36,7 @@ def test_identity_model_gives_the_audio_back(audio: AudioContract, n_samples: in
     np.testing.assert_array_equal(stitched.times_s, np.arange(n_samples) / audio.sample_rate_hz)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # cores are shared
 @given(audio=_contracts(), n_samples=st.integers(1, 200))
 def test_windows_start_every_hop_and_hold_every_sample(audio: AudioContract, n_samples: int) -> None:

@@ -26,16 +26,22 @@ from tests.fuzz.watching import HANG_S, Ended, adopt_orphans, watch
 PRELOADED = (
     *("click", "numpy", "pydantic", "jinja2", "scipy.signal", "soundfile", "soxr", "mir_eval", "psutil", "flatbuffers"),
     *("testpress.__main__", "testpress.pipeline", "testpress.summary", "testpress.recipe", "testpress.differences"),
-    *("testpress.inspection", "testpress.playing", "testpress.latency", "testpress.observation", "testpress.watching"),
+    *(
+        "testpress.inspection.reading",
+        "testpress.playing.playing",
+        "testpress.latency",
+        "testpress.inspection.observation",
+        "testpress.inspection.watching",
+    ),
     *("testpress.phones", "testpress.starter", "testpress.diagnosis", "testpress.progress", "testpress.github"),
     *("reports.write", "evaluators.evaluate", "evaluators.tasks.note_transcription", "evaluators.tasks.parity"),
     *(
-        "evaluators.costs.tflite_graph",
-        "evaluators.costs.coreml_graph",
-        "packager.workers",
-        "packager.compression.tflite",
+        "evaluators.formats.tflite.graph",
+        "evaluators.formats.coreml.graph",
+        "packager.jobs.workers",
+        "packager.formats.tflite.compression",
     ),
-    *("packager.compression.coreml", "ai_edge_litert.schema_py_generated"),
+    *("packager.formats.coreml.compression", "ai_edge_litert.schema_py_generated"),
 )
 """what is imported before a fork: nothing that starts threads, and no framework"""
 DEAR_S = 0.5

@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-for _folder in ("tests", "tests/testpress", "tests/reports"):
-    sys.path.append(str(ROOT / _folder))
 
 SOURCE = "notes.bin"
 """a source of which no framework can be told: a recipe with it is read whole and fails before anything is converted"""
@@ -38,7 +36,8 @@ def make_corpus(folder: Path) -> None:
 
 def _make_audio(folder: Path) -> None:
     import soundfile
-    from specimens import tone
+
+    from tests.specimens import tone
 
     folder.mkdir()
     kinds = (
@@ -74,7 +73,7 @@ def _ogg_checksum(data: bytes) -> int:
 
 
 def _make_recipes(folder: Path) -> None:
-    from specimens import make_notes_job
+    from tests.specimens import make_notes_job
 
     folder.mkdir()
     recipes: dict[str, Any] = {"notes": make_notes_job(folder, Path(SOURCE)).recipe}
@@ -89,10 +88,9 @@ def _make_recipes(folder: Path) -> None:
 
 
 def _make_evaluations(folder: Path) -> None:
-    from example_evaluation import CLIPS, make_evaluation
-    from hostile_evaluation import make_hostile
-
     from device_profiles.record import dump_json
+    from tests.reports.example_evaluation import CLIPS, make_evaluation
+    from tests.reports.hostile_evaluation import make_hostile
 
     folder.mkdir()
     whole = make_evaluation()
@@ -108,7 +106,7 @@ def _make_evaluations(folder: Path) -> None:
 
 
 def _make_tflite(folder: Path) -> None:
-    import tiny_tflite
+    from tests.testpress import tiny_tflite
 
     folder.mkdir()
     tiny_tflite.write_gain(folder / "gain.tflite")
@@ -149,10 +147,9 @@ def _make_mlpackages(folder: Path) -> None:
 
 def _make_bundles(folder: Path, mlpackage: Path) -> None:
     """One of each format; every hash holds."""
-    from tiny_tflite import write_bundle
-
     from packager.bundle import FileDigest, Floor, dump_manifest, read_bundle
     from packager.storage import digest_facts
+    from tests.testpress.tiny_tflite import write_bundle
 
     write_bundle(folder / "tflite")
     shutil.copytree(folder / "tflite", folder / "coreml")

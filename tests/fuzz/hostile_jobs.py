@@ -1,4 +1,4 @@
-"""What a worker may do to the process that reads its events: targets of jobs, run by `packager.worker`."""
+"""What a worker may do to the process that reads its events: targets of jobs, run by `packager.jobs.worker`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from specimens import ROOT
 
 from tests.fuzz.campaign import plan
 from tests.fuzz.checks import CHECKS
@@ -18,6 +17,7 @@ from tests.fuzz.corpus import make_corpus
 from tests.fuzz.kinds import kind_names, load_kind
 from tests.fuzz.plants import GOOD, PLANTS
 from tests.fuzz.sandbox import Sandbox
+from tests.specimens import ROOT
 
 MOST_S = 180.0
 """for a thousand inputs on two cores"""

@@ -24,10 +24,10 @@ from typing import Literal, get_args
 import psutil
 
 from evaluators.evaluation import Evaluation
+from packager.attestation.verification import check_files
 from packager.bundle import read_bundle
 from packager.seals import is_whole, read_sealed_text
-from packager.verification import check_files
-from reports.comparison import load_evaluation
+from reports.judging.comparison import load_evaluation
 from tests.specimens import ROOT, Job, code_environment, copy_code, make_notes_job
 
 Victim = Literal["parent", "worker", "group"]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from specimens import Job, make_notes_job, run_command, tone
 
 from testpress.edge import run_arguments
+from tests.specimens import Job, make_notes_job, run_command, tone
 
 Bend = Callable[[Job], None]
 
@@ -293,6 +293,7 @@ def test_a_faulty_recipe(bend: Bend, message: str, job: Job, command: Command) -
     _check(job, message, *command("run", str(job.path), "-o", str(job.out)))
 
 
+@pytest.mark.slow
 @_cases(DATA_FAULTS)
 def test_faulty_data_is_told_before_anything_is_converted(bend: Bend, message: str, job: Job, command: Command) -> None:
     bend(job)
@@ -393,6 +394,7 @@ def test_two_runs_in_one_folder(job: Job, command: Command) -> None:
     assert f"{job.out}: another testpress run is writing here; wait for it or choose -o" in err
 
 
+@pytest.mark.slow
 def test_nothing_to_evaluate(job: Job, command: Command) -> None:
     job.write()
     status, _, err = command("evaluate", str(job.path))
@@ -400,11 +402,12 @@ def test_nothing_to_evaluate(job: Job, command: Command) -> None:
     assert "nothing to evaluate: package the recipe first, or name a bundle or model file" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("nothing.tflite", "no such file or folder; name a bundle, a .tflite or an .mlpackage"),
-        ("clips.jsonl", "not a model that can be played; known: .tflite, .mlpackage, .mlmodel"),
+        ("clips.jsonl", "not a model that can be played; known: .mlpackage, .mlmodel, .tflite"),
         ("pkg://no_such_package/x.tflite", "the package 'no_such_package' is not installed"),
     ],
 )

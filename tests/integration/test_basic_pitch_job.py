@@ -10,36 +10,38 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from specimens import BASIC_PITCH_RECIPE, ROOT, copy_code, run_command
 
-from evaluators.emulators import open_model
 from evaluators.evaluation import Evaluation, VariantResult
+from evaluators.targets import open_model
 from packager.bundle import MANIFEST_NAME, read_bundle
 from packager.storage import digest_files
-from reports.comparison import load_evaluation
+from reports.judging.comparison import load_evaluation
+from tests.specimens import BASIC_PITCH_RECIPE, ROOT, copy_code, run_command
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.tflite, pytest.mark.coreml]
 
 VARIANTS = ("tflite-float32", "tflite-float16", "tflite-dynamic_wi8_afp32", "coreml-float32", "coreml-float16")
 OUTPUTS = ("contour", "note", "onset")
 
-# Probabilities. Float32 differs from TensorFlow by the order of sums alone (2e-6 measured). Of the others the lower end
-# says that a known fault is seen, the upper that nothing new came: 8 bits of weight and a float16 logarithm of near
-# silence each move some frame by more than half.
+# Probabilities. Float32 differs from TensorFlow by the order of sums alone, and that is the processor's: 2e-6 measured
+# with AVX-512, 2e-3 without it and without oneDNN. The logarithm of near silence magnifies it: one rounding of the
+# golden chirp's samples (6e-8 of each) moves an output by 5e-4. Of the others the lower end says that a known fault is
+# seen, the upper that nothing new came: 8 bits of weight and a float16 logarithm of near silence each move some frame
+# by more than half.
 ERRORS = {
-    "tflite-float32": (0.0, 1e-4),
+    "tflite-float32": (0.0, 1e-2),
     "tflite-float16": (1e-4, 0.1),
     "tflite-dynamic_wi8_afp32": (0.05, 0.9),
-    "coreml-float32": (0.0, 1e-4),
+    "coreml-float32": (0.0, 1e-2),
     "coreml-float16": (0.05, 0.9),
 }
 
 # On golden vectors, a chirp and quiet noise, there is no silence between notes, and float16 stays nearer to the source.
 REPLAY = {
-    "tflite-float32": (0.0, 1e-4),
+    "tflite-float32": (0.0, 1e-2),
     "tflite-float16": (1e-4, 0.2),
     "tflite-dynamic_wi8_afp32": (0.05, 0.4),
-    "coreml-float32": (0.0, 1e-4),
+    "coreml-float32": (0.0, 1e-2),
     "coreml-float16": (0.05, 0.2),
 }
 

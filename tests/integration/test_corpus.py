@@ -5,14 +5,13 @@ The whole corpus is packaged by `python -m benchmarks.support_matrix`, which wri
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from packager.workers import Job, Limits, run_jobs
+from packager.jobs.workers import Job, Limits, run_jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.tflite, pytest.mark.coreml]
 
@@ -39,13 +38,11 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[st
     out = tmp_path_factory.mktemp("corpus")
     requests = [{"models": SAMPLE, "format": format_, "precisions": PRECISIONS, "out": str(out)} for format_ in FORMATS]
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(str(ROOT / path) for path in ("tests/corpus", "tests", ".")))
-        jobs = [
-            Job("batches:package_all", request, out / f"{request['format']}.log", Limits(time_s=900))
-            for request in requests
-        ]
-        ended = run_jobs(jobs, lambda _, event: found.update({(event["model"], event["variant"]): event}), parallel=2)
+    jobs = [
+        Job("tests.corpus.batches:package_all", request, out / f"{request['format']}.log", Limits(time_s=900))
+        for request in requests
+    ]
+    ended = run_jobs(jobs, lambda _, event: found.update({(event["model"], event["variant"]): event}), parallel=2)
     assert [end.reason for end in ended] == [None, None]
     yield found
 

@@ -8,16 +8,16 @@ from importlib import resources
 import numpy as np
 import numpy.typing as npt
 import pytest
-from specimens import CACHE, ROOT
 
-from evaluators.emulators import open_model
 from evaluators.players import as_inputs
+from evaluators.targets import open_model
 from examples.voice_clips import RATE_HZ, SPEAKERS_HZ, speak
 from packager.bundle import Bundle
 from packager.model import find_source
-from packager.package import Order, Variant, package
-from testpress.pipeline import NUMERICS
+from packager.package import PackageRequest, Variant, package
+from testpress.pipeline import MODEL_RUNNER
 from testpress.recipe import read_recipe
+from tests.specimens import CACHE, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.coreml]
 
@@ -28,12 +28,12 @@ Outputs = dict[str, npt.NDArray[np.float32]]
 def _package(example: str) -> dict[str, Bundle]:
     """The example's model as float32 in both formats, proved on test signals."""
     recipe = read_recipe(ROOT / "examples" / example / "testpress.toml")
-    order = Order(
+    order = PackageRequest(
         source=find_source(recipe.written.model, recipe.folder),
         audio=recipe.written.audio,
         variants=[Variant(each, "float32") for each in FORMATS],
         out=CACHE / f"example-{example}",
-        numerics=NUMERICS,
+        runner=MODEL_RUNNER,
     )
     outcomes = package(order)
     assert [outcome.reason for outcome in outcomes] == [None, None]

@@ -10,22 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from benches import AUDIO, TASK, read_dataset
-from small_disks import SmallDisk, small_disk
-from specimens import GAIN_AUDIO, Job, gain_spec
-from tiny_tflite import write_bundle
 
 from device_profiles.errors import TestpressError
 from device_profiles.record import dump_json
-from evaluators.datasets import Dataset
-from evaluators.inputs import store_windows
-from evaluators.previews import add_previews
+from evaluators.datasets.reading import Dataset
+from evaluators.pictures.previews import add_previews
+from packager.jobs.results import Made, ResultsFolder
 from packager.model import find_source
-from packager.reference import ReferenceRequest, run_reference
+from packager.proving.reference import ReferenceRequest, run_reference
 from packager.seals import write_sealed_text
 from packager.storage import lock_folder, stage_folder, write_text_atomically
-from reports.comparison import load_evaluation
+from reports.judging.comparison import load_evaluation
 from reports.write import write_report
+from tests.benches import AUDIO, TASK, read_dataset, store_windows
+from tests.small_disks import SmallDisk, small_disk
+from tests.specimens import GAIN_AUDIO, Job, gain_spec
+from tests.testpress.tiny_tflite import write_bundle
 
 STORED = Path(__file__).parent.parent / "reports" / "data" / "evaluation-v1.json"
 SEED, N_SIZES, PAGE_BYTES = 1123, 20, 4096
@@ -79,16 +79,17 @@ def _store_reference(out: Path, work: Path) -> None:
         np.save(work / "windows.npy", np.random.default_rng(SEED).normal(size=(20, 1, 2048)).astype(np.float32))
     source = find_source(gain_spec("python:net:build"), work)
     request = ReferenceRequest(
-        spec=source.spec,
-        path=str(source.path),
-        framework=source.framework,
-        sha256=source.sha256,
-        factory=source.factory,
+        source=source,
         audio=GAIN_AUDIO,
         windows=str(work / "windows.npy"),
-        folder=str(out / "cache" / "reference" / "abc"),
     )
-    list(run_reference(request.model_dump(mode="json")))
+    results = ResultsFolder({"outputs": out / "cache" / "reference" / "abc"})
+    try:
+        for event in run_reference(request.model_dump(mode="json"), results.path):
+            if isinstance(event, Made):
+                results.take(event.made)
+    finally:
+        results.remove()
 
 
 def _snapshot(folder: Path) -> dict[str, bytes]:

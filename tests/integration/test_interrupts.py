@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from specimens import Job
-from tiny_tflite import write_gain
+
+from tests.specimens import Job
+from tests.testpress.tiny_tflite import write_gain
 
 pytestmark = [pytest.mark.slow, pytest.mark.tflite]
 
@@ -36,31 +37,35 @@ def _run(_: Path, job: Job) -> list[str]:
     return ["run", str(job.path), "-o", str(job.out)]
 
 
-def _start(arguments: list[str], output: Path, temporary: Path) -> int:
-    """The command in a child of this process, which is ready when this returns: no interpreter has to start."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        handle = os.open(output, os.O_WRONLY | os.O_CREAT)
-        for stream in (1, 2):
-            os.dup2(handle, stream)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-        tempfile.tempdir, sys.argv = str(temporary), ["testpress", *arguments]
-        from testpress.__main__ import main
+COMMAND = """
+import os, signal, sys
+from testpress.__main__ import main
 
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # until `main` has its own: what comes before it is the test's
-        os.write(writer, b"x")
-        try:
-            main()
-        except SystemExit as end:
-            os._exit(int(end.code or 0))
-        finally:
-            os._exit(99)
-    assert os.read(reader, 1) == b"x"
-    os.close(reader)
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # until `main` has its own: what comes before it is the test's
+ready = int(sys.argv.pop(1))
+os.write(ready, b"x")
+os.close(ready)
+main()
+"""
+
+
+def _start(arguments: list[str], output: Path, temporary: Path) -> subprocess.Popen[bytes]:
+    """The command, ready to begin when this returns: the interrupt is not to meet the interpreter's own start."""
+    reader, writer = os.pipe()
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, str(writer), *arguments],
+            stdout=file,
+            stderr=file,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            pass_fds=[writer],
+            start_new_session=True,
+        )
     os.close(writer)
-    return child
+    ready = os.read(reader, 1)
+    os.close(reader)
+    assert ready == b"x", output.read_text()
+    return process
 
 
 @pytest.mark.parametrize(
@@ -75,12 +80,13 @@ def test_an_interrupt_at_any_moment(
     codes = []
     for number in range(MOMENTS):
         output = tmp_path / f"{number}.txt"
-        child = _start(arguments, output, temporary)
+        process = _start(arguments, output, temporary)
         time.sleep(generator.uniform(0, longest_s))
-        workers = psutil.Process(child).children(recursive=True)
-        os.kill(child, signal.SIGINT)
-        _, status = os.waitpid(child, 0)
-        codes.append(os.waitstatus_to_exitcode(status))
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        code = process.wait()
+        # Of a process that the signal itself ended, in the interpreter's last moments, a shell says the same.
+        codes.append(130 if code == -signal.SIGINT else code)
         text = output.read_text()
         assert "Traceback" not in text, text
         assert "Exception ignored" not in text, text

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from specimens import Job, copy_code
 
-from reports.comparison import load_evaluation
+from reports.judging.comparison import load_evaluation
 from tests.integration.kills import Tally, Victim, check_whole, disturb, kill, start, workers_of
+from tests.specimens import Job, copy_code
 
 pytestmark = [
     pytest.mark.slow,
@@ -66,10 +66,10 @@ def test_a_kill_within_a_conversion_leaves_only_what_the_next_run_sweeps(job: Jo
 def _kill_within_conversion(job: Job, victim: Victim) -> None:
     process = start(job)
     end = time.monotonic() + 120
-    while not list((job.out / "bundles").glob(".*.partial")) and process.poll() is None:
+    while not list((job.out / "bundles").glob(".worker.*.partial/*")) and process.poll() is None:
         assert time.monotonic() < end
         time.sleep(0.001)
-    kill(process, victim, random.Random(SEED))
+    assert kill(process, victim, random.Random(SEED))
     check_whole(job.out)
 
 

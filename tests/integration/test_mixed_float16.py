@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from specimens import BASIC_PITCH_RECIPE, CACHE, ROOT
 
-from evaluators.costs.coreml_graph import read_coreml_graph
-from evaluators.emulators import Emulator, open_model
+from evaluators.emulators import Emulator
+from evaluators.formats.coreml.graph import read_coreml_graph
+from evaluators.targets import open_model
 from packager.bundle import Bundle, read_bundle
 from packager.model import find_source
-from packager.package import Order, Variant, package
-from testpress.pipeline import NUMERICS
+from packager.package import PackageRequest, Variant, package
+from testpress.pipeline import MODEL_RUNNER
 from testpress.recipe import read_recipe
+from tests.specimens import BASIC_PITCH_RECIPE, CACHE, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.coreml]
 
@@ -34,7 +35,7 @@ def windows(basic_pitch: Path) -> np.ndarray:
 def mixed(basic_pitch: Path) -> Bundle:
     recipe = read_recipe(ROOT / BASIC_PITCH_RECIPE)
     (path,) = (basic_pitch / "cache" / "windows").glob("*/windows.npy")
-    order = Order(
+    order = PackageRequest(
         source=find_source(recipe.written.model, recipe.folder),
         audio=recipe.written.audio,
         variants=[Variant("coreml", "mixed_float16")],
@@ -42,7 +43,7 @@ def mixed(basic_pitch: Path) -> Bundle:
         minimum_deployment_target=recipe.minimum_deployment_target,
         windows=path,
         windows_key=path.parent.name,
-        numerics=NUMERICS,
+        runner=MODEL_RUNNER,
     )
     (outcome,) = package(order)
     assert outcome.bundle is not None, outcome.reason

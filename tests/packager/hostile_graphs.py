@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hostile_keras import Make, Traps
+from tests.packager.hostile_keras import Make, Traps
 
 GRAPHS: dict[str, Make] = {}
 """attacks that run with trust"""

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile_keras import SECRET, Traps
-from hostile_monitor import watch
 
 from packager.errors import PackagingError
 from packager.model import ModelSpec, find_source
 from packager.sources import load_source
+from tests.packager.hostile_keras import SECRET, Traps
+from tests.packager.hostile_monitor import watch
 
 os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "TF_USE_LEGACY_KERAS": "1"})
 

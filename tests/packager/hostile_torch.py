@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hostile_keras import Make, Traps
+
+from tests.packager.hostile_keras import Make, Traps
 
 TORCH: dict[str, Make] = {}
 """attacks that run with trust"""

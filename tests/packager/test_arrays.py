@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_disks import small_disk
 
 from packager.arrays import ArrayWriter
 from packager.errors import DiskError, PackagingError
 from packager.storage import stage_folder
+from tests.small_disks import small_disk
 
 
 @pytest.mark.parametrize("shape", [(5, 2, 3), (1, 7), (4,), (0, 3), (3, 0)])

@@ -108,6 +108,7 @@ def _check(module: torch.nn.Module) -> Any:
     return program
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMULAS)
 def test_every_way_is_the_models(kind: str) -> None:
     formula, choices = FORMULAS[kind]
@@ -147,9 +148,9 @@ def test_what_cannot_be_joined_stays_torchs_fault(formula: Callable[[Any], Any])
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["what follows runs once", "a number taken out", "torch.cond"])
 def test_both_formats_choose(kind: str, tmp_path: Any) -> None:
-    from evaluators.emulators import open_model
+    from evaluators.targets import open_model
     from packager.compression import Context
-    from packager.converters import prepare
+    from packager.formats import prepare
     from packager.sources import SourceTensor
     from packager.sources.torch import TorchSource
 

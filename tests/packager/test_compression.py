@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-import packager.converters
-from packager.compression import Context, check_precision, formats, model_file, precisions, tolerance
-from packager.compression.tflite import compress
-from packager.converters import pairs, prepare
+import packager.formats
+from packager.compression import Context
 from packager.errors import PackagingError
+from packager.formats import check_precision, format_names, get_format, pairs, precisions, prepare, tolerance
+from packager.formats.tflite.compression import compress
 from packager.package import tool_versions
 
 
 def test_formats_are_the_folders() -> None:
-    assert formats() == ("coreml", "tflite")
-    assert {format_: model_file(format_) for format_ in formats()} == {
+    assert format_names() == ("coreml", "tflite")
+    assert {format_: get_format(format_).model_file for format_ in format_names()} == {
         "coreml": "Model.mlpackage",
         "tflite": "model.tflite",
     }
 
 
-@pytest.mark.parametrize("format_", formats())
+@pytest.mark.parametrize("format_", format_names())
 def test_float32_comes_first_and_no_precision_twice(format_: str) -> None:
     known = precisions(format_)
     assert known[0] == "float32"
@@ -30,12 +30,12 @@ def test_float32_comes_first_and_no_precision_twice(format_: str) -> None:
         check_precision(format_, precision, where="x")
 
 
-@pytest.mark.parametrize("format_", formats())
+@pytest.mark.parametrize("format_", format_names())
 def test_every_precision_promises_something_and_says_why(format_: str) -> None:
     promised = {precision: tolerance(format_, precision) for precision in precisions(format_)}
     assert promised["float32"] == 60 > promised["float16"] == 30
     assert min(promised.values()) > 0
-    module = importlib.import_module(f"packager.compression.{format_}")
+    module = importlib.import_module(f"packager.formats.{format_}.compression")
     assert all(one.because for one in module.PRECISIONS.values())
 
 
@@ -45,8 +45,8 @@ def test_the_tolerance_of_an_unknown_precision_lists_the_known() -> None:
 
 
 def test_converters_are_the_files() -> None:
-    folder = Path(packager.converters.__file__).parent
-    assert len(pairs()) == len(list(folder.glob("*_to_*.py")))
+    folder = Path(packager.formats.__file__).parent
+    assert len(pairs()) == len(list(folder.glob("*/from_*.py")))
     assert ("tensorflow", "tflite") in pairs()
     assert ("tensorflow", "coreml") in pairs()
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from corpus.catalog import CATALOG, Entry
-from specimens import ROOT
 
 from packager.factories import call_factory, locate_factory
+from tests.corpus.catalog import CATALOG, Entry
+from tests.specimens import ROOT
 
 FOLDER = ROOT / "tests" / "corpus"
 MOST_PARAMETERS = 2_000_000
@@ -149,7 +149,7 @@ import numpy as np
 found = {}
 for factory in sys.argv[1:]:
     module, function = factory.split(":")
-    model, again = (getattr(importlib.import_module("corpus." + module), function)() for _ in range(2))
+    model, again = (getattr(importlib.import_module(f"tests.corpus.{module}"), function)() for _ in range(2))
     generator = np.random.default_rng(3)
     fed = {i.name: generator.normal(0, 0.3, [1, *i.shape[1:]]).astype("float32") for i in model.inputs}
     outputs = model(list(fed.values()) if len(fed) > 1 else next(iter(fed.values())), training=False)
@@ -176,7 +176,7 @@ def test_keras_factories_make_the_same_small_models_every_time() -> None:
         [sys.executable, "-c", KERAS_SCRIPT, *(entry.factory for entry in entries)],
         capture_output=True,
         text=True,
-        cwd=FOLDER.parent,
+        cwd=ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"},
     )
     assert run.returncode == 0, run.stderr[-3000:]

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_disks import small_disk
 
 from packager.disk import explain_no_space, hint_at_space, refuse_write, tells_of_disk
 from packager.errors import DiskError, PackagingError
+from packager.jobs.workers import Job, Limits, run_jobs
 from packager.storage import lock_folder, name_full_disk, stage_folder, write_bytes_atomically
-from packager.workers import Job, Limits, run_jobs
+from tests.small_disks import small_disk
 
 
 @pytest.mark.parametrize(
@@ -155,15 +155,12 @@ def test_what_a_crashed_worker_left_is_gone_when_the_lock_is(tmp_path: Path) -> 
 
 
 def _run(name: str, out: Path) -> None:
-    job = Job(f"disk_jobs:{name}", {"folder": str(out)}, out / "logs" / "x.log", Limits(time_s=60))
+    job = Job(f"tests.packager.disk_jobs:{name}", {"folder": str(out)}, out / "logs" / "x.log", Limits(time_s=60))
     run_jobs([job], lambda *_: None)
 
 
 @pytest.mark.parametrize("name", ["write_to_map", "print_without_end"])
-def test_a_worker_that_fills_the_output_ends_all_work(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+def test_a_worker_that_fills_the_output_ends_all_work(name: str, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 1 << 20) as disk:
         with pytest.raises(DiskError) as caught, lock_folder(disk.path / "out"):
             _run(name, disk.path / "out")
@@ -176,7 +173,6 @@ def test_a_worker_that_fills_the_output_ends_all_work(
 def test_a_worker_that_fills_its_temporary_folder_names_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     with small_disk(tmp_path / "scratch", 1 << 20) as disk:
         monkeypatch.setattr(tempfile, "tempdir", str(disk.path))
         with pytest.raises(DiskError) as caught:
@@ -187,9 +183,6 @@ def test_a_worker_that_fills_its_temporary_folder_names_it(
         assert list(disk.path.iterdir()) == []
 
 
-def test_a_worker_that_ends_where_there_is_space_has_its_own_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    job = Job("disk_jobs:end_without_a_word", {}, tmp_path / "x.log", Limits(time_s=60))
+def test_a_worker_that_ends_where_there_is_space_has_its_own_reason(tmp_path: Path) -> None:
+    job = Job("tests.packager.disk_jobs:end_without_a_word", {}, tmp_path / "x.log", Limits(time_s=60))
     assert run_jobs([job], lambda *_: None)[0].reason == "the worker ended with exit code 3"

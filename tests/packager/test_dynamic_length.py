@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from specimens import ROOT
 
 from device_profiles.record import parse_record
-from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
+from evaluators.targets import open_model
 from packager.bundle import AudioContract, Bundle, FlexibleAxis
 from packager.errors import PackagingError
-from packager.lengths import FlexibleInput, find_flexible
 from packager.model import CoreMLSpec, InputSpec, ModelSpec, find_source
-from packager.package import Order, Packaged, Variant, package
+from packager.package import Packaged, PackageRequest, Variant, package
+from packager.proving.lengths import FlexibleInput, find_flexible
 from packager.sources import load_source
+from tests.specimens import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.coreml]
 
@@ -35,7 +35,9 @@ def _package(spec: ModelSpec, out: Path, *names: str, window: int = 640) -> list
     variants = tuple(Variant(*name.split("-")) for name in names)  # type: ignore[arg-type]
     audio = AudioContract(sample_rate_hz=16000, window_samples=window, hop_samples=window)
     source = find_source(spec, ROOT / "tests" / "packager")
-    return package(Order(source, audio, variants, out, numerics="evaluators.numerics:Emulation"))
+    return package(
+        PackageRequest(source, audio, variants, out, runner="evaluators.comparing.model_runner:EmulatorRunner")
+    )
 
 
 def _bundles(*arguments: Any, **options: Any) -> list[Bundle]:

@@ -78,6 +78,7 @@ MASKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [*map(CausalEncoder, MASKS.values()), Decoder()], ids=[*MASKS, "decoder"])
 def test_masks_made_in_forward_are_computed(module: torch.nn.Module) -> None:
     torch.manual_seed(0)

@@ -214,10 +214,10 @@ def test_a_file_is_run_once_and_one_of_the_same_name_elsewhere_is_another(tmp_pa
 @pytest.mark.parametrize(
     ("function", "arguments", "message"),
     [
-        ("maek", (), "has no function 'maek'; did you mean 'make'?"),
-        ("absent", (), "has no function 'absent'"),
-        ("number", (), "has no function 'number'"),
-        ("_hidden", (), "has no function '_hidden'"),
+        ("maek", (), "has no function or class 'maek'; did you mean 'make'?"),
+        ("absent", (), "has no function or class 'absent'"),
+        ("number", (), "has no function or class 'number'"),
+        ("_hidden", (), "has no function or class '_hidden'"),
         (
             "needs",
             (),

@@ -6,27 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from packager.jobs.workers import Limits
 from packager.model import ModelSpec, find_source
-from packager.package import Order, Packaged, Variant, package
-from packager.workers import Limits
+from packager.package import Packaged, PackageRequest, Variant, package
+from tests.specimens import place_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.tflite, pytest.mark.coreml]
 
 HERE = Path(__file__).parent
+MODELS = HERE / "broken_models.py"
 
 
 def _package(
-    factory: str, out: Path, *formats: str, limits: Limits | None = None, numerics: str | None = None
+    factory: str, out: Path, *formats: str, limits: Limits | None = None, runner: str | None = None
 ) -> list[Packaged]:
     spec = ModelSpec(name="m", version="1", license="Apache-2.0", source=f"python:broken_models:{factory}")
     variants = [Variant(format_, "float32") for format_ in formats]  # type: ignore[arg-type]
     limits = limits or Limits(time_s=300)
-    return package(Order(find_source(spec, HERE), None, variants, out, limits=limits, numerics=numerics))
+    return package(PackageRequest(find_source(spec, HERE), None, variants, out, limits=limits, runner=runner))
 
 
 def test_an_op_without_lowering_is_named_with_its_line(tmp_path: Path) -> None:
     tflite, coreml = _package("no_lowering", tmp_path, "tflite", "coreml")
-    place = "at broken_models.py:17 in forward: return torch.linalg.svdvals(frames))"
+    line = "return torch.linalg.svdvals(frames)"
+    place = f"at {place_of(MODELS, line)} in forward: {line})"
     assert tflite.reason == (
         "litert-torch: RuntimeError: Lowering not found: aten._linalg_svd.default (op aten._linalg_svd.default, "
         + place
@@ -44,15 +47,16 @@ def test_an_op_without_lowering_is_named_with_its_line(tmp_path: Path) -> None:
 def test_control_flow_that_depends_on_values_names_its_line(tmp_path: Path) -> None:
     (outcome,) = _package("data_dependent", tmp_path, "tflite")
     assert outcome.reason is not None
+    line = "while audio.sum() > 0:"
     assert outcome.reason == (
-        "how often forward repeats depends on the data (at broken_models.py:24 in forward: while audio.sum() > 0:): "
+        f"how often forward repeats depends on the data (at {place_of(MODELS, line)} in forward: {line}): "
         "take a fixed number of turns, and choose by torch.where what a turn may still change"
     )
 
 
 def test_what_its_own_runtime_refuses_is_no_bundle(tmp_path: Path) -> None:
     """The message names the op that was converted, not one before it that was taken apart, and its line."""
-    (outcome,) = _package("refused", tmp_path, "tflite", numerics="evaluators.numerics:Emulation")
+    (outcome,) = _package("refused", tmp_path, "tflite", runner="evaluators.comparing.model_runner:EmulatorRunner")
     assert outcome.bundle is None
     assert outcome.reason is not None
     assert "(STABLEHLO_SCATTER) failed to prepare. (op aten.index_put.default, at broken_models.py:" in outcome.reason

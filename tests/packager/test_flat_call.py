@@ -8,11 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import odd_models  # noqa: E402  needs torch
-
 from packager.errors import PackagingError  # noqa: E402
 from packager.sources import part_names  # noqa: E402
 from packager.sources.flat_call import flatten_outputs, make_flat_module, name_outputs, take_apart  # noqa: E402
+from tests.packager import odd_models  # noqa: E402  needs torch
 
 pytestmark = pytest.mark.pytorch
 
@@ -47,6 +46,7 @@ def test_names_come_from_parameters_and_keys(factory: str, inputs: tuple[str, ..
     assert _call(factory) == (inputs, outputs)
 
 
+@pytest.mark.slow
 def test_a_class_of_transformers_gives_its_keys() -> None:
     pytest.importorskip("transformers")
     assert _call("model_output") == (("samples",), ("logits",))

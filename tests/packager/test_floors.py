@@ -13,16 +13,11 @@ from hypothesis import strategies as st
 from device_profiles.profile import DeviceProfile, profile_ids, read_profile
 from packager.bundle import Floor
 from packager.errors import PackagingError
-from packager.floors import (
-    IOS_OF_SPECIFICATION,
-    TFLITE_OF_LITERT,
-    coreml_floor,
-    meets,
-    runtime_on_tflite_scale,
-    tflite_floor,
-    version_key,
-)
-from packager.op_versions import read_op_versions, runtime_table
+from packager.floors import meets
+from packager.formats.coreml.floor import IOS_OF_SPECIFICATION, coreml_floor
+from packager.formats.tflite.floor import TFLITE_OF_LITERT, on_tflite_scale, tflite_floor
+from packager.formats.tflite.op_versions import read_op_versions, runtime_table
+from packager.versions import version_key
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 flatbuffers = pytest.importorskip("flatbuffers")
@@ -82,8 +77,9 @@ def stated_minimum(model_bytes: bytes) -> str:
 
 def android(name: str, version: str) -> DeviceProfile:
     profile = read_profile("pixel-8")
-    release = profile.runtime.version.model_copy(update={"value": version})
-    return profile.model_copy(update={"runtime": profile.runtime.model_copy(update={"name": name, "version": release})})
+    first = profile.runtimes[0]
+    release = first.version.model_copy(update={"value": version})
+    return profile.model_copy(update={"runtimes": (first.model_copy(update={"name": name, "version": release}),)})
 
 
 def test_basic_pitch_agrees_with_its_converter() -> None:
@@ -91,12 +87,12 @@ def test_basic_pitch_agrees_with_its_converter() -> None:
     floor = tflite_floor(model)
     assert floor.minimum_runtime == f"TFLite {stated_minimum(model)}" == "TFLite 2.2.0"
     assert floor.because == "SELECT_V2 version 1 needs 2.2.0"
-    assert (floor.platform, floor.minimum_os) == ("android", None)
+    assert (floor.platform, floor.minimum_os) == (None, None)
 
 
 @pytest.mark.parametrize("id_", [id_ for id_ in profile_ids() if read_profile(id_).platform == "android"])
 def test_basic_pitch_runs_on_every_android_profile(id_: str) -> None:
-    assert meets(tflite_floor(basic_pitch_model()), read_profile(id_))[0]
+    assert meets(tflite_floor(basic_pitch_model()), read_profile(id_), "tflite")[0]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +181,7 @@ def test_model_of_custom_ops_alone_has_no_runtime_floor() -> None:
     floor = tflite_floor(build_model([{"name": "CUSTOM", "custom": "Mine"}]))
     assert floor.minimum_runtime is None
     assert "no builtin op" in floor.because
-    assert meets(floor, read_profile("pixel-8"))[0]
+    assert meets(floor, read_profile("pixel-8"), "tflite")[0]
 
 
 @pytest.mark.parametrize(
@@ -232,9 +228,10 @@ def test_tables_speak_the_schemas_names() -> None:
 
 def test_a_later_version_never_needs_an_earlier_runtime() -> None:
     table = runtime_table()
-    for (op, version), minimum in table.items():
-        following = table.get((op, version + 1))
-        assert following is None or version_key(following) >= version_key(minimum), (op, version)
+    pairs = [(name, table[name], table[name[0], name[1] + 1]) for name in table if (name[0], name[1] + 1) in table]
+    assert len(pairs) > 100
+    for name, minimum, following in pairs:
+        assert version_key(following) >= version_key(minimum), name
 
 
 @pytest.mark.parametrize(
@@ -294,11 +291,11 @@ def test_specification_versions_are_coremltools_own() -> None:
             "iPhone 12 with iOS 15 does not meet the floor of iOS 16: specification version 7 came with iOS 16",
         ),
         ("iphone-16-pro", 8, True, "iPhone 16 Pro with iOS 18 meets the floor of iOS 17: "),
-        ("pixel-8", 7, False, "Pixel 8 runs android; the model is for ios"),
+        ("pixel-8", 7, False, "Pixel 8's apps carry LiteRT; the model is for Core ML"),
     ],
 )
 def test_meets_ios(device: str, specification: int, good: bool, sentence: str) -> None:
-    verdict, reason = meets(coreml_floor(specification), read_profile(device))
+    verdict, reason = meets(coreml_floor(specification), read_profile(device), "coreml")
     assert verdict is good
     assert reason.startswith(sentence)
 
@@ -316,28 +313,27 @@ def test_meets_ios(device: str, specification: int, good: bool, sentence: str) -
 )
 def test_meets_android(runtime: str, version: str, good: bool, sentence: str) -> None:
     floor = tflite_floor(build_model([{"name": "FULLY_CONNECTED", "version": 12}]))
-    verdict, reason = meets(floor, android(runtime, version))
+    verdict, reason = meets(floor, android(runtime, version), "tflite")
     assert verdict is good
     assert reason.startswith(sentence)
 
 
-def test_android_model_does_not_run_on_ios() -> None:
-    assert meets(tflite_floor(build_model([{"name": "ADD"}])), read_profile("iphone-12")) == (
-        False,
-        "iPhone 12 runs ios; the model is for android",
-    )
+def test_an_iphones_apps_carry_a_tflite_runtime_too() -> None:
+    verdict, reason = meets(tflite_floor(build_model([{"name": "ADD"}])), read_profile("iphone-12"), "tflite")
+    assert verdict
+    assert reason.startswith("iPhone 12 with TFLite 2.17.0 meets the floor of TFLite 1.5.0")
 
 
 # 2.4.0 of the runtime's own count holds what 2.21.0 of TensorFlow's did: the two scales must not be mixed.
 @pytest.mark.parametrize(("version", "expected"), [("1.1.2", "2.17.0"), ("1.4.2", "2.19.0"), ("2.4.0", "2.21.0")])
 def test_litert_on_tflite_scale(version: str, expected: str) -> None:
-    assert runtime_on_tflite_scale(android("LiteRT", version)) == expected
+    assert on_tflite_scale(android("LiteRT", version).runtimes[0]) == expected
     assert [version_key(a) for a, _ in TFLITE_OF_LITERT] == sorted(version_key(a) for a, _ in TFLITE_OF_LITERT)
 
 
 def test_litert_before_the_first_is_refused() -> None:
-    with pytest.raises(PackagingError, match=r"pixel-8: runtime LiteRT 0\.9 has no place among TFLite's"):
-        runtime_on_tflite_scale(android("LiteRT", "0.9"))
+    with pytest.raises(PackagingError, match=r"runtime LiteRT 0\.9 has no place among TFLite's"):
+        on_tflite_scale(android("LiteRT", "0.9").runtimes[0])
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=4), st.lists(st.integers(0, 40), min_size=1, max_size=4))

@@ -8,37 +8,33 @@ from typing import Any
 
 import pytest
 
-from packager.workers import Job, Limits, run_job
+from packager.jobs.workers import Job, Limits, run_job
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/sys/fs/inotify").exists(), reason="needs inotify, to see reads below Python"),
 ]
 
-FOLDER = Path(__file__).parent
 TABLES = {
-    "KERAS": ("hostile_keras", 18),
-    "KERAS_QUIET": ("hostile_keras", 28),
-    "GRAPHS": ("hostile_graphs", 20),
-    "GRAPHS_QUIET": ("hostile_graphs", 8),
-    "TORCH": ("hostile_torch", 11),
-    "TORCH_QUIET": ("hostile_torch", 20),
+    "KERAS": ("tests.packager.hostile_keras", 18),
+    "KERAS_QUIET": ("tests.packager.hostile_keras", 28),
+    "GRAPHS": ("tests.packager.hostile_graphs", 20),
+    "GRAPHS_QUIET": ("tests.packager.hostile_graphs", 8),
+    "TORCH": ("tests.packager.hostile_torch", 11),
+    "TORCH_QUIET": ("tests.packager.hostile_torch", 20),
 }
 """where attacks stand, and at least how many"""
 NEEDED = {"tf_keras": ["KERAS", "KERAS_QUIET", "GRAPHS", "GRAPHS_QUIET"], "torch": ["TORCH", "TORCH_QUIET"]}
 
 
 @pytest.mark.parametrize("package", NEEDED)
-def test_nothing_is_run_written_or_read_without_trust(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_run_written_or_read_without_trust(package: str, tmp_path: Path) -> None:
     """And what stands in a table of real attacks does run, write or read, once it is trusted or not looked at."""
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
-    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
     tables = [[TABLES[name][0], name, not name.endswith("QUIET")] for name in NEEDED[package]]
     request = {"tables": tables, "folder": str(tmp_path)}
-    events = run_job(Job("hostile_jobs:attack", request, tmp_path / "log.txt", Limits(time_s=400)))
+    events = run_job(Job("tests.packager.hostile_jobs:attack", request, tmp_path / "log.txt", Limits(time_s=400)))
     for name in NEEDED[package]:
         assert sum(event["table"] == name for event in events) >= TABLES[name][1]
     faults = [line for event in events for line in _judge(event, tmp_path)]

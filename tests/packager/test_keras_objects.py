@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from packager.errors import PackagingError
+from packager.jobs.workers import Job, Limits, run_job
 from packager.sources.keras_objects import CLASSES, LAYERS, OP_LAYERS, REFUSED_LAYERS, check_objects
-from packager.workers import Job, Limits, run_job
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     if importlib.util.find_spec("tf_keras") is None:
         pytest.skip("tf-keras is not installed")
     folder = tmp_path_factory.mktemp("layers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        return run_job(Job("registry_jobs:walk_layers", {}, folder / "log.txt", Limits(time_s=300)))
+    return run_job(Job("tests.packager.registry_jobs:walk_layers", {}, folder / "log.txt", Limits(time_s=300)))
 
 
 @pytest.mark.slow

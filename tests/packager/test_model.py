@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specimens import gain_spec
 
 from device_profiles.record import parse_record
 from packager.errors import PackagingError
 from packager.model import InputSpec, ModelSource, find_source, resolve_path
 from packager.storage import digest_tree
+from tests.specimens import gain_spec
 
 
 def _find(source: str, base: Path, **changes: Any) -> ModelSource:

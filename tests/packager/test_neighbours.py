@@ -89,9 +89,12 @@ def test_a_name_is_taken_at_the_top_only(tmp_path: Path) -> None:
     (tmp_path / "package").mkdir()
     for name, text in {"__init__": "", "random": "", "net": "import random\nfrom . import random as mine"}.items():
         (tmp_path / "package" / f"{name}.py").write_text(text)
-    digest_factory(tmp_path / "package" / "net.py")
+    before = digest_factory(tmp_path / "package" / "net.py")
+    (tmp_path / "package" / "random.py").write_text("x = 1")
+    assert digest_factory(tmp_path / "package" / "net.py") != before, "its own module of that name counts"
 
 
+@pytest.mark.slow
 def test_an_installed_module_may_be_named_by_a_recipe() -> None:
     digest_factory(Path(json.__file__))
     assert all(explain_taken(name) for name in OWN)

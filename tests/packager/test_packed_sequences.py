@@ -56,6 +56,7 @@ def _call(lengths: list[int], seed: int = 0) -> tuple[Any, Any]:
     return torch.randn(2, FRAMES, 6, generator=torch.Generator().manual_seed(seed)), torch.tensor(lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_other_lengths_are_torchs_too(load_model: Any, kind: str) -> None:
     torch.manual_seed(0)
@@ -93,9 +94,9 @@ def test_both_formats_take_lengths(load_model: Any, tmp_path: Any, kind: str) ->
     import gc
     import logging
 
-    from evaluators.emulators import open_model
+    from evaluators.targets import open_model
     from packager.compression import Context
-    from packager.converters import prepare
+    from packager.formats import prepare
 
     logging.getLogger().setLevel(logging.ERROR)
     model = ENCODERS[kind].eval()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from evaluators.emulators.coreml import CoreMLModel
-from evaluators.emulators.tflite import WatchedModel
+from evaluators.formats.tflite.interpreter import WatchedModel
 from packager.compression import Context
-from packager.converters import prepare
+from packager.formats import prepare
 from packager.model import ModelSpec, find_source
 from packager.sources import load_source
 

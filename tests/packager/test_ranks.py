@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from packager.lowerings.coreml._ranks import MOST, lower_ranks  # noqa: E402  needs torch
+from packager.formats.coreml.lowerings._ranks import MOST, lower_ranks  # noqa: E402  needs torch
 
 pytestmark = pytest.mark.pytorch
 

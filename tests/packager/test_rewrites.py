@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from specimens import GAIN_AUDIO, gain_spec, tone
 
-from evaluators.emulators import open_model
+from evaluators.targets import open_model
 from packager.bundle import Bundle
 from packager.model import OutputSpec, find_source
-from packager.package import Order, Variant, package
+from packager.package import PackageRequest, Variant, package
+from tests.specimens import GAIN_AUDIO, gain_spec, tone
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.coreml]
 
@@ -23,7 +23,7 @@ TOLERANCES = {"float32": 1e-7, "float16": 1e-3}
 def divided(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
     spec = gain_spec(saved_models / "normalised", outputs={"normalised": OutputSpec(axes=("sample",))})
     variants = [Variant("coreml", precision) for precision in TOLERANCES]
-    order = Order(find_source(spec, saved_models), GAIN_AUDIO, variants, tmp_path_factory.mktemp("divided"))
+    order = PackageRequest(find_source(spec, saved_models), GAIN_AUDIO, variants, tmp_path_factory.mktemp("divided"))
     return {outcome.variant.precision: outcome.bundle for outcome in package(order) if outcome.bundle is not None}
 
 

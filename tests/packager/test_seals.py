@@ -76,6 +76,7 @@ def test_what_is_not_there_or_was_never_sealed_is_not_whole(tmp_path: Path) -> N
     assert not is_whole(tmp_path / "old")
 
 
+@pytest.mark.slow
 def test_a_large_folder_is_read_once_a_process(tmp_path: Path) -> None:
     with stage_folder(tmp_path / "large") as stage:
         with (stage / "x").open("wb") as file:

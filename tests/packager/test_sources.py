@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from packager.audio_windows import fix_audio_shape, name_audio_axes, shape_window
 from packager.bundle import AudioContract
 from packager.errors import PackagingError
-from packager.probes import probe_windows
-from packager.sources import fix_audio_shape, name_audio_axes, shape_window
+from packager.proving.probes import probe_windows
 
 MONO = AudioContract(sample_rate_hz=8000, window_samples=100, hop_samples=80)
 STEREO = MONO.model_copy(update={"channels": 2})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from packager.workers import Job, Limits, run_job
+from packager.jobs.workers import Job, Limits, run_job
 
 pytestmark = [
     pytest.mark.slow,
@@ -118,10 +118,9 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
         for name, (changes, _) in {**LOADED, **REFUSED}.items()
     }
     request = {"folder": str(folder), "recipes": recipes}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(FOLDER))
-        for name in ("make_models", "load_models"):
-            events = run_job(Job(f"tensorflow_jobs:{name}", request, folder / f"{name}.log", Limits(time_s=300)))
+    for name in ("make_models", "load_models"):
+        target = f"tests.packager.tensorflow_jobs:{name}"
+        events = run_job(Job(target, request, folder / f"{name}.log", Limits(time_s=300)))
     return {event["name"]: event for event in events}
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from specimens import ROOT
 
-from evaluators.binding import Listener, bind
-from evaluators.drift import locate_drift
-from evaluators.emulators import open_model
+from evaluators.formats.coreml.drift import locate_drift
+from evaluators.playing.binding import WindowRunner, bind
+from evaluators.targets import open_model
 from packager.bundle import AudioContract, Bundle, Proof
 from packager.model import CoreMLSpec, ModelSpec, OutputSpec, find_source
-from packager.package import Order, Packaged, Variant, key, package
+from packager.package import Packaged, PackageRequest, Variant, key, package
 from packager.storage import digest_files
 from testpress.summary import package_text
+from tests.specimens import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.coreml, pytest.mark.tflite]
 
@@ -40,7 +40,9 @@ def _package(spec: ModelSpec, out: Path, *names: str) -> dict[str, Packaged]:
     source = find_source(spec, ROOT / "tests" / "packager")
     return {
         outcome.variant.name: outcome
-        for outcome in package(Order(source, AUDIO, variants, out, numerics="evaluators.numerics:Emulation"))
+        for outcome in package(
+            PackageRequest(source, AUDIO, variants, out, runner="evaluators.comparing.model_runner:EmulatorRunner")
+        )
     }
 
 
@@ -98,10 +100,10 @@ def test_float16_is_the_same_whoever_keeps_the_states(carried: dict[str, Bundle]
     heard = []
     for bundle in (carried["coreml-float16"], kept["coreml-float16"]):
         emulator = open_model(bundle.model_path)
-        listener = Listener(emulator, bind(emulator, AUDIO, {"filtered": OutputSpec()}, CAUSAL))
-        first = [listener.hear(window)["filtered"] for window in WINDOWS]
+        listener = WindowRunner(emulator, bind(emulator, AUDIO, {"filtered": OutputSpec()}, CAUSAL))
+        first = [listener.run_window(window)["filtered"] for window in WINDOWS]
         listener.reset()
-        np.testing.assert_array_equal([listener.hear(window)["filtered"] for window in WINDOWS], first)
+        np.testing.assert_array_equal([listener.run_window(window)["filtered"] for window in WINDOWS], first)
         heard.append(first)
     np.testing.assert_array_equal(heard[0], heard[1])
 
@@ -120,7 +122,9 @@ def test_drift_is_located_in_programs_that_keep_states(kept: dict[str, Bundle]) 
 
 def test_the_key_follows_who_keeps_the_states_for_core_ml_alone(tmp_path: Path) -> None:
     orders = [
-        Order(find_source(_spec("causal_filter", CAUSAL, kept=kept), ROOT / "tests" / "packager"), AUDIO, (), tmp_path)
+        PackageRequest(
+            find_source(_spec("causal_filter", CAUSAL, kept=kept), ROOT / "tests" / "packager"), AUDIO, (), tmp_path
+        )
         for kept in (False, True)
     ]
     for format_, follows in (("coreml", True), ("tflite", False)):

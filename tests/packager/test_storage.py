@@ -23,7 +23,6 @@ from packager.bundle import FileDigest
 from packager.errors import PackagingError
 from packager.storage import (
     digest_bytes,
-    digest_code,
     digest_facts,
     digest_files,
     digest_tree,
@@ -184,6 +183,7 @@ def _hold(folder: str, ready: Any, release: Any) -> None:
         release.wait(30)
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
@@ -202,6 +202,7 @@ def test_a_second_process_is_refused_until_the_first_is_done(tmp_path: Path) -> 
         pass
 
 
+@pytest.mark.slow
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
@@ -412,18 +413,6 @@ def test_an_older_folder_goes_at_a_stroke(tmp_path: Path) -> None:
     stop.set()
     reader.join()
     assert seen <= {1, 300}
-
-
-def test_digest_of_code_is_that_of_its_python_files(tmp_path: Path) -> None:
-    found = []
-    for index, extra in enumerate([{}, {"data.csv": "1"}, {"b.py": "1"}]):
-        folder = tmp_path / str(index)
-        folder.mkdir()
-        for name, text in {"a.py": "x = 1", **extra}.items():
-            (folder / name).write_text(text)
-        found.append(digest_code(folder))
-    assert found[0] == found[1]
-    assert found[0] != found[2]
 
 
 _facts = st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.integers()), max_size=5)

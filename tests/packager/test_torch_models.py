@@ -279,6 +279,7 @@ UNFOLLOWED: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "tensors", "words"), UNFOLLOWED, ids=lambda one: type(one).__name__)
 def test_what_has_no_fixed_form_is_told_with_what_to_write(
     load_model: Any, module: Any, tensors: tuple[Any, ...], words: tuple[str, ...]

@@ -8,33 +8,35 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from example_evaluation import make_evaluation
 from hypothesis import strategies as st
 
 from device_profiles.record import dump_json
+from evaluators.condition_records import ConditionInfo, ConditionStep
+from evaluators.drift_records import Drift, DriftStep
+from evaluators.environment import Environment
 from evaluators.evaluation import (
+    PARITY_NUMBERS,
+    TIMINGS,
     ClipInfo,
     ClipScores,
-    Curve,
+    ConditionResult,
     DatasetInfo,
     DeviceResult,
-    Drift,
-    DriftStep,
-    Environment,
     Evaluation,
+    ExtraLoss,
     Failure,
-    Note,
+    MetricInfo,
     OutputParity,
-    Preview,
     Score,
     SourceResult,
-    Spectrogram,
     Timing,
     VariantResult,
 )
+from evaluators.metrics import BUILT_IN
+from evaluators.picture_records import Curve, Note, Pictures, Preview, Span, Spectrogram
 from packager.bundle import AudioContract, Floor, ModelIdentity
-from reports.budgets import Budget
-from reports.metrics import PHONE_METRICS, SIZE_METRICS
+from reports.judging.budgets import Budget
+from tests.reports.example_evaluation import make_evaluation
 
 Draw = st.DrawFn
 HOSTILE_NAMES = (
@@ -158,8 +160,7 @@ units = st.one_of(st.sampled_from(("ratio", "ms", "bytes", "db", "dimensionless"
 metric_names = st.one_of(
     st.sampled_from(
         (
-            *PHONE_METRICS,
-            *SIZE_METRICS,
+            *(name for name, metric in BUILT_IN.items() if metric.scope in ("phone", "bundle")),
             "note_f1",
             "note_f1_ratio",
             "latency_seconds",
@@ -212,6 +213,19 @@ def curves(draw: Draw, outputs: list[str]) -> tuple[Curve, ...]:
 
 
 @st.composite
+def pictures(draw: Draw, outputs: list[str]) -> Pictures:
+    ends = draw(st.lists(st.tuples(numbers, numbers).map(sorted), max_size=3))
+    return Pictures(
+        events=draw(st.one_of(st.none(), notes.map(tuple))),
+        spans=draw(
+            st.one_of(st.none(), st.just(tuple(Span(start_s=a, end_s=b, label=draw(names)[:200]) for a, b in ends)))
+        ),
+        text=draw(st.one_of(st.none(), names)),
+        curves=draw(curves(outputs)),
+    )
+
+
+@st.composite
 def clip_scores(draw: Draw, clips: list[str], outputs: list[str], known: Kinds) -> tuple[ClipScores, ...]:
     return tuple(
         ClipScores(
@@ -219,6 +233,7 @@ def clip_scores(draw: Draw, clips: list[str], outputs: list[str], known: Kinds) 
             scores=draw(tables(known)),
             notes=draw(st.one_of(st.none(), notes.map(tuple))),
             curves=draw(curves(outputs)),
+            pictures=draw(st.one_of(st.none(), pictures(outputs))),
         )
         for clip in clips
         if draw(st.booleans())
@@ -248,6 +263,8 @@ def clip_infos(draw: Draw, clip: str) -> ClipInfo:
         notices=tuple(draw(st.lists(names, max_size=2))),
         spectrogram=draw(st.one_of(st.none(), spectrograms())),
         preview=draw(st.one_of(st.none(), preview)),
+        reference=draw(st.one_of(st.none(), pictures([]))),
+        group=draw(st.one_of(st.none(), names)),
     )
 
 
@@ -275,6 +292,31 @@ floors = st.builds(
     minimum_runtime=st.one_of(st.none(), names),
     because=names,
 )
+
+
+@st.composite
+def condition_results(draw: Draw, conditions: list[str], known: Kinds) -> tuple[ConditionResult, ...]:
+    failure = st.builds(Failure, stage=st.just("evaluate"), reason=names)
+    chance = st.one_of(st.none(), st.sampled_from((0.0, 5e-324, 0.049, 1.0)))
+    return tuple(
+        ConditionResult(
+            condition=condition,
+            failure=draw(st.one_of(st.none(), st.none(), failure)),
+            scores=draw(tables(known)),
+            differences=draw(tables(known)),
+            parity=(
+                OutputParity(output="o", snr_db=draw(scores()), max_abs_error=draw(scores()), cosine=draw(scores())),
+            ),
+            extra_losses={
+                metric: ExtraLoss(change=draw(scores(shape)), p_value=draw(chance), loses_more=draw(st.booleans()))
+                for metric, shape in known.items()
+                if draw(st.booleans())
+            },
+            worst_clips=tuple(draw(st.lists(names, max_size=2))),
+        )
+        for condition in conditions
+        if draw(st.integers(0, 3))
+    )
 
 
 @st.composite
@@ -313,6 +355,7 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds
         devices=tuple(devices),
         clips=draw(clip_scores(parts["clips"], parts["outputs"], known)),
         notices=tuple(draw(st.lists(st.one_of(names, st.just("run by LiteRT 2")), max_size=2))),
+        conditions=draw(condition_results(parts["conditions"], known)),
     )
 
 
@@ -321,7 +364,28 @@ parts_of = st.fixed_dictionaries(
         part: st.lists(names, min_size=0 if part == "clips" else 1, max_size=3, unique=True)
         for part in ("variants", "devices", "clips", "outputs")
     }
+    | {"conditions": st.lists(names.filter(bool), max_size=2, unique=True)}
 )
+
+
+@st.composite
+def metric_infos(draw: Draw, known: Kinds) -> dict[str, MetricInfo]:
+    """Of some of the case's metrics, in units and directions of their own: files from outside say anything."""
+    return {
+        metric: MetricInfo(
+            unit=draw(names)[:100],
+            direction=draw(st.sampled_from(("higher", "lower"))),
+            scope=draw(st.sampled_from(("clip", "dataset", "bundle", "phone"))),
+            description=draw(names),
+            tolerance=draw(positive),
+            relative_tolerance=draw(positive),
+            machine_bound=draw(st.booleans()),
+            only_told=draw(st.booleans()),
+            repeats=draw(st.one_of(st.none(), names)),
+        )
+        for metric in known
+        if metric not in {*PARITY_NUMBERS, *TIMINGS} and draw(st.booleans())
+    }
 
 
 @st.composite
@@ -338,6 +402,8 @@ def evaluations(
         model=identity,
         audio=AudioContract(sample_rate_hz=rate, window_samples=window, hop_samples=draw(st.integers(1, window))),
         task=task,
+        metrics=draw(metric_infos(known)),
+        leading_metric=draw(st.one_of(st.none(), st.sampled_from(sorted(known) or ["x"]))),
         recipe=draw(st.dictionaries(names, st.one_of(names, numbers, counts), max_size=2)),
         dataset=DatasetInfo(
             name=draw(names),
@@ -356,6 +422,13 @@ def evaluations(
             sha256=draw(names),
             scores=draw(tables(known)),
             clips=draw(clip_scores(parts["clips"], parts["outputs"], known)),
+            conditions=draw(condition_results(parts["conditions"], known)),
+        ),
+        conditions=tuple(
+            ConditionInfo(
+                name=name, steps=(ConditionStep(kind=draw(names) or "x", parameters={draw(names): draw(names)}),)
+            )
+            for name in parts["conditions"]
         ),
         variants=tuple(draw(variants(name, parts, known)) for name in parts["variants"] if draw(st.integers(0, 3))),
         device_names={device: draw(names) for device in parts["devices"] if draw(st.booleans())},

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from example_evaluation import make_evaluation
-from hostile_evaluation import make_hostile
 
 from evaluators.evaluation import Evaluation
-from reports.comparison import Comparison, compare
+from reports.judging.comparison import Comparison, compare
+from tests.reports.example_evaluation import make_evaluation
+from tests.reports.hostile_evaluation import make_hostile
 
 
 @pytest.fixture(scope="session")

@@ -5,23 +5,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from evaluators.drift_records import Drift, DriftStep
+from evaluators.environment import Environment
 from evaluators.evaluation import (
     ClipInfo,
     ClipScores,
     DatasetInfo,
     DeviceResult,
-    Drift,
-    DriftStep,
-    Environment,
     Evaluation,
     Failure,
-    Note,
     OutputParity,
     Score,
     SourceResult,
     Timing,
     VariantResult,
 )
+from evaluators.picture_records import Note
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
 CLIPS = 24
@@ -164,6 +163,7 @@ def make_device(spec: Spec, device: str) -> DeviceResult:
         else "FULLY_CONNECTED version 12 needs TFLite 2.17.0; the phone's app ships 2.16.1",
         compute_unit="npu" if spec.precision == "float16" and spec.format == "coreml" else "cpu",
         placement_reason="float16 ML Program: the Neural Engine computes in float16",
+        threads=None if spec.precision == "float16" and spec.format == "coreml" else 4,
         scores={
             "latency_ms": latency,
             "latency_p90_ms": latency.model_copy(update={"value": latency.high}),

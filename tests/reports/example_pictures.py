@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluators.datasets import Clip, Dataset
-from evaluators.evaluation import ClipScores, Curve, Evaluation, VariantResult
-from evaluators.previews import add_previews, choose_clips
+from evaluators.datasets.reading import Clip, Dataset
+from evaluators.evaluation import ClipScores, Evaluation, VariantResult
+from evaluators.picture_records import Curve
+from evaluators.pictures.previews import add_previews, choose_clips
 from evaluators.windows import Samples
 from packager.bundle import AudioContract
 

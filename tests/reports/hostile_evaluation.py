@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from example_evaluation import HOSTILE
-
 from evaluators.evaluation import ClipScores, Evaluation
+from tests.reports.example_evaluation import HOSTILE
 
 
 def make_hostile(evaluation: Evaluation) -> Evaluation:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from example_evaluation import PHONES
-from example_pictures import add_pictures
-
 from evaluators.evaluation import ClipScores, DeviceResult, Evaluation, VariantResult
 from packager.bundle import Format
+from tests.reports.example_evaluation import PHONES
+from tests.reports.example_pictures import add_pictures
 
 
 def enlarge(evaluation: Evaluation, folder: Path, size: tuple[int, int, int]) -> Evaluation:

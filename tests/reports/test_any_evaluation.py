@@ -10,15 +10,16 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
 import pytest
-from any_evaluation import cases, disturbed
 from hypothesis import HealthCheck, given, settings
-from test_html import Page
 
 from evaluators.evaluation import Evaluation
-from reports import annotations, comment, html, junit, markdown, node_data, openmetrics
-from reports.budgets import Budget
-from reports.comparison import Comparison, compare
 from reports.errors import ReportError
+from reports.judging.budgets import Budget
+from reports.judging.comparison import Comparison, compare
+from reports.page import html
+from reports.renderers import annotations, comment, junit, markdown, node_data, openmetrics
+from tests.reports.any_evaluation import cases, disturbed
+from tests.reports.page.test_html import Page
 
 parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 
@@ -45,12 +46,14 @@ often = settings(
 )
 
 
+@pytest.mark.slow
 @often
 @given(cases())
 def test_every_renderer_holds(case: Case) -> None:
     _check(*case)
 
 
+@pytest.mark.slow
 @often
 @given(disturbed())
 def test_every_renderer_holds_against_extreme_numbers(case: Case) -> None:

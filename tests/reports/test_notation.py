@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from device_profiles.text import clean_text, shorten
-from evaluators.evaluation import Score
-from reports.notation import format_apart, format_exact, format_interval, format_number
+from evaluators.evaluation import DeviceResult, Score
+from reports.notation import describe_place, format_apart, format_exact, format_interval, format_number
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,14 @@ def test_a_huge_number_has_a_power_of_ten() -> None:
     assert format_number(-2e20, "ratio") == "−2.00e20"
     assert format_exact(1e300, "ms") == "1e300 ms"
     assert format_number(123_456_789_012, "ms") == "123456789012 ms"
+
+
+@pytest.mark.parametrize(
+    ("unit", "threads", "words"),
+    [("cpu", 1, "CPU, 1 thread"), ("cpu", 4, "CPU, 4 threads"), ("gpu", None, "GPU"), ("tpu", None, "tpu")],
+)
+def test_where_a_prediction_is_of_names_its_threads(unit: str, threads: int | None, words: str) -> None:
+    result = DeviceResult(
+        device="x", runs=True, floor_reason="", compute_unit=unit, placement_reason="", threads=threads, scores={}
+    )
+    assert describe_place(result) == words

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from evaluators.coreml_kinds import read_other_kind
-from evaluators.emulators.coreml import open_model
-from evaluators.signatures import read_signatures
-from testpress.inspection import inspect_model, read_facts
+from evaluators.formats import read_signatures
+from evaluators.formats.coreml.kinds import read_other_kind
+from evaluators.targets import open_model
+from testpress.inspection.reading import inspect_model, read_facts
 from testpress.model_file import locate_model
-from testpress.playing import Played, play
-from testpress.terms import make_order
+from testpress.playing.contract import make_request
+from testpress.playing.playing import Played, play
 from tests.evaluators.emulators.coreml.programs import Op, Program, leave_open, write_package
 from tests.evaluators.emulators.coreml.test_features import convert, image_program
 
@@ -42,7 +42,7 @@ def gain_of_audio() -> Any:
 def play_noise(folder: Path, model: Path) -> tuple[Played, np.ndarray]:
     samples = np.random.default_rng(3).normal(scale=0.1, size=3 * WINDOW).astype(np.float32)
     soundfile.write(folder / "x.wav", samples, 8000, subtype="FLOAT")
-    return play(make_order(str(model), audio=folder / "x.wav", sample_rate=8000, window=WINDOW)), samples
+    return play(make_request(str(model), audio=folder / "x.wav", sample_rate=8000, window=WINDOW)), samples
 
 
 @pytest.mark.parametrize("space", ["GRAYSCALE", "RGB", "BGR", "GRAYSCALE_FLOAT16"])

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from specimens import ROOT
 
 import testpress
 from testpress.coreml_predict import EMULATED_MACOS
+from tests.specimens import ROOT
 
 pytestmark = [
     pytest.mark.slow,

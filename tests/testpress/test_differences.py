@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_evaluation import make_evaluation
 
 from device_profiles.errors import TestpressError
 from device_profiles.record import dump_json
@@ -22,6 +21,7 @@ from packager.bundle import (
     dump_manifest,
 )
 from testpress.differences import as_text, compare_paths
+from tests.reports.example_evaluation import make_evaluation
 
 AUDIO = TensorContract(name="audio", native_name="audio", shape=(1, 64), dtype="float32", axes=("batch", "sample"))
 PROOF = Proof(

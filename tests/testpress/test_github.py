@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from example_evaluation import make_evaluation
 
-from reports.comparison import Comparison, compare
+from reports.judging.comparison import Comparison, compare
 from testpress.github import annotation_lines
+from tests.reports.example_evaluation import make_evaluation
 
 ON = {"GITHUB_ACTIONS": "true"}
 

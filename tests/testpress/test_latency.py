@@ -7,18 +7,27 @@ import numpy as np
 import pytest
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import FEATURES, WINDOW_SAMPLES, Writer, schema, write_bundle, write_features, write_gain, write_two
-
-from device_profiles.profile import read_profile
-from evaluators.errors import EvaluationError
-from testpress.latency import CostPrediction, as_text, predict_costs
+from device_profiles.errors import TestpressError
+from device_profiles.profile import CATALOG, read_profile
+from testpress.latency import CostPrediction, as_text, predict_costs, read_phones, read_request
 from testpress.model_file import locate_model
+from tests.testpress.tiny_tflite import (
+    AUDIO,
+    FEATURES,
+    WINDOW_SAMPLES,
+    Writer,
+    schema,
+    write_bundle,
+    write_features,
+    write_gain,
+    write_two,
+)
 
 pytestmark = pytest.mark.tflite
 
 
 def predict(path: Path, *devices: str) -> CostPrediction:
-    return predict_costs(locate_model(str(path)), [read_profile(device) for device in devices or ("pixel-8",)])
+    return predict_costs(locate_model(str(path)), read_phones(devices or ("pixel-8",)))
 
 
 def test_ops_and_the_calls_own_cost_add_up_to_the_latency(tmp_path: Path) -> None:
@@ -34,18 +43,22 @@ def test_ops_and_the_calls_own_cost_add_up_to_the_latency(tmp_path: Path) -> Non
 
 def test_every_score_is_predicted_and_its_interval_holds_it(tmp_path: Path) -> None:
     (phone,) = predict(write_bundle(tmp_path / "b")).phones
-    assert set(phone.scores) == {"latency_ms", "latency_p90_ms", "memory_bytes", "real_time_factor"}
-    for score in phone.scores.values():
+    cold = phone.scores["cold_start_ms"]
+    assert (cold.value, cold.reason) == (None, "no public measurement of load times is known for this runtime")
+    warm = {name: score for name, score in phone.scores.items() if score is not cold}
+    assert set(warm) == {"latency_ms", "latency_p90_ms", "memory_bytes", "real_time_factor"}
+    for score in warm.values():
         assert score.basis == "predicted"
         assert score.low is not None and score.value is not None and score.high is not None
         assert score.low <= score.value <= score.high
 
 
 def test_the_real_time_factor_of_a_bundle_is_latency_over_its_hop(tmp_path: Path) -> None:
-    (phone,) = predict(write_bundle(tmp_path / "b")).phones
+    overlapping = AUDIO.model_copy(update={"hop_samples": WINDOW_SAMPLES // 4})
+    (phone,) = predict(write_bundle(tmp_path / "b", audio=overlapping)).phones
     latency_ms, factor = phone.scores["latency_ms"].value, phone.scores["real_time_factor"].value
     assert latency_ms is not None
-    assert factor == pytest.approx(latency_ms / (1000 * WINDOW_SAMPLES / 8000))
+    assert factor == pytest.approx(latency_ms / (1000 * WINDOW_SAMPLES / 4 / 8000))
 
 
 def test_a_bare_file_has_no_hop_and_so_no_real_time_factor(tmp_path: Path) -> None:
@@ -60,9 +73,12 @@ def test_phones_come_in_the_order_asked_for_and_once(tmp_path: Path) -> None:
     assert slow is not None and fast is not None and slow > fast
 
 
-def test_a_phone_of_the_other_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="iphone-12 runs coreml models; found a tflite model"):
-        predict(write_gain(tmp_path / "x.tflite"), "pixel-8", "iphone-12")
+def test_an_iphone_runs_it_in_litert_at_a_speed_nobody_published(tmp_path: Path) -> None:
+    _, iphone = predict(write_gain(tmp_path / "x.tflite"), "pixel-8", "iphone-12").phones
+    latency = iphone.scores["latency_ms"]
+    assert latency.value is None
+    assert latency.reason is not None
+    assert "no published time" in latency.reason
 
 
 def test_open_dimensions_and_broken_bundles_are_said(tmp_path: Path) -> None:
@@ -90,6 +106,7 @@ def test_the_text_calls_every_number_predicted(tmp_path: Path) -> None:
         assert re.search(rf"^  {re.escape(label)} +\S+( \S+)? predicted \(80 %: \S+ to [^)]+\)$", text, re.MULTILINE)
     assert "predicted ms" in text
     assert "Inferred: XNNPACK" in text
+    assert "\n  cold start                not predicted: no public measurement of load times is known" in text
 
 
 @pytest.mark.parametrize(
@@ -180,3 +197,57 @@ def test_weights_without_their_zeros_are_told(tmp_path: Path) -> None:
     assert (found.macs, found.notices) == (
         8, ("1 weight is held without zeros, with which multiply-adds are counted all the same",),
     )  # fmt: skip
+
+
+def test_a_profile_of_ones_own_is_a_phone(tmp_path: Path) -> None:
+    built_in = (CATALOG / "pixel-8.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(built_in.replace('id = "pixel-8"', 'id = "mine"'), encoding="utf-8")
+    both = read_phones(["pixel-8", str(tmp_path / "mine.toml")])
+    found = predict_costs(locate_model(str(write_gain(tmp_path / "x.tflite"))), both)
+    first, second = (phone.scores["latency_ms"].value for phone in found.phones)
+    assert [phone.device for phone in found.phones] == ["pixel-8", "mine"]
+    assert first == second is not None
+
+
+def test_two_profiles_of_one_identifier_are_refused(tmp_path: Path) -> None:
+    changed = (CATALOG / "pixel-8.toml").read_text(encoding="utf-8").replace("Pixel 8", "Pixel 8 of mine", 1)
+    path = tmp_path / "pixel-8.toml"
+    path.write_text(changed, encoding="utf-8")
+    with pytest.raises(TestpressError) as caught:
+        read_phones(["pixel-8", str(path)])
+    assert str(caught.value) == f"{path}: another profile is named 'pixel-8' too; right is one of them"
+
+
+def test_a_profile_too_large_for_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    with path.open("wb") as file:
+        file.truncate(2**30)
+    with pytest.raises(TestpressError, match=r"x\.toml: holds more than \d+ bytes, which is no such file"):
+        read_phones([str(path)])
+
+
+def test_a_runtime_is_one_of_those_the_profile_lists() -> None:
+    (phone,) = read_phones(["iphone-12"], "TFLite")
+    assert [runtime.name for runtime in phone.runtimes] == ["TFLite"]
+    with pytest.raises(TestpressError) as caught:
+        read_phones(["iphone-12"], "ONNX")
+    assert str(caught.value) == "apps on iphone-12 can carry Core ML, TFLite; found ONNX"
+
+
+def test_threads_are_told_beside_the_unit(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "x.tflite")
+    found = predict_costs(locate_model(str(path)), read_phones(["pixel-8"]), read_request("cpu", 2))
+    (phone,) = found.phones
+    assert (phone.runtime, phone.compute_unit, phone.threads) == ("LiteRT", "cpu", 2)
+    assert "  placement                 LiteRT, CPU, 2 threads. Inferred: the app asked for the CPU; " in as_text(found)
+
+
+def test_ops_of_which_only_the_bytes_are_counted_are_named(tmp_path: Path) -> None:
+    w = Writer()
+    x, count = w.tensor("x", (1, 64)), w.tensor("k", (), "INT32", values=np.array(3))
+    values, places = w.tensor("values", (1, 3)), w.tensor("places", (1, 3), "INT32")
+    w.op("TOPK_V2", [x, count], [values, places])
+    found = predict(w.write(tmp_path / "x.tflite", [x], [values, places]))
+    assert found.notices == (
+        "counted by the bytes they move alone, since what they compute is not known here: TOPK_V2",
+    )

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import write_bundle, write_gain
-
 from device_profiles.errors import TestpressError
-from testpress.inspection import inspect_model
+from testpress.inspection.reading import inspect_model
 from testpress.model_file import locate_model
+from tests.testpress.tiny_tflite import write_bundle, write_gain
 
 pytestmark = pytest.mark.tflite
 

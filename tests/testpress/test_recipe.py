@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specimens import BASIC_PITCH_RECIPE, ROOT, to_toml
 
 from device_profiles.record import parse_record
+from evaluators.costs.placement import PlacementRequest
 from packager.package import Variant
 from testpress.errors import RecipeError
 from testpress.recipe import RecipeFile, read_recipe
+from tests.specimens import BASIC_PITCH_RECIPE, ROOT, to_toml
 
 RECIPE: dict[str, Any] = {
     "model": {
@@ -64,24 +65,50 @@ def test_variants_are_those_the_recipe_names_once_each(path: Path) -> None:
 
 def test_variants_without_a_phone_are_left_out(path: Path) -> None:
     variants = {"tflite": ["float32"], "coreml": ["float32"]}
+    assert read_recipe(_write(path, variants=variants), devices=("pixel-8",)).variants == (
+        Variant("tflite", "float32"),
+    )
     assert read_recipe(_write(path, variants=variants), devices=("iphone-12",)).variants == (
         Variant("coreml", "float32"),
     )
 
 
+def test_a_recipe_says_which_runtimes_the_apps_carry(path: Path) -> None:
+    """An iPhone's apps can carry TFLite beside Core ML."""
+    variants = {"tflite": ["float32"], "coreml": ["float32"]}
+    devices = {"ids": ["iphone-12"], "runtimes": ["Core ML", "TFLite"]}
+    recipe = read_recipe(_write(path, variants=variants, devices=devices))
+    assert recipe.variants == (Variant("tflite", "float32"), Variant("coreml", "float32"))
+    assert [one.name for one in recipe.profiles[0].runtimes] == ["Core ML", "TFLite"]
+    with pytest.raises(
+        RecipeError, match=r"devices.runtimes: apps on iphone-12 can carry Core ML, TFLite; found LiteRT"
+    ):
+        read_recipe(_write(path, variants=variants, devices={**devices, "runtimes": ["LiteRT"]}))
+
+
 def test_no_variant_for_the_phone_says_of_which_format(path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
-        read_recipe(_write(path, variants={"tflite": ["float32"]}), devices=("iphone-12",))
-    assert str(caught.value) == (f"{path}: variants: nothing is to be packaged; name at least one precision of coreml")
+        read_recipe(_write(path, variants={"coreml": ["float32"]}), devices=("pixel-8",))
+    assert str(caught.value) == (f"{path}: variants: nothing is to be packaged; name at least one precision of tflite")
+
+
+def test_an_unknown_format_is_told_with_those_there_are(path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(_write(path, variants={"tflit": ["float32"], "coreml": ["float32"]}))
+    assert str(caught.value) == (
+        f"{path}: variants.tflit: unknown format; did you mean 'tflite'?; known: coreml, tflite"
+    )
 
 
 def test_without_variants_the_phones_say_what_they_prefer(path: Path) -> None:
-    recipe = read_recipe(_write(path))
-    preferred = {(profile.format, precision) for profile in recipe.profiles for precision in profile.precisions}
-    assert recipe.variants
-    assert {(variant.format, variant.precision) for variant in recipe.variants} <= preferred
-    assert {variant.format for variant in recipe.variants} == {"tflite", "coreml"}
-    assert len(set(recipe.variants)) == len(recipe.variants)
+    """As their profiles list them, one phone after the other, each bundle once."""
+    assert [variant.name for variant in read_recipe(_write(path)).variants] == [
+        *("tflite-float32", "tflite-float16", "tflite-dynamic_wi8_afp32", "tflite-static_wi8_ai8"),
+        *("coreml-float16", "coreml-mixed_float16", "coreml-float32"),
+        *("coreml-linear_w8", "coreml-palettized_w6", "coreml-w8a8"),
+    ]
+    older = read_recipe(path, devices=("iphone-12",)).variants
+    assert [variant.name for variant in older] == ["coreml-float16", "coreml-mixed_float16", "coreml-float32"]
 
 
 def test_a_model_alone_is_packaged_in_both_formats(tmp_path: Path) -> None:
@@ -96,11 +123,18 @@ def test_a_model_alone_is_packaged_in_both_formats(tmp_path: Path) -> None:
     assert {variant.format for variant in read_recipe(path, devices=("iphone-12",)).variants} == {"coreml"}
 
 
-def test_the_oldest_iphone_decides_the_deployment_target(path: Path) -> None:
-    recipe = read_recipe(_write(path))
-    targets = [profile.minimum_deployment_target for profile in recipe.profiles if profile.platform == "ios"]
-    assert recipe.minimum_deployment_target == min(targets, key=lambda text: int(str(text).removeprefix("iOS")))
-    assert read_recipe(path, devices=("pixel-8",)).minimum_deployment_target == "iOS15"
+@pytest.mark.parametrize(
+    ("devices", "target"),
+    [
+        (("pixel-8", "iphone-12", "iphone-15-pro"), "iOS15"),
+        (("iphone-15-pro", "iphone-12"), "iOS15"),
+        (("iphone-15-pro",), "iOS17"),
+        (("pixel-8", "iphone-15-pro"), "iOS17"),
+        (("pixel-8",), "iOS15"),
+    ],
+)
+def test_the_oldest_iphone_decides_the_deployment_target(devices: tuple[str, ...], target: str, path: Path) -> None:
+    assert read_recipe(_write(path), devices=devices).minimum_deployment_target == target
 
 
 def test_a_profile_of_ones_own_stands_beside_the_recipe(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,3 +183,98 @@ def test_the_example_is_a_recipe() -> None:
         "coreml-float16",
     ]
     assert len(recipe.written.budgets) >= 4
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"options": {"onset_threshold": 1.5}}, "task.options: onset_threshold: "),
+        ({"options": {"threshold": 0.5}}, "task.options: threshold: unknown key"),
+        ({"kind": "python:own:Own"}, "task.kind: 'python:own:Own': there is no file"),
+        ({"kind": "note_transkription"}, "task.kind: no task of kind 'note_transkription'; did you mean"),
+        ({"option": {}}, "task.option: unknown key"),
+        ({"dataset": "builtin:speach"}, "task.dataset: no dataset 'speach'; known: instrument-samples, keyboard-noise"),
+        (
+            {"dataset": "builtin:speech-prompts-en", "dataset_options": {"codec": "mp3"}},
+            "task.dataset: options of speech-prompts-en: codec: ",
+        ),
+        ({"dataset_options": {"clips": 3}}, 'task.dataset: only a dataset "builtin:NAME" has dataset_options'),
+    ],
+)
+def test_a_task_that_cannot_be_is_told_with_its_field(task: dict[str, Any], message: str, path: Path) -> None:
+    recipe = _write(path, task={**RECIPE["task"], **{key: value or 1 for key, value in task.items()}})
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(recipe)
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_options_are_read_and_a_task_of_ones_own_is_not_run(path: Path) -> None:
+    recipe = read_recipe(_write(path, task={**RECIPE["task"], "options": {"onset_threshold": 0.6}}))
+    assert recipe.task is not None
+    assert recipe.task.options == {"onset_threshold": 0.6}
+    (path.parent / "own.py").write_text("raise SystemExit('was run')\n")
+    own = read_recipe(_write(path, task={"kind": "python:own:Own", "dataset": "clips.jsonl"})).task
+    assert own is not None
+    assert (own.path, own.name) == (str(path.parent.resolve() / "own.py"), "Own")
+
+
+def test_a_recipe_asks_for_a_unit_and_threads(path: Path) -> None:
+    devices = {"ids": ["pixel-8"], "unit": "cpu", "threads": 2}
+    assert read_recipe(_write(path, devices=devices)).asked == PlacementRequest(unit="cpu", threads=2)
+    assert read_recipe(_write(path)).asked == PlacementRequest()
+
+
+@pytest.mark.parametrize(
+    ("asked", "faults"),
+    [
+        ({"threads": 9}, ["iphone-12 has 6 cores; found 9 threads; right is 1 to 6"]),
+        ({"unit": "npu"}, ["pixel-8: LiteRT uses cpu, gpu there; found npu"]),
+        ({"unit": "ane"}, ["pixel-8 has no Apple Neural Engine (ane); its units: cpu, gpu, npu"]),
+    ],
+)
+def test_what_a_phone_has_not_is_told_before_anything_is_packaged(
+    path: Path, asked: dict[str, Any], faults: list[str]
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(_write(path, devices={"ids": ["pixel-8", "iphone-12"], **asked}))
+    assert str(caught.value).split("\n") == [f"{path}: devices: {fault}" for fault in faults]
+
+
+def test_conditions_are_read_with_all_that_decides_them(path: Path) -> None:
+    table = {"kind": "noise", "colour": "white", "snr_db": 10.0, "name": "noisy"}
+    budgets = [{"metric": "note_f1", "max_drop": 0.01, "condition": "noisy"}]
+    recipe = read_recipe(_write(path, conditions={"set": ["clean", "phone-call", table]}, budgets=budgets))
+    assert [condition.name for condition in recipe.conditions] == ["phone-call", "noisy"]
+    assert recipe.conditions[1].steps[0].parameters == {"colour": "white", "snr_db": 10.0, "voices": 6}
+    data = json.loads(json.dumps(recipe.as_data(), allow_nan=False))
+    assert parse_record(data, RecipeFile, where="embedded", error=RecipeError) == recipe.written
+    plain = read_recipe(_write(path))
+    assert plain.conditions == ()
+    assert "conditions" not in plain.as_data()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"conditions": {"set": ["phone-cal"]}}, "conditions: set[0]: no condition 'phone-cal'; did you mean"),
+        ({"conditions": {"set": [{"kind": "noise", "snr_db": 300.0}]}}, "conditions: set[0]: snr_db: "),
+        ({"conditions": {"set": []}}, "conditions.set: "),
+        ({"conditions": {"sets": ["g711"]}}, "conditions."),
+        (
+            {"budgets": [{"metric": "note_f1", "min": 0.5, "condition": "noisy"}]},
+            "budgets[0].condition: unknown condition 'noisy'; known: clean",
+        ),
+        (
+            {
+                "conditions": {"set": ["g711"]},
+                "budgets": [{"metric": "latency_ms", "max": 5.0, "condition": "g711"}],
+            },
+            "budgets[0].condition: latency_ms is the same under every condition; leave condition out",
+        ),
+    ],
+)
+def test_a_condition_that_cannot_be_is_told_with_its_field(changes: dict[str, Any], message: str, path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(_write(path, **changes))
+    assert str(caught.value).startswith(f"{path}: {message}")

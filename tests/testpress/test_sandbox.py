@@ -13,11 +13,11 @@ import soundfile
 
 pytest.importorskip("ai_edge_litert")
 from ai_edge_litert import schema_py_generated as schema
-from tiny_tflite import WINDOW_SAMPLES, Writer, write_bundle, write_gain, write_loop
 
 from device_profiles.errors import TestpressError
 from testpress.limits import LimitsSpec
 from testpress.sandbox import Found, inspect_file, play_file, predict_file
+from tests.testpress.tiny_tflite import WINDOW_SAMPLES, Writer, write_bundle, write_gain, write_loop
 
 pytestmark = [pytest.mark.tflite, pytest.mark.slow]
 
@@ -60,7 +60,7 @@ def look(path: Path, limits: LimitsSpec = NO_LIMITS) -> Found:
 
 
 def test_a_good_file_is_as_this_process_would_find_it(tmp_path: Path) -> None:
-    from testpress.inspection import as_text, inspect_model
+    from testpress.inspection.reading import as_text, inspect_model
     from testpress.model_file import locate_model
 
     path = write_gain(tmp_path / "x.tflite")

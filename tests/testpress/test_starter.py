@@ -87,7 +87,7 @@ def test_the_recipe_is_one(tmp_path: Path, source: str | None) -> None:
     assert recipe.written.model.source == (source or "python:net:build")
     assert recipe.written.audio is not None
     assert recipe.written.task is not None
-    assert {profile.format for profile in recipe.profiles} == {"tflite", "coreml"}
+    assert {profile.platform for profile in recipe.profiles} == {"android", "ios"}
     assert len(recipe.variants) == 4
     assert len(recipe.written.budgets) == 4
 

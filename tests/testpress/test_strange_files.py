@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_evaluation import make_evaluation
 
 from device_profiles.record import dump_json
 from testpress.edge import run_arguments
+from tests.reports.example_evaluation import make_evaluation
 
 PROFILE = Path(__file__).parents[1] / "data" / "profiles" / "a-phone.toml"
 SHA = "0123456789abcdef" * 4
@@ -170,6 +170,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVALUATIONS)
 def test_a_strange_evaluation(name: str, run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     path, good = tmp_path / "evaluation.json", tmp_path / "good.json"

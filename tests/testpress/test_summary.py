@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_tflite import write_bundle
 
 from packager.bundle import OutputProof, Proof, read_bundle
 from packager.package import Packaged, Variant
 from testpress.summary import break_texts, package_text
+from tests.testpress.tiny_tflite import write_bundle
 
 
 def _packaged(folder: Path, precision: str, **changes: object) -> Packaged:

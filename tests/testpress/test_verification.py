@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from specimens import Job
-from tiny_tflite import write_bundle
 
 from packager.bundle import Bundle, ModelIdentity, dump_manifest, read_bundle
 from testpress.cli import cli
 from testpress.verification import compare_remade
+from tests.specimens import Job
+from tests.testpress.tiny_tflite import write_bundle
 
 signed = pytest.mark.skipif(importlib.util.find_spec("model_signing") is None, reason='needs "testpress[sign]"')
 
@@ -88,9 +88,8 @@ def notes_recipe(tmp_path: Path) -> Job:
 
 @signed
 def test_a_signature_is_held_against_a_public_key(bundle: Bundle, tmp_path: Path) -> None:
-    from signing_keys import write_keys
-
-    from packager.signatures import sign_bundle
+    from packager.attestation.signatures import sign_bundle
+    from tests.signing_keys import write_keys
 
     private, public = write_keys(tmp_path)
     path = sign_bundle(bundle, private)
@@ -110,10 +109,9 @@ def test_a_signature_is_held_against_a_public_key(bundle: Bundle, tmp_path: Path
 @signed
 def test_a_manifest_made_to_fit_a_changed_file_breaks_the_signature(bundle: Bundle, tmp_path: Path) -> None:
     """Hashes alone hold for whoever can write both; that is what a signature is for."""
-    from signing_keys import write_keys
-
-    from packager.signatures import sign_bundle
+    from packager.attestation.signatures import sign_bundle
     from packager.storage import digest_files
+    from tests.signing_keys import write_keys
 
     private, public = write_keys(tmp_path)
     sign_bundle(bundle, private)
@@ -181,7 +179,7 @@ def test_why_bytes_differ_is_told(bundle: Bundle, tmp_path: Path, changes: dict[
 @pytest.mark.tensorflow
 @signed
 def test_what_package_signs_is_verified_and_made_anew_with_the_same_bytes(notes_job: Job, tmp_path: Path) -> None:
-    from signing_keys import write_keys
+    from tests.signing_keys import write_keys
 
     private, public = write_keys(tmp_path)
     out = ("-o", str(notes_job.out))

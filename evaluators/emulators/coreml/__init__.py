@@ -32,26 +32,17 @@ What watches a program at work:
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evaluators.emulators import Emulator
     from evaluators.emulators.coreml.comparison import compare
     from evaluators.emulators.coreml.model import CoreMLModel
     from evaluators.emulators.coreml.ranges import observe_ranges
 
-__all__ = ["CoreMLModel", "compare", "observe_ranges", "open_model"]
+__all__ = ["CoreMLModel", "compare", "observe_ranges"]
 
 _HOMES = {"CoreMLModel": "model", "compare": "comparison", "observe_ranges": "ranges"}
 """public name → its module, imported when it is first asked for: most import torch"""
-
-
-def open_model(path: Path, *, threads: int, signature: str | None = None) -> Emulator:
-    """Load a Core ML model for emulation, see `evaluators.emulators.open_model`."""
-    from evaluators.emulators.coreml.emulator import CoreMLEmulator
-
-    return CoreMLEmulator(path, threads=threads, function_name=signature or "main")
 
 
 def __getattr__(name: str) -> Any:

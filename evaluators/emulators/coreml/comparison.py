@@ -2,7 +2,7 @@
 
 This says where values differ, op by op, each measured against its own range. It does not say which op is to blame for
 the error of the outputs: an error here may never reach them, and what is small here (values that became 0 before a
-logarithm) may spoil them. `evaluators.drift` answers that, for programs with the same ops.
+logarithm) may spoil them. `evaluators.formats.coreml.drift` answers that, for programs with the same ops.
 """
 
 from __future__ import annotations

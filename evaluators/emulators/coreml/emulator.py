@@ -31,7 +31,13 @@ class CoreMLEmulator:
             {name: _tensor(feature) for name, feature in features.items()}
             for features in (self.model.inputs, self.model.outputs, self.model.states)
         )
+        self._state: State | None = None
         self.reset()
+
+    def close(self) -> None:
+        """Give back the program and its weights."""
+        del self.model
+        self._state = None
 
     def reset(self) -> None:
         """Begin with states of 0."""

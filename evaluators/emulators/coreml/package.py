@@ -9,6 +9,9 @@ from typing import Any
 
 from evaluators.errors import EvaluationError
 
+COMPILED = ".mlmodelc"
+"""a model that Core ML compiled: only its interface can be read"""
+
 _MANIFEST = "Manifest.json"
 
 
@@ -32,7 +35,7 @@ def open_package(path: Path) -> ModelPackage:
     """
     if not path.exists():
         raise EvaluationError(f"{path}: no such file or folder; expected an .mlpackage folder or an .mlmodel file")
-    if path.suffix == ".mlmodelc":
+    if path.suffix == COMPILED:
         raise EvaluationError(f"{path}: a compiled model; the .mlpackage or .mlmodel it was compiled from is needed")
     if path.is_file():
         return ModelPackage(path, path, path.parent)

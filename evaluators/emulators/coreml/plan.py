@@ -134,7 +134,7 @@ class Plan:
                 for slot in frees:
                     slots[slot] = None
         except EvaluationError as fault:
-            raise placed(self.where, step.operation, fault) from fault.__cause__
+            raise with_location(self.where, step.operation, fault) from fault.__cause__
         except Exception as fault:  # torch objects to shapes and values with errors of many types
             raise refused(self.where, step.operation, fault) from fault
 
@@ -148,7 +148,7 @@ class Plan:
         try:
             result = step.call(*[slots[i] for i in step.inputs])
         except EvaluationError as fault:
-            raise placed(self.where, step.operation, fault) from fault.__cause__
+            raise with_location(self.where, step.operation, fault) from fault.__cause__
         except Exception as fault:  # as above
             raise refused(self.where, step.operation, fault) from fault
         return (result,) if len(step.outputs) == 1 else tuple(result)
@@ -253,7 +253,7 @@ def refused(where: str, operation: Operation, fault: Exception) -> EvaluationErr
     return EvaluationError(f"{where}: op {operation.kind} ({operation.name}) failed: {type(fault).__name__}: {text}")
 
 
-def placed(where: str, operation: Operation, fault: EvaluationError) -> EvaluationError:
+def with_location(where: str, operation: Operation, fault: EvaluationError) -> EvaluationError:
     """An op's own complaint with its place; one from a nested block has its place already."""
     if str(fault).startswith(where):
         return fault

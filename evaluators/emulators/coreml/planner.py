@@ -12,7 +12,7 @@ from evaluators.emulators.coreml.binding import BoundOp, Slot, bind
 from evaluators.emulators.coreml.constants import round_to_half, tensor_of
 from evaluators.emulators.coreml.halves import half_variables, needs_no_rounding
 from evaluators.emulators.coreml.ops import OpDefinition, find_op
-from evaluators.emulators.coreml.plan import BoundBlock, Plan, PlannedOp, Step, placed, refused
+from evaluators.emulators.coreml.plan import BoundBlock, Plan, PlannedOp, Step, refused, with_location
 from evaluators.emulators.coreml.program import Block, Function, Named, Operation, Value
 from evaluators.errors import EvaluationError
 
@@ -120,7 +120,7 @@ class _Planner:
                 return
             reuse = self._reuse(operation, definition, arguments, where)
         except EvaluationError as fault:
-            raise placed(self._where, operation, fault) from fault.__cause__
+            raise with_location(self._where, operation, fault) from fault.__cause__
         except Exception as fault:  # preparing and folding run torch, which raises errors of many types
             raise refused(self._where, operation, fault) from fault
         self._append(operation, Step(call, bound.slots, (), (), (), operation, definition.folds, *reuse))

@@ -122,6 +122,8 @@ class _Reader:
     def __init__(self, weights: WeightFiles, where: str) -> None:
         self._weights = weights
         self._where = where
+        self._types: dict[bytes, ValueType] = {}
+        """as the file has them → read: thousands of values are of a handful of types"""
 
     def block(self, message: Any) -> Block:
         operations = tuple(self._operation(operation, i) for i, operation in enumerate(message.operations))
@@ -162,6 +164,12 @@ class _Reader:
         return tuple(found)
 
     def _type(self, message: Any) -> ValueType:
+        written = message.SerializeToString()
+        if written not in self._types:
+            self._types[written] = self._read_type(message)
+        return self._types[written]
+
+    def _read_type(self, message: Any) -> ValueType:
         which = message.WhichOneof("type")
         if which is None:
             raise EvaluationError(f"{self._where}: a value has no type")

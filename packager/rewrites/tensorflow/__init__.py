@@ -4,7 +4,7 @@ Each file says what it replaces, why, and why the result is equal. It has `NAME`
 
 - `replacements()`: by op of TensorFlow, a function of a `Call` that returns what stands for the op's outputs. It is
   ordinary TensorFlow code, or it declines by returning `NotImplemented`, and the op stays as it is. It may take the
-  format; where the file has `FORMATS`, only those get them.
+  converter's `Dialect`, and offer only what that one lacks.
 - `LOWERINGS`: by op, a function of coremltools' `(context, node)` that lowers it to Core ML.
 
 Every conversion takes the graph as the interpreter leaves it: functions inlined, everything computed that depends on no
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from packager.errors import PackagingError
+from packager.rewrites.tensorflow.dialect import Dialect
+from packager.rewrites.tensorflow.replacements import Replacement
 
 _USED_BY_OTHERS = frozenset({"elementary", "arrangement"})
 """rewrites whose ops may come out of other rewrites"""
@@ -42,35 +44,22 @@ class Rewritten:
     applied: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Replacement:
-    """What is called instead of an op.
-
-    Attributes:
-        name: The rewrite it belongs to.
-        call: Takes a `Call`.
-    """
-
-    name: str
-    call: Callable[[Any], Any]
-
-
-def rewrite_function(function: Any, format_: str) -> Rewritten:
+def rewrite_function(function: Any, dialect: Dialect) -> Rewritten:
     """Replace in a function what a format's converter does not take.
 
     Args:
         function: Concrete function of tensors with static shapes, which returns a dictionary.
-        format_: "tflite" or "coreml".
+        dialect: What the converter takes.
 
     Raises:
         PackagingError: It changes variables of its own, or holds an op on complex numbers that has no real counterpart.
     """
-    replacements = load_replacements(format_)
+    replacements = load_replacements(dialect)
     names = sorted(function.structured_outputs)
     applied: set[str] = set()
     current = _freeze(function)
     for _ in range(_MOST_PASSES):
-        rewritten, names_applied = _trace_anew(current, names, replacements, format_)
+        rewritten, names_applied = _trace_anew(current, names, replacements, dialect)
         applied |= names_applied
         if not _LEAVES_UNUSED & names_applied and not _has_left_over(rewritten.graph, replacements):
             break
@@ -79,14 +68,14 @@ def rewrite_function(function: Any, format_: str) -> Rewritten:
 
 
 def _trace_anew(
-    frozen: Any, names: Sequence[str], replacements: Mapping[str, Replacement], format_: str
+    frozen: Any, names: Sequence[str], replacements: Mapping[str, Replacement], dialect: Dialect
 ) -> tuple[Any, set[str]]:
     """The function run by the interpreter into a new one, and the rewrites that had a part in it."""
     import tensorflow as tf
 
     from packager.rewrites.tensorflow.interpreter import Interpreter, bind
 
-    interpreter = Interpreter(frozen.graph, replacements, format_)
+    interpreter = Interpreter(frozen.graph, replacements, dialect)
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name.partition(":")[0]) for tensor in frozen.inputs]
 
     def call(*given: Any) -> dict[str, Any]:
@@ -120,13 +109,13 @@ def _freeze(function: Any) -> Any:
         ) from fault
 
 
-def load_replacements(format_: str) -> Mapping[str, Replacement]:
+def load_replacements(dialect: Dialect) -> Mapping[str, Replacement]:
     """Gather the replacements of all files of this folder for a format."""
     found: dict[str, Replacement] = {}
     for module in _modules():
-        if hasattr(module, "replacements") and format_ in getattr(module, "FORMATS", (format_,)):
-            takes_format = bool(inspect.signature(module.replacements).parameters)
-            calls = module.replacements(format_) if takes_format else module.replacements()
+        if hasattr(module, "replacements"):
+            takes_dialect = bool(inspect.signature(module.replacements).parameters)
+            calls = module.replacements(dialect) if takes_dialect else module.replacements()
             found |= {op: Replacement(module.NAME, call) for op, call in calls.items() if op not in found}
     return found
 

@@ -16,22 +16,23 @@ from typing import Any
 
 import numpy as np
 
+from packager.rewrites.tensorflow.dialect import Dialect
 from packager.rewrites.tensorflow.interpreter import Call
 
 NAME = "arrangement"
 
 
-def replacements(format_: str) -> dict[str, Callable[[Call], Any]]:
+def replacements(dialect: Dialect) -> dict[str, Callable[[Call], Any]]:
     """By op."""
-    if format_ == "tflite":
-        return {"MatrixDiagPartV3": _diagonal, "ExtractImagePatches": _patches}
-    return {
+    found: dict[str, Callable[[Call], Any]] = {
         "MatrixDiagPartV3": _diagonal,
+        "ExtractImagePatches": _patches,
         "Roll": _roll,
         "MirrorPad": _mirror_pad,
         "LeftShift": lambda call: _shift(call, lambda x, factor: x * factor),
         "RightShift": lambda call: _shift(call, lambda x, factor: x // factor),
     }
+    return {op: call for op, call in found.items() if op in dialect.lacks}
 
 
 def _diagonal(call: Call) -> Any:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from packager.rewrites.tensorflow.dialect import Dialect
 from packager.rewrites.tensorflow.interpreter import Call
 
 NAME = "counting"
 
 
-def replacements(format_: str) -> dict[str, Callable[[Call], Any]]:
+def replacements(dialect: Dialect) -> dict[str, Callable[[Call], Any]]:
     """By op."""
     both: dict[str, Callable[[Call], Any]] = {
         "LowerBound": lambda call: _search(call, lambda value, bound: value > bound),
@@ -28,9 +29,11 @@ def replacements(format_: str) -> dict[str, Callable[[Call], Any]]:
         "SegmentSum": lambda call: _sum_segments(call, mean=False),
         "SegmentMean": lambda call: _sum_segments(call, mean=True),
     }
-    if format_ == "tflite":
-        return both
-    return {**both, "Bucketize": _bucketize, "UnsortedSegmentSum": lambda call: _sum_segments(call, mean=False)}
+    found: dict[str, Callable[[Call], Any]] = {
+        "Bucketize": _bucketize,
+        "UnsortedSegmentSum": lambda call: _sum_segments(call, mean=False),
+    }
+    return {**both, **{op: call for op, call in found.items() if op in dialect.lacks}}
 
 
 def _bucketize(call: Call) -> Any:

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from packager.rewrites.tensorflow.dialect import Dialect
 from packager.rewrites.tensorflow.interpreter import Call
 
 NAME = "dilation"
-FORMATS = ("tflite",)
 
 
-def replacements() -> dict[str, Callable[[Call], Any]]:
+def replacements(dialect: Dialect) -> dict[str, Callable[[Call], Any]]:
     """By op."""
-    return {"Conv2DBackpropInput": _write_zeros_out}
+    return {op: _write_zeros_out for op in ("Conv2DBackpropInput",) if op in dialect.lacks}
 
 
 def _write_zeros_out(call: Call) -> Any:

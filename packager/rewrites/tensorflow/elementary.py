@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from packager.rewrites.tensorflow.dialect import Dialect
 from packager.rewrites.tensorflow.interpreter import Call
 
 NAME = "elementary"
@@ -41,7 +42,7 @@ _ERF_IS_ONE = 3.832506856900711
 """above this, erf is 1 in float32"""
 
 
-def replacements(format_: str) -> dict[str, Callable[[Call], Any]]:
+def replacements(dialect: Dialect) -> dict[str, Callable[[Call], Any]]:
     """By op."""
     both: dict[str, Callable[[Call], Any]] = {
         "Bitcast": _bitcast,
@@ -50,21 +51,16 @@ def replacements(format_: str) -> dict[str, Callable[[Call], Any]]:
         "Acosh": _of_inputs(_acosh),
         "TruncateMod": _of_inputs(_truncated_remainder),
     }
-    if format_ == "tflite":
-        return {
-            **both,
-            "Erf": _unless_gelu(_erf),
-            "Erfc": _unless_gelu(lambda x: 1.0 - _erf(x)),
-            "Sinh": _of_inputs(_sinh),
-            "Atanh": _of_inputs(_atanh),
-        }
-    return {
-        **both,
+    has_erf = "Erf" not in dialect.lacks
+    found: dict[str, Callable[[Call], Any]] = {
+        "Erf": _unless_gelu(_erf),
+        "Erfc": _of_inputs(_erfc) if has_erf else _unless_gelu(lambda x: 1.0 - _erf(x)),
+        "Sinh": _of_inputs(_sinh),
+        "Atanh": _of_inputs(_atanh),
         "AddN": _add_all,
         "Rint": _of_inputs(_round),
         "FakeQuantWithMinMaxArgs": _fake_quantise,
         "Atan2": _of_inputs(_arctan2),
-        "Erfc": _of_inputs(_erfc),
         "Expm1": _of_inputs(_expm1),
         "IsNan": _of_inputs(_is_nan),
         "IsInf": _of_inputs(_is_inf),
@@ -72,6 +68,7 @@ def replacements(format_: str) -> dict[str, Callable[[Call], Any]]:
         "Xlog1py": _of_inputs(lambda x, y: _unless_zero(x, y, "log1p")),
         "Xdivy": _of_inputs(lambda x, y: _unless_zero(x, y, "reciprocal")),
     }
+    return {**both, **{op: call for op, call in found.items() if op in dialect.lacks}}
 
 
 def _of_inputs(formula: Callable[..., Any]) -> Callable[[Call], Any]:

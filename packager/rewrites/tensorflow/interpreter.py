@@ -14,10 +14,11 @@ import numpy as np
 
 from packager.errors import PackagingError
 from packager.rewrites.tensorflow.complex_values import PART_BY_PART, Complex, as_pair, is_pair, real_dtype
+from packager.rewrites.tensorflow.dialect import Dialect
 from packager.rewrites.tensorflow.known_values import FEW_BYTES, compute, is_small_enough, may_compute
 
 if TYPE_CHECKING:
-    from packager.rewrites.tensorflow import Replacement
+    from packager.rewrites.tensorflow.replacements import Replacement
 
 Value = Any
 
@@ -83,20 +84,20 @@ class Interpreter:
 
     Attributes:
         applied: Names of the rewrites that replaced something.
-        format: What the graph is made for.
+        dialect: What the converter takes that the graph is made for.
         takes_phase: Whether angles are taken somewhere, so that the sign of an imaginary part near 0 matters.
     """
 
-    def __init__(self, graph: Any, replacements: Mapping[str, Replacement], format_: str) -> None:
+    def __init__(self, graph: Any, replacements: Mapping[str, Replacement], dialect: Dialect) -> None:
         """Take the functions of a graph.
 
         Args:
             graph: A frozen graph.
             replacements: By op.
-            format_: "tflite" or "coreml".
+            dialect: What the converter takes.
         """
         self.applied: set[str] = set()
-        self.format = format_
+        self.dialect = dialect
         self._graph = graph
         self._replacements = replacements
         definition = graph.as_graph_def()

@@ -46,7 +46,7 @@ def replace_while(call: Call) -> Any:
         for done in range(loop.rounds):
             values = loop.run_round(interpreter, values, done)
     else:
-        found = run_as_layer(loop, interpreter) if interpreter.format == "coreml" else None
+        found = run_as_layer(loop, interpreter) if interpreter.dialect.has_recurrent_layers else None
         values = found or _run_as_loop(_multiply_before(loop, interpreter), interpreter)
     results = []
     for k, start in enumerate(loop.start[: len(call.values)]):
@@ -77,7 +77,7 @@ def _run_as_loop(loop: Loop, interpreter: Interpreter) -> dict[int, Any]:
         values = dict(zip(varying, unflatten(parts, [forms[k] for k in varying]), strict=True))
         after = loop.run_round(interpreter, values, done)
         results = [part for k in varying for part in flatten(after[k], forms[k], interpreter)]
-        if interpreter.format == "tflite":
+        if interpreter.dialect.reuses_loop_values:
             results = [_copy(part, done) if _is_handed_on(part) else part for part in results]
         return [done + 1, *results]
 
@@ -203,7 +203,7 @@ def _replace_if(call: Call) -> Any:
         return call.interpreter.run_function(names[0 if np.all(answer) and answer.size else 1], call.values[1:])
     import tensorflow as tf
 
-    if call.interpreter.format == "coreml" and call.interpreter.is_inside_loop():
+    if not call.interpreter.dialect.has_branches_in_loops and call.interpreter.is_inside_loop():
         return _both(call, names)
     return _branches(call, names, lambda branches: tf.cond(call.inputs[0], *branches))
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from packager.lowerings.coreml.reciprocal_root import LEAST
-
 NAME = "reciprocals"
+LEAST = 1e-45
+"""what Core ML's logarithm has for a default"""
 
 
 def lower_root(context: Any, node: Any) -> None:

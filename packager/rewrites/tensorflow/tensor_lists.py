@@ -19,7 +19,6 @@ from packager.rewrites.tensorflow.complex_values import Complex, is_pair, real_d
 from packager.rewrites.tensorflow.interpreter import Call, Interpreter, constant, is_known
 
 NAME = "tensor_lists"
-FORMATS = ("coreml", "tflite")
 
 Shape = tuple[int, ...]
 

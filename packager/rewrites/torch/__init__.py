@@ -14,13 +14,14 @@ with numpy or `torch.tensor`; what they are computed from is never traced.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
+from packager.rewrites.torch.replacements import Replacement, Replacements
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -44,29 +45,6 @@ class Rewritten:
 
     program: ExportedProgram
     applied: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """What is called instead of an op.
-
-    Attributes:
-        name: The rewrite it belongs to.
-        call: Takes the op's arguments.
-        wanted: Whether a node is to be replaced, as far as the node alone tells.
-    """
-
-    name: str
-    call: Callable[..., Any]
-    wanted: Callable[[Node], bool] = field(default=lambda _: True)
-
-
-@dataclass(frozen=True)
-class Replacements:
-    """All replacements, by op: for real tensors, and for nodes that take or give complex ones."""
-
-    real: Mapping[Any, Replacement]
-    complex: Mapping[Any, Replacement]
 
 
 def rewrite_program(program: ExportedProgram) -> Rewritten:
@@ -113,7 +91,8 @@ def rewrite_program(program: ExportedProgram) -> Rewritten:
 def _refuse_open_sizes(program: ExportedProgram) -> None:
     import torch
 
-    from packager.rewrites.torch.masked_values import explain_open, is_open
+    from packager.rewrites.torch.masked import is_open
+    from packager.rewrites.torch.masked_values import explain_open
 
     for node in program.graph.nodes:
         value = node.meta.get("val")
@@ -149,7 +128,7 @@ def _nodes(module: GraphModule) -> Iterator[Node]:
 def _is_concerned(node: Node, replacements: Replacements) -> bool:
     import torch
 
-    from packager.rewrites.torch.masked_values import is_open
+    from packager.rewrites.torch.masked import is_open
 
     value = node.meta.get("val")
     if (isinstance(value, torch.Tensor) and value.is_complex()) or is_open(value):

@@ -206,7 +206,7 @@ def _has_reason(node: Node, values: Values) -> bool:
 def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any], values: Values) -> ExportedProgram:
     import torch
 
-    from packager.rewrites.torch.surgery import copy_node, rebuild, settle
+    from packager.rewrites.torch.surgery import copy_node, materialize, rebuild
 
     signature = program.graph_signature
     fake_mode = next(n.meta["val"].fake_mode for n in program.graph.nodes if hasattr(n.meta.get("val"), "fake_mode"))
@@ -228,7 +228,7 @@ def _with_constants(program: ExportedProgram, stored: Mapping[Node, Any], values
     for node in program.graph.nodes:
         while waiting and not (node.op == "placeholder" and node.name in lifted):
             computed = waiting.pop(0)
-            value = settle(tensors[computed])
+            value = materialize(tensors[computed])
             twin = (value.shape, value.dtype, value.view(-1).view(torch.uint8).numpy().tobytes())
             if twin in twins:
                 copied[computed] = twins[twin]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from packager.rewrites.torch.masked import is_open
+
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import Graph, Node
@@ -30,8 +32,6 @@ def remove_writes(program: ExportedProgram) -> ExportedProgram:
     Returns:
         A program without writing ops, or `program` itself where it has none of those kinds.
     """
-    from packager.rewrites.torch.masked_values import is_open
-
     parts = any(_is_view(node) or _is_made_from_nothing(node) for node in written_nodes(program.graph))
     if not parts and not any(_writes_part(node) or is_open(node.meta.get("val")) for node in program.graph.nodes):
         return program

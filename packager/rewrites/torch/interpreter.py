@@ -5,11 +5,9 @@ A value is a tensor, or a `Complex` pair of tensors where the program has a comp
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, Signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
@@ -17,16 +15,15 @@ from packager.rewrites.torch import masked_values
 from packager.rewrites.torch.arguments import KNOWN, TAKES_PHASE
 from packager.rewrites.torch.complex_numbers import Complex, is_complex
 from packager.rewrites.torch.constant_folding import known_values
+from packager.rewrites.torch.masked import Masked
+from packager.rewrites.torch.source_lines import source_line
 
 if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
 
-    from packager.rewrites.torch import Replacement, Replacements
-
-
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+?)(?:, code:|\n)(?P<code>[^\n]*)')
+    from packager.rewrites.torch.replacements import Replacement, Replacements
 
 
 def trace(program: ExportedProgram, replacements: Replacements) -> tuple[ExportedProgram, set[str]]:
@@ -53,16 +50,6 @@ def trace(program: ExportedProgram, replacements: Replacements) -> tuple[Exporte
             module, arguments, keywords, dynamic_shapes=_dynamic_shapes(program, arguments, keywords), strict=False
         )
     return traced, applied
-
-
-def source_line(node: Node) -> str:
-    """Say where in the user's source a node comes from: the innermost line outside torch, as `file:line: code`."""
-    frames = [match.groupdict() for match in _FRAME.finditer(str(node.stack_trace or ""))]
-    users = [frame for frame in frames if "/site-packages/torch/" not in frame["file"]]
-    if not frames:
-        return f"node {node.name}"
-    frame = (users or frames)[-1]
-    return f"{Path(frame['file']).name}:{frame['line']} in {frame['function']}: {frame['code'].strip()}"
 
 
 def _module(program: ExportedProgram, replacements: Replacements, applied: set[str]) -> torch.nn.Module:
@@ -100,7 +87,7 @@ def _module(program: ExportedProgram, replacements: Replacements, applied: set[s
                     by_target[spec.target].copy_(result)
                 elif spec.kind.name == "USER_INPUT_MUTATION":
                     values[names.index(str(spec.target))].copy_(result)
-                elif isinstance(result, masked_values.Masked):
+                elif isinstance(result, Masked):
                     raise PackagingError(masked_values.explain_open(result.maker, "it is an output"))
                 else:
                     given.append(torch.stack([result.real, result.imag], -1) if is_complex(result) else result)

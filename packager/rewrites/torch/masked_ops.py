@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from packager.rewrites.torch.masked_values import Masked, is_open
+from packager.rewrites.torch.masked import Masked, is_open
 
 if TYPE_CHECKING:
     from torch import Tensor

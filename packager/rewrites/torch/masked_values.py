@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import PackagingError
+from packager.rewrites.torch.masked import Masked
+from packager.rewrites.torch.masked_ops import list_rules
 from packager.rewrites.torch.open_numbers import follow_number
+from packager.rewrites.torch.source_lines import source_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,61 +29,8 @@ if TYPE_CHECKING:
 NAME = "masked_values"
 
 
-@dataclass(frozen=True, eq=False)
-class Masked:
-    """Values along an axis of which only some count.
-
-    Attributes:
-        values: All of them, (…, n, …).
-        mask: (n,), True for those that count.
-        axis: Of `values`, counted from the first.
-        source: The node that gave the mask, or numbers of which those that are not 0 count.
-        grid: The shape of what the mask was before it was laid out as one axis.
-        maker: The node that picked them.
-        coordinate: Which of the grid's axes the values are the places along, where they are such places.
-    """
-
-    values: Tensor
-    mask: Tensor
-    axis: int
-    source: Node
-    grid: tuple[int, ...]
-    maker: Node
-    coordinate: int | None = None
-
-    def of(self, values: Tensor, axis: int) -> Masked:
-        """Others with the same mask."""
-        return replace(self, values=values, axis=axis, coordinate=None)
-
-    def weigh(self) -> Tensor:
-        """The mask in a shape that can be laid over the values."""
-        return self.mask.reshape([-1 if axis == self.axis else 1 for axis in range(self.values.ndim)])
-
-    def fill(self, value: Any) -> Tensor:
-        """The values, with a number in place of those that do not count."""
-        import torch
-
-        return torch.where(self.weigh(), self.values, torch.as_tensor(value, dtype=self.values.dtype))
-
-    def count(self) -> Tensor:
-        """How many values count, as a number in a tensor."""
-        return self.mask.sum()
-
-
 class UnfollowedError(PackagingError):
     """An op needs to know how many values there are."""
-
-
-def is_open(value: Any) -> bool:
-    """Whether how large a tensor is, or a number is, depends on the data."""
-    import torch
-    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
-
-    if isinstance(value, torch.Tensor):
-        return bool(free_unbacked_symbols(tuple(value.shape)))
-    if isinstance(value, torch.SymInt | torch.SymBool | torch.SymFloat):
-        return bool(free_unbacked_symbols(value))
-    return isinstance(value, list | tuple) and any(map(is_open, value))
 
 
 def find_masked(values: Any) -> list[Masked]:
@@ -212,8 +162,6 @@ def _rules() -> dict[Any, Callable[..., Any]]:
     """What is done instead of ops that take values which a mask picked, by op."""
     import torch
 
-    from packager.rewrites.torch.masked_ops import list_rules
-
     aten = torch.ops.aten
     return {
         **list_rules(),
@@ -340,8 +288,6 @@ def explain_open(maker: Node, reason: str = "") -> str:
         maker: The op's node.
         reason: What needs a fixed size, where that is known.
     """
-    from packager.rewrites.torch.interpreter import source_line
-
     needed = f", and {reason}" if reason else ""
     return (
         f"how large a result is depends on the data ({maker.target} at {source_line(maker)}){needed}: {_advice(maker)}"

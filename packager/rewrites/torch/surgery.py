@@ -44,14 +44,14 @@ def settle_constants(program: ExportedProgram) -> None:
     for held in (program.state_dict, program.constants):
         for name, value in held.items():
             if isinstance(value, torch.Tensor) and id(value) not in settled:
-                plain = settle(value.detach())
+                plain = materialize(value.detach())
                 is_parameter = isinstance(value, torch.nn.Parameter)
                 new: Any = torch.nn.Parameter(plain, requires_grad=value.requires_grad) if is_parameter else plain
                 settled[id(value)] = value if plain.data_ptr() == value.data_ptr() else new
             held[name] = settled.get(id(value), value)
 
 
-def settle(tensor: torch.Tensor) -> torch.Tensor:
+def materialize(tensor: torch.Tensor) -> torch.Tensor:
     """Give a tensor's values in the order of its shape, with the signs that they have."""
     return tensor.resolve_conj().resolve_neg().contiguous()
 

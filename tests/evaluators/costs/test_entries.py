@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("ai_edge_litert")
-from tiny_tflite import FEATURES, WINDOW_SAMPLES, Writer, schema, write_gain, write_two
-
 from device_profiles.profile import read_profile
-from evaluators.costs.graph import list_entries, read_graph
 from evaluators.costs.latency import predict_latency
 from evaluators.costs.memory import predict_memory
-from evaluators.costs.placement import place
-from evaluators.emulators import open_model
 from evaluators.errors import EvaluationError
-from evaluators.floors import read_floor, runs_on
+from evaluators.formats import list_entries, place, read_floor, read_graph, runs_on
+from evaluators.targets import open_model
+from tests.testpress.tiny_tflite import FEATURES, WINDOW_SAMPLES, Writer, schema, write_gain, write_two
 
 pytestmark = pytest.mark.tflite
 

@@ -13,11 +13,11 @@ import pytest
 
 from device_profiles.profile import read_profile
 from evaluators.costs import loops
-from evaluators.costs.graph import Graph, read_graph
+from evaluators.costs.graph import Graph
 from evaluators.costs.latency import predict_latency
 from evaluators.costs.loops import Number, Routine, Setting, Step, Turns, fold
 from evaluators.costs.memory import predict_memory
-from evaluators.costs.placement import place
+from evaluators.formats import place, read_graph
 
 FLAG = Setting(dtype=np.bool_)
 NUMBER = Setting()
@@ -109,6 +109,21 @@ def latency_reason(graph: Graph, device: str) -> str | None:
     return found.latency_ms.reason
 
 
+TURNS = (10, 20, 1000)
+
+
+def check_turns(graphs: Sequence[Graph], device: str) -> None:
+    """See that 1000 turns have 100 times the multiply-adds of 10, and take 100 times as long."""
+    profile = read_profile(device)
+    times = []
+    for graph in graphs:
+        found = predict_latency(graph, place(graph, "float32", profile), profile)
+        times.append(sum(ms for op, ms in found.per_op if op.macs))
+    assert [graph.macs for graph in graphs] == [64 * turns for turns in TURNS]
+    assert times[2] == pytest.approx(100 * times[0])
+    assert times[1] > times[0] > 0
+
+
 @pytest.mark.tflite
 class TestTFLite:
     @pytest.mark.parametrize(
@@ -116,7 +131,7 @@ class TestTFLite:
     )
     def test_a_body_counts_as_often_as_it_runs(self, options: dict[str, Any], turns: int, tmp_path: Path) -> None:
         pytest.importorskip("ai_edge_litert")
-        from tiny_tflite import write_loop
+        from tests.testpress.tiny_tflite import write_loop
 
         graph = read_graph(write_loop(tmp_path / "m.tflite", 100, **options))
         assert graph.macs == 64 * turns
@@ -128,7 +143,7 @@ class TestTFLite:
     @pytest.mark.parametrize(("rows", "block"), [(80, 9), (10, 4), (12, 4), (5, 5)])
     def test_loops_in_loops_begin_where_the_outer_turn_says(self, rows: int, block: int, tmp_path: Path) -> None:
         pytest.importorskip("ai_edge_litert")
-        from tiny_tflite import write_blocks
+        from tests.testpress.tiny_tflite import write_blocks
 
         graph = read_graph(write_blocks(tmp_path / "m.tflite", rows=rows, block=block))
         assert (graph.macs, graph.unpriced) == (64 * rows, ())
@@ -139,7 +154,7 @@ class TestTFLite:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pytest.importorskip("ai_edge_litert")
-        from tiny_tflite import write_blocks
+        from tests.testpress.tiny_tflite import write_blocks
 
         monkeypatch.setattr(loops, "MOST_KEPT", 5)
         graph = read_graph(write_blocks(tmp_path / "m.tflite", rows=80, block=9))
@@ -147,7 +162,7 @@ class TestTFLite:
 
     def test_a_loop_on_data_has_no_latency(self, tmp_path: Path) -> None:
         pytest.importorskip("ai_edge_litert")
-        from tiny_tflite import write_loop
+        from tests.testpress.tiny_tflite import write_loop
 
         graph = read_graph(write_loop(tmp_path / "m.tflite", 100, on_data=True))
         assert graph.unpriced == ("a WHILE loop of unknown length",)
@@ -156,7 +171,7 @@ class TestTFLite:
 
     def test_a_loop_costs_what_its_turns_cost(self, tmp_path: Path) -> None:
         pytest.importorskip("ai_edge_litert")
-        from tiny_tflite import write_loop
+        from tests.testpress.tiny_tflite import write_loop
 
         profile = read_profile("pixel-8")
         scores = []
@@ -168,13 +183,20 @@ class TestTFLite:
         assert long.value > 5 * short.value
         assert long.high / long.low > short.high / short.low  # no phone's loops were published
 
+    def test_a_turn_more_costs_what_the_body_costs(self, tmp_path: Path) -> None:
+        pytest.importorskip("ai_edge_litert")
+        from tests.testpress.tiny_tflite import write_loop
 
+        check_turns([read_graph(write_loop(tmp_path / "m.tflite", turns)) for turns in TURNS], "pixel-8")
+
+
+@pytest.mark.slow
 @pytest.mark.coreml
 @pytest.mark.skipif(not find_spec("coremltools"), reason="needs coremltools")
 class TestCoreML:
     @staticmethod
-    def loop(path: Path, *, on_data: bool) -> Graph:
-        from mil_programs import FLOAT32, write_program
+    def loop(path: Path, *, on_data: bool, rows: int = 30) -> Graph:
+        from tests.mil_programs import FLOAT32, write_program
 
         weight = np.eye(8, dtype=np.float32)
 
@@ -192,13 +214,19 @@ class TestCoreML:
             first = mb.slice_by_size(x=x, begin=[0, 0], size=[1, 8])
             return mb.while_loop(_cond=going_on, _body=turn, loop_vars=(np.int32(0), first))[1]
 
-        write_program(path, body, {"x": ((30, 8), FLOAT32)})
+        write_program(path, body, {"x": ((rows, 8), FLOAT32)})
         return read_graph(path)
 
     def test_a_bound_may_be_the_size_of_an_input(self, tmp_path: Path) -> None:
         graph = self.loop(tmp_path / "m.mlpackage", on_data=False)
         assert graph.macs == 64 * 15
         assert latency_reason(graph, "iphone-15-pro") is None
+
+    def test_a_turn_more_costs_what_the_body_costs(self, tmp_path: Path) -> None:
+        graphs = [
+            self.loop(tmp_path / f"{turns}.mlpackage", on_data=False, rows=2 * turns) for turns in TURNS
+        ]  # fmt: skip
+        check_turns(graphs, "iphone-15-pro")
 
     def test_a_loop_on_data_has_no_latency(self, tmp_path: Path) -> None:
         graph = self.loop(tmp_path / "m.mlpackage", on_data=True)
@@ -208,7 +236,8 @@ class TestCoreML:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         import coremltools as ct
-        from mil_programs import FLOAT32, write_program
+
+        from tests.mil_programs import FLOAT32, write_program
 
         def body(mb: Any, x: Any) -> Any:
             def going_on(h: Any) -> Any:
@@ -218,13 +247,14 @@ class TestCoreML:
 
         path = tmp_path / "m.mlpackage"
         write_program(path, body, {"x": ((1, ct.RangeDim(2, 9)), FLOAT32)})
-        monkeypatch.setattr("evaluators.costs.coreml_shapes.MOST_ITERATIONS", 10)
+        monkeypatch.setattr("evaluators.formats.coreml.shapes.MOST_ITERATIONS", 10)
         assert "a WHILE loop of unknown length" in read_graph(path).unpriced
         assert any("still loops after 10 iterations" in reason for reason in read_graph(path).unpriced)
 
     def test_a_flexible_recurrence_is_counted_at_its_default(self, tmp_path: Path) -> None:
         import coremltools as ct
-        from mil_programs import FLOAT32, write_program
+
+        from tests.mil_programs import FLOAT32, write_program
 
         weight = np.eye(8, dtype=np.float32)
 

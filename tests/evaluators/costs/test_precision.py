@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from device_profiles.profile import read_profile
-from evaluators.costs.coreml_weights import Operand, describe_constant
-from evaluators.costs.graph import Graph, Op, read_graph
+from evaluators.costs.graph import Graph, Op
 from evaluators.costs.latency import predict_latency
-from evaluators.costs.placement import place
-from evaluators.costs.precision import name_precision
 from evaluators.emulators.coreml.dtypes import dtype_named
+from evaluators.formats import name_precision, place, read_graph
+from evaluators.formats.coreml.weights import Operand, describe_constant
 
 
 def op(macs: int, dtype: str, read: str = "", stored: str = "", *, rounds: bool = False) -> Op:
@@ -137,7 +136,7 @@ class TestTFLite:
     @staticmethod
     def product(path: Path, *, activations: str = "FLOAT32", stored: str = "FLOAT32", widened: bool = False) -> Graph:
         pytest.importorskip("ai_edge_litert")
-        from tiny_tflite import Writer
+        from tests.testpress.tiny_tflite import Writer
 
         w = Writer()
         x, y = w.tensor("x", (1, 64), activations), w.tensor("y", (1, 8), activations)
@@ -169,6 +168,7 @@ class TestTFLite:
         assert placements[0] == placements[1]
 
 
+@pytest.mark.slow
 @pytest.mark.coreml
 @pytest.mark.skipif(not find_spec("coremltools"), reason="needs coremltools")
 class TestCoreML:
@@ -176,7 +176,7 @@ class TestCoreML:
 
     @staticmethod
     def product(path: Path, target: str, make: str) -> Graph:
-        from mil_programs import FLOAT32, write_program
+        from tests.mil_programs import FLOAT32, write_program
 
         indices = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
 
@@ -208,3 +208,13 @@ class TestCoreML:
         assert graph.weight_bytes == pytest.approx(weights, abs=600)
         assert graph.expanded_weight_bytes == pytest.approx(64 * 64 * 4, abs=600)
         assert name_precision(graph) == precision
+
+
+def test_each_op_has_the_kernels_of_its_own_numbers() -> None:
+    """A dynamic model's convolutions may stay in floats, and a float model may hold ops on integers."""
+    integer, floating = op(90, "float32", "int8"), op(10, "float32", "float32")
+    for ops in ((integer, floating), (replace(integer, macs=10), replace(floating, macs=90))):
+        graph = Graph("tflite", ops, 1, 1, 1)
+        placement = place(graph, name_precision(graph), read_profile("pixel-8"))
+        assert [placement.compute_of(each).number for each in ops] == ["int8", "float32"]
+        assert {placement.threads_of(placement.compute_of(each)) for each in ops} == {4}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.emulators import open_model
+from evaluators.targets import open_model
 
 
 def open_and_run(request: dict[str, Any]) -> Iterator[dict[str, Any]]:

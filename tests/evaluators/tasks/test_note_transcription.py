@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Note
-from evaluators.tasks.note_transcription import TASK, NoteTranscription
+from evaluators.picture_records import Note
+from evaluators.task import Absent, ClipContext, make_scores
+from evaluators.tasks.note_transcription import NoteOptions, NoteTranscription
 from evaluators.windows import Stitched
+
+TASK = NoteTranscription()
 
 FRAME_S = 256 / 22050
 
@@ -27,12 +30,13 @@ def _outputs(note: np.ndarray, onset: np.ndarray) -> dict[str, Stitched]:
 
 
 def _values(reference: list[Note], estimate: list[Note]) -> dict[str, float | None]:
-    return {name: score.value for name, score in TASK.score(reference, estimate).items()}
+    found = TASK.score(reference, estimate)
+    return {name: None if isinstance(value, Absent) else value for name, value in found.items()}
 
 
 def test_labels_are_sorted_notes() -> None:
     line = {"notes": [[1.0, 2, 60], [0.5, 1.5, 64], [0, 2.0, 108], [0.5, 0.6, 21]]}
-    assert TASK.parse_labels(line, 2.0, "x") == (
+    assert TASK.parse_labels(line, ClipContext(2.0, "x")) == (
         _note(0.0, 2.0, 108),
         _note(0.5, 0.6, 21),
         _note(0.5, 1.5, 64),
@@ -41,7 +45,7 @@ def test_labels_are_sorted_notes() -> None:
 
 
 def test_no_notes_is_a_label_too() -> None:
-    assert TASK.parse_labels({"notes": []}, 2.0, "x") == ()
+    assert TASK.parse_labels({"notes": []}, ClipContext(2.0, "x")) == ()
 
 
 @pytest.mark.parametrize(
@@ -63,19 +67,19 @@ def test_no_notes_is_a_label_too() -> None:
 )
 def test_bad_label(row: Any, message: str) -> None:
     with pytest.raises(EvaluationError) as caught:
-        TASK.parse_labels({"notes": [[0, 1, 60], row]}, 2.0, "n.jsonl:3")
+        TASK.parse_labels({"notes": [[0, 1, 60], row]}, ClipContext(2.0, "n.jsonl:3"))
     assert str(caught.value) == f"n.jsonl:3: notes[1]: {message}"
 
 
 def test_all_bad_labels_are_listed() -> None:
     with pytest.raises(EvaluationError) as caught:
-        TASK.parse_labels({"notes": [[1, 0, 60], [0, 1, 60], [0, 1, 5]]}, 2.0, "n.jsonl:3")
+        TASK.parse_labels({"notes": [[1, 0, 60], [0, 1, 60], [0, 1, 5]]}, ClipContext(2.0, "n.jsonl:3"))
     assert [line.split(":")[2].strip() for line in str(caught.value).split("\n")] == ["notes[0]", "notes[2]"]
 
 
 def test_notes_must_be_a_list() -> None:
     with pytest.raises(EvaluationError, match=r"x: notes must be a list of \[onset_s, offset_s, midi\]; found 'a'"):
-        TASK.parse_labels({"notes": "a"}, 2.0, "x")
+        TASK.parse_labels({"notes": "a"}, ClipContext(2.0, "x"))
 
 
 def test_decode_gives_pitches_and_frame_times() -> None:
@@ -110,7 +114,7 @@ def test_thresholds_can_be_set() -> None:
     note, onset = np.zeros((200, 88), np.float32), np.zeros((200, 88), np.float32)
     note[20:60, 30] = 0.8
     onset[20, 30] = 0.9
-    assert NoteTranscription(frame_threshold=0.85).decode(_outputs(note, onset)) == ()
+    assert NoteTranscription(NoteOptions(frame_threshold=0.85)).decode(_outputs(note, onset)) == ()
 
 
 @pytest.mark.parametrize("frames", [0, 1])
@@ -192,7 +196,8 @@ def test_an_empty_side(reference: Any, estimate: Any, f1: Any, precision: Any, r
     found = _values(reference, estimate)
     for prefix in ("note", "note_with_offset"):
         assert [found[f"{prefix}_{name}"] for name in ("f1", "precision", "recall")] == [f1, precision, recall]
-    assert {score.reason for score in TASK.score(reference, estimate).values()} == reasons
+    scores = make_scores(TASK, TASK.score(reference, estimate), "clip", basis="emulated")
+    assert {score.reason for score in scores.values()} == reasons
 
 
 @st.composite
@@ -212,8 +217,5 @@ def test_scores_are_complete_and_symmetric(reference: list[Note], estimate: list
     assert forth["note_f1"] == pytest.approx(back["note_f1"]) or forth["note_f1"] is None
 
 
-def test_basis_is_passed_on() -> None:
-    assert {score.basis for score in TASK.score(REFERENCE, REFERENCE, basis="measured_host").values()} == {
-        "measured_host"
-    }
-    assert {score.basis for score in TASK.score([], [], basis="measured_host").values()} == {"measured_host"}
+def test_notes_are_drawn_as_events() -> None:
+    assert TASK.draw(tuple(REFERENCE)).events == tuple(REFERENCE)

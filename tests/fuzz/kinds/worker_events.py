@@ -1,4 +1,4 @@
-"""A worker's events, damaged, and workers that end in odd ways: `packager.workers` must tell each as one reason."""
+"""A worker's events, damaged, and workers that end in odd ways: `packager.jobs` must tell each as one reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_case(chance: random.Random, place: Place) -> Case:
 def run_hostile(events: bytes, end: str, folder: Path) -> int:
     """Run one hostile job as a stage does, and say how it ended as the command would."""
     from packager.errors import PackagingError
-    from packager.workers import Job, Limits, run_jobs
+    from packager.jobs.workers import Job, Limits, run_jobs
 
     job = Job(
         target="tests.fuzz.hostile_jobs:run",

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.emulators import open_model
-from evaluators.numerics import Emulation
+from evaluators.comparing.model_runner import EmulatorRunner
+from evaluators.targets import open_model
 from packager.compression import Context
-from packager.compression.coreml.mixed import keeping
-from packager.compression.coreml.programs import share_frontend
-from packager.mlpackage import import_coremltools
+from packager.formats.coreml.compression.mixed import keeping
+from packager.formats.coreml.compression.programs import share_frontend
+from packager.formats.coreml.mlpackage import import_coremltools
 from tests.packager.compression.tiny_programs import operations, save
 
 pytestmark = [
@@ -135,7 +135,7 @@ def test_a_pytorch_model_whose_front_overflows_holds_in_mixed_float16(
     tmp_path: Path, make: Callable[[Any], Any]
 ) -> None:
     torch = pytest.importorskip("torch")
-    from packager.converters.torch_to_coreml import prepare
+    from packager.formats.coreml.from_torch import prepare
     from packager.sources import SourceTensor
     from packager.sources.torch import TorchSource
 
@@ -153,7 +153,9 @@ def test_a_pytorch_model_whose_front_overflows_holds_in_mixed_float16(
     calls = [{"wave": wave.numpy()}]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's, of export, and coremltools', of constants that overflow float16
-        prepare(source, Context("iOS15", calls, Emulation(), [expected]))("mixed_float16", tmp_path / "mixed.mlpackage")
+        prepare(source, Context("iOS15", calls, EmulatorRunner(), [expected]))(
+            "mixed_float16", tmp_path / "mixed.mlpackage"
+        )
         gc.collect()  # coremltools' temporary folders, which warn when they are found lying around later
     found = open_model(tmp_path / "mixed.mlpackage").run(calls[0])
     for name, value in expected.items():

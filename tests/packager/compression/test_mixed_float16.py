@@ -8,14 +8,14 @@ from collections.abc import Collection
 import pytest
 
 from packager.compression.mixed_float16 import find_float32_ops
-from packager.compression.numerics import RehearsedOp
+from packager.compression.model_runner import MixedOp
 
 
 class Harms:
     """Names are `op0`, `op1` … in a chain."""
 
     def __init__(self, count: int, harms: dict[int, float], macs: dict[int, int] | None = None) -> None:
-        self.ops = [RehearsedOp(f"op{i}", (macs or {}).get(i, 0), (f"op{i - 1}",) if i else ()) for i in range(count)]
+        self.ops = [MixedOp(f"op{i}", (macs or {}).get(i, 0), (f"op{i - 1}",) if i else ()) for i in range(count)]
         self._harms = {f"op{index}": harm for index, harm in harms.items()}
         self.asked = 0
 
@@ -56,10 +56,11 @@ def test_small_harms_count_where_they_make_up_the_error() -> None:
 
 
 def test_where_nothing_holds_everything_stays() -> None:
-    ops = [RehearsedOp(f"op{i}", 1) for i in range(8)]
+    ops = [MixedOp(f"op{i}", 1) for i in range(8)]
     assert find_float32_ops(ops, lambda kept, bound: 2.0, 1.0) == {op.name for op in ops}
 
 
+@pytest.mark.slow
 def test_large_programs_are_looked_into_in_parts() -> None:
     """1,000 ops, all harmful: each asked about by itself would be 2,000 runs."""
     harms = Harms(1000, dict.fromkeys(range(1000), 2.0))

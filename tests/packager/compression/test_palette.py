@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from packager.compression.coreml.palette import make_palette
+from packager.formats.coreml.compression.palette import make_palette
 
 
 @pytest.mark.parametrize("bits", [4, 6, 8])

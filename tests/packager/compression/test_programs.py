@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from packager.compression.coreml.programs import share_frontend
-from packager.mlpackage import import_coremltools
+from packager.formats.coreml.compression.programs import share_frontend
+from packager.formats.coreml.mlpackage import import_coremltools
 
 pytestmark = [
     pytest.mark.slow,

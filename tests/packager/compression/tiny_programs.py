@@ -12,7 +12,7 @@ from evaluators.emulators.coreml.package import open_package
 from evaluators.emulators.coreml.program import Operation, Value, read_function
 from evaluators.emulators.coreml.protobuf import parse_model
 from evaluators.emulators.coreml.weights import WeightFiles
-from packager.mlpackage import import_coremltools, save_package
+from packager.formats.coreml.mlpackage import import_coremltools, save_package
 
 SAMPLES = 2048
 

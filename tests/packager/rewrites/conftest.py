@@ -142,10 +142,9 @@ class _Named(torch.nn.Module):
 
 
 def _convert(module: Any, tensors: Sequence[Any], format_: str, folder: Path) -> float:
-    import importlib
-
-    from evaluators.emulators import open_model
+    from evaluators.targets import open_model
     from packager.compression import Context
+    from packager.formats import prepare
     from packager.sources import SourceTensor
     from packager.sources.torch import TorchSource
 
@@ -159,9 +158,8 @@ def _convert(module: Any, tensors: Sequence[Any], format_: str, folder: Path) ->
 
     inputs = {f"x{index}": tensor for index, tensor in enumerate(tensors)}
     source = TorchSource(named, describe(inputs), describe(expected), tuple(tensors), "test")
-    write = importlib.import_module(f"packager.converters.torch_to_{format_}").prepare(source, Context())
     path = folder / ("model.tflite" if format_ == "tflite" else "model.mlpackage")
-    write("float32", path)
+    prepare("torch", format_, source, Context())("float32", path)
     found = open_model(path).run({name: tensor.numpy() for name, tensor in inputs.items()})
     return min(snr_db(expected[name], found[name].reshape(expected[name].shape)) for name in expected)
 

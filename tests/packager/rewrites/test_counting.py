@@ -22,6 +22,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMULAS)
 def test_counts_and_shifts(prove: Any, audio: Any, kind: str) -> None:
     x = audio.noise(200)
@@ -30,6 +31,7 @@ def test_counts_and_shifts(prove: Any, audio: Any, kind: str) -> None:
     assert "counting" in applied
 
 
+@pytest.mark.slow
 def test_bins_that_nobody_counted_are_refused(refusal: Any, audio: Any) -> None:
     said = refusal(lambda x: torch.bincount(x.abs().long()), audio.noise(200))
     assert "depends on the data" in said

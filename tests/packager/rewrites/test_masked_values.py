@@ -83,6 +83,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMULAS)
 def test_what_a_mask_picks(kind: str, audio: Any) -> None:
     class Model(torch.nn.Module):

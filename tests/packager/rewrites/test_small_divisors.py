@@ -53,9 +53,9 @@ def test_rms_norm_of_loud_values_holds_in_float16(tmp_path: Path, audio: SimpleN
     """Squares of 1000 are beyond float16; none is computed."""
     import warnings
 
-    from evaluators.emulators import open_model
+    from evaluators.targets import open_model
     from packager.compression import Context
-    from packager.converters.torch_to_coreml import prepare
+    from packager.formats.coreml.from_torch import prepare
     from packager.sources import SourceTensor
     from packager.sources.torch import TorchSource
 

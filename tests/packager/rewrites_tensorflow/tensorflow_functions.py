@@ -179,6 +179,11 @@ def _resized(tf: Any, x: Any) -> Any:
     return {method: tf.image.resize(image, [33, 9], method) for method in ("bicubic", "area", "lanczos3", "bilinear")}
 
 
+def _dilated(tf: Any, x: Any) -> Any:
+    image, taps = tf.reshape(x[:, :64], [1, 8, 8, 1]), tf.reshape(tf.linspace(-1.0, 1.0, 9), [3, 3, 1, 1])
+    return tf.nn.conv2d_transpose(image, taps, [1, 8, 8, 1], 1, "SAME", dilations=2)
+
+
 masked = _of_audio(_masked)
 phase_kept = _of_audio(_phase_kept)
 mfcc = _of_audio(_mfcc)
@@ -199,6 +204,7 @@ elementary = _of_audio(_elementary)
 reciprocals = _of_audio(_reciprocals)
 moved = _of_audio(_moved)
 resized = _of_audio(_resized)
+dilated = _of_audio(_dilated)
 
 
 def _recurrent(kind: str, **options: Any) -> Function:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 import time
@@ -11,13 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evaluators.emulators import open_model
+from evaluators.targets import open_model
 from packager.bundle import AudioContract
 from packager.compression import Context
-from packager.converters import prepare
+from packager.formats import prepare
 from packager.model import ModelSpec, find_source
+from packager.proving.trials import make_trials
 from packager.sources import load_source
-from packager.trials import make_trials
+from packager.sources.tensorflow import import_tensorflow
 
 os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"})
 
@@ -37,20 +39,43 @@ def run(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield made.said | {"outputs": outputs}
 
 
+def rewrite(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """For each function and format: what the rewritten graph gives in TensorFlow itself, beside the function."""
+    from packager.rewrites.tensorflow import rewrite_function
+
+    tf = import_tensorflow(legacy_keras=False)
+    window = request["window"]
+    samples = (0.3 * np.random.default_rng(7).standard_normal((1, window))).astype(np.float32)
+    for name, format_ in request["functions"]:
+        _, loaded = _load(name, window)
+        dialect = importlib.import_module(f"packager.formats.{format_}.from_tensorflow").DIALECT
+        rewritten = rewrite_function(loaded.function, dialect)
+        expected, found = loaded.run({"audio": samples}), rewritten.function(audio=tf.constant(samples))
+        worst = min(_ratio(expected[output], found[output].numpy()) for output in expected)
+        yield {"name": name, "format": format_, "rewrites": list(rewritten.applied), "decibels": worst}
+
+
 class _Made(NamedTuple):
     said: dict[str, Any]
     expected: Any
     found: list[Tensors]
 
 
+def _contract(window: int) -> AudioContract:
+    return AudioContract(sample_rate_hz=8000, window_samples=window, hop_samples=window)
+
+
+def _load(name: str, window: int) -> tuple[ModelSpec, Any]:
+    spec = ModelSpec(
+        name=name, version="1", license="Apache-2.0", source=f"python:tensorflow_functions:{name}"
+    ).model_copy(update={"framework": "tensorflow"})
+    return spec, load_source(find_source(spec, Path(__file__).parent), _contract(window))
+
+
 def _converted(request: dict[str, Any]) -> Iterator[_Made]:
-    folder, window = Path(__file__).parent, request["window"]
-    audio = AudioContract(sample_rate_hz=8000, window_samples=window, hop_samples=window)
+    audio = _contract(request["window"])
     for name, formats in request["functions"].items():
-        spec = ModelSpec(
-            name=name, version="1", license="Apache-2.0", source=f"python:tensorflow_functions:{name}"
-        ).model_copy(update={"framework": "tensorflow"})
-        loaded = load_source(find_source(spec, folder), audio)
+        spec, loaded = _load(name, request["window"])
         trials = make_trials(loaded, audio, spec, None)
         for format_ in formats:
             with tempfile.TemporaryDirectory() as place:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from packager.workers import Job, Limits, run_job
+from packager.jobs.workers import Job, Limits, run_job
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("tf_keras") is None, reason="tf-keras is not installed"),
 ]
 
-FOLDER = Path(__file__).parent
+PROOFS = "tests.packager.rewrites_tensorflow.tensorflow_proofs"
 WINDOW = 2048
 
 COMPLEX = {"complex_numbers", "fourier"}
@@ -65,9 +65,7 @@ LEAST_DECIBELS = 100.0
 def proofs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
     request = {"functions": {name: list(formats) for name, formats in FOUND.items()}, "window": WINDOW}
     log = tmp_path_factory.mktemp("proofs") / "log"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(FOLDER))
-        events = run_job(Job("tensorflow_proofs:prove", request, log, Limits(time_s=900)))
+    events = run_job(Job(f"{PROOFS}:prove", request, log, Limits(time_s=900)))
     return {(event["name"], event["format"]): event for event in events}
 
 
@@ -83,9 +81,7 @@ def test_a_bundle_gives_what_its_source_gives(
 def test_the_phase_of_reflected_audio(tmp_path: Path) -> None:
     """Imaginary parts near 0 keep their sign, by which a phase is pi or -pi; the frames' float64 spectra tell it."""
     request = {"functions": {"phase_of_reflected": ["tflite", "coreml"]}, "window": WINDOW}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(FOLDER))
-        events = list(run_job(Job("tensorflow_proofs:run", request, tmp_path / "log", Limits(time_s=300))))
+    events = list(run_job(Job(f"{PROOFS}:run", request, tmp_path / "log", Limits(time_s=300))))
     assert len(events) == 2
     for event in events:
         for call in event["outputs"]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mil_programs import write_program
+
+from tests.mil_programs import write_program
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from specimens import ROOT
 
 from evaluators.emulators.coreml import CoreMLModel
 from evaluators.emulators.coreml.protobuf import load_schema
 from evaluators.errors import EvaluationError
+from tests.specimens import ROOT
 
 from .damage import DAMAGES
 from .op_specimens import SPECIMENS, WEIGHTS
@@ -164,6 +164,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(JSON)
 def test_any_manifest_is_read_or_refused(tmp_path: Path, manifest: Any) -> None:
@@ -174,6 +175,7 @@ def test_any_manifest_is_read_or_refused(tmp_path: Path, manifest: Any) -> None:
     assert "Manifest.json" in refusal(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=40), st.integers(0, len(NINE)), st.booleans())
 def test_any_weight_file_is_read_or_refused(tmp_path: Path, noise: bytes, place: int, cut: bool) -> None:

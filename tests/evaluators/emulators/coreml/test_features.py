@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.emulators.coreml import CoreMLModel, open_model
+from evaluators.emulators.coreml import CoreMLModel
 from evaluators.errors import EvaluationError
+from evaluators.targets import open_model
 from tests.evaluators.emulators.coreml.programs import Op, Program, gain, leave_open, write_package
 
 RNG = np.random.default_rng(5)
+pytestmark = pytest.mark.usefixtures("own_draws")
 SPACES = {"GRAYSCALE": (10, 1), "RGB": (20, 3), "BGR": (30, 3), "GRAYSCALE_FLOAT16": (40, 1)}
 
 Image = pytest.importorskip("PIL.Image")

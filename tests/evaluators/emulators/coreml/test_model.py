@@ -292,6 +292,7 @@ def test_malformed_protobuf_is_named(tmp_path: Path, data: bytes) -> None:
 GOOD = halves().message().SerializeToString()
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
 def test_damaged_bytes_run_or_are_refused(tmp_path: Path, changes: list[tuple[int, int]], cut: bool) -> None:
@@ -321,6 +322,7 @@ def test_importing_loads_no_framework() -> None:
     assert run_python(code).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_running_does_not_import_coremltools(tmp_path: Path) -> None:
     package = write_package(tmp_path, gain())
     code = (

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from specimens import ROOT
 
 from evaluators.emulators.coreml import CoreMLModel
 from evaluators.emulators.coreml.ops import find_op, known_ops
 from evaluators.emulators.coreml.ops.recurrent import gru, gru_18, lstm, rnn
 from evaluators.emulators.coreml.sizes import MAX_ELEMENTS
 from evaluators.errors import EvaluationError
+from tests.specimens import ROOT
 
 from .op_attack import ended_by, peak_bytes
 from .op_calls import CALLS, HIDDEN, Call, call, f32, floats, program

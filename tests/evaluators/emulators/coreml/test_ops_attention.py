@@ -17,6 +17,7 @@ TOLERANCE = 2e-6
 """absolute, for outputs of about 1: some float32 roundings of a weighted mean"""
 
 RNG = np.random.default_rng(5)
+pytestmark = pytest.mark.usefixtures("own_draws")
 TARGETS, SOURCES, SIZE, VALUES = 4, 6, 8, 3
 
 

@@ -97,6 +97,7 @@ def block_of(place: Sequence[int], blocks: list[tuple[int, int]]) -> tuple[int, 
     return tuple(i // length for i, (_, length) in zip(place, blocks, strict=True))
 
 
+@pytest.mark.slow
 @given(BLOCKS, st.integers(1, 3), st.data())
 def test_every_index_chooses_from_its_blocks_palette(blocks: Any, vector: int, data: st.DataObject) -> None:
     shape, counts = shapes_of(blocks)

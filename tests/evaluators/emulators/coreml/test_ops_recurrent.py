@@ -18,6 +18,7 @@ TOLERANCE = 5e-6
 
 FRAMES, BATCH, INPUTS, HIDDEN = 7, 3, 4, 5
 RNG = np.random.default_rng(11)
+pytestmark = pytest.mark.usefixtures("own_draws")
 
 Array = np.ndarray
 FUNCTIONS: dict[str, Callable[[Array], Array]] = {

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.emulators import open_model
 from evaluators.emulators.coreml import CoreMLModel
 from evaluators.emulators.coreml.pipeline import MOST_STAGES, CoreMLPipeline, open_coreml
 from evaluators.emulators.coreml.protobuf import load_schema
 from evaluators.errors import EvaluationError
-from testpress.inspection import inspect_model
+from evaluators.targets import open_model
+from testpress.inspection.reading import inspect_model
 from testpress.model_file import locate_model
 
 from .programs import Op, Program, add_feature, gain, write_package

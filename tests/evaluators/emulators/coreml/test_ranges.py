@@ -192,6 +192,7 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> CoreMLModel:
     return identity(tmp_path_factory.mktemp("echo"), (4, 8))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     hnp.arrays(np.float32, (4, 8), elements=st.floats(width=32)),

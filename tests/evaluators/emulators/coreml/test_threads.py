@@ -84,6 +84,7 @@ def test_what_is_given_is_not_written_to(tmp_path: Path) -> None:
         inputs = {**drawn(model, 3), **CALLS[name].given}
         before = {key: value.copy() for key, value in inputs.items()}
         model.predict(inputs, model.make_state() if model.states else None)
+        assert before
         for key, value in inputs.items():
             np.testing.assert_array_equal(value, before[key])
 
@@ -102,6 +103,7 @@ def endless() -> Program:
     return message
 
 
+@pytest.mark.slow
 def test_an_endless_loop_can_be_interrupted(tmp_path: Path) -> None:
     model = CoreMLModel(write_package(tmp_path, endless()))
 

@@ -1,0 +1,124 @@
+"""A dataset's windows under a condition: the prepared clips put together again, treated by a worker, and cut anew.
+
+Labels hold as they are, since a condition leaves every event at its time. What a worker made is stored under the clean
+windows' address and all that decides the condition: each is made once, however many models hear it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from device_profiles.record import Record
+from evaluators.condition import apply_condition
+from evaluators.condition_records import ConditionInfo
+from evaluators.condition_sets import list_code, list_libraries, open_step
+from evaluators.datasets.dataset_job import DatasetJob, Result, run_dataset_job
+from evaluators.datasets.inputs import WindowsWriter
+from evaluators.datasets.place import Place
+from evaluators.datasets.prepared import Span, Windows
+from evaluators.errors import EvaluationError
+from evaluators.windows import Samples, uncut
+from packager.bundle import AudioContract
+from packager.jobs.code import digest_job_code
+from packager.jobs.inputs import Input
+from packager.jobs.results import Made, fill_folder
+from packager.seals import is_whole, seal_folder, trust_seal
+from packager.storage import digest_facts
+
+_TARGET = "evaluators.datasets.conditioning:treat"
+_CODE = ("packager.jobs.worker", "evaluators.datasets.conditioning")
+_WINDOWS = "windows"
+
+
+class ConditioningRequest(Record):
+    """Which windows to treat, and how."""
+
+    windows: str
+    """`.npy`, float32 (windows, channels, window_samples)"""
+    spans: tuple[Span, ...]
+    audio: AudioContract
+    condition: ConditionInfo
+
+
+class Conditioned(Record):
+    """What a worker made."""
+
+    clips: int
+
+
+def store_conditioned(windows: Windows, condition: ConditionInfo, *, audio: AudioContract, place: Place) -> Windows:
+    """Treat all clips of a dataset, unless that is done already and what was stored is whole.
+
+    Args:
+        windows: The clean clips, cut.
+        condition: What happens to them.
+        audio: The contract.
+        place: Where, and by whom.
+
+    Returns:
+        The treated clips, cut in the same way: the spans are those of the clean ones.
+
+    Raises:
+        EvaluationError: A step cannot be done, or a package that it needs is not installed.
+    """
+    code = (*_CODE, *list_code(condition))
+    facts = {
+        "windows": windows.path.parent.name,
+        "steps": [step.model_dump(mode="json") for step in condition.steps],
+        "versions": {library: _find_version(library, condition) for library in list_libraries(condition)},
+        "code": digest_job_code(*code),
+    }
+    folder = place.out / "cache" / "windows" / digest_facts(facts)[:32]
+    treated = Windows(folder / "windows.npy", windows.spans)
+    if is_whole(folder):
+        return treated
+    request = ConditioningRequest(
+        windows=str(windows.path.resolve()), spans=windows.spans, audio=audio, condition=condition
+    )
+    fault = f"the condition {condition.name} cannot be made"
+    job = DatasetJob(_TARGET, code, (Input(windows.path.resolve()),), {_WINDOWS: folder}, fault)
+    found = run_dataset_job(job, request, Conditioned, place)
+    if found.clips != len(windows.spans):
+        raise EvaluationError(f"the worker treated {found.clips} clips of {len(windows.spans)}; run again")
+    trust_seal(folder)
+    return treated
+
+
+def treat(request: dict[str, Any], folder: Path) -> Iterator[Result | Made]:
+    """Inside the worker: put each clip together, treat it, and cut it."""
+    parsed = ConditioningRequest.model_validate(request, strict=False)
+    steps = [open_step(step) for step in parsed.condition.steps]
+    windows = np.load(parsed.windows, mmap_mode="r")
+    read = [partial(_read_clip, windows, span, parsed.audio) for span in parsed.spans]
+    with fill_folder(folder / _WINDOWS) as stage:
+        with WindowsWriter(stage, parsed.audio) as writer:
+            for index, clip in enumerate(read):
+                samples, others = clip(), [*read[:index], *read[index + 1 :]]
+                for place, step in enumerate(steps):
+                    samples = apply_condition(step, samples, place, parsed.audio.sample_rate_hz, others)
+                writer.add(samples)
+        seal_folder(stage)
+    yield Made(made=_WINDOWS)
+    yield Result(result=Conditioned(clips=len(read)).model_dump(mode="json"))
+
+
+def _read_clip(windows: npt.NDArray[np.float32], span: Span, audio: AudioContract) -> Samples:
+    first, count, n_samples = span
+    return uncut(np.array(windows[first : first + count]), audio, n_samples)
+
+
+def _find_version(library: str, condition: ConditionInfo) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        raise EvaluationError(
+            f"condition {condition.name} needs the package {library}, which is not installed; install it: "
+            f"pip install {library}"
+        ) from None

@@ -1,0 +1,91 @@
+"""A dataset that was read, checked and cut, as it is stored for all who play it: nobody decodes its audio again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from device_profiles.record import Record
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import DatasetInfo
+from evaluators.task import ClipContext, Task
+from packager.seals import read_sealed_record
+
+Span = tuple[int, int, int]
+"""of a clip: its first window, how many windows, how many samples"""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A dataset cut into windows.
+
+    Attributes:
+        path: `.npy`, float32 `(windows, channels, window_samples)`.
+        spans: One a clip, in the dataset's order.
+    """
+
+    path: Path
+    spans: tuple[Span, ...]
+
+    @property
+    def count(self) -> int:
+        """Windows of all clips."""
+        return sum(count for _, count, _ in self.spans)
+
+
+class Prepared(Record):
+    """A dataset, checked and cut.
+
+    Its windows lie in the output folder's cache.
+    """
+
+    info: DatasetInfo
+    audio: tuple[str, ...]
+    """the clips' files as the manifest writes them, in its order"""
+    lines: tuple[dict[str, Any], ...]
+    """the clips' lines of the manifest, checked"""
+    spans: tuple[tuple[int, int, int], ...]
+    """of each clip: its first window, how many windows, how many samples"""
+    windows: str
+    """the folder in `cache/windows`"""
+
+    def find_windows(self, out: Path) -> Windows:
+        """Its windows in an output folder."""
+        return Windows(out / "cache" / "windows" / self.windows / "windows.npy", self.spans)
+
+    def list_label_files(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """The clips' label files as the manifest writes them, each once; `keys` are the task's `label_files`."""
+        return tuple(dict.fromkeys(str(line[key]) for line in self.lines for key in keys))
+
+    def parse_labels(self, task: Task, folder: Path) -> list[Any]:
+        """Each clip's labels, as the task reads them from its line and its label files, which lie in the folder."""
+        return [
+            task.parse_labels(
+                line,
+                ClipContext(clip.duration_s, clip.clip, {key: folder / line[key] for key in task.label_files}),
+            )
+            for line, clip in zip(self.lines, self.info.clips, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A prepared dataset, the file that holds it, and the folder that its audio and label files lie in."""
+
+    found: Prepared
+    path: Path
+    folder: Path
+
+
+def read_prepared(path: Path) -> Prepared:
+    """What the preparation stored.
+
+    Raises:
+        EvaluationError: It is not there, or not what was written.
+    """
+    prepared = read_sealed_record(path, Prepared)
+    if prepared is None:
+        raise EvaluationError(f"{path}: the dataset's description is missing or damaged; remove it and run again")
+    return prepared

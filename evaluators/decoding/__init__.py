@@ -1,0 +1,1 @@
+"""Algorithms that make events of a model's outputs."""

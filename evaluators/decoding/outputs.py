@@ -1,0 +1,43 @@
+"""What every task asks of an output before it reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.errors import EvaluationError
+from evaluators.windows import Stitched
+
+
+def take_output(outputs: Mapping[str, Stitched], name: str, task: str = "the task") -> Stitched:
+    """The output of a name.
+
+    Args:
+        outputs: A clip's outputs.
+        name: Which.
+        task: What asks, for messages.
+
+    Raises:
+        EvaluationError: It is not there.
+    """
+    if name not in outputs:
+        raise EvaluationError(f"{task} needs the output '{name}'; the model has {', '.join(sorted(outputs)) or 'none'}")
+    return outputs[name]
+
+
+def check_finite(is_finite: npt.NDArray[np.bool_], times_s: npt.NDArray[np.floating[Any]], name: str) -> None:
+    """Refuse an output with a value that is no number.
+
+    Args:
+        is_finite: Of each frame or sample, `(frames,)`.
+        times_s: When each is.
+        name: Of the output.
+
+    Raises:
+        EvaluationError: One is not; the message says when the first one is.
+    """
+    if not is_finite.all():
+        raise EvaluationError(f"output '{name}' is not finite, first at {times_s[int(np.argmin(is_finite))]:.3f} s")

@@ -1,0 +1,120 @@
+"""The metrics that every evaluation has, whatever the task: parity, sizes, calls timed on the host, and the phones'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from evaluators.evaluation import MetricInfo
+
+_PREDICTED = 0.1
+"""of what was before: a cost model errs, and what a compiler moves by less is noise"""
+_MEASURED = 0.12
+"""of what was before. Source: nine of ten repeated runs of one model on AI Hub's CPUs are that close"""
+_COMPILED = 0.01
+"""compilers move a few bytes"""
+
+_PARITY = {
+    "max_abs_error": MetricInfo(
+        unit="dimensionless",
+        direction="lower",
+        scope="output",
+        description="Largest difference of any value from the source model's.",
+    ),
+    "snr_db": MetricInfo(
+        unit="db",
+        direction="higher",
+        scope="output",
+        description="Power of the source model's output over that of the difference from it.",
+        tolerance=3.0,  # twice the error's power
+    ),
+    "cosine": MetricInfo(
+        unit="dimensionless",
+        direction="higher",
+        scope="output",
+        description="Cosine of the angle between the output and the source model's.",
+    ),
+}
+_SIZES = {
+    "size_bytes": MetricInfo(
+        unit="bytes",
+        direction="lower",
+        scope="bundle",
+        description="Size of the model's files.",
+        relative_tolerance=_COMPILED,
+    ),
+    "compressed_bytes": MetricInfo(
+        unit="bytes",
+        direction="lower",
+        scope="bundle",
+        description="Their size after deflate, as in a store's package.",
+        relative_tolerance=_COMPILED,
+    ),
+    "peak_memory_bytes": MetricInfo(
+        unit="bytes",
+        direction="lower",
+        scope="bundle",
+        description="Most memory that running the model took on the machine that evaluated.",
+        relative_tolerance=0.1,  # the host's memory moves by itself
+        machine_bound=True,
+        only_told=True,
+    ),
+}
+_HOST = {
+    "host_latency_p50_ms": MetricInfo(
+        unit="ms",
+        direction="lower",
+        scope="host",
+        description="Median time of a call on the machine that evaluated.",
+        machine_bound=True,
+    ),
+    "host_latency_p90_ms": MetricInfo(
+        unit="ms",
+        direction="lower",
+        scope="host",
+        description="Time of a call on the machine that evaluated that nine of ten calls keep.",
+        machine_bound=True,
+    ),
+}
+_PHONES = {
+    "latency_ms": MetricInfo(
+        unit="ms",
+        direction="lower",
+        scope="phone",
+        description="Time of a call.",
+        relative_tolerance=_PREDICTED,
+    ),
+    "measured_latency_ms": MetricInfo(
+        unit="ms",
+        direction="lower",
+        scope="phone",
+        description="Time of a call, measured on the phone.",
+        relative_tolerance=_MEASURED,
+        only_told=True,  # a bundle that changed was not measured
+    ),
+    "latency_p90_ms": MetricInfo(
+        unit="ms",
+        direction="lower",
+        scope="phone",
+        description="Time of a call that nine of ten calls keep.",
+        relative_tolerance=_PREDICTED,
+        repeats="latency_ms",
+    ),
+    "real_time_factor": MetricInfo(
+        unit="ratio",
+        direction="lower",
+        scope="phone",
+        description="Time of a call over the time of the audio that it moves on by.",
+        relative_tolerance=_PREDICTED,
+        repeats="latency_ms",
+    ),
+    "memory_bytes": MetricInfo(
+        unit="bytes",
+        direction="lower",
+        scope="phone",
+        description="Memory that running the model takes.",
+        relative_tolerance=_PREDICTED,
+    ),
+}
+BUILT_IN: Mapping[str, MetricInfo] = MappingProxyType({**_PARITY, **_SIZES, **_HOST, **_PHONES})
+"""by name; the scopes `output` and `host` have no others: a record has a field for each"""

@@ -1,0 +1,1 @@
+"""What a report shows of a clip beside its numbers."""

@@ -1,0 +1,1 @@
+"""Model files played, timed and predicted, each in a worker, through one binding of names."""

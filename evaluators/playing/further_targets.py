@@ -1,0 +1,63 @@
+"""Models on more targets than the one that bulk numbers are made on: phones whose apps carry another runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluators.evaluation import Target
+from evaluators.playing.schedule import Outcome, TrialSetup, play_all, time_all
+from evaluators.playing.trial import TrialEvent
+
+OnProgress = Callable[[str, int, int], None]
+"""`on_progress(stage, done, total)`"""
+Played = tuple[Target, Outcome, Outcome]
+"""a target, what playing there gave, and timing"""
+
+
+@dataclass(frozen=True)
+class Further:
+    """A model to be played on one more target."""
+
+    variant: str
+    model: Path
+    target: Target
+
+    @property
+    def name(self) -> str:
+        """Of the trial and its log."""
+        return f"{self.variant} on {self.target.name}"
+
+
+def play_further(further: Sequence[Further], setup: TrialSetup, on_progress: OnProgress) -> dict[str, list[Played]]:
+    """Play and time models on further targets.
+
+    Args:
+        further: Which models, where.
+        setup: What they share with all other trials.
+        on_progress: Who is told.
+
+    Returns:
+        By variant, one entry a target.
+    """
+    if not further:
+        return {}
+    there = replace(setup, targets={one.name: one.target for one in further})
+    stage, total, done = "play on further targets", 2 * len(further), 0
+
+    def on_event(_: str, event: TrialEvent | None) -> None:
+        nonlocal done
+        if event is None or event.result is not None:
+            done += 1
+            on_progress(stage, done, total)
+
+    played = play_all({one.name: one.model for one in further}, there, on_event)
+    good = {one.name: one.model for one in further if played[one.name].result is not None}
+    timed = time_all(good, there, on_event)
+    on_progress(stage, total, total)
+    found: dict[str, list[Played]] = {}
+    for one in further:
+        times = timed.get(one.name, Outcome(None, "was not run"))
+        found.setdefault(one.variant, []).append((one.target, played[one.name], times))
+    return found

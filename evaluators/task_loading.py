@@ -1,0 +1,195 @@
+"""Tasks by their names: those of the tree, of installed packages, and a recipe's own.
+
+A recipe's own task is code, so that it is imported in workers alone: here it is found and fingerprinted, and what the
+main process must know of it is asked of a worker, see `task_asking.py`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from device_profiles.plugins import Plugin, list_plugins
+from device_profiles.record import Record, parse_record, suggest
+from evaluators.errors import EvaluationError
+from evaluators.evaluation import MetricInfo
+from evaluators.metrics import BUILT_IN
+from evaluators.task import Task
+from packager.errors import PackagingError
+from packager.factories import PREFIX, digest_factory, factory_input, find_callable, locate_factory, read_factory
+from packager.jobs.code import find_imports
+from packager.jobs.inputs import Input
+
+_RESERVED = frozenset({"audio", "tags"})
+
+
+class TaskReference(Record):
+    """Which task, set how: all that a worker needs to open it."""
+
+    kind: str
+    """as the recipe says it"""
+    options: dict[str, Any] = {}
+    path: str | None = None
+    """of a recipe's own task, its module's file"""
+    name: str | None = None
+    """of a recipe's own task, its class"""
+
+
+class TaskInfo(Record):
+    """What a task declares."""
+
+    reference: TaskReference
+    label_keys: tuple[str, ...]
+    label_files: tuple[str, ...]
+    required_outputs: tuple[str, ...]
+    metrics: dict[str, MetricInfo]
+    options: dict[str, Any]
+    """with the defaults of those that the recipe does not set"""
+    versions: dict[str, str]
+    """of its libraries, and of the package that offers it"""
+    digest: str | None = None
+    """of a recipe's own task, over its module and what that imports from beside it"""
+
+    @property
+    def kind(self) -> str:
+        """As the recipe says it."""
+        return self.reference.kind
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The modules of ours or of an installed package that it begins with, see `packager.jobs.code`."""
+        if self.reference.path is not None:
+            return find_imports(read_factory(Path(self.reference.path)))
+        return (list_tasks()[self.kind].module,)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The files of a recipe's own task that a worker reads."""
+        return () if self.reference.path is None else (factory_input(Path(self.reference.path)),)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What of it decides a score, for content addresses; the code of the tree aside."""
+        return {
+            "kind": self.kind,
+            "options": self.options,
+            "digest": self.digest,
+            "versions": self.versions,
+        }
+
+    def names_of_scope(self, scope: str) -> tuple[str, ...]:
+        """The names of the metrics of a scope, in their order."""
+        return tuple(name for name, metric in self.metrics.items() if metric.scope == scope)
+
+
+def list_tasks() -> Mapping[str, Plugin]:
+    """The tasks of the tree and of installed packages, by kind, sorted; no task is imported."""
+    return list_plugins("tasks", Path(__file__).parent / "tasks", "TASK")
+
+
+def find_task(kind: str, options: dict[str, Any] | None = None, *, base: Path = Path()) -> TaskReference:
+    """Find a task without running any code of it.
+
+    Args:
+        kind: A known kind, or `python:module:Class`.
+        options: What the recipe sets.
+        base: The recipe's folder.
+
+    Raises:
+        EvaluationError: There is no such kind, or no such module.
+    """
+    if kind.startswith(PREFIX):
+        try:
+            path, name = locate_factory(kind, base, where="task.kind")
+            digest_factory(path)  # a file that is not Python, or has a taken name, is told now
+        except PackagingError as fault:
+            raise EvaluationError(str(fault)) from None
+        return TaskReference(kind=kind, options=options or {}, path=str(path), name=name)
+    if kind not in list_tasks():
+        kinds = tuple(list_tasks())
+        hint = suggest(kind, kinds) or f"; known kinds: {', '.join(kinds)}, or one of your own: python:module:Class"
+        raise EvaluationError(f"task.kind: no task of kind {kind!r}{hint}")
+    return TaskReference(kind=kind, options=options or {})
+
+
+def load_task(kind: str, options: dict[str, Any] | None = None) -> Task:
+    """A task of the tree or of an installed package.
+
+    Raises:
+        EvaluationError: There is no such kind, or an option that it does not take.
+    """
+    return open_task(find_task(kind, options))
+
+
+def open_task(reference: TaskReference) -> Task:
+    """The task itself. A recipe's own is imported by it: that is for workers.
+
+    Raises:
+        EvaluationError: It is no task, or an option is not one that it takes.
+    """
+    if reference.path is None:
+        found = list_tasks()[reference.kind].load()
+    else:
+        assert reference.name is not None
+        found = find_callable(Path(reference.path), reference.name)
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise EvaluationError(f"task.kind: {reference.kind!r} is no task; right is a subclass of evaluators.task.Task")
+    options = parse_record(reference.options, found.Options, where="task.options", error=EvaluationError)
+    task = found(options)
+    task.kind = reference.kind
+    return task
+
+
+def describe(task: Task, reference: TaskReference) -> TaskInfo:
+    """What a task declares, checked.
+
+    Raises:
+        EvaluationError: Something declared cannot be.
+    """
+    kind = reference.kind
+    for name, metric in task.metrics.items():
+        if metric.scope not in ("clip", "dataset"):
+            raise EvaluationError(f'task {kind}: metric {name}: scope {metric.scope!r}; right is "clip" or "dataset"')
+    plugin = None if reference.path is not None else list_tasks()[kind]
+    packages = (*task.libraries, *([plugin.distribution] if plugin is not None and plugin.distribution else []))
+    info = TaskInfo(
+        reference=reference,
+        label_keys=tuple(task.label_keys),
+        label_files=tuple(task.label_files),
+        required_outputs=tuple(task.required_outputs),
+        metrics={name: metric.info for name, metric in task.metrics.items()},
+        options=task.options.model_dump(mode="json"),
+        versions={package: _find_version(package, kind, task.extra) for package in packages},
+        digest=None if reference.path is None else digest_factory(Path(reference.path)),
+    )
+    check_declared(info)
+    return info
+
+
+def _find_version(package: str, kind: str, extra: str | None) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        wanted = package if extra is None else f"'testpress[{extra}]'"
+        raise EvaluationError(
+            f"task {kind} needs the package {package}, which is not installed; install it: pip install {wanted}"
+        ) from None
+
+
+def check_declared(info: TaskInfo) -> None:
+    """See that what a task declares can be.
+
+    Raises:
+        EvaluationError: Keys or metrics have names that are taken, or files are no labels.
+    """
+    strange = [key for key in info.label_files if key not in info.label_keys]
+    if strange:
+        raise EvaluationError(f"task {info.kind}: label_files names {', '.join(strange)}, which label_keys does not")
+    taken = sorted(_RESERVED.intersection(info.label_keys))
+    if taken:
+        raise EvaluationError(f"task {info.kind}: label_keys names {', '.join(taken)}, which every dataset has")
+    taken = sorted(set(BUILT_IN).intersection(info.metrics))
+    if taken:
+        raise EvaluationError(f"task {info.kind}: metrics of testpress's own are named {', '.join(taken)}; rename them")

@@ -1,0 +1,172 @@
+"""Whose voice, or which instrument: verification by the likeness of two clips' embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+from device_profiles.record import Record
+from device_profiles.text import shorten
+from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
+from evaluators.decoding.vectors import Vector, pool_vector
+from evaluators.errors import EvaluationError
+from evaluators.picture_records import Pictures
+from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.windows import Stitched
+
+MOST_CLIPS = 5000
+"""every clip is compared with every other: twelve million trials, which take a gigabyte"""
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.integer[Any]]
+
+
+class EmbeddingOptions(Record):
+    """How embeddings are made and what errors cost."""
+
+    pool: Literal["mean", "max"] = "mean"
+    """how embeddings of frames or windows become a clip's"""
+    p_target: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.01
+    """how likely the product finds two clips of one identity, for min_dcf"""
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """All pairs of two clips, the most alike first, cut where target trials are; all that no draw changes."""
+
+    first: Places
+    second: Places
+    """the clips of each trial"""
+    cuts: Places
+    """where trials of the same likeness begin, and where they end, of which one is a target; from 0 on"""
+    target_first: Places
+    target_second: Places
+    """the clips of each target trial"""
+    targets_at: Places
+    """of each cut, how many target trials come before it"""
+
+
+class Embedding(Task):
+    """Verification from the output `embedding`: one vector a clip, `(values,)`, or `(frames, values)`.
+
+    A trial is a pair of two clips, each clip with each other once, scored by the cosine of their embeddings; a target
+    trial is one of two clips of the same `identity`. At a threshold, misses are the share of target trials below it,
+    false accepts the share of the others at or above it:
+
+    - `equal_error_rate`: where both are equal, on the straight line between the two neighbouring thresholds;
+    - `min_dcf`: the least over all thresholds of `p_target` x misses + (1 - `p_target`) x false accepts, divided by
+      the lesser of `p_target` and 1 - `p_target`, which is the cost of deciding without listening; at most 1.
+      Source: NIST 2018 Speaker Recognition Evaluation Plan, the normalised detection cost, with both costs 1.
+
+    Intervals draw identities, each with all of its clips. A clip that is drawn twice makes no trial with its copy,
+    which would be a perfect one, but counts twice in trials with others.
+
+    Without a target trial, or without any other, neither metric has a value. Trials grow with the square of the clips:
+    1000 draws of 1000 clips take some five seconds, and more than 5000 clips are refused.
+    """
+
+    Options = EmbeddingOptions
+    label_keys = ("identity",)
+    required_outputs = ("embedding",)
+    metrics = MappingProxyType(
+        {
+            "equal_error_rate": Metric(
+                "ratio",
+                "lower",
+                "Misses where they are as many, by share, as false accepts; all pairs of clips.",
+                "dataset",
+            ),
+            "min_dcf": Metric(
+                "ratio",
+                "lower",
+                "Least cost of misses and false accepts at any threshold; 1 is that of not listening.",
+                "dataset",
+            ),
+        }
+    )
+
+    def __init__(self, options: EmbeddingOptions | None = None) -> None:
+        """See `Task`."""
+        super().__init__(options)
+        self._drawn = DrawnClips(_compare)
+
+    def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> str:
+        """Read `identity`, a name; see `Task.parse_labels`."""
+        name = line["identity"]
+        if not isinstance(name, str) or not name.strip():
+            raise EvaluationError(f"{clip.where}: identity must be a name; found {shorten(repr(name))}")
+        return name
+
+    def decode(self, outputs: Mapping[str, Stitched]) -> Vector:
+        """The embedding at length 1, float64; see `Task.decode`."""
+        vector = pool_vector(outputs, "embedding", self.options.pool)
+        largest = np.abs(vector).max()
+        if largest == 0:
+            raise EvaluationError("output 'embedding' is 0 throughout, which is like nothing")
+        vector = vector / largest  # squares of what is very large or small are no numbers
+        unit: Vector = vector / np.linalg.norm(vector)
+        return unit
+
+    def score_dataset(self, pairs: Sequence[tuple[str, Vector]]) -> Found:
+        """Score all pairs of clips; see the class."""
+        trials, counts = self._drawn.count(pairs)
+        targets = np.append(0.0, (counts[trials.target_first] * counts[trials.target_second]).cumsum())
+        if targets[-1] == 0:
+            return dict.fromkeys(self.metrics, Absent("no two clips are of one identity"))
+        # Whole numbers below 2^24, which float32 holds, in half the time.
+        small = counts.astype(np.float32)
+        weights = small[trials.first] * small[trials.second]
+        accepted = np.append(0.0, np.add.reduceat(weights, trials.cuts, dtype=np.float64).cumsum())
+        if accepted[-1] == targets[-1]:
+            return dict.fromkeys(self.metrics, Absent("no two clips are of different identities"))
+        accepted_targets = np.append(targets[trials.targets_at], targets[-1])
+        others = accepted - accepted_targets
+        # Between cuts, where there is no target trial, misses stay and false accepts rise.
+        misses, false_accepts = 1 - accepted_targets / targets[-1], others / others[-1]
+        p_target = self.options.p_target
+        costs = p_target * misses + (1 - p_target) * false_accepts
+        return {
+            "equal_error_rate": _find_crossing(misses, false_accepts),
+            "min_dcf": float(costs.min() / min(p_target, 1 - p_target)),
+        }
+
+    def group(self, labels: str) -> str:
+        """The identity."""
+        return labels
+
+    def draw(self, labels_or_estimate: str | Vector) -> Pictures:
+        """The identity; an embedding shows nothing by itself."""
+        return Pictures(text=labels_or_estimate[:200]) if isinstance(labels_or_estimate, str) else Pictures()
+
+
+def _compare(pairs: Pairs) -> _Trials:
+    if len(pairs) > MOST_CLIPS:
+        raise EvaluationError(f"{len(pairs)} clips make too many pairs; right is at most {MOST_CLIPS} clips")
+    vectors = np.stack([vector for _, vector in pairs])
+    _, identities = np.unique([identity for identity, _ in pairs], return_inverse=True)
+    first, second = (places.astype(np.int32) for places in np.triu_indices(len(pairs), 1))
+    likeness = (vectors @ vectors.T)[first, second]
+    order = np.argsort(-likeness, kind="stable")
+    first, second = first[order], second[order]
+    targets = np.flatnonzero(identities[first] == identities[second])
+    ends = np.flatnonzero(find_ties(likeness[order]))
+    tie = np.searchsorted(ends, targets)
+    cuts = np.unique(np.concatenate([[0], np.where(tie > 0, ends[tie - 1] + 1, 0), ends[tie] + 1]))
+    cuts = cuts[cuts < max(len(first), 1)]  # after the last trial there is nothing to cut
+    return _Trials(first, second, cuts, first[targets], second[targets], np.searchsorted(targets, cuts))
+
+
+def _find_crossing(misses: Floats, false_accepts: Floats) -> float:
+    """Where falling misses meet rising false accepts, each a straight line between two places."""
+    gap = misses - false_accepts  # from 1 to -1
+    after = int(np.argmax(gap <= 0))
+    share = gap[after - 1] / (gap[after - 1] - gap[after])
+    return float(misses[after - 1] + share * (misses[after] - misses[after - 1]))
+
+
+TASK = Embedding

@@ -1,0 +1,83 @@
+"""TFLite precisions, made of a float32 model by the AI Edge Quantizer, whose recipe names they carry.
+
+What the quantizer cannot handle stays float. So do inputs and outputs, and activations inside loops: a state must leave
+a loop in the type it came in.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from typing import Any
+
+from packager.compression import Context
+from packager.errors import PackagingError
+from packager.formats.format import Precision
+from packager.formats.tflite.compression.quantizer import quantize
+
+PRECISIONS = {
+    "float32": Precision(60.0, "the same arithmetic in another order"),
+    "float16": Precision(30.0, "weights of 11 bits; about 60 dB a layer, less where a model amplifies differences"),
+    "dynamic_wi8_afp32": Precision(15.0, "8 bits for weights and, call by call, for what convolutions read"),
+    "weight_only_wi8_afp32": Precision(18.0, "8 bits for weights, float32 for everything else"),
+    "dynamic_wi4_afp32": Precision(
+        6.0, "4 bits for weights: 24 dB at best where weights fill their range, and it adds up"
+    ),
+    "static_wi8_ai8": Precision(10.0, "8 bits for weights and activations, in ranges set beforehand"),
+    "static_wi8_ai16": Precision(15.0, "8 bits for weights; activations of 16 bits add little to their error"),
+}
+MODEL_FILE = "model.tflite"
+
+
+def compress(float32_model: bytes, precision: str, context: Context) -> bytes:
+    """A float32 TFLite model in another precision.
+
+    Args:
+        float32_model: The flatbuffer.
+        precision: `float16` stores weights as float16 and computes in float32; the others are the AI Edge Quantizer's
+            recipes of the same name.
+        context: What it has `heard` sets the ranges of the static precisions.
+
+    Raises:
+        PackagingError: Unknown precision, nothing to calibrate on, or the quantizer refuses the model.
+    """
+    if precision not in PRECISIONS:
+        raise PackagingError(f"unknown TFLite precision {precision!r}; known: {', '.join(PRECISIONS)}")
+    if precision == "float32":
+        return float32_model
+    if importlib.util.find_spec("ai_edge_quantizer") is None:
+        raise PackagingError('ai-edge-quantizer is not installed; install "testpress[tflite]"')
+    if precision.startswith("static_"):
+        from packager.formats.tflite.compression.static import quantize_statically
+
+        return quantize_statically(float32_model, precision, context)
+    rules = _rules(precision) if precision == "float16" else _integer_rules(float32_model, precision)
+    return quantize(float32_model, rules)
+
+
+def _rules(precision: str) -> list[dict[str, Any]]:
+    from ai_edge_quantizer import recipe
+
+    if precision != "float16":
+        rules: list[dict[str, Any]] = getattr(recipe, precision)()
+        return rules
+    weights = {"num_bits": 16, "symmetric": True, "granularity": "TENSORWISE", "dtype": "FLOAT"}
+    config = {
+        "weight_tensor_config": weights,
+        "compute_precision": "FLOAT",
+        "explicit_dequantize": True,
+        "skip_checks": False,
+        "min_weight_elements": 0,
+    }
+    return [{"regex": ".*", "operation": "*", "algorithm_key": "float_casting", "op_config": config}]
+
+
+def _integer_rules(model: bytes, precision: str) -> list[dict[str, Any]]:
+    from packager.formats.tflite.compression.graph import QuantizedGraph
+
+    try:
+        left = "|".join(re.escape(scope) for scope in QuantizedGraph(model).left_scopes())
+    except Exception as fault:  # the generated reader raises whatever the bytes lead it to
+        raise PackagingError(f"AI Edge Quantizer: {type(fault).__name__}: {fault}") from fault
+    kept = [{"regex": f"^({left})$", "operation": "BATCH_MATMUL", "algorithm_key": "no_quantize"}] if left else []
+    return [*_rules(precision), *kept]

@@ -1,0 +1,1 @@
+"""What holds and what does not: budgets, regressions and verdicts."""

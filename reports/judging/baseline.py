@@ -1,0 +1,266 @@
+"""What changed since an earlier evaluation, bundle by bundle and phone by phone.
+
+A difference counts when its interval says so (`differences.py`): a task's metric by a paired test over the clips,
+adjusted for how many such tests there are, so that an unchanged set of bundles raises a false alarm in one comparison
+of twenty at most; a prediction or an exact number when the change, as far as it is known, goes beyond the tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from device_profiles.record import Record
+from device_profiles.text import shorten
+from evaluators.comparing.statistics import CONFIDENCE, adjust_by_holm
+from evaluators.evaluation import DeviceResult, Evaluation, MetricInfo, Score, VariantResult
+from reports.errors import ReportError
+from reports.judging.differences import EXACT_DB, Difference, is_widened, subtract, subtract_clips
+from reports.judging.metrics import is_better, list_metrics, worst_parity
+from reports.notation import BASIS_WORDS, format_interval, format_number, format_score
+
+MAX_TESTS = 10_000
+"""50 bundles of 20 metrics are 1,000; each takes milliseconds"""
+
+Metrics: TypeAlias = Mapping[str, MetricInfo]
+"""of both evaluations"""
+
+State = Literal["better", "same", "worse", "new", "gone", "not comparable"]
+
+_RUNTIME = "run by "
+
+
+class Change(Record):
+    """One number then and now."""
+
+    variant: str
+    device: str | None
+    metric: str | None
+    """none where the whole bundle is new, gone or failed"""
+    state: State
+    before: Score | None
+    after: Score | None
+    difference: Score | None = None
+    """after minus before, with its interval where there is one; none where they cannot be compared"""
+    reason: str
+
+
+def find_changes(baseline: Evaluation, evaluation: Evaluation) -> tuple[Change, ...]:
+    """Match the bundles of two evaluations by name, and their phones by identifier, and compare each number.
+
+    Raises:
+        ReportError: The evaluations are of different models or tasks, or there is more than can be compared.
+    """
+    for name, before, after in (
+        ("model", baseline.model.name, evaluation.model.name),
+        ("task", baseline.task, evaluation.task),
+    ):
+        if before != after:
+            raise ReportError(
+                f"the baseline's {name} is {shorten(before)!r}, this evaluation's is {shorten(after)!r}; "
+                "compare like with like"
+            )
+    tested = sum(len(v.scores.keys() & {m for clip in v.clips for m in clip.scores}) for v in evaluation.variants)
+    if tested > MAX_TESTS:
+        raise ReportError(f"{tested} metrics of clips would be compared; at most {MAX_TESTS} are, each by resampling")
+    changes = list(_compare_all(baseline, evaluation))
+    tests = [index for index, (_, difference) in enumerate(changes) if difference and difference.p_value is not None]
+    adjusted = dict(zip(tests, adjust_by_holm([_p_value(changes[index][1]) for index in tests]), strict=True))
+    return tuple(
+        change if difference is None else _weigh(change, difference, adjusted.get(index))
+        for index, (change, difference) in enumerate(changes)
+    )
+
+
+def _p_value(difference: Difference | None) -> float:
+    assert difference is not None and difference.p_value is not None
+    return difference.p_value
+
+
+def _compare_all(baseline: Evaluation, evaluation: Evaluation) -> Iterator[tuple[Change, Difference | None]]:
+    old = {variant.variant: variant for variant in baseline.variants}
+    new = {variant.variant: variant for variant in evaluation.variants}
+    metrics = {**list_metrics(baseline), **list_metrics(evaluation)}
+    for name in dict.fromkeys((*new, *old)):
+        before, after = old.get(name), new.get(name)
+        state, reason = _compare_presence(before, after)
+        if state is not None:
+            yield _change(name, None, None, state, reason), None
+            continue
+        assert before is not None and after is not None
+        yield from _compare_bundle(before, after, (baseline, evaluation), metrics)
+        yield from _compare_phones(before, after, metrics)
+
+
+def _compare_presence(before: VariantResult | None, after: VariantResult | None) -> tuple[State | None, str]:
+    if before is None:
+        return "new", "the baseline has no such bundle"
+    if after is None:
+        return "gone", "only the baseline has this bundle"
+    if after.failure and not before.failure:
+        return "worse", f"it has no result any more: {after.failure.reason}"
+    if before.failure and not after.failure:
+        return "better", f"it has a result now; before: {before.failure.reason}"
+    if before.failure:
+        return "same", "it has no result in either evaluation"
+    return None, ""
+
+
+def _compare_bundle(
+    before: VariantResult, after: VariantResult, evaluations: tuple[Evaluation, Evaluation], metrics: Metrics
+) -> Iterator[tuple[Change, Difference | None]]:
+    old, new = _bundle_scores(before), _bundle_scores(after)
+    groups = {clip.clip: clip.group for clip in evaluations[1].dataset.clips}
+    for metric in dict.fromkeys((*new, *old)):
+        pair, info = (old.get(metric), new.get(metric)), metrics[metric]
+        state, reason = _find_obstacle(pair)
+        if state is None and info.scope in ("clip", "dataset") and _has_other_options(evaluations):
+            state, reason = "not comparable", "the task was set otherwise for the baseline"
+        if state is None and info.scope in ("clip", "dataset", "output"):
+            state, reason = _find_other_circumstances(before, after, evaluations)
+        if state is None and info.machine_bound:
+            state, reason = _find_other_host(evaluations)
+        change = _change(after.variant, None, metric, state or "same", reason, pair)
+        if state is not None:
+            yield change, None
+            continue
+        first, second = pair
+        assert first is not None and second is not None
+        of_clips = info.scope == "clip" or None
+        paired = of_clips and subtract_clips(metric, before, after, groups, tolerance=info.tolerance)
+        yield change, paired or subtract(info, first, second)
+
+
+def _bundle_scores(variant: VariantResult) -> dict[str, Score]:
+    found = worst_parity(variant, "snr_db")
+    if found.identical:
+        exact = Score(value=EXACT_DB, unit="db", direction="higher", basis="emulated")
+        return {**variant.scores, "snr_db": exact}
+    return variant.scores if found.score is None else {**variant.scores, "snr_db": found.score}
+
+
+def _compare_phones(
+    before: VariantResult, after: VariantResult, metrics: Metrics
+) -> Iterator[tuple[Change, Difference | None]]:
+    old = {result.device: result for result in before.devices}
+    new = {result.device: result for result in after.devices}
+    for device in dict.fromkeys((*new, *old)):
+        first, second = old.get(device), new.get(device)
+        if first is None or second is None:
+            state: State = "new" if first is None else "gone"
+            where = "the baseline does not have this phone" if first is None else "only the baseline has this phone"
+            yield _change(after.variant, device, None, state, where), None
+            continue
+        if first.runs != second.runs:
+            state = "better" if second.runs else "worse"
+            yield (
+                _change(after.variant, device, None, state, f"the phone {_runs(second)}; before it {_runs(first)}"),
+                None,
+            )
+        yield from _compare_scores(after.variant, first, second, metrics)
+
+
+def _runs(result: DeviceResult) -> str:
+    return f"{'runs' if result.runs else 'cannot run'} the bundle ({result.floor_reason})"
+
+
+def _compare_scores(
+    variant: str, first: DeviceResult, second: DeviceResult, metrics: Metrics
+) -> Iterator[tuple[Change, Difference | None]]:
+    for metric in dict.fromkeys((*second.scores, *first.scores)):
+        if metrics[metric].repeats in second.scores:
+            continue
+        before, after = first.scores.get(metric), second.scores.get(metric)
+        state, reason = _find_obstacle((before, after))
+        change = _change(variant, second.device, metric, state or "same", reason, (before, after))
+        if state is not None or before is None or after is None:
+            yield change, None
+            continue
+        if first.compute_unit != second.compute_unit:
+            moved = f" on the {second.compute_unit}, before on the {first.compute_unit}"
+            change = change.model_copy(update={"reason": moved})
+        yield change, subtract(metrics[metric], before, after)
+
+
+def _change(
+    variant: str,
+    device: str | None,
+    metric: str | None,
+    state: State,
+    reason: str,
+    pair: tuple[Score | None, Score | None] = (None, None),
+) -> Change:
+    return Change(
+        variant=variant, device=device, metric=metric, state=state, before=pair[0], after=pair[1], reason=reason
+    )
+
+
+def _find_obstacle(pair: tuple[Score | None, Score | None]) -> tuple[State | None, str]:
+    """Why two numbers cannot be subtracted; no state where they can."""
+    before, after = pair
+    if before is None or after is None:
+        return ("new", "the baseline has no such number") if before is None else ("gone", "only the baseline has this")
+    if before.value is None or after.value is None:
+        texts = f"{format_score(before)} before, {format_score(after)} now"
+        return ("same", texts) if before.reason == after.reason else ("not comparable", texts)
+    if before.basis != after.basis:
+        return "not comparable", f"{BASIS_WORDS[before.basis]} before, {BASIS_WORDS[after.basis]} now"
+    if (before.unit, before.direction) != (after.unit, after.direction):
+        return "not comparable", f"in {before.unit} before, in {after.unit} now"
+    return None, ""
+
+
+def _find_other_circumstances(
+    before: VariantResult, after: VariantResult, evaluations: tuple[Evaluation, Evaluation]
+) -> tuple[State | None, str]:
+    baseline, evaluation = evaluations
+    if baseline.dataset.sha256 != evaluation.dataset.sha256:
+        return "not comparable", "other clips than the baseline's"
+    old, new = _runtime(before), _runtime(after)
+    if old != new:
+        return "not comparable", f"run by {old} before, by {new} now"
+    return None, ""
+
+
+def _has_other_options(evaluations: tuple[Evaluation, Evaluation]) -> bool:
+    """Whether the task was set otherwise; files before version 3 do not say how it was."""
+    before, after = evaluations
+    return min(before.schema_version, after.schema_version) >= 3 and before.task_options != after.task_options
+
+
+def _runtime(variant: VariantResult) -> str:
+    """The runtime's name; another version of it is what a comparison is for."""
+    noted = next((notice for notice in variant.notices if notice.startswith(_RUNTIME)), "")
+    return noted.removeprefix(_RUNTIME).partition(" ")[0]
+
+
+def _find_other_host(evaluations: tuple[Evaluation, Evaluation]) -> tuple[State | None, str]:
+    before, after = (each.environment for each in evaluations)
+    if (before.platform, before.processor, before.cores) != (after.platform, after.processor, after.cores):
+        return "not comparable", "measured on another machine"
+    return None, ""
+
+
+def _weigh(change: Change, difference: Difference, p_value: float | None) -> Change:
+    before, after, found = change.before, change.after, difference.score
+    assert before is not None and after is not None
+    if found.value is None:  # no clip has a value in both
+        return change.model_copy(update={"state": "not comparable", "reason": found.reason or ""})
+    beyond = abs(difference.least) > difference.tolerance
+    counts = beyond if p_value is None else p_value < 1 - CONFIDENCE and (beyond or not difference.tolerance)
+    state: State = "same"
+    if counts and found.value != 0:
+        state = "better" if is_better(found.direction, found.value, 0.0) else "worse"
+    reason = f"{format_score(before)} before, {format_score(after)} now{change.reason}"
+    if found.value != 0:
+        interval = format_interval(found, signed=True)
+        reason += f": {format_number(found.value, found.unit, signed=True)}{f' ({interval})' if interval else ''}"
+    if state == "same" and found.value != 0:
+        within = format_number(difference.tolerance, found.unit) if difference.tolerance else ""
+        reason += f", within {within}" if within else ", which may be chance"
+    if state == "same" and is_widened(before, after):
+        state, reason = (
+            "worse",
+            f"{reason}; its interval is wider ({format_interval(before)}, now {format_interval(after)})",
+        )
+    return change.model_copy(update={"state": state, "difference": found, "reason": reason})

@@ -1,0 +1,182 @@
+"""An evaluation held against its budgets and, where there is one, an earlier evaluation. Renderers read only this."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from device_profiles.files import read_text
+from device_profiles.record import Record, parse_json, validate_json
+from device_profiles.text import shorten
+from evaluators.evaluation import PARITY_NUMBERS, SCHEMA_VERSION, Evaluation
+from reports.errors import ReportError
+from reports.judging.baseline import Change, find_changes
+from reports.judging.budgets import Budget, recipe_budgets
+from reports.judging.regressions import judge_changes
+from reports.judging.verdicts import SEVERITY, Status, Verdict, judge
+
+MOST_BYTES = 256 * 2**20
+"""of an evaluation.json: 50 bundles on 24 phones and 200 clips take 36 MB"""
+
+
+_REASON_LIMIT = 1000
+
+
+class Outcome(Record):
+    """The verdict over all: what a release job obeys."""
+
+    status: Literal["pass", "warn", "fail"]
+    passed: int
+    warned: int
+    failed: int
+    errors: int
+    """what could not be judged"""
+    reasons: tuple[str, ...]
+    """what speaks against a release, heaviest first; empty for a pass"""
+
+
+class Row(Record):
+    """One line of the matrix: a bundle on a phone, or a bundle that has no phone."""
+
+    variant: str
+    device: str | None
+    status: Status | None
+    """the worst of its verdicts, the bundle's own counting for each of its phones; none where nothing was judged"""
+
+
+class Comparison(Record):
+    """All that a report shows."""
+
+    evaluation: Evaluation
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...]
+    rows: tuple[Row, ...]
+    baseline_created: str | None = None
+    changes: tuple[Change, ...] = ()
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Read an `evaluation.json`.
+
+    Raises:
+        ReportError: It cannot be read, is malformed, or of a version that is not known.
+    """
+    data = parse_json(read_text(path, error=ReportError, most=MOST_BYTES), where=str(path), error=ReportError)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    text = json.dumps(data)  # without its white space half as long, and with `data` gone all that is held
+    del data
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ReportError(f"{path}: not an evaluation: there is no whole number under schema_version")
+    if version > SCHEMA_VERSION:
+        raise ReportError(f"{path}: schema_version {version} is newer than this testpress reads ({SCHEMA_VERSION})")
+    if version < 1:
+        raise ReportError(f"{path}: schema_version {version} is none that there ever was")
+    return validate_json(text, Evaluation, where=str(path), error=ReportError)
+
+
+def compare(
+    evaluation: Evaluation, baseline: Evaluation | None = None, *, budgets: tuple[Budget, ...] | None = None
+) -> Comparison:
+    """Judge an evaluation.
+
+    Args:
+        evaluation: What was found.
+        baseline: An earlier evaluation of the same model.
+        budgets: Default: those of the recipe the evaluation was made from.
+
+    Raises:
+        ReportError: A budget cannot be applied, or the baseline is of another model.
+    """
+    if budgets is None:
+        budgets = recipe_budgets(evaluation)
+    changes = find_changes(baseline, evaluation) if baseline is not None else ()
+    verdicts = judge(evaluation, budgets)
+    if baseline is not None:
+        verdicts += judge_changes(changes, budgets, evaluation)
+    unjudged = 0 if baseline is not None else sum(budget.against == "baseline" for budget in budgets)
+    return Comparison(
+        evaluation=evaluation,
+        outcome=_conclude(evaluation, verdicts, unjudged=unjudged, has_budgets=bool(budgets)),
+        verdicts=verdicts,
+        rows=_build_rows(evaluation, verdicts),
+        baseline_created=baseline.created if baseline is not None else None,
+        changes=changes,
+    )
+
+
+def describe_subject(evaluation: Evaluation, variant: str | None, device: str | None) -> str:
+    """A bundle and phone in words, for example "coreml-float16 on iPhone 12"."""
+    if variant is None:
+        return "the evaluation"
+    phone = f" on {shorten(evaluation.device_names.get(device, device))}" if device else ""
+    return shorten(variant) + phone
+
+
+def _conclude(evaluation: Evaluation, verdicts: tuple[Verdict, ...], *, unjudged: int, has_budgets: bool) -> Outcome:
+    counts = {status: sum(verdict.status == status for verdict in verdicts) for status in SEVERITY}
+    reasons = _collect_reasons(evaluation, verdicts)
+    if unjudged:
+        count = "1 budget is" if unjudged == 1 else f"{unjudged} budgets are"
+        reasons.append(f"{count} against a baseline, and none was given")
+    if not has_budgets:
+        reasons.append("no budget was set, so nothing says how good the bundles must be")
+    if not evaluation.variants:
+        reasons.append("there is no bundle")
+    blocked = any(verdict.blocks for verdict in verdicts) or not evaluation.variants
+    return Outcome(
+        status="fail" if blocked else "warn" if reasons else "pass",
+        passed=counts["passed"],
+        warned=counts["warned"],
+        failed=counts["failed"],
+        errors=counts["error"],
+        reasons=tuple(reasons),
+    )
+
+
+def _collect_reasons(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> list[str]:
+    """Sentences, heaviest first; a cause that spoils several budgets is told once."""
+    told: dict[str, int] = {}
+    starts = {each.variant: each.drift.first_op for each in evaluation.variants if each.drift is not None}
+    for verdict in sorted((verdict for verdict in verdicts if verdict.status != "passed"), key=_weigh):
+        subject = describe_subject(evaluation, verdict.variant, verdict.device)
+        if verdict.status == "error":
+            own = verdict.rule if verdict.variant is None else ""
+            sentence = f"{own or subject}: {verdict.reason}"
+        else:
+            sentence = f"{subject}: {verdict.rule}: {verdict.reason}{_describe_start(starts, verdict)}"
+        sentence = shorten(sentence, _REASON_LIMIT)
+        told[sentence] = told.get(sentence, 0) + 1
+    return list(told)
+
+
+def _describe_start(starts: dict[str, str], verdict: Verdict) -> str:
+    """For a broken parity budget: the op at which the bundle departs, where it was located."""
+    if verdict.variant not in starts or verdict.metric not in PARITY_NUMBERS:
+        return ""
+    return f"; it starts at op {shorten(starts[verdict.variant])}"
+
+
+def _weigh(verdict: Verdict) -> tuple[bool, int, float]:
+    """Blocking ones first, broken limits before what could not be judged, the widest miss first."""
+    return not verdict.blocks, *verdict.urgency
+
+
+def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+    worst: dict[tuple[str | None, str | None], Status] = {}
+    for verdict in verdicts:
+        key = verdict.variant, verdict.device
+        worst[key] = _worse(worst.get(key), verdict.status)
+    rows = []
+    for variant in evaluation.variants:
+        own = worst.get((variant.variant, None))
+        phones: list[str | None] = [result.device for result in variant.devices]
+        for device in phones or [None]:
+            there = worst.get((variant.variant, device))
+            status = own if there is None else _worse(own, there)
+            rows.append(Row(variant=variant.variant, device=device, status=status))
+    return tuple(rows)
+
+
+def _worse(first: Status | None, second: Status) -> Status:
+    return second if first is None or SEVERITY[second] < SEVERITY[first] else first

@@ -1,0 +1,108 @@
+"""Verdicts on what changed since a baseline: no number may be worse, or only as much worse as a budget allows.
+
+Without a budget against the baseline a number is worse when `baseline.py` says so. A budget takes its place for
+its metric and is judged as budgets are: the interval must exclude a larger change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from evaluators.evaluation import Evaluation, VariantResult
+from reports.judging.baseline import Change
+from reports.judging.budgets import Budget, Level, allow
+from reports.judging.metrics import list_metrics
+from reports.judging.rules import Judgement, judge_change
+from reports.judging.verdicts import Status, Verdict, conclude
+
+RULE = "no worse than the baseline"
+
+
+def judge_changes(changes: Sequence[Change], budgets: Sequence[Budget], evaluation: Evaluation) -> tuple[Verdict, ...]:
+    """One verdict for each change for the worse, one for each bundle that has none, and one for each budget and number.
+
+    What cannot be compared is told and does not block, unless a budget is on it.
+
+    Raises:
+        ReportError: A budget's limit cannot be of its metric.
+    """
+    own = [budget for budget in budgets if budget.against == "baseline"]
+    variants = {variant.variant: variant for variant in evaluation.variants}
+    only_told = {name for name, metric in list_metrics(evaluation).items() if metric.only_told}
+    verdicts: list[Verdict] = []
+    for change in changes:
+        meant = [budget for budget in own if _applies(budget, change, variants.get(change.variant))]
+        verdicts += [_hold(budget, change) for budget in meant] if meant else _judge_plainly(change, only_told)
+    named = {verdict.rule for verdict in verdicts}
+    verdicts += [
+        _verdict(budget.text, None, "error", "it met no number of the baseline", budget.level)
+        for budget in own
+        if budget.text not in named
+    ]
+    return (*verdicts, *_list_unharmed(changes, verdicts))
+
+
+def _applies(budget: Budget, change: Change, variant: VariantResult | None) -> bool:
+    if change.metric != budget.metric or variant is None or not budget.covers(variant):
+        return False
+    return budget.devices is None or change.device is None or change.device in budget.devices
+
+
+def _hold(budget: Budget, change: Change) -> Verdict:
+    if change.difference is None:
+        return _verdict(budget.text, change, "error", change.reason, budget.level)
+    allowed = allow(budget, change.difference, change.before)
+    if allowed is None:
+        return _verdict(budget.text, change, "error", "the baseline has nothing to take a percentage of", budget.level)
+    judgement = judge_change(change.difference, allowed)
+    status = conclude(judgement, budget.level)
+    verdict = _verdict(budget.text, change, status, judgement.reason, budget.level, judgement=judgement)
+    return verdict.model_copy(update={"upper": budget.limit == "max_rise"})
+
+
+def _judge_plainly(change: Change, only_told: Collection[str]) -> list[Verdict]:
+    if change.state == "not comparable":
+        return [_verdict(RULE, change, "error", f"cannot be compared: {change.reason}", "warn")]
+    if change.state not in ("worse", "gone"):
+        return []
+    is_told = change.metric in only_told
+    reason = change.reason if change.metric is None else f"{change.metric}: {change.reason}"
+    return [_verdict(RULE, change, "warned" if is_told else "failed", reason, "warn" if is_told else "error")]
+
+
+def _list_unharmed(changes: Sequence[Change], verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """A verdict for each bundle of which numbers were compared and none is worse."""
+    harmed = {verdict.variant for verdict in verdicts if verdict.status != "passed"}
+    counts: dict[str, int] = {}
+    for change in changes:
+        if change.difference is not None and change.variant not in harmed:
+            counts[change.variant] = counts.get(change.variant, 0) + 1
+    whole = {change.variant: change.model_copy(update={"metric": None, "device": None}) for change in changes}
+    return [
+        _verdict(RULE, whole[variant], "passed", f"none of {count} numbers is worse", "error")
+        for variant, count in counts.items()
+    ]
+
+
+def _verdict(
+    rule: str,
+    change: Change | None,
+    status: Status,
+    reason: str,
+    level: Level,
+    *,
+    judgement: Judgement | None = None,
+) -> Verdict:
+    return Verdict(
+        rule=rule,
+        metric=change.metric if change else None,
+        variant=change.variant if change else None,
+        device=change.device if change else None,
+        status=status,
+        level=level,
+        score=change.difference if change and judgement else None,
+        value=judgement.value if judgement else None,
+        limit=judgement.limit if judgement else None,
+        margin=judgement.margin if judgement else None,
+        reason=reason,
+    )

@@ -1,0 +1,178 @@
+"""The clips of the dataset under every bundle, those that lost most first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.comparing.ranking import order_by_loss
+from evaluators.evaluation import ClipInfo, ClipScores, Direction, Score
+from reports.judging.comparison import Comparison
+from reports.page.audio import Player, make_players
+from reports.page.clip_pictures import NO_PICTURES, ClipPictures, draw_pictures
+from reports.renderers.summary import find_main_metric
+
+_MOST_CLIPS = 40
+_MOST_PICTURES = 12
+_MOST_BUNDLES = 8
+_ERROR = "max_abs_error"
+"""what ranks clips of a task without a metric"""
+
+
+@dataclass(frozen=True)
+class ClipCell:
+    """One bundle on one clip."""
+
+    score: Score | None
+    difference: float | None
+    worst: bool
+
+
+@dataclass(frozen=True)
+class ClipLine:
+    """A clip under every bundle; the pictures are those of the bundle that did worst."""
+
+    info: ClipInfo
+    source: Score | None
+    cells: tuple[ClipCell, ...]
+    worst: str | None
+    """key of that bundle"""
+    pictures: ClipPictures
+    player: Player | None
+
+
+@dataclass(frozen=True)
+class ClipSection:
+    """The clips that are shown, worst first."""
+
+    metric: str | None
+    direction: Direction
+    keys: dict[str, str]
+    """key → bundle, of those that are shown"""
+    lines: tuple[ClipLine, ...]
+    has_source: bool
+    """whether the source model has scores to be compared with"""
+    pictured: int
+    """how many lines, from the first, have room for pictures"""
+    left_out: int
+    bundles_left_out: int
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    info: ClipInfo
+    source: ClipScores | None
+    clips: tuple[ClipScores | None, ...]
+    """under each bundle"""
+    scores: tuple[Score | None, ...]
+    gains: tuple[float | None, ...]
+    """change against the source model, above zero where better"""
+    reference: Score | None
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """The largest loss first, then the worst score."""
+        return order_by_loss(self.reference, self.scores)
+
+
+def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = None) -> ClipSection:
+    """Every clip under every bundle: the largest loss against the source model first, then the worst score.
+
+    Args:
+        report: What to show.
+        keys: The bundles' letters.
+        folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
+    """
+    evaluation = report.evaluation
+    scored = [variant for variant in evaluation.variants if variant.clips]
+    metric = _choose_metric(report)
+    ranked = sorted(_rank_clips(report, metric), key=lambda clip: clip.order)
+    present = [score for clip in ranked for score in clip.scores if score is not None]
+    if not present:
+        return ClipSection(metric, "higher", {}, (), False, 0, 0, 0)
+    columns = _choose_columns(ranked, len(scored))
+    letters = [keys[variant.variant] for variant in scored]
+    shown = ranked[:_MOST_CLIPS]
+    players = make_players([clip.info for clip in shown[:_MOST_PICTURES]], folder)
+    return ClipSection(
+        metric=metric,
+        direction=present[0].direction,
+        keys={letters[column]: scored[column].variant for column in columns},
+        lines=tuple(
+            _make_line(clip, letters, columns, players, pictured=number < _MOST_PICTURES)
+            for number, clip in enumerate(shown)
+        ),
+        has_source=any(clip.reference is not None for clip in shown),
+        pictured=min(_MOST_PICTURES, len(shown)),
+        left_out=len(ranked) - len(shown),
+        bundles_left_out=len(scored) - len(columns),
+    )
+
+
+def _choose_metric(report: Comparison) -> str:
+    """What clips are ranked by: the main metric where clips have it, else another of theirs."""
+    evaluation = report.evaluation
+    clips = (*evaluation.source.clips[:1], *(clip for variant in evaluation.variants for clip in variant.clips[:1]))
+    scored = dict.fromkeys(name for clip in clips for name in clip.scores if name != _ERROR)
+    main = find_main_metric(report)
+    return main if main in scored else next(iter(scored), _ERROR)
+
+
+def _rank_clips(report: Comparison, metric: str) -> list[_Ranked]:
+    evaluation = report.evaluation
+    tables = [{clip.clip: clip for clip in variant.clips} for variant in evaluation.variants if variant.clips]
+    source = {clip.clip: clip for clip in evaluation.source.clips}
+    ranked = []
+    for info in evaluation.dataset.clips:
+        own = source.get(info.clip)
+        reference = own.scores.get(metric) if own is not None else None
+        clips = tuple(table.get(info.clip) for table in tables)
+        scores = tuple(clip.scores.get(metric) if clip is not None else None for clip in clips)
+        gains = tuple(_gain(reference, score) for score in scores)
+        ranked.append(_Ranked(info, own, clips, scores, gains, reference))
+    return ranked
+
+
+def _choose_columns(ranked: list[_Ranked], count: int) -> list[int]:
+    """The bundles that have a column of their own: where there are too many, those that lost most on any clip."""
+    losses = [
+        min((clip.gains[column] or 0.0 for clip in ranked if clip.gains[column] is not None), default=0.0)
+        for column in range(count)
+    ]
+    return sorted(sorted(range(count), key=lambda column: losses[column])[:_MOST_BUNDLES])
+
+
+def _make_line(
+    ranked: _Ranked, letters: list[str], columns: list[int], players: dict[str, Player], *, pictured: bool
+) -> ClipLine:
+    found = [None if score is None else score.goodness for score in ranked.scores]
+    present = [(goodness, number) for number, goodness in enumerate(found) if goodness is not None]
+    worst = min(present)[1] if present else None
+    if worst is None:
+        worst = next((number for number, clip in enumerate(ranked.clips) if clip is not None), None)
+    shown = ranked.clips[worst] if worst is not None else None
+    return ClipLine(
+        info=ranked.info,
+        source=ranked.reference,
+        cells=tuple(_make_cell(ranked, number, worst) for number in columns),
+        worst=letters[worst] if worst is not None else None,
+        pictures=draw_pictures(ranked.info, ranked.source, shown) if pictured else NO_PICTURES,
+        player=players.get(ranked.info.clip),
+    )
+
+
+def _make_cell(ranked: _Ranked, number: int, worst: int | None) -> ClipCell:
+    score, gain = ranked.scores[number], ranked.gains[number]
+    return ClipCell(score, _difference(score, gain), number == worst and (gain is None or gain < 0))
+
+
+def _gain(source: Score | None, score: Score | None) -> float | None:
+    before = None if source is None else source.goodness
+    after = None if score is None else score.goodness
+    return None if before is None or after is None else after - before
+
+
+def _difference(score: Score | None, gain: float | None) -> float | None:
+    if score is None or gain is None:
+        return None
+    return gain if score.direction == "higher" else -gain

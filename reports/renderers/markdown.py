@@ -1,0 +1,209 @@
+"""`report.md`: the verdict, the budgets and the matrix, for a CI job's summary page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evaluators.evaluation import DeviceResult, Score, VariantResult
+from reports.judging.comparison import Comparison, Row, describe_subject
+from reports.judging.conditions import Cell, describe_worst, format_p_value, tabulate
+from reports.judging.metrics import worst_parity
+from reports.judging.verdicts import SEVERITY, Verdict
+from reports.notation import BASIS_WORDS, describe_place, format_interval, format_score
+from reports.renderers.gfm import bullet, code, cut, escape, fit, row, table
+from reports.renderers.summary import (
+    OUTCOME_STATUS,
+    STATUS_MARKS,
+    STATUS_WORDS,
+    describe_counts,
+    describe_outcome,
+    find_main_metric,
+)
+
+FILE_NAME = "report.md"
+MAX_BYTES = 1024 * 1024
+"""what GitHub takes as a job summary; source: GitHub docs, "Workflow commands", adding a job summary"""
+
+BUDGET_HEAD = ("", "budget", "bundle", "found")
+CHANGE_HEAD = ("", "bundle", "number", "before and now")
+_CHANGE_MARKS = {"worse": "▼ worse", "better": "▲ better"}
+
+
+def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
+    """The comparison as GitHub-flavoured Markdown.
+
+    Args:
+        report: What to show.
+        max_bytes: Rows are left out, with a note, until the text fits: first of the matrix, last of the reasons.
+    """
+    groups = [
+        [bullet(reason) for reason in report.outcome.reasons],
+        budget_rows(report),
+        change_rows(report),
+        condition_rows(report),
+        matrix_rows(report),
+    ]
+    text = _assemble(report, groups, [len(lines) for lines in groups])
+    if len(text.encode()) <= max_bytes:
+        return text
+    frame = _assemble(report, groups, [0] * len(groups))
+    return _assemble(report, groups, fit(groups, max_bytes - len(frame.encode())))
+
+
+def title(report: Comparison) -> str:
+    """The verdict in a word or three, with its sign."""
+    outcome = report.outcome
+    return f"{STATUS_MARKS[OUTCOME_STATUS[outcome.status]]} {describe_outcome(outcome)}"
+
+
+def subject(report: Comparison) -> str:
+    """What was judged, and the counts."""
+    model = report.evaluation.model
+    return f"{escape(model.name)} {escape(model.version)}: {describe_counts(report.outcome)}."
+
+
+def origin(report: Comparison) -> str:
+    """When and by which command the evaluation was made."""
+    evaluation = report.evaluation
+    made = f"Made {escape(evaluation.created)} by testpress {escape(evaluation.testpress_version)}:"
+    return f"{made}\n\n{code(evaluation.command)}"
+
+
+def budget_rows(report: Comparison) -> list[str]:
+    """One row a verdict, what speaks against a release first."""
+    verdicts = (v for v in report.verdicts if v.metric is not None or v.status != "passed")
+    return [_budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: SEVERITY[v.status])]
+
+
+def failed_rows(report: Comparison) -> list[str]:
+    """As `budget_rows`, of what did not pass."""
+    verdicts = (verdict for verdict in report.verdicts if verdict.status != "passed")
+    return [
+        _budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: (not v.blocks, SEVERITY[v.status]))
+    ]
+
+
+def change_rows(report: Comparison) -> list[str]:
+    """One row a number that became worse, then better, than in the baseline."""
+    return [
+        row(
+            [
+                mark,
+                escape(describe_subject(report.evaluation, change.variant, change.device)),
+                escape(change.metric or "–"),
+                escape(change.reason, 400),
+            ]
+        )
+        for state, mark in _CHANGE_MARKS.items()
+        for change in report.changes
+        if change.state == state
+    ]
+
+
+def condition_rows(report: Comparison) -> list[str]:
+    """One row a model: its main metric under every condition, and what it loses beyond its source."""
+    found = tabulate(report.evaluation, find_main_metric(report))
+    lines = () if found is None else found.lines
+    return [row([escape(line.variant or "source model"), *map(_condition_cell, line.cells)]) for line in lines]
+
+
+def _condition_cell(cell: Cell) -> str:
+    if cell.score is None:
+        return escape(cell.problem or "–", 160)
+    text = format_score(cell.score)
+    if cell.loss is None or cell.loss.change.value is None:
+        return escape(text)
+    p_value = "" if cell.loss.p_value is None else f", p {format_p_value(cell.loss.p_value)}"
+    word = "▼ loses more" if cell.loss.loses_more else "beyond the source"
+    return escape(f"{text} ({word}: {format_score(cell.loss.change, signed=True)}{p_value})", 200)
+
+
+def _describe_conditions(report: Comparison, rows: Sequence[str], note: str) -> str:
+    main = find_main_metric(report)
+    found = tabulate(report.evaluation, main)
+    assert found is not None
+    worst = escape(describe_worst(report.evaluation, main), 1000)
+    head = (escape(found.metric), *(escape(name, 60) for name in found.names))
+    return f"## Under other conditions\n\n{worst}\n\n{table(head, rows)}{note}"
+
+
+def matrix_head(report: Comparison) -> list[str]:
+    """The names of the matrix's columns."""
+    main = escape(find_main_metric(report) or "task")
+    return ["", "bundle", "phone", main, "size", "latency", "memory", "largest error"]
+
+
+def matrix_rows(report: Comparison) -> list[str]:
+    """One row a bundle and phone."""
+    variants = {variant.variant: variant for variant in report.evaluation.variants}
+    main = find_main_metric(report)
+    return [row(_matrix_cells(report, each, variants[each.variant], main)) for each in report.rows]
+
+
+def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequence[int]) -> str:
+    _, budgets, changes, conditions, matrix = groups
+    shown, notes = cut(groups, kept)
+    parts = [
+        f"# {title(report)}",
+        subject(report),
+        "\n".join(shown[0]) + notes[0],
+        "## Budgets",
+        (table(BUDGET_HEAD, shown[1]) if budgets else "(none)") + notes[1],
+        f"## Since the baseline\n\n{table(CHANGE_HEAD, shown[2])}{notes[2]}" if changes else "",
+        _describe_conditions(report, shown[3], notes[3]) if conditions else "",
+        "## Bundles and phones",
+        (table(matrix_head(report), shown[4]) if matrix else "(none)") + notes[4],
+        origin(report),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _budget_row(report: Comparison, verdict: Verdict) -> str:
+    return row(
+        [
+            f"{STATUS_MARKS[verdict.status]} {STATUS_WORDS[verdict.status]}",
+            escape(verdict.rule),
+            escape(describe_subject(report.evaluation, verdict.variant, verdict.device)),
+            escape(verdict.reason, 400),
+        ]
+    )
+
+
+def _matrix_cells(report: Comparison, line: Row, variant: VariantResult, main: str | None) -> list[str]:
+    phone = escape(report.evaluation.device_names.get(line.device, line.device)) if line.device else "–"
+    mark = f"{STATUS_MARKS[line.status]} {STATUS_WORDS[line.status]}"
+    if variant.failure is not None:
+        return [mark, escape(variant.variant), phone, f"no result: {escape(variant.failure.reason, 200)}", *["–"] * 4]
+    result = next((result for result in variant.devices if result.device == line.device), None)
+    return [
+        mark,
+        escape(variant.variant),
+        phone if result is None or result.runs else f"{phone} (cannot run it)",
+        _cell(variant.scores.get(main) if main else None),
+        _cell(variant.scores.get("size_bytes")),
+        _latency_cell(result),
+        _cell(_device_score(result, "memory_bytes")),
+        _cell(worst_parity(variant, "max_abs_error").score),
+    ]
+
+
+def _device_score(result: DeviceResult | None, metric: str) -> Score | None:
+    return result.scores.get(metric) if result is not None else None
+
+
+def _latency_cell(result: DeviceResult | None) -> str:
+    measured = _device_score(result, "measured_latency_ms")
+    place = "" if result is None else f" on {describe_place(result)}"
+    predicted = _cell(_device_score(result, "latency_ms"), place)
+    return predicted if measured is None else f"{_cell(measured)}; {predicted}"
+
+
+def _cell(score: Score | None, place: str = "") -> str:
+    if score is None:
+        return "–"
+    if score.value is None:
+        return escape(format_score(score))
+    interval = format_interval(score)
+    return escape(
+        f"{format_score(score)}{f' ({interval})' if interval else ''}, {BASIS_WORDS[score.basis]}{place}", 200
+    )

@@ -1,0 +1,47 @@
+"""The words every renderer opens with."""
+
+from __future__ import annotations
+
+from reports.judging.comparison import Comparison, Outcome
+from reports.judging.verdicts import Status
+
+STATUS_WORDS: dict[Status | None, str] = {
+    "passed": "passed",
+    "warned": "warning",
+    "failed": "failed",
+    "error": "error",
+    None: "not judged",
+}
+STATUS_MARKS: dict[Status | None, str] = {"passed": "✓", "warned": "!", "failed": "✗", "error": "⊘", None: "–"}
+OUTCOME_STATUS: dict[str, Status] = {"pass": "passed", "warn": "warned", "fail": "failed"}
+_OUTCOMES = {"pass": "Pass", "warn": "Pass, with warnings", "fail": "Fail"}
+
+
+def describe_outcome(outcome: Outcome) -> str:
+    """The verdict in a word or three."""
+    return _OUTCOMES[outcome.status]
+
+
+def describe_counts(outcome: Outcome) -> str:
+    """How many checks ended how, for example "2 failed, 1 error, 40 passed"."""
+    counts = (
+        (outcome.failed, "failed"),
+        (outcome.errors, "error" if outcome.errors == 1 else "errors"),
+        (outcome.warned, "warning" if outcome.warned == 1 else "warnings"),
+        (outcome.passed, "passed"),
+    )
+    return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing was judged"
+
+
+def find_main_metric(report: Comparison) -> str | None:
+    """The metric that stands for how good a bundle is at its task.
+
+    The first compared one that a budget names, else the task's leading one, else the first compared with the source
+    model, else the source's.
+    """
+    evaluation = report.evaluation
+    leading = [evaluation.leading_metric] if evaluation.leading_metric in evaluation.source.scores else []
+    compared = {metric for variant in evaluation.variants for metric in variant.differences}
+    judged = [verdict.metric for verdict in report.verdicts if verdict.metric in compared]
+    candidates = [*judged, *leading, *sorted(compared), *evaluation.source.scores]
+    return candidates[0] if candidates else None

@@ -1,0 +1,49 @@
+"""`testpress package`: the recipe's bundles."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from testpress.options import BROKEN, DEVICE, JSON, OUT, QUIET, RECIPE, SIGN, distributed, example, show
+
+if TYPE_CHECKING:
+    from testpress.limits import LimitsSpec
+
+
+@click.command(epilog=example("testpress package testpress.toml -o build"))
+@RECIPE
+@DEVICE
+@OUT
+@SIGN
+@JSON
+@QUIET
+@distributed
+def package(
+    recipe: Path,
+    devices: tuple[str, ...],
+    out: Path | None,
+    sign: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limits: LimitsSpec,
+    executor: str,
+) -> None:
+    """Make the recipe's bundles. Exit 1 when one could not be made, 3 when one breaks its precision's promise."""
+    from packager.jobs.executors import open_executor
+    from testpress import pipeline, summary
+    from testpress.progress import TerminalProgress
+    from testpress.recipe import read_recipe
+
+    read = read_recipe(recipe, devices=devices, limits=limits)
+    with open_executor(executor, read.limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
+        outcomes = pipeline.package_recipe(
+            pipeline.Work(read, out or pipeline.default_out(read), progress, opened), sign=sign
+        )
+    show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
+    if not all(outcome.bundle for outcome in outcomes):
+        sys.exit(1)
+    sys.exit(BROKEN if summary.break_texts(outcomes) else 0)

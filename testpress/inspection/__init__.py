@@ -1,0 +1,1 @@
+"""What `testpress inspect` tells of a model file."""

@@ -1,0 +1,1 @@
+"""What `testpress play` does: a recording through a model file."""

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from evaluators.datasets.builtin.catalog.speech_prompts_en import PromptOptions, SpeechPrompts
+from evaluators.datasets.builtin.collection import LabelledClip
+from evaluators.errors import EvaluationError
+from tests.evaluators.datasets.builtin.fake_archives import wav, write_deb
+
+TRANSCRIPT = """; Core sounds
+
+activated: Activated.
+beep: [this is a simple beep tone]
+letters/dash: dash [-]
+agent:  Two   spaces: and a colon.
+silence/1: (1 second of silence)
+"""
+SOUNDS = "./usr/share/asterisk/sounds/en_US_f_Allison"
+NAMES = ("activated", "beep", "letters/dash", "agent", "silence/1", "unheard-of")
+
+
+def _gsm() -> bytes:
+    stream = io.BytesIO()
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(4000) / 8000)
+    with soundfile.SoundFile(stream, "w", 8000, 1, format="RAW", subtype="GSM610") as file:
+        file.write(tone)
+    return stream.getvalue()
+
+
+def _archives(folder: Path, codec: str, data: bytes, transcript: bytes) -> dict[str, Path]:
+    text = "./usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
+    return {
+        "asterisk-core-sounds-en": write_deb(folder / "t.deb", {text: transcript}),
+        f"asterisk-core-sounds-en-{codec}": write_deb(
+            folder / "s.deb", {f"{SOUNDS}/{name}.{codec}": data for name in NAMES}
+        ),
+    }
+
+
+def _make(folder: Path, codec: str = "wav", **options: int) -> dict[str, LabelledClip]:
+    data = wav() if codec == "wav" else _gsm()
+    archives = _archives(folder, codec, data, gzip.compress(TRANSCRIPT.encode()))
+    chosen = PromptOptions(codec=codec, **options)  # type: ignore[arg-type]
+    return {clip.name: clip for clip in SpeechPrompts().make_clips(chosen, archives)}
+
+
+def test_prompts_have_text_and_speech_and_other_sounds_have_neither(tmp_path: Path) -> None:
+    clips = _make(tmp_path)
+    speech = [[pytest.approx(0.1, abs=0.021), pytest.approx(0.3, abs=0.021)]]
+    assert {name: dict(clip.labels) for name, clip in clips.items()} == {
+        "activated": {"text": "Activated.", "speech": speech, "tags": ["prompts"]},
+        "agent": {"text": "Two spaces: and a colon.", "speech": speech, "tags": ["prompts"]},
+        "beep": {"speech": [], "tags": ["sound"]},
+        "letters/dash": {"text": "dash", "speech": speech, "tags": ["letters"]},
+        "silence/1": {"speech": [], "tags": ["silence"]},
+        "unheard-of": {"tags": ["prompts"]},
+    }
+
+
+def test_gsm_is_decoded(tmp_path: Path) -> None:
+    clip = _make(tmp_path, "gsm")["activated"]
+    assert clip.sample_rate_hz == 8000
+    assert 4000 <= len(clip.samples) <= 4160
+    assert np.abs(clip.samples).max() == pytest.approx(0.5, abs=0.1)
+
+
+def test_some_are_taken_at_equal_distances(tmp_path: Path) -> None:
+    assert list(_make(tmp_path, clips=3)) == ["activated", "beep", "silence/1"]
+    assert len(_make(tmp_path, clips=100)) == 6
+
+
+def test_the_copies_need_the_transcripts_and_one_package() -> None:
+    for codec in ("wav", "gsm"):
+        names = [archive.package for archive in SpeechPrompts().list_archives(PromptOptions(codec=codec))]  # type: ignore[arg-type]
+        assert names == ["asterisk-core-sounds-en", f"asterisk-core-sounds-en-{codec}"]
+
+
+@pytest.mark.parametrize("transcript", [b"\x1f\x8bno", gzip.compress(b"x" * 999)[:-9]])
+def test_a_damaged_transcript_is_one_message(transcript: bytes, tmp_path: Path) -> None:
+    archives = _archives(tmp_path, "wav", wav(), transcript)
+    with pytest.raises(EvaluationError, match=r"core-sounds-en\.txt\.gz: cannot be read"):
+        list(SpeechPrompts().make_clips(PromptOptions(), archives))

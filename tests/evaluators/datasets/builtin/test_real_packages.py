@@ -1,0 +1,120 @@
+"""Datasets of the registries themselves, the small ones; skipped by name where a registry does not answer."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from evaluators.datasets.builtin.downloads import CACHE_VARIABLE
+from evaluators.datasets.builtin.making import find_dataset, locate_builtin, make_dataset
+from evaluators.errors import EvaluationError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(cache))
+
+
+def read(name: str, label_keys: tuple[str, ...], options: Mapping[str, Any] | None = None) -> tuple[Path, list[Any]]:
+    """The folder and lines of a dataset; skips where it cannot be fetched, but not where it is another file."""
+    chosen = find_dataset(name, options)
+    for module in chosen.collection.needs:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{name}: {module} is not installed")
+    try:
+        manifest = locate_builtin(chosen, label_keys)
+    except EvaluationError as fault:
+        if "cannot be fetched" in str(fault) and "another file" not in str(fault):
+            pytest.skip(f"{name}: {str(fault).splitlines()[0]}")
+        raise
+    return manifest.parent, [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+
+
+def minutes(folder: Path) -> float:
+    return sum(soundfile.info(path).duration for path in (folder / "audio").rglob("*.flac")) / 60
+
+
+def test_the_keyboard_is_what_the_list_says() -> None:
+    folder, lines = read("keyboard-noise", ("speech",))
+    collection = find_dataset("keyboard-noise").collection
+    assert (len(lines), round(minutes(folder), 1)) == (collection.clips, collection.minutes)
+    assert {tuple(line["tags"]) for line in lines} == {("keyboard", "press"), ("keyboard", "release")}
+    assert "Ico Doornekamp" in (folder / "ATTRIBUTION.txt").read_text(encoding="utf-8")
+
+
+def test_prompts_through_gsm_are_what_the_list_says() -> None:
+    folder, lines = read("speech-prompts-en", ("speech",), {"codec": "gsm"})
+    collection = find_dataset("speech-prompts-en").collection
+    assert len(lines) == collection.clips
+    assert minutes(folder) == pytest.approx(collection.minutes, abs=0.1)
+    silent = [line["audio"] for line in lines if not line["speech"]]
+    assert len(silent) == 15
+    assert sum("silence" in name for name in silent) == 10
+    by_name = {line["audio"]: line for line in lines}
+    for line in by_name.values():
+        duration_s = soundfile.info(folder / line["audio"]).duration
+        assert all(0 <= start < end <= duration_s for start, end in line["speech"])
+    _, spoken = read("speech-prompts-en", ("text",), {"codec": "gsm"})
+    texts = {line["audio"]: line["text"] for line in spoken}
+    assert len(texts) == 553
+    assert texts["audio/digits/1.flac"] == "one"
+    assert texts["audio/letters/dash.flac"] == "dash"
+
+
+def test_melodies_sound_as_they_are_labelled() -> None:
+    """The strongest period of the middle of each long note is the labelled one, within 20 cents."""
+    folder, lines = read("rendered-melodies", ("notes", "pitch"), {"clips": 10})
+    for line in lines:
+        samples, rate_hz = soundfile.read(folder / line["audio"])
+        onset_s, offset_s, midi = max(line["notes"], key=lambda note: note[1] - note[0])
+        middle = samples[round((onset_s + 0.1) * rate_hz) : round((offset_s - 0.02) * rate_hz)]
+        expected_hz = 440 * 2 ** ((midi - 69) / 12)
+        assert abs(1200 * np.log2(_find_pitch_hz(middle, rate_hz, expected_hz) / expected_hz)) < 20, line["audio"]
+        labelled = [hz for time_s, hz in line["pitch"] if onset_s <= time_s < offset_s]
+        assert labelled == pytest.approx([expected_hz] * len(labelled), abs=1e-3)
+
+
+def _find_pitch_hz(samples: np.ndarray, rate_hz: int, near_hz: float) -> float:
+    """The period of highest autocorrelation within half a tone of a pitch."""
+    spectrum = np.fft.rfft(samples, 2 * len(samples))
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: len(samples)] / np.arange(len(samples), 0, -1)
+    lags = np.arange(int(rate_hz / near_hz * 0.944), int(rate_hz / near_hz * 1.06) + 2)
+    best = lags[np.argmax(correlation[lags])]
+    before, peak, after = correlation[best - 1 : best + 2]
+    return float(rate_hz / (best + 0.5 * (before - after) / (before - 2 * peak + after)))
+
+
+def test_pieces_are_what_the_list_says_and_the_same_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, lines = read("rendered-pieces", ("notes",), {"clips": 3, "seconds": 5.0})
+    assert len(lines) == 3
+    for line in lines:
+        duration_s = soundfile.info(folder / line["audio"]).duration
+        assert line["notes"]
+        assert all(0 <= onset_s < offset_s <= duration_s for onset_s, offset_s, _ in line["notes"])
+    digests = _digest(folder)
+    archives = folder.parent.parent / "archives"
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    (tmp_path / "archives").symlink_to(archives)
+    again = make_dataset(find_dataset("rendered-pieces", {"clips": 3, "seconds": 5.0}))
+    assert again != folder
+    assert _digest(again) == digests
+
+
+def _digest(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,87 @@
+"""Tasks whose labels are recordings, through the real command: a tiny model whose outputs are known beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluators.evaluation import Evaluation
+from reports.judging.comparison import load_evaluation
+from tests.specimens import Job
+
+pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.tflite]
+
+RATE_HZ, WINDOW = 8000, 1600
+NET = f"""
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def forward(self, audio):
+        return 0.5 * audio, 2 * audio
+
+
+def build():
+    return Net().eval(), (torch.zeros(1, {WINDOW}),)
+"""
+
+
+def _noise(seed: int, samples: int = 2 * WINDOW) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.2, 0.2, (samples, 1)).astype(np.float32)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    recipe = {
+        "model": {
+            "name": "gains",
+            "version": "1",
+            "license": "Apache-2.0",
+            "source": "python:net:build",
+            "outputs": {name: {"axes": ["sample"], "kind": "audio"} for name in ("enhanced", "decoded")},
+        },
+        "audio": {"sample_rate_hz": RATE_HZ, "channels": 1, "window_samples": WINDOW, "hop_samples": WINDOW},
+        "devices": {"ids": ["pixel-8"]},
+        "variants": {"tflite": ["float32"]},
+        "task": {"kind": "enhancement", "dataset": "clips.jsonl"},
+    }
+    folder = tmp_path / "job"
+    folder.mkdir()
+    (folder / "net.py").write_text(NET)
+    sounds = {name: (_noise(seed), RATE_HZ) for seed, name in enumerate(("a.wav", "b.wav"))}
+    sounds["short.wav"] = (_noise(3, 1000), RATE_HZ)
+    lines = [{"audio": "a.wav", "reference": "a.wav"}, {"audio": "b.wav", "reference": "b.wav"}]
+    return Job(folder, recipe, lines, sounds)
+
+
+def _evaluate(job: Job) -> Evaluation:
+    run = job.run()
+    assert run.returncode == 0, run.stderr
+    return load_evaluation(job.out / "evaluation.json")
+
+
+def _check(evaluation: Evaluation, expected: dict[str, float]) -> None:
+    """The source's scores and the bundle's, which differ by rounding."""
+    (variant,) = evaluation.variants
+    assert variant.failure is None
+    for scores in (evaluation.source.scores, variant.scores):
+        assert {name: scores[name].value for name in expected} == pytest.approx(expected, abs=1e-3)
+    changes = {name: variant.differences[name].value for name in expected}
+    assert changes == pytest.approx(dict.fromkeys(expected, 0), abs=1e-3)
+
+
+def test_enhancement_and_codec(job: Job) -> None:
+    evaluation = _evaluate(job)
+    # Half the gain: the error is half as long as the reference, and SI-SDR does not hear it.
+    _check(evaluation, {"sdr_db": 20 * np.log10(2)})
+    assert {clip.scores["si_sdr_db"].reason for clip in evaluation.source.clips} == {"identical"}
+    job.recipe["task"]["kind"] = "codec"
+    _check(_evaluate(job), {"spectral_convergence": 1, "log_magnitude_distance": np.log(2), "mel_distance": np.log(2)})
+    job.lines[1]["reference"] = "short.wav"
+    run = job.run("-q", "-o", str(job.out))
+    (fault,) = [line for line in run.stderr.splitlines() if "clips.jsonl" in line]
+    assert f"clips.jsonl:2: reference {job.folder}/short.wav is 0.125 s long where the clip is 0.4 s" in fault
+    assert run.returncode == 1
