@@ -193,7 +193,7 @@ def test_a_builtin_dataset_is_fetched_by_the_run_and_its_makers_are_named(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     sounds = {f"./usr/share/buckle/wav/0{key}-1.wav": wav(0.4) for key in range(3)}
     sent = write_deb(tmp_path / "sent.deb", sounds)
-    monkeypatch.setattr(keyboard_noise, "_ARCHIVE", describe(sent, "bucklespring-data"))
+    monkeypatch.setattr(keyboard_noise.KeyboardNoise, "archives", (describe(sent, "bucklespring-data"),))
     use_registry(monkeypatch, registry_that_runs(f"import shutil; shutil.copy({str(sent)!r}, '.')"))
     task = {"kind": "parity", "dataset": "builtin:keyboard-noise", "dataset_options": {"clips": 2}}
     notes_job.recipe["task"] = task
