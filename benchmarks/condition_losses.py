@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.comparing.condition_losses import ClipPair, adjust_losses, compare_clips
-from evaluators.evaluation import ExtraLoss, MetricInfo, Score
+from evaluators.evaluation import ExtraLoss
+from evaluators.score import MetricInfo, Score
 from reports.judging.comparison import load_evaluation
 
 Values = npt.NDArray[np.float64]

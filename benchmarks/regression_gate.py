@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evaluators.comparing.statistics import aggregate
-from evaluators.evaluation import ClipScores, Evaluation, Score, VariantResult
+from evaluators.evaluation import ClipScores, Evaluation, VariantResult
+from evaluators.score import Score
 from reports.judging.comparison import compare, load_evaluation
 
 Bend = Callable[[VariantResult], VariantResult | None]

@@ -17,6 +17,7 @@ from evaluators.condition_records import ConditionInfo, check_conditions
 from evaluators.drift_records import Drift
 from evaluators.environment import Environment
 from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram
+from evaluators.score import MetricInfo, Score
 from packager.bounds import Count, check_unique
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
@@ -24,70 +25,8 @@ SCHEMA_VERSION: Literal[3] = 3
 """2 added curves, spectrograms and previews of audio; 3 how each metric is to be read, a task's options, its pictures,
 groups of clips and targets. All are optional: files of older versions are read as they are"""
 
-Basis = Literal["measured_host", "emulated", "predicted", "measured_device"]
-"""measured_host: timed or weighed on the machine that evaluated · emulated: computed by running the bundle as the phone
-would · predicted: from a cost model · measured_device: on a physical phone"""
-
 MAX_ABS_ERROR = "max_abs_error"
 """of a clip: the largest error of all outputs against the source model's"""
-
-Direction = Literal["higher", "lower"]
-
-Scope = Literal["clip", "dataset", "output", "bundle", "host", "phone"]
-"""what one number is of: clip: a mean over clips · dataset: of all clips at once · output: the worst of the model's
-outputs counts · bundle: of the file · host: of calls timed on the machine that evaluated · phone: one for each phone"""
-
-
-class MetricInfo(Record):
-    """How the numbers of one metric are to be read, and when a change of them counts."""
-
-    unit: Annotated[str, pydantic.Field(max_length=100)]
-    direction: Direction
-    scope: Scope
-    description: Annotated[str, pydantic.Field(max_length=1000)] = ""
-    """one sentence for the reviewer, with the definition's tolerances"""
-    tolerance: NotNegative = 0.0
-    """how far it may go for the worse, in its unit, before that counts"""
-    relative_tolerance: NotNegative = 0.0
-    """the same as a share of the number before"""
-    machine_bound: bool = False
-    """whether another machine gives another number"""
-    only_told: bool = False
-    """whether a change for the worse warns, and blocks no release by itself"""
-    repeats: str | None = None
-    """another metric that says the same in other words, and stands for both where changes are counted"""
-
-
-class Score(Record):
-    """One number, with all that is needed to read it."""
-
-    value: float | None
-    unit: str
-    """ratio, ms, bytes, db, dimensionless …"""
-    direction: Direction
-    basis: Basis
-    low: float | None = None
-    """lower end of the interval"""
-    high: float | None = None
-    confidence: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = None
-    """the interval's coverage, for example 0.95"""
-    reason: str | None = None
-    """why there is no value"""
-
-    @pydantic.model_validator(mode="after")
-    def _complete(self) -> Score:
-        if (self.value is None) == (self.reason is None):
-            raise ValueError("a score has either a value or the reason why it has none")
-        if len({self.low is None, self.high is None, self.confidence is None}) != 1:
-            raise ValueError("an interval has low, high and confidence, or none of them")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"an interval's low end {self.low:g} is above its high end {self.high:g}")
-        return self
-
-    @property
-    def goodness(self) -> float | None:
-        """The value with its sign turned where lower is better, so that more is better."""
-        return self.value if self.value is None or self.direction == "higher" else -self.value
 
 
 class ClipScores(Record):

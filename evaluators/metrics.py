@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from evaluators.evaluation import MetricInfo
+from evaluators.score import MetricInfo
 
 _PREDICTED = 0.1
 """of what was before: a cost model errs, and what a compiler moves by less is noise"""

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Basis, Direction, OutputParity, Score
+from evaluators.evaluation import OutputParity
+from evaluators.score import Basis, Direction, Score
 from packager.snr import snr_db
 
 _OUT_OF_RANGE = "the values are beyond the range float64 can sum the squares of"

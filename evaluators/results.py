@@ -12,22 +12,13 @@ import numpy as np
 from device_profiles.profile import DeviceProfile
 from evaluators.comparing.dataset_scores import subtract
 from evaluators.comparing.statistics import Groups, aggregate, difference
-from evaluators.evaluation import (
-    DeviceResult,
-    Direction,
-    Failure,
-    Score,
-    SourceResult,
-    Target,
-    TargetResult,
-    Timing,
-    VariantResult,
-)
+from evaluators.evaluation import DeviceResult, Failure, SourceResult, Target, TargetResult, Timing, VariantResult
 from evaluators.formats import exact_variant
 from evaluators.playing.candidates import Candidate
 from evaluators.playing.predictions import Prediction
 from evaluators.playing.schedule import Outcome
 from evaluators.playing.trial import WARMUP_CALLS, TimingResult, TrialResult
+from evaluators.score import Direction, Score
 from evaluators.targets import stand_in
 from evaluators.task_loading import TaskInfo
 from packager.model import ModelSource

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from device_profiles.files import MOST_TEXT_BYTES, read_bytes, read_text
 from device_profiles.record import Record
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Basis, Direction, MetricInfo, Score
 from evaluators.picture_records import Pictures
+from evaluators.score import Basis, Direction, MetricInfo, Score
 from evaluators.windows import Stitched
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from device_profiles.plugins import Plugin, list_plugins
 from device_profiles.record import Record, parse_record, suggest
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import MetricInfo
 from evaluators.metrics import BUILT_IN
+from evaluators.score import MetricInfo
 from evaluators.task import Task
 from packager.errors import PackagingError
 from packager.factories import PREFIX, digest_factory, factory_input, find_callable, locate_factory, read_factory

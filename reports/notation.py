@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from evaluators.evaluation import Basis, DeviceResult, Direction, Score
+from evaluators.evaluation import DeviceResult
+from evaluators.score import Basis, Direction, Score
 
 BASIS_WORDS: dict[Basis, str] = {
     "measured_host": "measured on this host",

@@ -21,9 +21,9 @@ from evaluators.costs.own_measurements import (
 from evaluators.costs.phone_model import apply_calibration, tell_calibration
 from evaluators.costs.placement import NOTHING_ASKED, Placement, PlacementRequest
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Score
 from evaluators.formats import get_reader, name_precision, place, read_floor, runs_on
 from evaluators.playing.predictions import real_time_factor
+from evaluators.score import Score
 from packager.attestation.verification import check_files
 from packager.bundle import AudioContract, Floor, Format
 from packager.formats.phones import carry, find_runtime, read_phone

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evaluators.evaluation import Evaluation, Score, VariantResult
+from evaluators.evaluation import Evaluation, VariantResult
 from evaluators.formats.signatures import Port, Signature
 from evaluators.formats.streaming_pairs import find_state_pairs
+from evaluators.score import Score
 from packager.bundle import Bundle, Proof
 from packager.compression import is_calibrated
 from packager.package import Packaged

@@ -21,7 +21,8 @@ import numpy as np
 
 from evaluators.comparing.dataset_scores import DatasetScore, subtract_drawn
 from evaluators.comparing.statistics import Groups, adjust_by_holm, difference, drawn_p_value, paired_p_value
-from evaluators.evaluation import ExtraLoss, MetricInfo, Score
+from evaluators.evaluation import ExtraLoss
+from evaluators.score import MetricInfo, Score
 
 SIGNIFICANCE = 0.05
 _ROUNDING = 1e-9

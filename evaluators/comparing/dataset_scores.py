@@ -14,7 +14,7 @@ import numpy as np
 
 from device_profiles.record import Record
 from evaluators.comparing.statistics import CONFIDENCE, SEED, draw_counts, find_ends, gather_units
-from evaluators.evaluation import Basis, Score
+from evaluators.score import Basis, Score
 from evaluators.task import Task, make_scores
 
 RESAMPLES = 1000

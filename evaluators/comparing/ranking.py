@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluators.evaluation import Score
+from evaluators.score import Score
 
 
 def order_by_loss(reference: Score | None, estimates: Sequence[Score | None]) -> tuple[float, float]:

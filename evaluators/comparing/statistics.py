@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Score
+from evaluators.score import Score
 
 Groups: TypeAlias = Sequence[str | None] | None
 """of each clip, what it is drawn together with; None stands for itself"""

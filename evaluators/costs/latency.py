@@ -14,7 +14,7 @@ from evaluators.costs.hardware import find_hardware, has_matrix_unit
 from evaluators.costs.op_kinds import OP_KINDS
 from evaluators.costs.op_times import Hardware, split_times, work_of
 from evaluators.costs.placement import Compute, Placement
-from evaluators.evaluation import Score
+from evaluators.score import Score
 
 _TURN_SPREAD = 4.0
 """factor by which an op's own cost in each turn of a loop may be off; no published model has loops"""

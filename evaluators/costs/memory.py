@@ -6,7 +6,7 @@ from device_profiles.profile import DeviceProfile
 from evaluators.costs.calibration import CONFIDENCE
 from evaluators.costs.graph import Graph, Memory, merge_reasons
 from evaluators.costs.placement import Placement
-from evaluators.evaluation import Score
+from evaluators.score import Score
 
 _RUNTIME_BYTES = 3_300_000
 """what a runtime takes beside the model: pages of its library. Source: resident memory of LiteRT 2.3.0 on Linux,

@@ -20,7 +20,7 @@ from device_profiles.text import shorten
 from evaluators.costs.graph import Graph
 from evaluators.costs.placement import Compute, Placement
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Score
+from evaluators.score import Score
 from packager.bounds import Digest
 from packager.storage import digest_bytes, digest_files, digest_listed
 

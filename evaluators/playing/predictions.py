@@ -17,8 +17,9 @@ from evaluators.costs.own_measurements import OwnMeasurements, PhoneCalibration,
 from evaluators.costs.phone_model import apply_calibration, tell_calibration
 from evaluators.costs.placement import NOTHING_ASKED, PlacementRequest
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import DeviceResult, Score
+from evaluators.evaluation import DeviceResult
 from evaluators.formats import name_precision, place, read_floor, read_graph, reader_of, runs_on
+from evaluators.score import Score
 from packager.bundle import AudioContract, Floor
 from packager.floors import meets
 from packager.formats import get_format

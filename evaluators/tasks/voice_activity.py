@@ -20,9 +20,9 @@ from evaluators.decoding.activations import (
     pick_column,
     read_frames,
 )
-from evaluators.evaluation import Direction
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
+from evaluators.score import Direction
 from evaluators.task import Absent, ClipContext, Found, Metric, Task
 from evaluators.windows import Stitched
 

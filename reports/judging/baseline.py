@@ -13,7 +13,8 @@ from typing import Literal, TypeAlias
 from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.comparing.statistics import CONFIDENCE, adjust_by_holm
-from evaluators.evaluation import DeviceResult, Evaluation, MetricInfo, Score, VariantResult
+from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
+from evaluators.score import MetricInfo, Score
 from reports.errors import ReportError
 from reports.judging.differences import EXACT_DB, Difference, is_widened, subtract, subtract_clips
 from reports.judging.metrics import is_better, list_metrics, worst_parity

@@ -10,7 +10,8 @@ import pydantic
 from device_profiles.record import Record, parse_record, suggest
 from device_profiles.text import shorten
 from evaluators.condition_records import CLEAN, ConditionInfo
-from evaluators.evaluation import Evaluation, MetricInfo, Score, VariantResult
+from evaluators.evaluation import Evaluation, VariantResult
+from evaluators.score import MetricInfo, Score
 from reports.errors import ReportError
 from reports.judging.arithmetic import saturate
 from reports.judging.quantities import Quantity, parse_quantity

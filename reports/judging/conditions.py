@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from device_profiles.text import shorten
 from evaluators.condition_records import CLEAN
-from evaluators.evaluation import ConditionResult, Evaluation, ExtraLoss, Score, VariantResult
+from evaluators.evaluation import ConditionResult, Evaluation, ExtraLoss, VariantResult
+from evaluators.score import Score
 from reports.judging.metrics import worst_parity
 from reports.notation import format_interval, format_number
 

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evaluators.comparing.statistics import CONFIDENCE, difference, paired_p_value
-from evaluators.evaluation import MetricInfo, Score, VariantResult
+from evaluators.evaluation import VariantResult
+from evaluators.score import MetricInfo, Score
 from reports.judging.arithmetic import divide, saturate
 
 EXACT_DB = 100.0

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from device_profiles.record import suggest
 from device_profiles.text import shorten
-from evaluators.evaluation import TIMINGS, DeviceResult, Direction, Evaluation, MetricInfo, Scope, Score, VariantResult
+from evaluators.evaluation import TIMINGS, DeviceResult, Evaluation, VariantResult
 from evaluators.metrics import BUILT_IN
+from evaluators.score import Direction, MetricInfo, Scope, Score
 from reports.errors import ReportError
 
 IDENTICAL = "identical"

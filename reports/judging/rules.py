@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluators.evaluation import Score
+from evaluators.score import Score
 from reports.judging.arithmetic import saturate
 from reports.notation import BASIS_WORDS, format_apart, format_exact, format_number
 

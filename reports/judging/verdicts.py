@@ -12,7 +12,8 @@ from typing import Literal
 from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.condition_records import CLEAN
-from evaluators.evaluation import DeviceResult, Evaluation, MetricInfo, Score, VariantResult
+from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
+from evaluators.score import MetricInfo, Score
 from packager.bundle import Format
 from reports.errors import ReportError
 from reports.judging.budgets import Budget, Level, allow, find_condition_fault

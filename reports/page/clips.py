@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.comparing.ranking import order_by_loss
-from evaluators.evaluation import ClipInfo, ClipScores, Direction, Score
+from evaluators.evaluation import ClipInfo, ClipScores
+from evaluators.score import Direction, Score
 from reports.judging.comparison import Comparison
 from reports.page.audio import Player, make_players
 from reports.page.clip_pictures import NO_PICTURES, ClipPictures, draw_pictures

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from evaluators.evaluation import Basis, DeviceResult, Evaluation, Score, VariantResult
+from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
+from evaluators.score import Basis, Score
 from reports.judging.comparison import Comparison, Row
 from reports.judging.metrics import Finding, worst_parity
 from reports.judging.verdicts import SEVERITY

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from device_profiles.text import shorten
 from evaluators.drift_records import Drift
-from evaluators.evaluation import Evaluation, Score, VariantResult
+from evaluators.evaluation import Evaluation, VariantResult
+from evaluators.score import Score
 from reports.judging.budgets import Level
 from reports.judging.comparison import Comparison
 from reports.judging.verdicts import SEVERITY, Status, Verdict

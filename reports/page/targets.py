@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evaluators.evaluation import Evaluation, Failure, OutputParity, Score, Target, Timing, VariantResult
+from evaluators.evaluation import Evaluation, Failure, OutputParity, Target, Timing, VariantResult
+from evaluators.score import Score
 
 MOST_LINES = 400
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluators.evaluation import DeviceResult, Score, VariantResult
+from evaluators.evaluation import DeviceResult, VariantResult
+from evaluators.score import Score
 from reports.judging.comparison import Comparison, Row, describe_subject
 from reports.judging.conditions import Cell, describe_worst, format_p_value, tabulate
 from reports.judging.metrics import worst_parity

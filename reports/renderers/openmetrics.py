@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from device_profiles.naming import number_repeats
 from device_profiles.text import clean_text
-from evaluators.evaluation import Score, VariantResult
+from evaluators.evaluation import VariantResult
 from evaluators.metrics import BUILT_IN
+from evaluators.score import Score
 from reports.judging.comparison import Comparison
 from reports.judging.metrics import find_score
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from device_profiles.record import Record
 from device_profiles.text import clean_text
 from evaluators.emulators.coreml.observations import Comparison, HalfFit, OpComparison, OpRange
-from evaluators.evaluation import Score
+from evaluators.score import Score
 from testpress.table import align
 
 TOP_OPS = 20

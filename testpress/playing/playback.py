@@ -8,8 +8,8 @@ from pathlib import Path
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
-from evaluators.evaluation import Score
 from evaluators.picture_records import Note
+from evaluators.score import Score
 from packager.bundle import AudioContract
 from reports.notation import format_number
 from testpress.table import align

@@ -17,9 +17,9 @@ from evaluators.datasets.outputs import combine, find_kind_of
 from evaluators.datasets.reading import Recording, read_audio
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Score
 from evaluators.picture_records import Note
 from evaluators.playing.binding import Binding, bind
+from evaluators.score import Score
 from evaluators.targets import open_model
 from evaluators.task_loading import load_task
 from evaluators.windows import Stitched, cut

@@ -25,15 +25,14 @@ from evaluators.evaluation import (
     Evaluation,
     ExtraLoss,
     Failure,
-    MetricInfo,
     OutputParity,
-    Score,
     SourceResult,
     Timing,
     VariantResult,
 )
 from evaluators.metrics import BUILT_IN
 from evaluators.picture_records import Curve, Note, Pictures, Preview, Span, Spectrogram
+from evaluators.score import MetricInfo, Score
 from packager.bundle import AudioContract, Floor, ModelIdentity
 from reports.judging.budgets import Budget
 from tests.reports.example_evaluation import make_evaluation

@@ -15,12 +15,12 @@ from evaluators.evaluation import (
     Evaluation,
     Failure,
     OutputParity,
-    Score,
     SourceResult,
     Timing,
     VariantResult,
 )
 from evaluators.picture_records import Note
+from evaluators.score import Score
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
 CLIPS = 24

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from device_profiles.text import clean_text, shorten
-from evaluators.evaluation import DeviceResult, Score
+from evaluators.evaluation import DeviceResult
+from evaluators.score import Score
 from reports.notation import describe_place, format_apart, format_exact, format_interval, format_number
 
 

@@ -20,8 +20,8 @@ from evaluators.emulators.coreml.model import CoreMLModel
 from evaluators.emulators.coreml.observations import Comparison, OpComparison, ShapeMismatch
 from evaluators.emulators.coreml.plan import PlannedOp
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Score
 from evaluators.parity import ParityMeter
+from evaluators.score import Score
 
 TOLERANCE = 0.01
 """of the reference's range: twenty times 2^-11, the most that one rounding to float16 changes a value by"""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from device_profiles.record import Record
-from evaluators.evaluation import Score
+from evaluators.score import Score
 
 
 class HalfFit(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from evaluators.evaluation import Score
+from evaluators.score import Score
 from packager.bundle import Format
 from reports.notation import format_exact
 from reports.page.figures.scale import Scale, Tick, span

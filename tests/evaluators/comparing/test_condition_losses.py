@@ -14,7 +14,8 @@ from evaluators.comparing.condition_losses import (
     find_worst_clips,
 )
 from evaluators.comparing.dataset_scores import DatasetScore
-from evaluators.evaluation import ExtraLoss, MetricInfo, Score
+from evaluators.evaluation import ExtraLoss
+from evaluators.score import MetricInfo, Score
 
 METRICS = {"f1": MetricInfo(unit="ratio", direction="higher", scope="clip")}
 

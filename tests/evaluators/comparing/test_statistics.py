@@ -16,7 +16,7 @@ from evaluators.comparing.statistics import (
     paired_p_value,
 )
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Score
+from evaluators.score import Score
 
 VALUES = st.lists(st.floats(-5, 5), min_size=2, max_size=30)
 

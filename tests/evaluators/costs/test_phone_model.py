@@ -22,7 +22,7 @@ from evaluators.costs.own_measurements import (
 from evaluators.costs.part_factors import fit_factors
 from evaluators.costs.phone_model import apply_calibration, fit_phone, left_out_ms, spent_of, tell_calibration
 from evaluators.costs.placement import Compute
-from evaluators.evaluation import Score
+from evaluators.score import Score
 
 CPU = Compute("LiteRT", "cpu", "float32")
 INT8 = Compute("LiteRT", "cpu", "int8")

@@ -9,9 +9,10 @@ import pydantic
 import pytest
 import soundfile
 
-from evaluators.evaluation import ClipScores, Score
+from evaluators.evaluation import ClipScores
 from evaluators.picture_records import Spectrogram
 from evaluators.pictures.previews import MAX_CLIPS, add_previews, choose_clips, draw_spectrogram
+from evaluators.score import Score
 from tests.benches import AUDIO, TASK, read_dataset, write_dataset
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Score
+from evaluators.score import Score
 from evaluators.task import Absent, ClipContext, make_scores
 from evaluators.task_loading import load_task
 from evaluators.tasks.pitch import Pitch, PitchOptions, PitchTrack

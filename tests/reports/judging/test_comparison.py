@@ -7,7 +7,8 @@ import pytest
 
 from device_profiles.record import dump_json
 from device_profiles.text import clean_text
-from evaluators.evaluation import Evaluation, Score
+from evaluators.evaluation import Evaluation
+from evaluators.score import Score
 from reports.errors import ReportError
 from reports.judging.baseline import find_changes
 from reports.judging.budgets import Budget

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.evaluation import MetricInfo, Score, VariantResult
+from evaluators.evaluation import VariantResult
 from evaluators.metrics import BUILT_IN
+from evaluators.score import MetricInfo, Score
 from reports.judging.differences import EXACT_DB, Difference, is_widened, subtract, subtract_clips
 from tests.reports.example_evaluation import lower, predicted, ratio
 

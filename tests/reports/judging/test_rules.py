@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluators.evaluation import Score
+from evaluators.score import Score
 from reports.judging.rules import judge_bound, judge_change
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.evaluation import Evaluation, Score
+from evaluators.evaluation import Evaluation
+from evaluators.score import Score
 from reports.judging.comparison import Comparison, compare
 from reports.page.html import render
 from reports.page.matrix import list_bundles, list_matrix, list_placements

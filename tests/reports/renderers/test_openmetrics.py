@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from evaluators.evaluation import Evaluation, Score
+from evaluators.evaluation import Evaluation
+from evaluators.score import Score
 from reports.judging.comparison import Comparison, compare
 from reports.renderers.openmetrics import render
 from tests.reports.example_evaluation import lower, ratio

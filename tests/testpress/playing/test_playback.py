@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from evaluators.evaluation import Score
 from evaluators.picture_records import Note
+from evaluators.score import Score
 from packager.bundle import AudioContract
 from testpress.playing.playback import OutputSummary, PlaySummary, as_text
 
