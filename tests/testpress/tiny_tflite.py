@@ -40,6 +40,7 @@ class Writer:
         self.model.version, self.model.operatorCodes, self.model.signatureDefs = 3, [], []
         self.model.buffers, self.model.subgraphs = [schema.BufferT()], [self.graph]
         self.graph.tensors, self.graph.operators = [], []
+        self._codes: dict[tuple[str, str | None], int] = {}
 
     def tensor(
         self,
@@ -76,17 +77,8 @@ class Writer:
         custom: str | None = None,
         options: Any | None = None,
     ) -> None:
-        code = schema.OperatorCodeT()
-        number = getattr(schema.BuiltinOperator, kind)
-        code.builtinCode, code.deprecatedBuiltinCode, code.version, code.customCode = (
-            number,
-            min(number, 127),
-            1,
-            custom,
-        )
-        self.model.operatorCodes.append(code)
         operator = schema.OperatorT()
-        operator.opcodeIndex, operator.inputs, operator.outputs = len(self.model.operatorCodes) - 1, reads, writes
+        operator.opcodeIndex, operator.inputs, operator.outputs = self._find_code(kind, custom), reads, writes
         if options is not None:
             name = type(options).__name__.removesuffix("T")
             if name.lower().startswith("stablehlo"):
@@ -94,6 +86,17 @@ class Writer:
             else:
                 operator.builtinOptions, operator.builtinOptionsType = options, getattr(schema.BuiltinOptions, name)
         self.graph.operators.append(operator)
+
+    def _find_code(self, kind: str, custom: str | None) -> int:
+        """An operator code's place; one stands for all ops of a kind, as converters write them."""
+        if (kind, custom) not in self._codes:
+            number = getattr(schema.BuiltinOperator, kind)
+            code = schema.OperatorCodeT()
+            code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
+            code.version, code.customCode = 1, custom
+            self._codes[kind, custom] = len(self.model.operatorCodes)
+            self.model.operatorCodes.append(code)
+        return self._codes[kind, custom]
 
     def begin_subgraph(self, inputs: list[int], outputs: list[int]) -> int:
         """End the subgraph so far, with these inputs and outputs, and begin the next; returns its index."""

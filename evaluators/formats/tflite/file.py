@@ -65,6 +65,8 @@ class Tensor:
     """whether the file says how many dimensions there are"""
     is_sparse: bool = False
     """whether its buffer leaves out zeros"""
+    is_variable: bool = False
+    """whether it keeps its value from call to call"""
 
     @property
     def is_open(self) -> bool:
@@ -89,8 +91,10 @@ class Operator:
 
     kind: str
     """the builtin operator's name, or `CUSTOM` and a custom op's own name"""
+    inputs: tuple[int, ...]
+    """by place; a negative one stands for an input left out"""
     reads: tuple[int, ...]
-    """without the negative ones, which stand for inputs left out"""
+    """the inputs that are there"""
     writes: tuple[int, ...]
     table: Any
     """the generated reader's"""
@@ -124,7 +128,6 @@ class TFLiteFile:
         self._root = tables.Table.root(data)
         self._graphs = self._root.places(tables.MODEL_SUBGRAPHS)
         self._buffers = self._root.places(tables.MODEL_BUFFERS)
-        self._kinds: dict[int, str] = {}
         self._tables: dict[int, list[tables.Table]] = {}
         self._tensors: dict[int, list[Tensor]] = {}
         self._operators: dict[int, list[Operator]] = {}
@@ -235,18 +238,18 @@ class TFLiteFile:
         generated.Init(self._data, place)
         reads, writes = (table.int32s(field) for field in (tables.OPERATOR_INPUTS, tables.OPERATOR_OUTPUTS))
         index = table.uint32(tables.OPERATOR_CODE)
-        if index not in self._kinds:
-            self._kinds[index] = self._kind(index)
-        return Operator(self._kinds[index], _present(reads), _present(writes), generated)
+        if index >= len(self._kinds):
+            raise IndexError(f"operator code {index} of {len(self._kinds)}")
+        return Operator(self._kinds[index], reads, _present(reads), _present(writes), generated)
 
-    def _kind(self, index: int) -> str:
-        if index >= self.model.OperatorCodesLength():
-            raise IndexError(f"operator code {index} of {self.model.OperatorCodesLength()}")
-        code = self.model.OperatorCodes(index)
-        # Old files hold the code in the one field, newer ones in the other.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        kind = self._codes.get(number, f"{UNKNOWN_CODE} {number}")
-        custom = code.CustomCode() if kind == "CUSTOM" else None
+    @cached_property
+    def _kinds(self) -> tuple[str, ...]:
+        """Of each operator code."""
+        return tuple(map(self._kind, tables.operator_codes(self._data)))
+
+    def _kind(self, code: tables.OperatorCode) -> str:
+        kind = self._codes.get(code.builtin, f"{UNKNOWN_CODE} {code.builtin}")
+        custom = code.custom if kind == "CUSTOM" else None
         return kind if custom is None else f"CUSTOM {custom.decode('utf-8', errors='replace')}"
 
     def _tensor(self, table: tables.Table) -> Tensor:
@@ -257,8 +260,9 @@ class TFLiteFile:
         text = table.bytes(tables.TENSOR_NAME).decode("utf-8", errors="replace")
         type_ = self._types[table.int8(tables.TENSOR_TYPE)]
         number = table.uint32(tables.TENSOR_BUFFER)
+        is_variable = bool(table.int8(tables.TENSOR_IS_VARIABLE))
         if number == 0 and not self._buffers:  # 0 stands for no buffer, and a file may have none at all
-            return Tensor(text, counted, type_, 0, open_, 0, None)
+            return Tensor(text, counted, type_, 0, open_, 0, None, is_variable=is_variable)
         if number >= len(self._buffers):
             raise IndexError(f"buffer {number} of {len(self._buffers)}")
         buffer = tables.Table(self._data, self._buffers[number])
@@ -269,7 +273,7 @@ class TFLiteFile:
         is_ranked = says_size or not self._says_ranks
         is_sparse = length > 0 and table.has(tables.TENSOR_SPARSITY)
         value = _small(buffer, counted, type_)
-        return Tensor(text, counted, type_, length, open_, number, value, is_ranked, is_sparse)
+        return Tensor(text, counted, type_, length, open_, number, value, is_ranked, is_sparse, is_variable)
 
 
 def says_ranks(model: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evaluators.costs.graph import Memory
 from evaluators.formats.tflite.arena import Node, Tensors, plan_arena
@@ -65,11 +64,10 @@ def prepare(
         borrowed: Tensors whose memory is that of the op that runs the subgraph.
     """
     fixed = {i for i, tensor in enumerate(scope.tensors) if tensor.constant_bytes}
-    table = file.model.Subgraphs(scope.index)
     variables = {
         i: tensor.size_bytes
         for i, tensor in enumerate(scope.tensors)
-        if not tensor.constant_bytes and table.Tensors(i).IsVariable()
+        if not tensor.constant_bytes and tensor.is_variable
     }
     elsewhere = set(fixed) | set(borrowed) | set(variables)
     operators = file.operators(scope.index)
@@ -170,7 +168,7 @@ def _taken(file: TFLiteFile, scope: Scope) -> dict[int, Taken]:
 
 
 def _seen(file: TFLiteFile, operator: Operator, scope: Scope, fixed: Set[int]) -> Taken:
-    numbers = _numbers(operator)
+    numbers = operator.inputs
     op = Taken(
         kind=operator.kind,
         reads=operator.reads,
@@ -200,12 +198,6 @@ _OPTIONS = {
 }
 
 
-def _numbers(operator: Operator) -> list[int]:
-    """Its inputs by place, -1 for those left out."""
-    vector: Any = operator.table.InputsAsNumpy()
-    return [] if isinstance(vector, int) else vector.tolist()
-
-
 def _sizes_at_run(operator: Operator, fixed: Set[int]) -> tuple[bool, bool]:
     """Whether what an op makes has a place of its own, and whether what follows is planned only after it ran."""
     if operator.kind == "WHERE":
@@ -227,7 +219,7 @@ def _passed_through(file: TFLiteFile, operator: Operator) -> set[int]:
 
 
 def _kernel(file: TFLiteFile, operator: Operator, scope: Scope, fixed: Set[int]) -> Kernel:
-    numbers = _numbers(operator)
+    numbers = operator.inputs
     options = file.options(operator, "Conv2DOptions") if operator.kind == "CONV_2D" else None
     return Kernel(
         kind=operator.kind,

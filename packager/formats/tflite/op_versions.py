@@ -102,22 +102,19 @@ def runtime_table() -> dict[tuple[str, int], str]:
 
 
 def _decode(model_bytes: bytes, schema: Any) -> tuple[OpVersion, ...]:
-    model = schema.Model.GetRootAs(model_bytes, 0)
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     types = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
     found: list[OpVersion] = []
-    for index in range(_bounded(model.OperatorCodesLength(), model_bytes, "operator codes")):
-        entry = model.OperatorCodes(index)
-        code = max(entry.BuiltinCode(), entry.DeprecatedBuiltinCode())
-        if code not in names:
+    for index, code in enumerate(tables.operator_codes(model_bytes)):
+        if code.builtin not in names:
             raise PackagingError(
-                f"operator code {index} of the TFLite model is {code}, which the schema does not know: "
+                f"operator code {index} of the TFLite model is {code.builtin}, which the schema does not know: "
                 "the file is damaged, or made for a newer runtime than the one installed"
             )
         custom = None
-        if names[code] == "CUSTOM":
-            custom = (entry.CustomCode() or b"(unnamed)").decode("utf-8", errors="replace")
-        found.append(OpVersion(names[code], entry.Version(), entry.Version(), custom))
+        if names[code.builtin] == "CUSTOM":
+            custom = (code.custom or b"(unnamed)").decode("utf-8", errors="replace")
+        found.append(OpVersion(names[code.builtin], code.version, code.version, custom))
     for graph_index, place in enumerate(tables.Table.root(model_bytes).places(tables.MODEL_SUBGRAPHS)):
         graph = tables.Table(model_bytes, place)
         typed = _Types(model_bytes, graph.places(tables.SUBGRAPH_TENSORS), types)
@@ -172,13 +169,6 @@ def _find_version(op: str, actual: tuple[str, ...], per_channel: bool) -> int:
         and all(want in ("", have) for want, have in zip(rule.types, actual, strict=True))
     ]
     return max(fitting, default=0)
-
-
-def _bounded(count: int, model_bytes: bytes, what: str) -> int:
-    """The count of a vector, refused where its offsets of four bytes each could not fit into the file."""
-    if count * 4 > len(model_bytes):
-        raise PackagingError(f"the TFLite model is damaged: it claims {count} {what} in {len(model_bytes)} bytes")
-    return count
 
 
 @functools.cache

@@ -11,8 +11,10 @@ Source of the layout: FlatBuffers, "FlatBuffer Internals"; of the fields' number
 from __future__ import annotations
 
 import struct
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
+MODEL_OPERATOR_CODES: Final = 1
 MODEL_SUBGRAPHS: Final = 2
 MODEL_BUFFERS: Final = 4
 SUBGRAPH_TENSORS: Final = 0
@@ -22,11 +24,13 @@ TENSOR_TYPE: Final = 1
 TENSOR_BUFFER: Final = 2
 TENSOR_NAME: Final = 3
 TENSOR_QUANTIZATION: Final = 4
+TENSOR_IS_VARIABLE: Final = 5
 TENSOR_SPARSITY: Final = 6
 TENSOR_SHAPE_SIGNATURE: Final = 7
 TENSOR_HAS_RANK: Final = 8
 BUFFER_DATA: Final = 0
 BUFFER_SIZE: Final = 2
+_CODE_DEPRECATED, _CODE_CUSTOM, _CODE_VERSION, _CODE_BUILTIN = 0, 1, 2, 3
 OPERATOR_CODE: Final = 0
 OPERATOR_INPUTS: Final = 1
 OPERATOR_OUTPUTS: Final = 2
@@ -74,6 +78,10 @@ class Table:
         """A number of one byte, 0 where it is not there."""
         return int(_INT8(self._data, self.at + self._places[field])[0]) if self.has(field) else 0
 
+    def int32(self, field: int, default: int = 0) -> int:
+        """As `int8`, of four bytes."""
+        return int(_INT32(self._data, self.at + self._places[field])[0]) if self.has(field) else default
+
     def uint32(self, field: int) -> int:
         """As `int8`, of four bytes without a sign."""
         return int(_UINT32(self._data, self.at + self._places[field])[0]) if self.has(field) else 0
@@ -118,3 +126,23 @@ class Table:
         begin, count = self.vector(field)
         offsets = struct.unpack_from(f"<{count}I", self._data, begin)
         return [begin + 4 * index + offset for index, offset in enumerate(offsets)]
+
+
+class OperatorCode(NamedTuple):
+    """An entry of a file's list of operator codes."""
+
+    builtin: int
+    """of the schema's `BuiltinOperator`"""
+    version: int
+    custom: bytes | None
+    """a custom op's name"""
+
+
+def operator_codes(data: bytes) -> Iterator[OperatorCode]:
+    """The operator codes of a file, in their order; some converters write one for each op."""
+    for place in Table.root(data).places(MODEL_OPERATOR_CODES):
+        table = Table(data, place)
+        # Old files hold the code in the one field, newer ones in the other.
+        builtin = max(table.int32(_CODE_BUILTIN), table.int8(_CODE_DEPRECATED))
+        custom = table.bytes(_CODE_CUSTOM) if table.has(_CODE_CUSTOM) else None
+        yield OperatorCode(builtin, table.int32(_CODE_VERSION, default=1), custom)
