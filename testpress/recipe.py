@@ -32,7 +32,7 @@ from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import check_frontend
 from packager.model import ModelSpec
 from packager.package import Variant
-from reports.judging.budgets import Budget, find_condition_fault
+from reports.judging.budgets import Budget, find_condition_fault, find_reference_fault
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
 
@@ -336,6 +336,11 @@ def _budget_faults(budgets: tuple[Budget, ...], task: TaskInfo, conditions: tupl
         f"budgets[{index}].condition: {fault}"
         for index, budget in enumerate(budgets)
         if (fault := find_condition_fault(budget, metrics.get(budget.metric), conditions)) is not None
+    ]
+    faults += [
+        f"budgets[{index}].{budget.limit}: {fault}"
+        for index, budget in enumerate(budgets)
+        if (fault := find_reference_fault(budget, metrics.get(budget.metric))) is not None
     ]
     return faults + [
         f"budgets[{index}].metric: unknown metric {budget.metric!r}"

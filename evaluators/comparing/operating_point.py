@@ -24,8 +24,8 @@ AGREEMENTS: Mapping[str, Metric] = MappingProxyType(
         SAME: Metric(
             "ratio",
             "higher",
-            "Harmonic mean of the shares of the bundle's detections and of the source model's that the other has too, "
-            "within the tolerance and at the threshold in use, of all clips.",
+            "F1 of the bundle's detections in all clips, with the source model's in the place of labels, within the "
+            "tolerance and at the threshold in use.",
             "dataset",
             tolerance=0.01,
         ),

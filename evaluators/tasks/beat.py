@@ -102,8 +102,8 @@ class Beat(Task):
             _AGREEMENT: Metric(
                 "ratio",
                 "higher",
-                "Harmonic mean of the shares of the bundle's beats and of the source model's that have one of the "
-                "other's within 70 ms, over the whole clip.",
+                "F1 of the bundle's beats, with the source model's in the place of labels; a beat is the same when one "
+                "lies within 70 ms, over the whole clip.",
                 tolerance=0.01,
             )
         }

@@ -49,7 +49,7 @@ _AGREEMENTS = {
     f"agreement_note_{name}": Metric(
         "ratio",
         "higher",
-        f"Harmonic mean of the shares of the bundle's notes and of the source's that the other has too; {_SAME}{rule}.",
+        f"F1 of the bundle's notes, with the source model's in the place of labels; {_SAME}{rule}.",
         tolerance=0.01,
     )
     for name, rule in (
