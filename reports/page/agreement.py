@@ -72,8 +72,13 @@ def list_agreement(evaluation: Evaluation, keys: dict[str, str], main: str | Non
         lines=tuple(lines[:_MOST_LINES]),
         absent=tuple((name, _find_reason(played, name)) for name in asked if name not in numbered)[:_MOST_METRICS],
         left_out=max(len(lines) - _MOST_LINES, 0),
-        conditions=tabulate(evaluation, numbered[0]) if numbered and numbered[0] != main else None,
+        conditions=_tabulate(evaluation, numbered, main),
     )
+
+
+def _tabulate(evaluation: Evaluation, numbered: list[str], main: str | None) -> Table | None:
+    found = tabulate(evaluation, numbered[0]) if numbered and numbered[0] != main else None
+    return None if found is None or found.metric != numbered[0] else found
 
 
 def _has_value(variant: VariantResult, name: str) -> bool:

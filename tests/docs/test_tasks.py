@@ -43,7 +43,9 @@ def test_outputs_metrics_and_options_are_those_of_the_task(kind: str) -> None:
     prefixes = {name.split("_")[0] for name in task.metrics}
     if len(prefixes) == 1:
         (prefix,) = prefixes
-        assert {name for name in named if name.startswith(f"{prefix}_")} - {"pitch_hz", *task.agreements} == set(task.metrics)
+        assert {name for name in named if name.startswith(f"{prefix}_")} - {"pitch_hz", *task.agreements} == set(
+            task.metrics
+        )
     assert {name for name in named if name.startswith("agreement_")} <= set(task.agreements)
 
 
