@@ -178,7 +178,7 @@ def _phones_of(
 
 def _show_worst(findings: Findings, request: EvaluationRequest, dataset: PreparedDataset) -> Findings:
     """The findings with what a report shows of the clips that lost most, and with no curve of the others."""
-    source, metric = findings.source, next(iter(request.task.names_of_scope("clip")), None)
+    source, metric = findings.source, request.task.leading_of_clips
     played = [row.clips for row in findings.variants if row.clips]
     shown = frozenset(choose_clips(source.clips, played, metric))
     return Findings(

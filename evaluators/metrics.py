@@ -76,6 +76,18 @@ _HOST = {
         machine_bound=True,
     ),
 }
+CLIPS_NOT_WORSE = "clips_not_worse"
+_CLIPS = {
+    CLIPS_NOT_WORSE: MetricInfo(
+        unit="ratio",
+        direction="higher",
+        scope="dataset",
+        description="Share of the clips on which the task's first metric of clips is no worse than the source model's, "
+        "by more than that metric's tolerance.",
+        tolerance=0.01,
+        with_source=True,
+    ),
+}
 _PHONES = {
     "latency_ms": MetricInfo(
         unit="ms",
@@ -116,5 +128,5 @@ _PHONES = {
         relative_tolerance=_PREDICTED,
     ),
 }
-BUILT_IN: Mapping[str, MetricInfo] = MappingProxyType({**_PARITY, **_SIZES, **_HOST, **_PHONES})
+BUILT_IN: Mapping[str, MetricInfo] = MappingProxyType({**_PARITY, **_CLIPS, **_SIZES, **_HOST, **_PHONES})
 """by name; the scopes `output` and `host` have no others: a record has a field for each"""

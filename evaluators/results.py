@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from device_profiles.profile import DeviceProfile
+from evaluators.comparing.agreement import count_not_worse
 from evaluators.comparing.dataset_scores import subtract
 from evaluators.comparing.statistics import Groups, aggregate, difference
 from evaluators.evaluation import DeviceResult, Failure, SourceResult, Target, TargetResult, Timing, VariantResult
 from evaluators.formats import exact_variant
+from evaluators.metrics import CLIPS_NOT_WORSE
 from evaluators.playing.candidates import Candidate
 from evaluators.playing.predictions import Prediction
 from evaluators.playing.schedule import Outcome
 from evaluators.playing.trial import WARMUP_CALLS, TimingResult, TrialResult
-from evaluators.score import Direction, Score
+from evaluators.score import Direction, MetricInfo, Score
 from evaluators.targets import stand_in
 from evaluators.task_loading import TaskInfo
 from packager.model import ModelSource
@@ -61,18 +63,22 @@ def source_result(source: ModelSource, trial: TrialResult, task: TaskInfo, group
     return SourceResult(
         framework=source.framework,
         sha256=source.sha256,
-        scores=_task_scores(trial, task, groups),
+        scores=score_source(trial, task, groups),
         clips=trial.clips,
     )
 
 
-def _task_scores(trial: TrialResult, task: TaskInfo, groups: Groups) -> dict[str, Score]:
+def score_source(trial: TrialResult, task: TaskInfo, groups: Groups) -> dict[str, Score]:
     """Every metric of the task over the dataset, in the task's order."""
+    return _score_metrics(trial, task.metrics, groups)
+
+
+def _score_metrics(trial: TrialResult, metrics: Mapping[str, MetricInfo], groups: Groups) -> dict[str, Score]:
     return {
         name: trial.dataset_scores[name].score
         if metric.scope == "dataset"
         else aggregate([clip.scores[name] for clip in trial.clips], groups=groups)
-        for name, metric in task.metrics.items()
+        for name, metric in metrics.items()
     }
 
 
@@ -176,8 +182,12 @@ def _target_result(target: Target, played: Outcome, timed: Outcome, context: Con
 
 
 def score_task(trial: TrialResult, context: Context) -> tuple[dict[str, Score], dict[str, Score]]:
-    """The task's metrics over the dataset, and how they differ from the source's."""
-    return _task_scores(trial, context.task, context.groups), _task_differences(trial, context)
+    """The task's metrics and agreements over the dataset, and how the metrics differ from the source's."""
+    task, groups = context.task, context.groups
+    scores = _score_metrics(trial, {**task.metrics, **task.agreements}, groups)
+    if scores:
+        scores[CLIPS_NOT_WORSE] = count_not_worse(context.trial.clips, trial.clips, task, groups)
+    return scores, _task_differences(trial, context)
 
 
 def _predict(row: VariantResult, outcome: Outcome) -> VariantResult:

@@ -36,6 +36,8 @@ class MetricInfo(Record):
     """whether another machine gives another number"""
     only_told: bool = False
     """whether a change for the worse warns, and blocks no release by itself"""
+    with_source: bool = False
+    """whether it holds a bundle against the source model, which has no such number itself"""
     repeats: str | None = None
     """another metric that says the same in other words, and stands for both where changes are counted"""
 

@@ -33,7 +33,9 @@ class Metric:
     scope: Literal["clip", "dataset"] = "clip"
     """clip: scored clip by clip, and the mean counts · dataset: scored on all clips at once"""
     tolerance: float = 0.0
-    """how far it may fall short of an earlier evaluation, in its unit, before that counts"""
+    """how far it may fall short of an earlier evaluation, or of the source on a clip, in its unit, before it counts"""
+    needs_labels: bool = False
+    """of an agreement: whether it asks for the clips' labels too"""
 
     @property
     def info(self) -> MetricInfo:
@@ -85,6 +87,23 @@ class ClipContext:
         return read_bytes(self.files[key], error=EvaluationError, most=MOST_TEXT_BYTES)
 
 
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """A clip as the source model and a bundle heard it.
+
+    Attributes:
+        source: The source model's estimate.
+        estimate: The bundle's.
+        labels: The clip's; None where the recipe says that there are none.
+        duration_s: The clip's length.
+    """
+
+    source: Any
+    estimate: Any
+    labels: Any = None
+    duration_s: float = 0.0
+
+
 class NoOptions(Record):
     """Of a task that has none."""
 
@@ -106,6 +125,10 @@ class Task:
     """names of the model outputs that `decode` reads"""
     metrics: Mapping[str, Metric] = MappingProxyType({})
     """every metric, by name, the leading one first"""
+    agreements: Mapping[str, Metric] = MappingProxyType({})
+    """what tells of a bundle whether it decides as the source model does, by name, the leading one first"""
+    unread_keys: tuple[str, ...] = ()
+    """further keys that a line may hold, which are not read"""
     libraries: tuple[str, ...] = ()
     """packages, as pip names them, whose version may change a score"""
     extra: str | None = None
@@ -156,6 +179,17 @@ class Task:
         """
         return {}
 
+    def agree(self, clip: SideBySide) -> Found:  # noqa: ARG002
+        """Hold a bundle's estimate of one clip against the source model's: the agreements of scope "clip"."""
+        return {}
+
+    def agree_dataset(self, clips: Sequence[SideBySide]) -> Found:  # noqa: ARG002
+        """As `agree`, of all clips at once: the agreements of scope "dataset", asked as often as `score_dataset`.
+
+        Those that need labels are left out where clips have none.
+        """
+        return {}
+
     def group(self, labels: Any) -> str | None:  # noqa: ARG002
         """What the clip shares with others that makes their scores alike, for example the speaker; None for nothing.
 
@@ -166,6 +200,10 @@ class Task:
     def draw(self, labels_or_estimate: Any) -> Pictures:  # noqa: ARG002
         """What a report shows of a clip's labels, or of an estimate."""
         return Pictures()
+
+    def name_verb(self, scope: Literal["clip", "dataset"]) -> str:
+        """How messages call what finds the metrics of a scope."""
+        return f"{type(self).__name__}.{'score' if scope == 'clip' else 'score_dataset'}"
 
     def names_of_scope(self, scope: Literal["clip", "dataset"]) -> tuple[str, ...]:
         """The names of the metrics of a scope, in their order."""
@@ -180,9 +218,8 @@ def make_scores(task: Task, found: Found, scope: Literal["clip", "dataset"], *, 
     """
     names = task.names_of_scope(scope)
     if set(found) != set(names):
-        verb = "score" if scope == "clip" else "score_dataset"
         raise EvaluationError(
-            f"{type(task).__name__}.{verb} returned {', '.join(found) or 'nothing'}; right are its metrics of scope "
+            f"{task.name_verb(scope)} returned {', '.join(found) or 'nothing'}; right are its metrics of scope "
             f'"{scope}": {", ".join(names) or "none"}'
         )
     return {name: _make_score(name, task.metrics[name], found[name], basis) for name in names}

@@ -17,6 +17,7 @@ from evaluators.errors import EvaluationError
 from evaluators.metrics import BUILT_IN
 from evaluators.score import MetricInfo
 from evaluators.task import Task
+from evaluators.unlabelled import Unlabelled
 from packager.errors import PackagingError
 from packager.factories import PREFIX, digest_factory, factory_input, find_callable, locate_factory, read_factory
 from packager.jobs.code import find_imports
@@ -31,6 +32,8 @@ class TaskReference(Record):
     kind: str
     """as the recipe says it"""
     options: dict[str, Any] = {}
+    labels: bool = True
+    """whether the clips have any"""
     path: str | None = None
     """of a recipe's own task, its module's file"""
     name: str | None = None
@@ -45,6 +48,8 @@ class TaskInfo(Record):
     label_files: tuple[str, ...]
     required_outputs: tuple[str, ...]
     metrics: dict[str, MetricInfo]
+    agreements: dict[str, MetricInfo] = {}
+    """of bundles alone: how far they decide as the source model does"""
     options: dict[str, Any]
     """with the defaults of those that the recipe does not set"""
     versions: dict[str, str]
@@ -74,6 +79,7 @@ class TaskInfo(Record):
         """What of it decides a score, for content addresses; the code of the tree aside."""
         return {
             "kind": self.kind,
+            "labels": self.reference.labels,
             "options": self.options,
             "digest": self.digest,
             "versions": self.versions,
@@ -81,7 +87,30 @@ class TaskInfo(Record):
 
     def names_of_scope(self, scope: str) -> tuple[str, ...]:
         """The names of the metrics of a scope, in their order."""
-        return tuple(name for name, metric in self.metrics.items() if metric.scope == scope)
+        return _names_of_scope(self.metrics, scope)
+
+    def agreements_of_scope(self, scope: str) -> tuple[str, ...]:
+        """The names of the agreements of a scope, in their order."""
+        return _names_of_scope(self.agreements, scope)
+
+    @property
+    def known_metrics(self) -> dict[str, MetricInfo]:
+        """All that an evaluation may hold, by name, the task's own first."""
+        return {**self.metrics, **self.agreements, **BUILT_IN}
+
+    @property
+    def leading(self) -> str | None:
+        """What stands for how good a model is at the task: a metric, where there is none an agreement."""
+        return next(iter({**self.metrics, **self.agreements}), None)
+
+    @property
+    def leading_of_clips(self) -> str | None:
+        """What clips are ranked by, if anything."""
+        return next(iter((*self.names_of_scope("clip"), *self.agreements_of_scope("clip"))), None)
+
+
+def _names_of_scope(metrics: Mapping[str, MetricInfo], scope: str) -> tuple[str, ...]:
+    return tuple(name for name, metric in metrics.items() if metric.scope == scope)
 
 
 def list_tasks() -> Mapping[str, Plugin]:
@@ -89,13 +118,16 @@ def list_tasks() -> Mapping[str, Plugin]:
     return list_plugins("tasks", Path(__file__).parent / "tasks", "TASK")
 
 
-def find_task(kind: str, options: dict[str, Any] | None = None, *, base: Path = Path()) -> TaskReference:
+def find_task(
+    kind: str, options: dict[str, Any] | None = None, *, base: Path = Path(), labels: bool = True
+) -> TaskReference:
     """Find a task without running any code of it.
 
     Args:
         kind: A known kind, or `python:module:Class`.
         options: What the recipe sets.
         base: The recipe's folder.
+        labels: Whether the clips have any.
 
     Raises:
         EvaluationError: There is no such kind, or no such module.
@@ -106,12 +138,12 @@ def find_task(kind: str, options: dict[str, Any] | None = None, *, base: Path = 
             digest_factory(path)  # a file that is not Python, or has a taken name, is told now
         except PackagingError as fault:
             raise EvaluationError(str(fault)) from None
-        return TaskReference(kind=kind, options=options or {}, path=str(path), name=name)
+        return TaskReference(kind=kind, options=options or {}, labels=labels, path=str(path), name=name)
     if kind not in list_tasks():
         kinds = tuple(list_tasks())
         hint = suggest(kind, kinds) or f"; known kinds: {', '.join(kinds)}, or one of your own: python:module:Class"
         raise EvaluationError(f"task.kind: no task of kind {kind!r}{hint}")
-    return TaskReference(kind=kind, options=options or {})
+    return TaskReference(kind=kind, options=options or {}, labels=labels)
 
 
 def load_task(kind: str, options: dict[str, Any] | None = None) -> Task:
@@ -124,7 +156,7 @@ def load_task(kind: str, options: dict[str, Any] | None = None) -> Task:
 
 
 def open_task(reference: TaskReference) -> Task:
-    """The task itself. A recipe's own is imported by it: that is for workers.
+    """The task itself, `Unlabelled` where clips have no labels. A recipe's own is imported by it: that is for workers.
 
     Raises:
         EvaluationError: It is no task, or an option is not one that it takes.
@@ -139,7 +171,7 @@ def open_task(reference: TaskReference) -> Task:
     options = parse_record(reference.options, found.Options, where="task.options", error=EvaluationError)
     task = found(options)
     task.kind = reference.kind
-    return task
+    return task if reference.labels else Unlabelled(task)
 
 
 def describe(task: Task, reference: TaskReference) -> TaskInfo:
@@ -149,7 +181,7 @@ def describe(task: Task, reference: TaskReference) -> TaskInfo:
         EvaluationError: Something declared cannot be.
     """
     kind = reference.kind
-    for name, metric in task.metrics.items():
+    for name, metric in (*task.metrics.items(), *task.agreements.items()):
         if metric.scope not in ("clip", "dataset"):
             raise EvaluationError(f'task {kind}: metric {name}: scope {metric.scope!r}; right is "clip" or "dataset"')
     plugin = None if reference.path is not None else list_tasks()[kind]
@@ -160,6 +192,9 @@ def describe(task: Task, reference: TaskReference) -> TaskInfo:
         label_files=tuple(task.label_files),
         required_outputs=tuple(task.required_outputs),
         metrics={name: metric.info for name, metric in task.metrics.items()},
+        agreements={
+            name: metric.info.model_copy(update={"with_source": True}) for name, metric in task.agreements.items()
+        },
         options=task.options.model_dump(mode="json"),
         versions={package: _find_version(package, kind, task.extra) for package in packages},
         digest=None if reference.path is None else digest_factory(Path(reference.path)),
@@ -190,6 +225,14 @@ def check_declared(info: TaskInfo) -> None:
     taken = sorted(_RESERVED.intersection(info.label_keys))
     if taken:
         raise EvaluationError(f"task {info.kind}: label_keys names {', '.join(taken)}, which every dataset has")
-    taken = sorted(set(BUILT_IN).intersection(info.metrics))
+    taken = sorted(set(BUILT_IN).intersection((*info.metrics, *info.agreements)))
     if taken:
         raise EvaluationError(f"task {info.kind}: metrics of testpress's own are named {', '.join(taken)}; rename them")
+    taken = sorted(set(info.metrics).intersection(info.agreements))
+    if taken:
+        raise EvaluationError(f"task {info.kind}: agreements are named as metrics are: {', '.join(taken)}; rename them")
+    if not info.reference.labels and not info.agreements:
+        raise EvaluationError(
+            f"task.labels: the task {info.kind} tells of no agreement with the source, so that without labels nothing "
+            'is scored; take labels out and label the clips, or use kind = "parity"'
+        )

@@ -26,7 +26,7 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluation import ConditionResult, ExtraLoss, SourceResult, VariantResult
 from evaluators.playing.schedule import Outcome, TrialSetup, play_all
 from evaluators.playing.trial import TrialEvent, TrialResult
-from evaluators.results import Context, describe_failure, score_task
+from evaluators.results import Context, describe_failure, score_source, score_task
 from packager.model import ModelSource
 
 _MOST_CLIPS = 5
@@ -147,8 +147,7 @@ def _describe_source(one: Played, context: Context) -> ConditionResult:
     name = one.condition.name
     if one.source.result is None:
         return ConditionResult(condition=name, failure=describe_failure(one.source, context.out))
-    scores, _ = score_task(one.source.result, context)
-    return ConditionResult(condition=name, scores=scores)
+    return ConditionResult(condition=name, scores=score_source(one.source.result, context.task, context.groups))
 
 
 def _describe_bundle(

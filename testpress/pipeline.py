@@ -19,7 +19,6 @@ from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import EvaluationRequest, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
-from evaluators.metrics import BUILT_IN
 from evaluators.playing.candidates import Candidate, from_packaged, from_path
 from evaluators.task_asking import Asked
 from evaluators.task_loading import TaskInfo
@@ -284,8 +283,8 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
         audio=audio,
         task=task.kind,
         task_options=task.options,
-        metrics={**task.metrics, **BUILT_IN},
-        leading_metric=next(iter(task.metrics), None),
+        metrics=task.known_metrics,
+        leading_metric=task.leading,
         recipe=recipe.as_data(),
         dataset=findings.dataset.model_copy(update={"attribution": read_attribution(manifest)}),
         environment=describe_environment(task.versions),

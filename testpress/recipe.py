@@ -23,7 +23,6 @@ from evaluators.costs.placement import (
     check_requests,
 )
 from evaluators.datasets.builtin.making import PREFIX, find_dataset
-from evaluators.metrics import BUILT_IN
 from evaluators.task_asking import Asked, ask_task
 from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
@@ -33,7 +32,7 @@ from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import check_frontend
 from packager.model import ModelSpec
 from packager.package import Variant
-from reports.judging.budgets import Budget, find_condition_fault
+from reports.judging.budgets import Budget, find_condition_fault, find_reference_fault
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
 
@@ -82,6 +81,8 @@ class TaskSpec(Record):
     dataset_options: dict[str, Any] = {}
     """what a "builtin:NAME" dataset can be set to, for example codec = "gsm"; default: as testpress datasets show NAME
     says"""
+    labels: bool = True
+    """false where the clips have none: bundles are then held against the source model alone"""
     options: dict[str, Any] = {}
     """what the task can be set to, each by its name; default: as the task says"""
 
@@ -306,7 +307,8 @@ def _read_calibrations(
 
 
 def _find_task(written: RecipeFile, base: Path) -> TaskReference | None:
-    return None if written.task is None else find_task(written.task.kind, written.task.options, base=base)
+    spec = written.task
+    return None if spec is None else find_task(spec.kind, spec.options, base=base, labels=spec.labels)
 
 
 def _check_dataset(task: TaskSpec) -> None:
@@ -328,12 +330,17 @@ def _profile_path(identifier: str, base: Path) -> str:
 
 def _budget_faults(budgets: tuple[Budget, ...], task: TaskInfo, conditions: tuple[ConditionInfo, ...]) -> list[str]:
     """Metrics and conditions that no evaluation will hold: told before minutes of work, not after."""
-    metrics = {**task.metrics, **BUILT_IN}
+    metrics = task.known_metrics
     known = tuple(metrics)
     faults = [
         f"budgets[{index}].condition: {fault}"
         for index, budget in enumerate(budgets)
         if (fault := find_condition_fault(budget, metrics.get(budget.metric), conditions)) is not None
+    ]
+    faults += [
+        f"budgets[{index}].{budget.limit}: {fault}"
+        for index, budget in enumerate(budgets)
+        if (fault := find_reference_fault(budget, metrics.get(budget.metric))) is not None
     ]
     return faults + [
         f"budgets[{index}].metric: unknown metric {budget.metric!r}"

@@ -158,9 +158,12 @@ def evaluation_table(evaluation: Evaluation) -> str:
     """One line a variant: score, worst error, size, time here; then under which condition one loses most, if any."""
     scores, leading = evaluation.source.scores, evaluation.leading_metric
     metric = leading if leading in scores else next(iter(scores), None)
-    scored = [] if metric is None else [metric, "difference to source"]
+    if metric is None and any(leading in variant.scores for variant in evaluation.variants):
+        metric = leading  # an agreement with the source, which has none itself
+    compared = ["difference to source"] if metric in scores else []
+    scored = [] if metric is None else [metric, *compared]
     rows: list[list[str]] = [["variant", *scored, "worst error", "size", "host p50"]]
-    if metric is not None:
+    if metric is not None and metric in scores:
         rows.append(["source", _number(evaluation.source.scores[metric]), "", "", "", ""])
     rows += [_row(variant, metric, len(rows[0])) for variant in evaluation.variants]
     worst = describe_worst(evaluation, metric)
@@ -209,6 +212,8 @@ def _row(variant: VariantResult, metric: str | None, width: int) -> list[str]:
 
 
 def _scored(variant: VariantResult, metric: str) -> list[str]:
+    if metric not in variant.differences:
+        return [_number(variant.scores[metric])]
     difference = variant.differences[metric]
     interval = "" if difference.low is None else f" [{difference.low:+.3f}, {difference.high:+.3f}]"
     text = "" if difference.value is None else f"{difference.value:+.3f}"

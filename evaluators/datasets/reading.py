@@ -230,7 +230,7 @@ def digest_clip_file(path: Path) -> str:
 
 def _key_faults(line: dict[str, Any], task: Task, where: str) -> list[str]:
     required = ("audio", *task.label_keys)
-    known = (*required, "tags")
+    known = (*required, *task.unread_keys, "tags")
     faults = [
         f"{where}: key '{key}' is missing; {task.kind} needs {', '.join(required)}"
         for key in required

@@ -24,6 +24,7 @@ from evaluators.evaluation import Refusal, Target
 from evaluators.formats import format_of
 from evaluators.playing.predictions import Prediction, PredictionRequest
 from evaluators.playing.trial import DriftRequest, TimingResult, TrialEvent, TrialRequest, TrialResult
+from evaluators.score import MetricInfo
 from evaluators.targets import list_code
 from evaluators.task_loading import TaskInfo
 from packager.bundle import AudioContract
@@ -224,7 +225,8 @@ def _run(
             if event.result is not None:
                 result = parse_record(event.result, type_, where="the worker's result", error=LyingEventError)
                 if isinstance(result, TrialResult):
-                    _check_result(result, setup)
+                    is_bundle = getattr(requests[name], "model", None) is not None
+                    _check_result(result, setup, setup.task.agreements if is_bundle else {})
                 write_sealed_record(stored[name], result)
                 outcomes[name] = Outcome(result)
             on_event(name, event)
@@ -256,18 +258,19 @@ def _job(verb: str, requests: Sequence[Record], name: str, setup: TrialSetup) ->
     )
 
 
-def _check_result(result: TrialResult, setup: TrialSetup) -> None:
-    """See that a play is one of this dataset.
+def _check_result(result: TrialResult, setup: TrialSetup, agreements: Mapping[str, MetricInfo]) -> None:
+    """See that a play is one of this dataset, and of a bundle one that was held against the source.
 
     Raises:
         LyingEventError: It scores other clips or metrics, or its worst window is none.
     """
     if tuple(clip.clip for clip in result.clips) != setup.clips:
         raise LyingEventError("the worker's result: its clips are not the dataset's")
-    metrics = setup.task.names_of_scope("clip")
+    asked = {**setup.task.metrics, **agreements}
+    metrics = [name for name, metric in asked.items() if metric.scope == "clip"]
     if any(metric not in clip.scores for clip in result.clips for metric in metrics):
         raise LyingEventError(f"the worker's result: a clip lacks one of {', '.join(metrics)}")
-    if set(result.dataset_scores) != set(setup.task.names_of_scope("dataset")):
+    if set(result.dataset_scores) != {name for name, metric in asked.items() if metric.scope == "dataset"}:
         raise LyingEventError("the worker's result: its scores of the dataset are not the task's")
     if not 0 <= result.worst_window < setup.windows.count:
         raise LyingEventError("the worker's result: its worst window is not in the dataset")

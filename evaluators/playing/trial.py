@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_profiles.record import Record
+from evaluators.comparing.agreement import Agreement
 from evaluators.comparing.dataset_scores import DatasetScore, score_dataset
 from evaluators.datasets.outputs import combine_outputs
 from evaluators.datasets.prepared import read_prepared
@@ -32,8 +33,9 @@ from evaluators.pictures.curves import draw_curves
 from evaluators.playing.binding import WindowRunner, bind
 from evaluators.score import Basis, Score
 from evaluators.targets import find_refusal, open_model
-from evaluators.task import Task, make_scores
+from evaluators.task import SideBySide, Task, make_scores
 from evaluators.task_loading import TaskReference, open_task
+from evaluators.windows import Stitched
 from packager.bundle import AudioContract
 from packager.frontends.opening import Frontend, FrontendSource, open_frontend
 from packager.model import OutputSpec
@@ -121,6 +123,9 @@ class TrialEvent(Record):
     """what the target cannot do, before the reason why there is no result"""
 
 
+Combined = tuple[dict[str, Stitched], tuple[str, ...]]
+
+
 class _WorstWindow:
     def __init__(self) -> None:
         self.index = 0
@@ -167,7 +172,9 @@ def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             for name, values in outputs.items():
                 meter.add(name, reference[name][span[0] + index], values[index], clip=info.clip)
                 errors.append(worst.add(span[0] + index, reference[name][span[0] + index], values[index]))
-        tally.add(Labelled(info.clip, label, span[2]), outputs, max(errors) if parsed.model else None)
+        clip = Labelled(info.clip, label, span[2], info.duration_s)
+        theirs = {name: values[span[0] : sum(span[:2])] for name, values in reference.items()} if parsed.model else None
+        tally.add(clip, outputs, theirs, max(errors))
         yield {"clip": info.clip}
     result = TrialResult(
         runtime=runtime,
@@ -187,6 +194,7 @@ class Labelled:
     clip: str
     labels: Any
     n_samples: int
+    duration_s: float
 
 
 class _Tally:
@@ -200,26 +208,59 @@ class _Tally:
         # The source runs here as it does anywhere.
         self._basis: Basis = "emulated" if parsed.model else "measured_host"
         self._pairs: list[tuple[Any, Any]] = []
+        self._agreement, self._beside = Agreement(task), list[tuple[Any, Any]]()
 
-    def add(self, clip: Labelled, outputs: Mapping[str, npt.NDArray[Any]], error: float | None) -> None:
-        """Score a clip; `error` is how far its outputs lie from the source model's."""
-        parsed, task = self._parsed, self._task
-        stitched, self.faults = combine_outputs(
-            outputs, parsed.outputs, parsed.audio, clip.n_samples, required=task.required_outputs
-        )
+    def add(
+        self,
+        clip: Labelled,
+        outputs: Mapping[str, npt.NDArray[Any]],
+        source: Mapping[str, npt.NDArray[Any]] | None,
+        error: float,
+    ) -> None:
+        """Score a clip.
+
+        Args:
+            clip: Which.
+            outputs: What the model gave, `(windows, …)` by name.
+            source: What the source model gave; none where it is the source model that plays.
+            error: How far the outputs lie from the source model's.
+        """
+        task = self._task
+        stitched, self.faults = self._combine(clip, outputs)
         estimate = task.decode(stitched)
         scores = make_scores(task, task.score(clip.labels, estimate), "clip", basis=self._basis)
-        if error is not None and np.isfinite(error):  # what is not is told once, by the parity of the whole dataset
+        if source is not None:
+            scores |= self._agree(clip, source, estimate)
+        if source is not None and np.isfinite(error):  # what is not is told once, by the parity of the whole dataset
             scores[MAX_ABS_ERROR] = Score(value=error, unit="dimensionless", direction="lower", basis="emulated")
-        curves, pictures = draw_curves(stitched, parsed.outputs), store_pictures(task.draw(estimate))
+        curves, pictures = draw_curves(stitched, self._parsed.outputs), store_pictures(task.draw(estimate))
         self.clips.append(ClipScores(clip=clip.clip, scores=scores, curves=curves, pictures=pictures))
         if task.names_of_scope("dataset"):
             self._pairs.append((clip.labels, estimate))
 
+    def _combine(self, clip: Labelled, outputs: Mapping[str, npt.NDArray[Any]]) -> Combined:
+        parsed, required = self._parsed, self._task.required_outputs
+        return combine_outputs(outputs, parsed.outputs, parsed.audio, clip.n_samples, required=required)
+
+    def _agree(self, clip: Labelled, source: Mapping[str, npt.NDArray[Any]], estimate: Any) -> dict[str, Score]:
+        """Hold a clip's estimate against the source model's."""
+        task, agreement = self._task, self._agreement
+        if not agreement.metrics:
+            return {}
+        theirs = task.decode(self._combine(clip, source)[0])
+        beside = SideBySide(theirs, estimate, clip.labels, clip.duration_s)
+        if agreement.names_of_scope("dataset"):
+            self._beside.append((beside, estimate))
+        return make_scores(agreement, agreement.score(beside, estimate), "clip", basis=self._basis)
+
     def score_dataset(self) -> dict[str, DatasetScore]:
-        """The metrics of scope "dataset"."""
+        """The metrics of scope "dataset", and of a bundle the agreements."""
         groups = [self._task.group(labels) for labels, _ in self._pairs]
-        return score_dataset(self._task, self._pairs, groups, basis=self._basis)
+        found = score_dataset(self._task, self._pairs, groups, basis=self._basis)
+        if self._beside:
+            groups = [self._task.group(beside.labels) for beside, _ in self._beside]
+            found |= score_dataset(self._agreement, self._beside, groups, basis=self._basis)
+        return found
 
 
 def _open(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:

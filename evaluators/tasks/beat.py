@@ -12,7 +12,7 @@ import pydantic
 from evaluators.decoding.activations import FrameOptions, pick_column, pick_peaks, read_frames
 from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Pictures, Span
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 TOLERANCE_S = 0.07
@@ -58,6 +58,9 @@ _OF_INTERVALS = tuple(name for name in _METRICS if name not in ("beat_f1", "beat
 """metrics that hold intervals against intervals, and need two beats"""
 
 
+_AGREEMENT = "agreement_beat_f1"
+
+
 class BeatOptions(FrameOptions):
     """How beats are picked, and where scoring begins."""
 
@@ -94,6 +97,17 @@ class Beat(Task):
     label_keys = ("beats",)
     required_outputs = ("beat",)
     metrics = MappingProxyType(_METRICS)
+    agreements = MappingProxyType(
+        {
+            _AGREEMENT: Metric(
+                "ratio",
+                "higher",
+                "F1 of the bundle's beats, with the source model's in the place of labels; a beat is the same when one "
+                "lies within 70 ms, over the whole clip.",
+                tolerance=0.01,
+            )
+        }
+    )
     libraries = ("mir_eval", "scipy")
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> tuple[float, ...]:
@@ -140,6 +154,17 @@ class Beat(Task):
             reason = f"fewer than two labelled beats{when}"
             scores |= dict.fromkeys(_OF_INTERVALS, Absent(reason))
         return scores
+
+    def agree(self, clip: SideBySide) -> Found:
+        """The source's beats are the labels, the first seconds too; no value where neither has any."""
+        import mir_eval.beat
+
+        theirs, ours = (np.array(side, np.float64) for side in (clip.source, clip.estimate))
+        if not len(theirs) and not len(ours):
+            return {_AGREEMENT: Absent("neither the source nor the bundle finds a beat")}
+        if not len(theirs) or not len(ours):
+            return {_AGREEMENT: 0.0}
+        return {_AGREEMENT: mir_eval.beat.f_measure(theirs, ours, TOLERANCE_S)}
 
     def draw(self, labels_or_estimate: Sequence[float]) -> Pictures:
         """Each beat as a narrow bar."""

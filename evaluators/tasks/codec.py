@@ -12,7 +12,7 @@ import pydantic
 
 from device_profiles.record import Record
 from evaluators.decoding.waveforms import Recording, Rows, Waveform, align, find_recording, find_waveform
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 from packager.frontend_spec import LogMelSpec, SpectrogramSpec
 from packager.frontends.backends import NumpyBackend
@@ -29,6 +29,11 @@ _MEL_FFT, _MEL_HOP, _MEL_FLOOR = 1024, 256, 1e-5
 _BLOCK_FRAMES = 4096
 """an hour's frames at once would fill the memory"""
 _SHORTEST = max(n_fft for n_fft, _, _ in RESOLUTIONS) // 2 + 1
+
+
+_TOLERANCE = 0.01
+"""of a distance: a hundredth of a neper, the last digit that is commonly published"""
+_MEL = "agreement_mel_distance"
 
 
 class CodecOptions(Record):
@@ -68,9 +73,17 @@ class Codec(Task):
     metrics = MappingProxyType(
         {
             "stft_distance": Metric(
-                "dimensionless", "lower", "Spectral convergence plus log magnitude distance, over three resolutions."
+                "dimensionless",
+                "lower",
+                "Spectral convergence plus log magnitude distance, over three resolutions.",
+                tolerance=_TOLERANCE,
             ),
-            "mel_distance": Metric("dimensionless", "lower", "Mean difference of the natural logarithms of mel bands."),
+            "mel_distance": Metric(
+                "dimensionless",
+                "lower",
+                "Mean difference of the natural logarithms of mel bands.",
+                tolerance=_TOLERANCE,
+            ),
             "spectral_convergence": Metric(
                 "ratio", "lower", "Norm of the magnitudes' difference over the reference's, over three resolutions."
             ),
@@ -79,6 +92,17 @@ class Codec(Task):
                 "lower",
                 "Mean difference of the magnitudes' natural logarithms, over three resolutions.",
             ),
+        }
+    )
+
+    agreements = MappingProxyType(
+        {
+            _MEL: Metric(
+                "dimensionless",
+                "lower",
+                "Mean difference of the natural logarithms of mel bands of the bundle's output and the source model's.",
+                tolerance=_TOLERANCE,
+            )
         }
     )
 
@@ -106,6 +130,13 @@ class Codec(Task):
             return scores | {"stft_distance": silent, "spectral_convergence": silent}
         convergence = float(np.mean([ratio for ratio, _ in each]))
         return scores | {"stft_distance": convergence + log_distance, "spectral_convergence": convergence}
+
+    def agree(self, clip: SideBySide) -> Found:
+        """The source's sound is the reference."""
+        theirs, ours = clip.source, clip.estimate
+        if theirs.samples.shape[1] < _SHORTEST:
+            return {_MEL: Absent(f"shorter than {_SHORTEST} samples, which one spectrum takes")}
+        return {_MEL: compare_mel(theirs.samples, ours.samples, theirs.rate_hz, self.options.mel_bands)}
 
 
 def compare_spectra(reference: Rows, estimate: Rows, resolution: tuple[int, int, int]) -> tuple[float, float]:

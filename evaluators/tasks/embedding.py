@@ -17,7 +17,7 @@ from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import Pictures
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 MOST_CLIPS = 5000
@@ -33,6 +33,9 @@ class EmbeddingOptions(Record):
     """how embeddings of frames or windows become a clip's"""
     p_target: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.01
     """how likely the product finds two clips of one identity, for min_dcf"""
+
+
+_COSINE, _NEIGHBOUR = "agreement_cosine", "agreement_nearest_neighbour"
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,29 @@ class Embedding(Task):
         }
     )
 
+    agreements = MappingProxyType(
+        {
+            _NEIGHBOUR: Metric(
+                "ratio",
+                "higher",
+                "Share of the clips whose most alike other clip is the same for the bundle as for the source model.",
+                "dataset",
+                tolerance=0.01,
+            ),
+            _COSINE: Metric(
+                "dimensionless",
+                "higher",
+                "Cosine of the angle between the bundle's embedding of a clip and the source model's.",
+                tolerance=0.001,
+            ),
+        }
+    )
+
     def __init__(self, options: EmbeddingOptions | None = None) -> None:
         """See `Task`."""
         super().__init__(options)
         self._drawn = DrawnClips(_compare)
+        self._neighbours = DrawnClips(_find_same_neighbours)
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> str:
         """Read `identity`, a name; see `Task.parse_labels`."""
@@ -135,6 +157,17 @@ class Embedding(Task):
             "min_dcf": float(costs.min() / min(p_target, 1 - p_target)),
         }
 
+    def agree(self, clip: SideBySide) -> Found:
+        """Of each clip, how alike its two embeddings are."""
+        return {_COSINE: min(float(clip.source @ clip.estimate), 1.0)}
+
+    def agree_dataset(self, clips: Sequence[SideBySide]) -> Found:
+        """Neighbours are sought among all clips, whichever were drawn; of two clips each has only the other."""
+        same, counts = self._neighbours.count([(clip, clip.estimate) for clip in clips])
+        if len(same) < 3:
+            return {_NEIGHBOUR: Absent("fewer than three clips, so that there is no choice of a neighbour")}
+        return {_NEIGHBOUR: float(same @ counts / counts.sum())}
+
     def group(self, labels: str) -> str:
         """The identity."""
         return labels
@@ -142,6 +175,26 @@ class Embedding(Task):
     def draw(self, labels_or_estimate: str | Vector) -> Pictures:
         """The identity; an embedding shows nothing by itself."""
         return Pictures(text=labels_or_estimate[:200]) if isinstance(labels_or_estimate, str) else Pictures()
+
+
+_BLOCK = 1024
+"""clips whose likeness to all others is held at once"""
+
+
+def _find_same_neighbours(pairs: Pairs) -> Floats:
+    """Of each clip, 1 where its nearest neighbour is the same in both spaces."""
+    sides = [np.stack([getattr(clip, name) for clip, _ in pairs]) for name in ("source", "estimate")]
+    nearest = [np.concatenate([_find_nearest(side, start) for start in range(0, len(side), _BLOCK)]) for side in sides]
+    same: Floats = (nearest[0] == nearest[1]).astype(np.float64)
+    return same
+
+
+def _find_nearest(vectors: Floats, start: int) -> Places:
+    likeness = vectors[start : start + _BLOCK] @ vectors.T
+    rows = np.arange(len(likeness))
+    likeness[rows, start + rows] = -np.inf
+    found: Places = likeness.argmax(axis=1)
+    return found
 
 
 def _compare(pairs: Pairs) -> _Trials:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,21 +17,43 @@ import pydantic
 from device_profiles.record import Record
 from evaluators.decoding.waveforms import Recording, Rows, Waveform, align, find_recording, find_waveform
 from evaluators.errors import EvaluationError
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 from packager.snr import snr_db
 
+_IDENTICAL = "identical"
 Row = npt.NDArray[np.float64]
 """(samples,)"""
 
+_TOLERANCE_DB = 0.1
+"""the last digit that is commonly published"""
 _SI_SDR = "Scale-invariant signal-to-distortion ratio of the output against the reference"
 _METRICS = {
-    "si_sdr_db": Metric("db", "higher", f"{_SI_SDR}."),
+    "si_sdr_db": Metric("db", "higher", f"{_SI_SDR}.", tolerance=_TOLERANCE_DB),
     "sdr_db": Metric(
-        "db", "higher", "Energy of the reference over that of the output's difference from it; gain counts."
+        "db",
+        "higher",
+        "Energy of the reference over that of the output's difference from it; gain counts.",
+        tolerance=_TOLERANCE_DB,
     ),
 }
-_IMPROVEMENT = Metric("db", "higher", f"{_SI_SDR}, less that of the noisy recording.")
+MOST_DB = 100.0
+"""of an agreement, which identical sounds have: beyond it they differ by the order in which float32 adds up"""
+_AGREEMENTS = {
+    "agreement_si_sdr_db": Metric(
+        "db",
+        "higher",
+        "Scale-invariant signal-to-distortion ratio of the bundle's output against the source model's, at most 100 dB.",
+        tolerance=3.0,
+    ),
+    "agreement_sdr_db": Metric(
+        "db",
+        "higher",
+        "Energy of the source model's output over that of the difference from it, at most 100 dB; gain counts.",
+        tolerance=3.0,
+    ),
+}
+_IMPROVEMENT = Metric("db", "higher", f"{_SI_SDR}, less that of the noisy recording.", tolerance=_TOLERANCE_DB)
 _STOI = Metric("ratio", "higher", "Short-time objective intelligibility of the output, about 0 to 1.")
 
 
@@ -77,6 +101,7 @@ class Enhancement(Task):
     label_keys: tuple[str, ...] = ("reference",)
     label_files: tuple[str, ...] = ("reference",)
     required_outputs = ("enhanced",)
+    agreements = MappingProxyType(_AGREEMENTS)
 
     def __init__(self, options: EnhancementOptions | None = None) -> None:
         """See `Task`."""
@@ -121,6 +146,23 @@ class Enhancement(Task):
             scores["stoi"] = _mean(lambda right, row: find_stoi(right, row, estimate.rate_hz), reference, found)
         return scores
 
+    def agree(self, clip: SideBySide) -> Found:
+        """The source's sound is the reference; a channel in which it is silent and the bundle's is not has no value."""
+        sides = clip.source.samples, clip.estimate.samples
+        return {
+            "agreement_si_sdr_db": _mean(functools.partial(_cap, find_si_sdr), *sides),
+            "agreement_sdr_db": _mean(functools.partial(_cap, find_sdr), *sides),
+        }
+
+
+def _cap(find: Callable[[Row, Row], float | Absent], reference: Row, estimate: Row) -> float | Absent:
+    if np.array_equal(reference, estimate):
+        return MOST_DB
+    found = find(reference, estimate)
+    if isinstance(found, Absent):
+        return MOST_DB if found.reason == _IDENTICAL else Absent(found.reason.replace("reference", "source's output"))
+    return min(found, MOST_DB)
+
 
 def find_si_sdr(reference: Row, estimate: Row) -> float | Absent:
     """The scale-invariant ratio of one channel in dB; see `Enhancement`."""
@@ -142,7 +184,7 @@ def _ratio(target: Row, estimate: Row, silent: str) -> float | Absent:
     ratio = snr_db(signal, float(error @ error)) if signal else None
     if ratio is None:
         return Absent(silent)
-    return Absent("identical") if math.isinf(ratio) else ratio
+    return Absent(_IDENTICAL) if math.isinf(ratio) else ratio
 
 
 def find_stoi(reference: Row, estimate: Row, rate_hz: int) -> float | Absent:

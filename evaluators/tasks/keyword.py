@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
+from evaluators.comparing.operating_point import AGREEMENTS, DIFFERENT, SAME, Heard, score_at_sources_threshold
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
 from evaluators.errors import EvaluationError
 from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Pictures, Span
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 FIXED_THRESHOLDS = (0.25, 0.5, 0.75)
@@ -81,6 +82,8 @@ class KeywordOptions(FrameOptions):
     """for how long after a detection the same word is not detected again"""
     tolerance_ms: Annotated[float, pydantic.Field(ge=0, le=10_000)] = 500.0
     """how far before a keyword's start, or after its end, a detection may fall"""
+    accepts_per_hour: Annotated[float, pydantic.Field(ge=0, le=10_000)] = ACCEPTED_PER_HOUR
+    """how many false accepts an hour the source model may make at the threshold that bundles are then held to"""
 
     @pydantic.model_validator(mode="after")
     def _words_known(self) -> KeywordOptions:
@@ -162,12 +165,14 @@ class Keyword(Task):
     label_keys = ("keywords",)
     required_outputs = ("keyword",)
     metrics = MappingProxyType(_metrics())
+    agreements = MappingProxyType(AGREEMENTS)
 
     def __init__(self, options: KeywordOptions | None = None) -> None:
         super().__init__(options)
         tolerance_s = self.options.tolerance_ms / 1000
         # Intervals ask for the same clips a thousand times.
         self._tally = functools.cache(functools.partial(tally_keywords, tolerance_s=tolerance_s))
+        self._match = functools.cache(functools.partial(match_detections, tolerance_s=tolerance_s))
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> Keywords:
         """Read `keywords`, a list of `[start_s, end_s, word]`; see `Task.parse_labels`."""
@@ -237,6 +242,29 @@ class Keyword(Task):
             least = float(1 - found[first:][quiet].max() / spoken)
         return {**scores, "keyword_miss_rate_at_1_per_hour": least}
 
+    def agree(self, clip: SideBySide) -> Found:
+        """How many detections of a clip the source or the bundle has alone."""
+        theirs, ours, both = self._match(clip.source, clip.estimate)
+        return {DIFFERENT: float(theirs + ours - 2 * both)}
+
+    def agree_dataset(self, clips: Sequence[SideBySide]) -> Found:
+        """Which detections both have; with labels also what the bundle does at the source's threshold."""
+        theirs, ours, both = np.sum([self._match(clip.source, clip.estimate) for clip in clips], axis=0)
+        none = Absent("neither the source nor the bundle detects a keyword")
+        found: dict[str, float | Absent] = {SAME: 2 * both / (theirs + ours) if theirs + ours else none}
+        return found if clips[0].labels is None else {**found, **self._hold_to_source(clips)}
+
+    def _hold_to_source(self, clips: Sequence[SideBySide]) -> Found:
+        source, bundle = ([self._tally(clip.labels, getattr(clip, side)) for clip in clips] for side in _SIDES)
+        first = 1 + len(FIXED_THRESHOLDS)
+        return score_at_sources_threshold(
+            np.sum([tally.false for tally in source], axis=0)[first:],
+            np.sum([tally.found for tally in bundle], axis=0)[first:],
+            np.sum([tally.false for tally in bundle], axis=0)[first:],
+            Heard(sum(tally.spoken for tally in bundle), sum(tally.hours for tally in bundle)),
+            accepts_per_hour=self.options.accepts_per_hour,
+        )
+
     def draw(self, labels_or_estimate: Keywords | Detections) -> Pictures:
         """Labelled keywords as bars, detections at the threshold in use as narrow ones."""
         if isinstance(labels_or_estimate, Keywords):
@@ -250,6 +278,7 @@ class Keyword(Task):
         return Pictures(spans=tuple(spans[:_MOST_DRAWN]))
 
 
+_SIDES = ("source", "estimate")
 _ROUNDING = 1e-3
 """by which a float16 softmax may leave 0 to 1"""
 
@@ -282,6 +311,16 @@ def tally_keywords(labels: Keywords, estimate: Detections, *, tolerance_s: float
         found.append(right)
         false.append(sum(len(times) for times in detections.values()) - right)
     return Tally(len(labels.spoken), labels.duration_s / 3600, np.array(found), np.array(false))
+
+
+def match_detections(source: Detections, estimate: Detections, *, tolerance_s: float) -> tuple[int, int, int]:
+    """Of one clip, at the threshold in use: the source's detections, the bundle's, and how many both have."""
+    theirs, ours = source.by_threshold[0], estimate.by_threshold[0]
+    both = sum(
+        _count_right([Spoken(time_s, time_s, word) for time_s in theirs.get(word, ())], times_s, tolerance_s)
+        for word, times_s in ours.items()
+    )
+    return sum(map(len, theirs.values())), sum(map(len, ours.values())), both
 
 
 def _count_right(spoken: Sequence[Spoken], times_s: Values, tolerance_s: float) -> int:

@@ -15,7 +15,7 @@ from evaluators.decoding.outputs import check_finite, take_output
 from evaluators.errors import EvaluationError
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Note, Pictures
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 LOWEST_PITCH_MIDI = 21
@@ -41,6 +41,22 @@ def _metrics() -> dict[str, Metric]:
         ):
             metrics[f"{prefix}_{name}"] = Metric("ratio", "higher", f"{words}; {rule}.")
     return metrics
+
+
+_SAME = "a note is the same when its onset is within 50 ms"
+_OFFSET_TOLERANCE = "within 50 ms or a fifth of the source's length, whichever is more"
+_AGREEMENTS = {
+    f"agreement_note_{name}": Metric(
+        "ratio",
+        "higher",
+        f"F1 of the bundle's notes, with the source model's in the place of labels; {_SAME}{rule}.",
+        tolerance=0.01,
+    )
+    for name, rule in (
+        ("f1", " and its pitch within 50 cents"),
+        ("with_offset_f1", f", its pitch within 50 cents and its offset {_OFFSET_TOLERANCE}"),
+    )
+}
 
 
 class NoteOptions(Record):
@@ -71,6 +87,7 @@ class NoteTranscription(Task):
     label_keys = ("notes",)
     required_outputs = ("note", "onset")
     metrics = MappingProxyType(_metrics())
+    agreements = MappingProxyType(_AGREEMENTS)
     libraries = ("mir_eval",)
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> tuple[Note, ...]:
@@ -128,6 +145,13 @@ class NoteTranscription(Task):
             )
             scores |= {f"{prefix}_f1": f1, f"{prefix}_precision": precision, f"{prefix}_recall": recall}
         return scores
+
+    def agree(self, clip: SideBySide) -> Found:
+        """The source's notes are the labels; no value where neither has any."""
+        if not clip.source and not clip.estimate:
+            return dict.fromkeys(self.agreements, Absent("neither the source nor the bundle finds a note"))
+        found = self.score(clip.source, clip.estimate)
+        return {name: found[name.removeprefix("agreement_")] for name in self.agreements}
 
     def draw(self, labels_or_estimate: Sequence[Note]) -> Pictures:
         """Labels and estimates are notes already."""

@@ -17,7 +17,7 @@ from evaluators.errors import EvaluationError
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures
 from evaluators.pictures.curves import draw_curve
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 TOLERANCE_CENTS = 50.0
@@ -52,6 +52,25 @@ _METRICS = {
     ),
     "pitch_error_median_cents": Metric(
         "cents", "lower", f"Median distance from the label over the {_VOICED} whose estimate lies {_RIGHT}."
+    ),
+}
+
+
+_AGREEMENTS = {
+    "agreement_pitch_accuracy": Metric(
+        "ratio",
+        "higher",
+        f"Share of the frames that the source finds voiced where the bundle's pitch lies {_RIGHT} of the source's.",
+        tolerance=0.01,
+    ),
+    "agreement_pitch_cents": Metric(
+        "cents",
+        "lower",
+        "Mean distance of the bundle's pitch from the source model's over the frames that both find voiced.",
+        tolerance=1.0,
+    ),
+    "agreement_pitch_voicing": Metric(
+        "ratio", "higher", "Share of the frames that both find voiced, or both unvoiced.", tolerance=0.01
     ),
 }
 
@@ -109,6 +128,7 @@ class Pitch(Task):
     Options = PitchOptions
     label_keys = ("pitch",)
     metrics = MappingProxyType(_METRICS)
+    agreements = MappingProxyType(_AGREEMENTS)
     libraries = ("mir_eval",)
 
     def __init__(self, options: PitchOptions | None = None) -> None:
@@ -194,6 +214,24 @@ class Pitch(Task):
         if labels.voiced.all():
             found["pitch_voicing_false_alarm"] = Absent("no labelled frame is without a pitch")
         return found
+
+    def agree(self, clip: SideBySide) -> Found:
+        """Frame by frame, since both have the same; without a voiced frame on a side, what is counted there is none."""
+        source, found = clip.source, clip.estimate
+        if not len(source.times_s):
+            return dict.fromkeys(self.agreements, Absent("the models gave no frame"))
+        theirs, ours = (each.voiced & (each.pitch_hz > 0) for each in (source, found))
+        measured = theirs & (found.pitch_hz > 0)
+        errors = np.abs(1200 * np.log2(found.pitch_hz[measured] / source.pitch_hz[measured]))
+        both = ours[measured]
+        no_pitch = Absent("the source finds no frame voiced")
+        return {
+            "agreement_pitch_accuracy": float((errors < TOLERANCE_CENTS).sum() / theirs.sum())
+            if theirs.any()
+            else no_pitch,
+            "agreement_pitch_cents": float(errors[both].mean()) if both.any() else Absent("no frame is voiced in both"),
+            "agreement_pitch_voicing": float((source.voiced == found.voiced).mean()),
+        }
 
     def draw(self, labels_or_estimate: PitchTrack) -> Pictures:
         """The pitch as a curve that breaks where there is none."""

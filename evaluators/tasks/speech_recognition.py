@@ -17,7 +17,7 @@ from device_profiles.text import shorten
 from evaluators.decoding.outputs import check_finite, take_output
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import MAX_TEXT, Pictures
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 _Token = Annotated[str, pydantic.Field(max_length=100)]
@@ -64,6 +64,32 @@ def _metric(words: str) -> Metric:
     return Metric("ratio", "lower", words, "dataset")
 
 
+_WORDS, _CHARACTERS, _SAME = (
+    "agreement_word_error_rate",
+    "agreement_character_error_rate",
+    "agreement_same_text",
+)
+_AGREEMENTS = {
+    _WORDS: Metric(
+        "ratio",
+        "lower",
+        "Words that the bundle substitutes, inserts and deletes against the source model's, over the source's words.",
+        "dataset",
+        tolerance=0.01,
+    ),
+    _CHARACTERS: Metric(
+        "ratio",
+        "lower",
+        "Characters that the bundle substitutes, inserts and deletes against the source model's, over the source's.",
+        "dataset",
+        tolerance=0.01,
+    ),
+    _SAME: Metric(
+        "ratio", "higher", "Share of the clips of which the text is the source model's to the letter.", tolerance=0.01
+    ),
+}
+
+
 class SpeechRecognition(Task):
     """Speech recognition from the output `logits` or `log_probs`, `(frames, vocabulary)`, by greedy CTC decoding.
 
@@ -92,6 +118,7 @@ class SpeechRecognition(Task):
             "deletion_rate": _metric("Words not heard, over labelled words."),
         }
     )
+    agreements = MappingProxyType(_AGREEMENTS)
     libraries = ("jiwer",)
     extra = "speech"
 
@@ -152,6 +179,17 @@ class SpeechRecognition(Task):
             "insertion_rate": insertions / words,
             "deletion_rate": deletions / words,
         }
+
+    def agree(self, clip: SideBySide) -> Found:
+        """Whether the texts are the same, also where both are empty."""
+        return {_SAME: float(clip.source == clip.estimate)}
+
+    def agree_dataset(self, clips: Sequence[SideBySide]) -> Found:
+        """The source's texts are the labels."""
+        found = self.score_dataset([(Said(clip.source), clip.estimate) for clip in clips])
+        if isinstance(found["word_error_rate"], Absent):
+            return dict.fromkeys((_WORDS, _CHARACTERS), Absent("the source hears no word in any clip"))
+        return {_WORDS: found["word_error_rate"], _CHARACTERS: found["character_error_rate"]}
 
     def group(self, labels: Said) -> str | None:
         """The speaker, where lines say one."""

@@ -17,7 +17,7 @@ from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import MAX_TEXT, Pictures
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 Labels = tuple[int, ...]
@@ -41,6 +41,23 @@ _METRICS = {
         "higher",
         "Area under the ROC curve, mean over the classes that some clips have and some have not.",
         "dataset",
+    ),
+}
+
+
+_SAME_TOP1, _SAME_LABELS = "agreement_top1", "agreement_labels"
+_AGREEMENTS = {
+    _SAME_TOP1: Metric(
+        "ratio",
+        "higher",
+        "Share of clips in which the class of the highest score is the source model's.",
+        tolerance=0.01,
+    ),
+    _SAME_LABELS: Metric(
+        "ratio",
+        "higher",
+        "Classes that both decide on, over those that the source model or the bundle decides on.",
+        tolerance=0.01,
     ),
 }
 
@@ -121,6 +138,7 @@ class Tagging(Task):
         """See `Task`."""
         super().__init__(options)
         self.metrics = {"top1_accuracy": _TOP1, **_METRICS} if self.options.single_label else _METRICS
+        self.agreements = {_SAME_TOP1: _AGREEMENTS[_SAME_TOP1]} if self.options.single_label else _AGREEMENTS
         self._columns = {name: column for column, name in enumerate(self.options.classes)}
         self._drawn = DrawnClips(self._rank)
 
@@ -207,6 +225,16 @@ class Tagging(Task):
             named=truth.astype(np.float64) + decided,
             top=top.astype(np.float64),
         )
+
+    def agree(self, clip: SideBySide) -> Found:
+        """Of equal scores the first column counts; where neither decides on a class, labels have no value."""
+        top1 = {_SAME_TOP1: float(clip.source.argmax() == clip.estimate.argmax())}
+        if self.options.single_label:
+            return top1
+        theirs, ours = (scores >= self.options.threshold for scores in (clip.source, clip.estimate))
+        either = int((theirs | ours).sum())
+        none = Absent("neither the source nor the bundle decides on a class")
+        return {**top1, _SAME_LABELS: float((theirs & ours).sum() / either) if either else none}
 
     def draw(self, labels_or_estimate: Labels | Vector) -> Pictures:
         """The labels' names, and the highest scores with theirs."""

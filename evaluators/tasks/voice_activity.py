@@ -23,7 +23,7 @@ from evaluators.decoding.activations import (
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
 from evaluators.score import Direction
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 COLLAR_S = 0.2
@@ -70,6 +70,9 @@ _METRICS = {
         for name, words in _SEGMENTS
     },
 }
+
+
+_AGREEMENT = "agreement_speech_time"
 
 
 class VoiceActivityOptions(FrameOptions):
@@ -152,6 +155,16 @@ class VoiceActivity(Task):
     label_keys = ("speech",)
     required_outputs = ("speech",)
     metrics = MappingProxyType(_METRICS)
+    agreements = MappingProxyType(
+        {
+            _AGREEMENT: Metric(
+                "ratio",
+                "higher",
+                "Share of the clip's time in which the bundle decides as the source model does: speech, or none.",
+                tolerance=0.01,
+            )
+        }
+    )
     libraries = ("mir_eval",)
 
     def __init__(self, options: VoiceActivityOptions | None = None) -> None:
@@ -214,6 +227,12 @@ class VoiceActivity(Task):
             **{f"speech_segment_{name}": value for name, value in segments.items()},
         }
 
+    def agree(self, clip: SideBySide) -> Found:
+        """The source's stretches are the labels."""
+        theirs = Speech(keep_within(clip.source.segments, clip.duration_s), clip.duration_s)
+        tally = tally_speech(theirs, clip.estimate)
+        return {_AGREEMENT: 1 - (tally.missed_s + tally.false_s) / clip.duration_s}
+
     def draw(self, labels_or_estimate: Speech) -> Pictures:
         """Each stretch as a bar."""
         segments = labels_or_estimate.segments[:_MOST_DRAWN]
@@ -222,14 +241,19 @@ class VoiceActivity(Task):
         return Pictures(spans=tuple(Span(start_s=start, end_s=end, label="speech") for start, end in drawn))
 
 
+def keep_within(segments: Segments, duration_s: float) -> Segments:
+    """What of stretches lies within a clip."""
+    return tuple(
+        (max(start, 0.0), min(end, duration_s))
+        for start, end in segments
+        if min(end, duration_s) - max(start, 0.0) > _ROUNDING_S
+    )
+
+
 def tally_speech(labels: Speech, estimate: Speech) -> Tally:
     """Compare one clip's stretches; those of the estimate count only within the clip."""
     duration_s = _duration_of(labels)
-    found = tuple(
-        (max(start, 0.0), min(end, duration_s))
-        for start, end in estimate.segments
-        if min(end, duration_s) - max(start, 0.0) > _ROUNDING_S
-    )
+    found = keep_within(estimate.segments, duration_s)
     labelled_s, found_s = (sum(end - start for start, end in side) for side in (labels.segments, found))
     hit_s, delays_s = 0.0, []
     first = 0

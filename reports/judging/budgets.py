@@ -148,6 +148,17 @@ def find_condition_fault(budget: Budget, metric: MetricInfo | None, conditions: 
     return None
 
 
+def find_reference_fault(budget: Budget, metric: MetricInfo | None) -> str | None:
+    """Why a budget's number cannot be held against its reference; None where it can, or its metric is not known."""
+    if metric is None or not metric.with_source or budget.against != "source" or budget.limit in ("max", "min"):
+        return None
+    right = "min" if metric.direction == "higher" else "max"
+    return (
+        f"{shorten(budget.metric)} holds a bundle against the source model already, which has no such number; use "
+        f"{right}"
+    )
+
+
 def allow(budget: Budget, difference: Score, reference: Score | None) -> float | None:
     """How far a number may be from its reference, in its unit; None where a percentage has nothing to be taken of.
 

@@ -14,7 +14,7 @@ from evaluators.condition_records import CLEAN
 from evaluators.evaluation import ConditionResult, Evaluation, ExtraLoss, VariantResult
 from evaluators.score import Score
 from reports.judging.metrics import worst_parity
-from reports.notation import format_interval, format_number
+from reports.notation import format_interval, format_number, format_score
 
 PARITY = "snr_db"
 _STEPS = 4
@@ -78,7 +78,7 @@ def tabulate(evaluation: Evaluation, metric: str | None) -> Table | None:
     )
     shown = metric if metric is not None and is_scored else PARITY
     names = tuple(condition.name for condition in evaluation.conditions)
-    lines = [_draw_source(evaluation, shown, names)] if is_scored else []
+    lines = [_draw_source(evaluation, shown, names)] if shown in evaluation.source.scores else []
     lines += [_draw_bundle(variant, shown, names) for variant in played]
     return Table(shown, (CLEAN, *names), tuple(lines))
 
@@ -101,6 +101,10 @@ def describe_worst(evaluation: Evaluation, metric: str | None) -> str:
         ),
         key=lambda one: (not one[2].extra_losses[metric].loses_more, -one[0]),  # type: ignore[index]
     )
+    if metric is not None and not found:
+        found_agreement = _describe_least_agreement(evaluation, metric)
+        if found_agreement:
+            return found_agreement
     if not found or metric is None:
         return "No metric was scored under the conditions, so only parity can be compared there."
     _, variant, result = found[0]
@@ -110,6 +114,26 @@ def describe_worst(evaluation: Evaluation, metric: str | None) -> str:
         count = f"; {len(others)} more {'bundle loses' if len(others) == 1 else 'bundles lose'} too" if others else ""
         return f"{told}{count}."
     return f"No bundle is shown to lose more than its source under any condition; farthest is that {told}."
+
+
+def _describe_least_agreement(evaluation: Evaluation, metric: str) -> str:
+    """The condition under which a bundle agrees least with its source; empty where the metric tells of no agreement."""
+    info = evaluation.metrics.get(metric)
+    scored = [
+        (goodness, variant, result.condition, result.scores[metric])
+        for variant in evaluation.variants
+        for result in variant.conditions
+        if metric in result.scores and (goodness := result.scores[metric].goodness) is not None
+    ]
+    if info is None or not info.with_source or not scored:
+        return ""
+    _, variant, condition, score = min(scored, key=lambda one: one[0])
+    clean = variant.scores.get(metric)
+    before = f", {format_score(clean)} on the clean clips" if clean is not None and clean.value is not None else ""
+    return (
+        f"Farthest from its source is {shorten(variant.variant)} under {shorten(condition)}: {shorten(metric)} "
+        f"{format_score(score)}{before}."
+    )
 
 
 def describe_loss(result: ConditionResult, metric: str) -> str:

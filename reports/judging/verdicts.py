@@ -16,7 +16,7 @@ from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
 from evaluators.score import MetricInfo, Score
 from packager.bundle import Format
 from reports.errors import ReportError
-from reports.judging.budgets import Budget, Level, allow, find_condition_fault
+from reports.judging.budgets import Budget, Level, allow, find_condition_fault, find_reference_fault
 from reports.judging.conditions import describe_loss, list_losers
 from reports.judging.metrics import Finding, check_metrics, find_score, list_metrics
 from reports.judging.rules import Judgement, judge_bound, judge_change
@@ -89,6 +89,7 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
     scope = _find_scope(evaluation)
     check_metrics([budget.metric for budget in budgets], scope.metrics)
     faults = {find_condition_fault(one, scope.metrics[one.metric], evaluation.conditions): one for one in budgets}
+    faults |= {find_reference_fault(one, scope.metrics[one.metric]): one for one in budgets}
     for fault, budget in faults.items():
         if fault is not None:
             raise ReportError(f"budget {budget.text!r}: {fault}")

@@ -35,6 +35,7 @@ from reports.notation import (
     format_number,
     format_score,
 )
+from reports.page.agreement import list_agreement
 from reports.page.clips import list_clips
 from reports.page.figures import (
     budget_bar,
@@ -139,6 +140,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "clips": list_clips(report, keys, folder),
         "conditions": tabulate(evaluation, find_main_metric(report)),
         "conditions_worst": describe_worst(evaluation, find_main_metric(report)),
+        "agreement": list_agreement(evaluation, keys, find_main_metric(report)),
         "targets": list_targets(evaluation, keys, find_main_metric(report)),
     }
 

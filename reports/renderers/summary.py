@@ -36,12 +36,13 @@ def describe_counts(outcome: Outcome) -> str:
 def find_main_metric(report: Comparison) -> str | None:
     """The metric that stands for how good a bundle is at its task.
 
-    The first compared one that a budget names, else the task's leading one, else the first compared with the source
-    model, else the source's.
+    The first compared one that a budget names, else the task's leading one, which without labels is an agreement of
+    bundles with the source, else the first compared with the source model, else the source's.
     """
     evaluation = report.evaluation
-    leading = [evaluation.leading_metric] if evaluation.leading_metric in evaluation.source.scores else []
+    scored = (evaluation.source.scores, *(variant.scores for variant in evaluation.variants))
+    leading = [evaluation.leading_metric] if any(evaluation.leading_metric in scores for scores in scored) else []
     compared = {metric for variant in evaluation.variants for metric in variant.differences}
     judged = [verdict.metric for verdict in report.verdicts if verdict.metric in compared]
     candidates = [*judged, *leading, *sorted(compared), *evaluation.source.scores]
-    return candidates[0] if candidates else None
+    return next((name for name in candidates if name is not None), None)

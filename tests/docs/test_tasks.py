@@ -36,13 +36,17 @@ def test_the_line_is_one_that_the_task_reads(kind: str) -> None:
 def test_outputs_metrics_and_options_are_those_of_the_task(kind: str) -> None:
     task, section = load_task(kind), SECTIONS[kind]
     pooled = set(re.findall(r"`(\w+)`\*", section))
-    assert pooled == {*task.names_of_scope("dataset"), *ADDED.get(kind, ())}
+    agreed = {name for name, metric in task.agreements.items() if metric.scope == "dataset"}
+    assert pooled == {*task.names_of_scope("dataset"), *agreed, *ADDED.get(kind, ())}
     named = set(re.findall(r"`(\w+)`", section))
-    assert named >= {*task.required_outputs, *task.metrics, *type(task).Options.model_fields}
+    assert named >= {*task.required_outputs, *task.metrics, *task.agreements, *type(task).Options.model_fields}
     prefixes = {name.split("_")[0] for name in task.metrics}
     if len(prefixes) == 1:
         (prefix,) = prefixes
-        assert {name for name in named if name.startswith(f"{prefix}_")} - {"pitch_hz"} == set(task.metrics)
+        assert {name for name in named if name.startswith(f"{prefix}_")} - {"pitch_hz", *task.agreements} == set(
+            task.metrics
+        )
+    assert {name for name in named if name.startswith("agreement_")} <= set(task.agreements)
 
 
 @pytest.mark.parametrize("page", ["README.md", "testpress/templates/testpress.toml", "docs/glossary.md"])

@@ -74,6 +74,26 @@ def _prediction(model: Path) -> Outcome:
     return Outcome(Prediction.model_validate(event["result"], strict=False))
 
 
+def test_a_bundle_is_held_against_its_source_and_the_source_against_nothing(
+    setup: TrialSetup, trial: TrialResult, context: Context, model: Path
+) -> None:
+    row = variant_result(from_path(model), _trials(Outcome(trial)), context)
+    assert {*TASK_INFO.metrics, *TASK_INFO.agreements, "clips_not_worse"} <= set(row.scores)
+    assert not {*TASK_INFO.agreements, "clips_not_worse"} & {*context.source.scores, *row.differences}
+    assert [row.scores[name].value for name in (*TASK_INFO.agreements, "clips_not_worse")] == [1.0, 1.0, 1.0]
+
+
+def test_a_bundle_that_finds_nothing_agrees_with_no_source_that_does(
+    setup: TrialSetup, context: Context, model: Path
+) -> None:
+    deaf = _trial(setup, write_model(setup.out / "deaf.tflite", note=(0.0, 0.0), onset=(0.0, 0.0)))
+    row = variant_result(from_path(model), _trials(Outcome(deaf)), context)
+    for name in TASK_INFO.agreements:
+        values = [clip.scores[name].value for clip in deaf.clips]
+        assert 0.0 in values
+        assert row.scores[name].value == 0.0
+
+
 @pytest.mark.slow
 def test_the_sources_scores_are_means_over_clips(context: Context, setup: TrialSetup) -> None:
     trial = _trial(setup, None)

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from evaluators.errors import EvaluationError
+from evaluators.picture_records import Pictures
+from evaluators.task import ClipContext
 from evaluators.task_asking import Asked, ask_task
-from evaluators.task_loading import find_task, list_tasks, load_task
+from evaluators.task_loading import find_task, list_tasks, load_task, open_task
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,6 +107,37 @@ def test_unknown_kind(kind: str, hint: str) -> None:
     with pytest.raises(EvaluationError) as caught:
         load_task(kind)
     assert str(caught.value) == f"task.kind: no task of kind {kind!r}{hint}"
+
+
+def test_without_labels_a_task_tells_of_agreement_alone() -> None:
+    whole, bare = (ask_task(find_task("keyword", labels=labels)) for labels in (True, False))
+    assert (bare.label_keys, bare.metrics) == ((), {})
+    assert bare.required_outputs == whole.required_outputs
+    assert set(whole.agreements) - set(bare.agreements) == {
+        "keyword_miss_rate_at_source_threshold",
+        "keyword_false_accepts_per_hour_at_source_threshold",
+    }
+    assert all(metric.with_source for metric in whole.agreements.values())
+    assert (whole.leading, bare.leading) == ("keyword_errors", "agreement_keyword_f1")
+    assert (whole.leading_of_clips, bare.leading_of_clips) == ("keyword_errors", "agreement_keyword_differences")
+    assert whole.facts != bare.facts
+
+
+def test_labels_of_an_unlabelled_clip_may_stand_there_and_are_not_read() -> None:
+    task = open_task(find_task("note_transcription", labels=False))
+    assert task.unread_keys == ("notes",)
+    assert task.parse_labels({"notes": "nonsense"}, ClipContext(1.0, "x:1")) is None
+    assert task.draw(None) == Pictures()
+    assert task.group(None) is None
+
+
+def test_a_task_without_agreement_needs_labels() -> None:
+    with pytest.raises(EvaluationError) as caught:
+        ask_task(find_task("parity", labels=False))
+    assert str(caught.value) == (
+        "task.labels: the task parity tells of no agreement with the source, so that without labels nothing is scored; "
+        'take labels out and label the clips, or use kind = "parity"'
+    )
 
 
 def test_a_recipes_own_task_is_described_by_a_worker(base: Path) -> None:

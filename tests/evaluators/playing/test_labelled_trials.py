@@ -81,7 +81,12 @@ def test_embedding(bench: TrialSetup, tmp_path: Path) -> None:
     clips = [({"identity": name}, _rows(column)) for name, column in (("ann", 1), ("ann", 1), ("ben", 2), ("ben", 3))]
     result = _play(bench, {"kind": "embedding"}, clips, tmp_path)
     # The two of ann are alike, those of ben as little as all others: 1/2 of misses at 0, then all are accepted.
-    assert _values(result) == {"equal_error_rate": pytest.approx(1 / 3), "min_dcf": pytest.approx(1 / 2)}
+    assert _values(result) == {
+        "equal_error_rate": pytest.approx(1 / 3),
+        "min_dcf": pytest.approx(1 / 2),
+        "agreement_nearest_neighbour": 1.0,
+    }
+    assert [clip.scores["agreement_cosine"].value for clip in result.clips] == [pytest.approx(1.0)] * 4
     assert result.dataset_scores["min_dcf"].units == 2
 
 

@@ -1,0 +1,43 @@
+"""A task whose clips have no labels: bundles are held against the source model alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluators.picture_records import Pictures
+from evaluators.task import ClipContext, Found, SideBySide, Task
+from evaluators.windows import Stitched
+
+
+class Unlabelled(Task):
+    """Another task without what needs labels; lines may hold its labels, which are not read."""
+
+    def __init__(self, task: Task) -> None:
+        """`task` is the labelled one."""
+        super().__init__(task.options)
+        self._task = task
+        self.kind, self.options = task.kind, task.options
+        self.unread_keys = (*task.label_keys, *task.unread_keys)
+        self.required_outputs = task.required_outputs
+        self.agreements = {name: metric for name, metric in task.agreements.items() if not metric.needs_labels}
+        self.libraries, self.extra = task.libraries, task.extra
+
+    def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> None:
+        """There are none."""
+
+    def decode(self, outputs: Mapping[str, Stitched]) -> Any:
+        """The task's own; so are the others."""
+        return self._task.decode(outputs)
+
+    def agree(self, clip: SideBySide) -> Found:
+        """See `Task.agree`."""
+        return self._task.agree(clip)
+
+    def agree_dataset(self, clips: Sequence[SideBySide]) -> Found:
+        """See `Task.agree_dataset`."""
+        return self._task.agree_dataset(clips)
+
+    def draw(self, labels_or_estimate: Any) -> Pictures:
+        """Estimates as the task draws them, and nothing of labels."""
+        return Pictures() if labels_or_estimate is None else self._task.draw(labels_or_estimate)
