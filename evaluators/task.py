@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from device_profiles.files import MOST_TEXT_BYTES, read_bytes, read_text
 from device_profiles.record import Record
+from evaluators.chart_records import Charts
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import Pictures
 from evaluators.score import Basis, Direction, MetricInfo, Score
@@ -166,6 +167,14 @@ class Task:
     def draw(self, labels_or_estimate: Any) -> Pictures:  # noqa: ARG002
         """What a report shows of a clip's labels, or of an estimate."""
         return Pictures()
+
+    def draw_dataset(self, pairs: Sequence[tuple[Any, Any]]) -> Charts:  # noqa: ARG002
+        """What a report shows of all clips at once.
+
+        Args:
+            pairs: Labels and estimate of each clip, at least one.
+        """
+        return Charts()
 
     def names_of_scope(self, scope: Literal["clip", "dataset"]) -> tuple[str, ...]:
         """The names of the metrics of a scope, in their order."""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_profiles.record import Record
+from evaluators.chart_records import Charts, store_charts
 from evaluators.comparing.dataset_scores import DatasetScore, score_dataset
 from evaluators.datasets.outputs import combine_outputs
 from evaluators.datasets.prepared import read_prepared
@@ -95,6 +96,8 @@ class TrialResult(Record):
     clips: tuple[ClipScores, ...]
     dataset_scores: dict[str, DatasetScore] = {}
     """the task's metrics of scope "dataset" """
+    charts: Charts | None = None
+    """what the task wants drawn of all clips at once"""
     worst_window: int
     """index of the window with the largest absolute error of any output"""
     notices: tuple[str, ...]
@@ -174,6 +177,7 @@ def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         parity=meter.results(),
         clips=tuple(tally.clips),
         dataset_scores=tally.score_dataset(),
+        charts=tally.draw_dataset(),
         worst_window=worst.index,
         notices=(*notices, *tally.faults),
     )
@@ -213,13 +217,17 @@ class _Tally:
             scores[MAX_ABS_ERROR] = Score(value=error, unit="dimensionless", direction="lower", basis="emulated")
         curves, pictures = draw_curves(stitched, parsed.outputs), store_pictures(task.draw(estimate))
         self.clips.append(ClipScores(clip=clip.clip, scores=scores, curves=curves, pictures=pictures))
-        if task.names_of_scope("dataset"):
+        if task.names_of_scope("dataset") or type(task).draw_dataset is not Task.draw_dataset:
             self._pairs.append((clip.labels, estimate))
 
     def score_dataset(self) -> dict[str, DatasetScore]:
         """The metrics of scope "dataset"."""
         groups = [self._task.group(labels) for labels, _ in self._pairs]
         return score_dataset(self._task, self._pairs, groups, basis=self._basis)
+
+    def draw_dataset(self) -> Charts | None:
+        """What the task wants drawn of all clips."""
+        return store_charts(self._task.draw_dataset(self._pairs)) if self._pairs else None
 
 
 def _open(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:
