@@ -8,7 +8,7 @@ import pydantic
 
 from device_profiles.record import Record
 from evaluators.score import Direction
-from packager.bounds import Count
+from packager.bounds import Count, check_unique
 
 Words = Annotated[str, pydantic.Field(min_length=1, max_length=300)]
 NotNegative = Annotated[float, pydantic.Field(ge=0)]
@@ -27,6 +27,7 @@ class Axis(Record):
     """One of a curve's two numbers."""
 
     name: Words
+    direction: Direction = "lower"
     unit: Literal["ratio", "per hour"] = "ratio"
     scale: Literal["linear", "logarithmic", "probit"] = "linear"
     """probit: as many standard deviations of a normal distribution as leave that share below them"""
@@ -117,6 +118,11 @@ class Charts(Record):
     curves: Annotated[tuple[RateCurve, ...], pydantic.Field(max_length=4)] = ()
     confusion: ConfusionMatrix | None = None
     classes: ClassTable | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _named_once(self) -> Charts:
+        check_unique((curve.name for curve in self.curves), "curve")
+        return self
 
 
 def store_charts(charts: Charts) -> Charts | None:

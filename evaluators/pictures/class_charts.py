@@ -28,7 +28,7 @@ MOST_PLACES = 4096
 """of the false alarm rate, at which the mean curve is taken: where classes have more between them, it is at so many"""
 
 FALSE_ALARM_RATE = Axis(name="false alarm rate")
-RECALL = Axis(name="recall")
+RECALL = Axis(name="recall", direction="higher")
 _MEAN = Frame(
     "ROC curve, mean over classes",
     FALSE_ALARM_RATE,

@@ -38,7 +38,7 @@ class EmbeddingOptions(Record):
 
 
 _DET = Frame(
-    "DET curve",
+    "DET curve, pairs of clips",
     Axis(name="false accept rate", scale="probit"),
     Axis(name="miss rate", scale="probit"),
     "All pairs of clips. Axes by the normal distribution, on which likenesses that are so distributed give a straight "

@@ -28,7 +28,7 @@ GRID = (*(round(0.01 * step, 2) for step in range(1, 100)), 0.995, 0.998, 0.999)
 ACCEPTED_PER_HOUR = 1.0
 
 _DET = Frame(
-    "DET curve",
+    "DET curve, keywords",
     Axis(name="false accepts an hour", unit="per hour", scale="logarithmic"),
     Axis(name="miss rate"),
     "All keywords of all clips together, at every threshold. What is detected early hides what comes within the "
