@@ -45,11 +45,13 @@ def make_curve(
         keep: Points that stay whatever is thinned.
     """
     chosen = thin(warp(across, frame.across), warp(upright, frame.upright), keep=keep)
+    points = [make_point(across[place], upright[place]) for place in chosen]
+    apart = [point for number, point in enumerate(points) if number == 0 or point != points[number - 1]]
     return RateCurve(
         name=frame.name,
         across=frame.across,
         upright=frame.upright,
-        points=tuple(make_point(across[place], upright[place]) for place in chosen),
+        points=tuple(apart if len(apart) > 1 else points[:2]),
         marks=tuple(marks),
         note=frame.note,
     )
@@ -76,11 +78,15 @@ def warp(values: Floats, axis: Axis) -> Floats:
 def thin(across: Floats, upright: Floats, *, keep: Sequence[int] = ()) -> list[int]:
     """Which points of a curve stay: the ends, those of `keep`, and the first and the last of each stretch of it.
 
+    Where there are no more points than that may be, all stay.
+
     Args:
         across: `(points,)`, in units of the axis' length.
         upright: `(points,)`, likewise.
         keep: Points that stay in any case.
     """
+    if len(across) <= 2 * STRETCHES:
+        return list(range(len(across)))
     steps = np.abs(np.diff(across)) + np.abs(np.diff(upright))
     walked = np.append(0.0, steps.cumsum())
     stretch = np.minimum(walked / (walked[-1] or 1.0) * STRETCHES, STRETCHES - 1).astype(np.int64)

@@ -9,6 +9,8 @@ from evaluators.chart_records import ClassMeasure, ClassTable
 from evaluators.score import Direction
 
 MOST_LINES = 40
+_LEAST = 0.0005
+"""what rounds to a thousandth"""
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,16 @@ def _make_line(first: ClassTable, tables: Sequence[ClassTable], place: int) -> C
     return ClassLine(first.classes[place], first.clips[place], cells, max([0.0, *losses]))
 
 
+def _clear(change: float) -> float:
+    """A change, without what is too little to be told."""
+    return change if abs(change) >= _LEAST else 0.0
+
+
 def _make_cells(values: Sequence[float | None], direction: Direction) -> tuple[ClassCell, ...]:
     own, sign = values[0], 1.0 if direction == "higher" else -1.0
     changes = [
-        None if number == 0 or value is None or own is None else value - own for number, value in enumerate(values)
+        None if number == 0 or value is None or own is None else _clear(value - own)
+        for number, value in enumerate(values)
     ]
     least = min((sign * change for change in changes if change is not None), default=0.0)
     return tuple(
