@@ -55,8 +55,10 @@ class RateAxis:
         if self.none_at_edge:
             found = [Tick(self.scale.start, "0"), *found]
         room = _ROOM[self.scale.end > self.scale.start]
+        if self.kind.scale == "probit":
+            found.reverse()  # near a half there is the most room
         shown: list[Tick] = []
-        for tick in reversed(found) if self.kind.scale == "probit" else found:
+        for tick in found:
             if not shown or abs(tick.place - shown[-1].place) >= room:
                 shown.append(tick)
         return tuple(shown)
