@@ -13,6 +13,7 @@ import pydantic
 
 from device_profiles.profile import ComputeUnitKind
 from device_profiles.record import Record
+from evaluators.chart_records import Charts
 from evaluators.condition_records import ConditionInfo, check_conditions
 from evaluators.drift_records import Drift
 from evaluators.environment import Environment
@@ -219,6 +220,8 @@ class VariantResult(Record):
     """the same of the other targets that phones of the evaluation need"""
     conditions: tuple[ConditionResult, ...] = ()
     """the same under other conditions than the clips' own, on the row's own target"""
+    charts: Charts | None = None
+    """what the task wants drawn of all clips at once, on the row's own target"""
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> VariantResult:
@@ -238,6 +241,8 @@ class SourceResult(Record):
     scores: dict[str, Score]
     clips: tuple[ClipScores, ...]
     conditions: tuple[ConditionResult, ...] = ()
+    charts: Charts | None = None
+    """what the task wants drawn of all clips at once"""
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> SourceResult:

@@ -65,6 +65,7 @@ def source_result(source: ModelSource, trial: TrialResult, task: TaskInfo, group
         sha256=source.sha256,
         scores=score_source(trial, task, groups),
         clips=trial.clips,
+        charts=trial.charts,
     )
 
 
@@ -137,6 +138,7 @@ def _complete(row: VariantResult, model: Path, trials: Trials, context: Context)
             "timing": None if timed.result is None else _timing(timed.result),
             "drift": drift.result,
             "clips": trial.clips,
+            "charts": trial.charts,
             "notices": tuple(notices),
         }
     )

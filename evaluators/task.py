@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from device_profiles.files import MOST_TEXT_BYTES, read_bytes, read_text
 from device_profiles.record import Record
+from evaluators.chart_records import Charts
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import Pictures
 from evaluators.score import Basis, Direction, MetricInfo, Score
@@ -204,6 +205,14 @@ class Task:
     def name_verb(self, scope: Literal["clip", "dataset"]) -> str:
         """How messages call what finds the metrics of a scope."""
         return f"{type(self).__name__}.{'score' if scope == 'clip' else 'score_dataset'}"
+
+    def draw_dataset(self, pairs: Sequence[tuple[Any, Any]]) -> Charts:  # noqa: ARG002
+        """What a report shows of all clips at once.
+
+        Args:
+            pairs: Labels and estimate of each clip, at least one.
+        """
+        return Charts()
 
     def names_of_scope(self, scope: Literal["clip", "dataset"]) -> tuple[str, ...]:
         """The names of the metrics of a scope, in their order."""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_profiles.record import Record
+from evaluators.chart_records import Charts, store_charts
 from evaluators.comparing.agreement import Agreement
 from evaluators.comparing.dataset_scores import DatasetScore, score_dataset
 from evaluators.datasets.outputs import combine_outputs
@@ -97,6 +98,8 @@ class TrialResult(Record):
     clips: tuple[ClipScores, ...]
     dataset_scores: dict[str, DatasetScore] = {}
     """the task's metrics of scope "dataset" """
+    charts: Charts | None = None
+    """what the task wants drawn of all clips at once"""
     worst_window: int
     """index of the window with the largest absolute error of any output"""
     notices: tuple[str, ...]
@@ -181,6 +184,7 @@ def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         parity=meter.results(),
         clips=tuple(tally.clips),
         dataset_scores=tally.score_dataset(),
+        charts=tally.draw_dataset(),
         worst_window=worst.index,
         notices=(*notices, *tally.faults),
     )
@@ -235,7 +239,7 @@ class _Tally:
             scores[MAX_ABS_ERROR] = Score(value=error, unit="dimensionless", direction="lower", basis="emulated")
         curves, pictures = draw_curves(stitched, self._parsed.outputs), store_pictures(task.draw(estimate))
         self.clips.append(ClipScores(clip=clip.clip, scores=scores, curves=curves, pictures=pictures))
-        if task.names_of_scope("dataset"):
+        if task.names_of_scope("dataset") or type(task).draw_dataset is not Task.draw_dataset:
             self._pairs.append((clip.labels, estimate))
 
     def _combine(self, clip: Labelled, outputs: Mapping[str, npt.NDArray[Any]]) -> Combined:
@@ -261,6 +265,10 @@ class _Tally:
             groups = [self._task.group(beside.labels) for beside, _ in self._beside]
             found |= score_dataset(self._agreement, self._beside, groups, basis=self._basis)
         return found
+
+    def draw_dataset(self) -> Charts | None:
+        """What the task wants drawn of all clips."""
+        return store_charts(self._task.draw_dataset(self._pairs)) if self._pairs else None
 
 
 def _open(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:

@@ -13,10 +13,12 @@ import pydantic
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
+from evaluators.chart_records import Axis, Charts, Mark
 from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import Pictures
+from evaluators.pictures.rate_curves import Frame, make_curve, make_point
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
@@ -36,6 +38,13 @@ class EmbeddingOptions(Record):
 
 
 _COSINE, _NEIGHBOUR = "agreement_cosine", "agreement_nearest_neighbour"
+_DET = Frame(
+    "DET curve, pairs of clips",
+    Axis(name="false accept rate", scale="probit"),
+    Axis(name="miss rate", scale="probit"),
+    "All pairs of clips. Axes by the normal distribution, on which likenesses that are so distributed give a straight "
+    "line. Source: Martin et al., The DET curve in assessment of detection task performance, Eurospeech 1997.",
+)
 
 
 @dataclass(frozen=True)
@@ -136,26 +145,52 @@ class Embedding(Task):
 
     def score_dataset(self, pairs: Sequence[tuple[str, Vector]]) -> Found:
         """Score all pairs of clips; see the class."""
+        rates = self._find_rates(pairs)
+        if isinstance(rates, Absent):
+            return dict.fromkeys(self.metrics, rates)
+        costs = self._find_costs(*rates)
+        return {"equal_error_rate": _find_crossing(*rates)[1], "min_dcf": float(costs.min())}
+
+    def draw_dataset(self, pairs: Sequence[tuple[str, Vector]]) -> Charts:
+        """The DET curve, with the equal error rate and the least cost."""
+        rates = self._find_rates(pairs)
+        if isinstance(rates, Absent):
+            return Charts()
+        misses, false_accepts = rates
+        after, equal = _find_crossing(misses, false_accepts)
+        cheapest = int(np.argmin(self._find_costs(misses, false_accepts)))
+        marks = [
+            Mark(name="equal error rate", at=make_point(equal, equal)),
+            Mark(
+                name=f"least cost, p_target {self.options.p_target:g}",
+                at=make_point(false_accepts[cheapest], misses[cheapest]),
+            ),
+        ]
+        curve = make_curve(_DET, false_accepts, misses, marks=marks, keep=[after - 1, after, cheapest])
+        return Charts(curves=(curve,))
+
+    def _find_costs(self, misses: Floats, false_accepts: Floats) -> Floats:
+        """The normalised detection cost at each threshold."""
+        p_target = self.options.p_target
+        costs: Floats = (p_target * misses + (1 - p_target) * false_accepts) / min(p_target, 1 - p_target)
+        return costs
+
+    def _find_rates(self, pairs: Sequence[tuple[str, Vector]]) -> tuple[Floats, Floats] | Absent:
+        """Misses and false accepts at the thresholds that matter, the strictest first."""
         trials, counts = self._drawn.count(pairs)
         targets = np.append(0.0, (counts[trials.target_first] * counts[trials.target_second]).cumsum())
         if targets[-1] == 0:
-            return dict.fromkeys(self.metrics, Absent("no two clips are of one identity"))
+            return Absent("no two clips are of one identity")
         # Whole numbers below 2^24, which float32 holds, in half the time.
         small = counts.astype(np.float32)
         weights = small[trials.first] * small[trials.second]
         accepted = np.append(0.0, np.add.reduceat(weights, trials.cuts, dtype=np.float64).cumsum())
         if accepted[-1] == targets[-1]:
-            return dict.fromkeys(self.metrics, Absent("no two clips are of different identities"))
+            return Absent("no two clips are of different identities")
         accepted_targets = np.append(targets[trials.targets_at], targets[-1])
         others = accepted - accepted_targets
         # Between cuts, where there is no target trial, misses stay and false accepts rise.
-        misses, false_accepts = 1 - accepted_targets / targets[-1], others / others[-1]
-        p_target = self.options.p_target
-        costs = p_target * misses + (1 - p_target) * false_accepts
-        return {
-            "equal_error_rate": _find_crossing(misses, false_accepts),
-            "min_dcf": float(costs.min() / min(p_target, 1 - p_target)),
-        }
+        return 1 - accepted_targets / targets[-1], others / others[-1]
 
     def agree(self, clip: SideBySide) -> Found:
         """Of each clip, how alike its two embeddings are."""
@@ -214,12 +249,12 @@ def _compare(pairs: Pairs) -> _Trials:
     return _Trials(first, second, cuts, first[targets], second[targets], np.searchsorted(targets, cuts))
 
 
-def _find_crossing(misses: Floats, false_accepts: Floats) -> float:
-    """Where falling misses meet rising false accepts, each a straight line between two places."""
+def _find_crossing(misses: Floats, false_accepts: Floats) -> tuple[int, float]:
+    """Where falling misses meet rising false accepts, each a straight line between two places; the second of them."""
     gap = misses - false_accepts  # from 1 to -1
     after = int(np.argmax(gap <= 0))
     share = gap[after - 1] / (gap[after - 1] - gap[after])
-    return float(misses[after - 1] + share * (misses[after] - misses[after - 1]))
+    return after, float(misses[after - 1] + share * (misses[after] - misses[after - 1]))
 
 
 TASK = Embedding

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
+from evaluators.chart_records import Axis, Charts, Mark
 from evaluators.comparing.operating_point import AGREEMENTS, DIFFERENT, SAME, Heard, score_at_sources_threshold
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
 from evaluators.errors import EvaluationError
 from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Pictures, Span
+from evaluators.pictures.rate_curves import Frame, make_curve, make_point
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
@@ -25,6 +27,14 @@ FIXED_THRESHOLDS = (0.25, 0.5, 0.75)
 GRID = (*(round(0.01 * step, 2) for step in range(1, 100)), 0.995, 0.998, 0.999)
 """the thresholds of the DET curve, finer where wake words work"""
 ACCEPTED_PER_HOUR = 1.0
+
+_DET = Frame(
+    "DET curve, keywords",
+    Axis(name="false accepts an hour", unit="per hour", scale="logarithmic"),
+    Axis(name="miss rate"),
+    "All keywords of all clips together, at every threshold. What is detected early hides what comes within the "
+    "refractory time, so that the curve may turn back a little.",
+)
 
 _FORM = "[start_s, end_s] or [start_s, end_s, word]"
 _DRAWN_S = 0.05
@@ -264,6 +274,23 @@ class Keyword(Task):
             Heard(sum(tally.spoken for tally in bundle), sum(tally.hours for tally in bundle)),
             accepts_per_hour=self.options.accepts_per_hour,
         )
+
+    def draw_dataset(self, pairs: Sequence[tuple[Keywords, Detections]]) -> Charts:
+        """The DET curve; none without a labelled keyword."""
+        tallies = [self._tally(labels, estimate) for labels, estimate in pairs]
+        spoken, hours = sum(tally.spoken for tally in tallies), sum(tally.hours for tally in tallies)
+        if not spoken:
+            return Charts()
+        misses = 1 - np.sum([tally.found for tally in tallies], axis=0) / spoken
+        per_hour = np.sum([tally.false for tally in tallies], axis=0) / hours
+        thresholds = (self.options.threshold, *FIXED_THRESHOLDS, *GRID)
+        order = sorted({threshold: place for place, threshold in enumerate(thresholds)}.items(), reverse=True)
+        places = [place for _, place in order]
+        at = 1 + next(place for place, (threshold, _) in enumerate(order) if threshold == self.options.threshold)
+        mark = Mark(name=f"threshold {self.options.threshold:g}", at=make_point(per_hour[0], misses[0]), in_use=True)
+        # Above every threshold nothing is detected.
+        across, upright = np.append(0.0, per_hour[places]), np.append(1.0, misses[places])
+        return Charts(curves=(make_curve(_DET, across, upright, marks=[mark], keep=[at]),))
 
     def draw(self, labels_or_estimate: Keywords | Detections) -> Pictures:
         """Labelled keywords as bars, detections at the threshold in use as narrow ones."""

@@ -13,10 +13,12 @@ import pydantic
 
 from device_profiles.record import Record, suggest
 from device_profiles.text import shorten
+from evaluators.chart_records import Charts
 from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import MAX_TEXT, Pictures
+from evaluators.pictures.class_charts import draw_confusion, draw_mean_roc, draw_pooled_roc, tabulate_classes
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
@@ -81,6 +83,21 @@ class TaggingOptions(Record):
         if twice:
             raise ValueError(f"names a class twice: {', '.join(twice[:5])}")
         return classes
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Clips side by side, each matrix `(classes, clips)`, the classes those with a label."""
+
+    columns: Places
+    """(classes,): which they are"""
+    scores: Floats
+    truth: npt.NDArray[np.bool_]
+    decided: npt.NDArray[np.bool_]
+    best: Places
+    """(clips,): the column with the highest score"""
+    top: Floats
+    """(clips,): 1 where that is a labelled class"""
 
 
 @dataclass(frozen=True)
@@ -201,30 +218,47 @@ class Tagging(Task):
         scores["macro_f1"] = float((2 * (ranked.right @ counts)[named] / (ranked.named @ counts)[named]).mean())
         return scores | _score_ranks(ranked, counts, hits, positives)
 
-    def _rank(self, pairs: Pairs) -> _Ranked:
+    def draw_dataset(self, pairs: Sequence[tuple[Labels, Vector]]) -> Charts:
+        """ROC curves, a table by class, and with `single_label` which class was taken for which."""
+        found = self._decide(pairs)
+        if not len(found.columns):
+            return Charts()
+        single, ranked = self.options.single_label, _rank(found)
+        hits, clips = np.ones(len(ranked.hits.clip)), found.truth.sum(axis=1).astype(np.float64)
+        precisions, _ = _sum_ranks(ranked, np.ones(len(pairs)), hits, clips)
+        pooled = None if single else draw_pooled_roc(found.scores, found.truth, self.options.threshold)
+        curves = (draw_mean_roc(found.scores, found.truth), pooled)
+        names = [self._name(column) for column in range(len(pairs[0][1]))]
+        labelled = np.array([columns[0] for columns, _ in pairs]) if single else None
+        return Charts(
+            curves=tuple(curve for curve in curves if curve is not None),
+            confusion=None if labelled is None else draw_confusion(labelled, found.best, names),
+            classes=tabulate_classes(
+                [names[column] for column in found.columns],
+                clips,
+                {
+                    "average precision": precisions / clips,
+                    "F1": 2 * ranked.right.sum(axis=1) / ranked.named.sum(axis=1),
+                },
+            ),
+        )
+
+    def _decide(self, pairs: Pairs) -> _Decided:
         scores = np.stack([estimate for _, estimate in pairs], axis=1)
         truth = np.zeros(scores.shape, np.bool_)
         for place, (columns, _) in enumerate(pairs):
             if columns and columns[-1] >= len(scores):
                 raise EvaluationError(f"a label names column {columns[-1]} where output 'tags' has {len(scores)}")
             truth[list(columns), place] = True
-        if self.options.single_label:
-            best = scores.argmax(axis=0)
-            decided = np.arange(len(scores))[:, None] == best
-            top = np.take_along_axis(truth, best[None], axis=0)[0]
-        else:
-            decided, top = scores >= self.options.threshold, np.zeros(len(pairs))
-        used = truth.any(axis=1)
-        scores, truth, decided = scores[used], truth[used], decided[used]
-        order = np.argsort(-scores, axis=1, kind="stable").astype(np.int32)
-        is_hit = np.take_along_axis(truth, order, axis=1)
-        return _Ranked(
-            order=order,
-            hits=_find_hits(order, is_hit, np.take_along_axis(scores, order, axis=1)),
-            right=(truth & decided).astype(np.float64),
-            named=truth.astype(np.float64) + decided,
-            top=top.astype(np.float64),
-        )
+        best = scores.argmax(axis=0)
+        single = self.options.single_label
+        decided = np.arange(len(scores))[:, None] == best if single else scores >= self.options.threshold
+        used = np.flatnonzero(truth.any(axis=1))
+        top = np.take_along_axis(truth, best[None], axis=0)[0].astype(np.float64)
+        return _Decided(used, scores[used], truth[used], decided[used], best, top)
+
+    def _rank(self, pairs: Pairs) -> _Ranked:
+        return _rank(self._decide(pairs))
 
     def agree(self, clip: SideBySide) -> Found:
         """Of equal scores the first column counts; where neither decides on a class, labels have no value."""
@@ -247,6 +281,18 @@ class Tagging(Task):
         return shorten(self.options.classes[column]) if self._columns else str(column)
 
 
+def _rank(found: _Decided) -> _Ranked:
+    order = np.argsort(-found.scores, axis=1, kind="stable").astype(np.int32)
+    is_hit = np.take_along_axis(found.truth, order, axis=1)
+    return _Ranked(
+        order=order,
+        hits=_find_hits(order, is_hit, np.take_along_axis(found.scores, order, axis=1)),
+        right=(found.truth & found.decided).astype(np.float64),
+        named=found.truth.astype(np.float64) + found.decided,
+        top=found.top,
+    )
+
+
 def _find_hits(order: Places, is_hit: npt.NDArray[np.bool_], ranked: Floats) -> _Hits:
     is_last = find_ties(ranked)
     ends = np.flatnonzero(is_last)  # each row's last place is one, so that no tie runs on into the next row
@@ -264,7 +310,18 @@ def _find_hits(order: Places, is_hit: npt.NDArray[np.bool_], ranked: Floats) -> 
 
 
 def _score_ranks(ranked: _Ranked, counts: Floats, hits: Floats, positives: Floats) -> dict[str, float | Absent]:
-    """What follows from the clips' order.
+    """What follows from the clips' order; the arguments are those of `_sum_ranks`."""
+    precisions, below = _sum_ranks(ranked, counts, hits, positives)
+    pairs = positives * (counts.sum() - positives)
+    none = Absent("no class is on some clips and not on others")
+    return {
+        "mean_average_precision": _mean_share(precisions, positives),
+        "roc_auc": _mean_share(below, pairs) if pairs.any() else none,
+    }
+
+
+def _sum_ranks(ranked: _Ranked, counts: Floats, hits: Floats, positives: Floats) -> tuple[Floats, Floats]:
+    """Of each class the sum of precisions over its clips, and how many pairs with a clip without it are in order.
 
     Args:
         ranked: The clips.
@@ -281,15 +338,10 @@ def _score_ranks(ranked: _Ranked, counts: Floats, hits: Floats, positives: Float
     earlier = found[at.begins][at.row]
     found_before, found_to = (found[ends] - earlier for ends in at.ties)
     precision = found_to / np.maximum(seen_to, 1)  # of clips that were not drawn it may be 0 of 0
-    scores: dict[str, float | Absent] = {
-        "mean_average_precision": _mean_share(np.add.reduceat(hits * precision, at.begins), positives)
-    }
     negatives = counts.sum() - positives
     above = (seen_to - found_to + seen_before - found_before) / 2  # negatives that score higher, or half if as high
     below = np.add.reduceat(hits * (negatives[at.row] - above), at.begins)
-    is_told = (positives * negatives).any()
-    none = Absent("no class is on some clips and not on others")
-    return scores | {"roc_auc": _mean_share(below, positives * negatives) if is_told else none}
+    return np.add.reduceat(hits * precision, at.begins), below
 
 
 def _mean_share(parts: Floats, wholes: Floats) -> float:

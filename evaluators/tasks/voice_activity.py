@@ -10,18 +10,24 @@ from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pydantic
 
+from evaluators.chart_records import Charts, Mark
 from evaluators.decoding.activations import (
     FrameOptions,
+    Frames,
     SegmentRules,
     Segments,
+    Values,
     find_segments,
     pick_column,
     read_frames,
 )
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
+from evaluators.pictures.class_charts import FALSE_ALARM_RATE, RECALL
+from evaluators.pictures.rate_curves import Frame, make_curve, make_point
 from evaluators.score import Direction
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
@@ -35,6 +41,16 @@ _ROUNDING_S = 1e-6
 _ANY_HZ = 440.0
 _MOST_DRAWN = 10_000
 _DRAWN_S = 0.1
+
+SWEPT = (0.001, 0.002, 0.005, *(round(0.01 * step, 2) for step in range(1, 100)), 0.995, 0.998, 0.999)
+"""the thresholds of the ROC curve, beside the one in use"""
+_ROC = Frame(
+    "ROC curve of time",
+    FALSE_ALARM_RATE,
+    RECALL,
+    "Time of all clips together, decided as in use, with least lengths of speech and silence, at every threshold where "
+    "speech begins; the one where it ends is moved in proportion.",
+)
 
 _POOLED = "over the time of all clips together"
 _SEGMENT_RULE = (
@@ -106,6 +122,8 @@ class Speech:
     """in order, none touching another"""
     duration_s: float | None = None
     """of the clip; the labels know it"""
+    activation: tuple[Values, Frames] | None = None
+    """of an estimate, what the stretches were made of: the probability, and the frames it is of"""
 
 
 class Tally(NamedTuple):
@@ -191,15 +209,19 @@ class VoiceActivity(Task):
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Speech:
         """Find the stretches of speech. See `Task.decode`."""
+        frames = read_frames(outputs, "speech", self.options, task="voice activity detection")
+        values = pick_column(frames, self.options.column, "speech")
+        segments = find_segments(values, frames, self._rules_at(self.options.onset_threshold))
+        return Speech(segments, activation=(values, frames))
+
+    def _rules_at(self, onset_threshold: float) -> SegmentRules:
         options = self.options
-        frames = read_frames(outputs, "speech", options, task="voice activity detection")
-        rules = SegmentRules(
-            onset_threshold=options.onset_threshold,
-            offset_threshold=options.offset_threshold,
+        return SegmentRules(
+            onset_threshold=onset_threshold,
+            offset_threshold=options.offset_threshold * onset_threshold / options.onset_threshold,
             minimum_length_s=options.minimum_speech_ms / 1000,
             minimum_gap_s=options.minimum_silence_ms / 1000,
         )
-        return Speech(find_segments(pick_column(frames, options.column, "speech"), frames, rules))
 
     def score(self, labels: Speech, estimate: Speech) -> Found:
         """The share of the clip's time that is judged wrongly, which every clip has."""
@@ -232,6 +254,26 @@ class VoiceActivity(Task):
         theirs = Speech(keep_within(clip.source.segments, clip.duration_s), clip.duration_s)
         tally = tally_speech(theirs, clip.estimate)
         return {_AGREEMENT: 1 - (tally.missed_s + tally.false_s) / clip.duration_s}
+
+    def draw_dataset(self, pairs: Sequence[tuple[Speech, Speech]]) -> Charts:
+        """The ROC curve of time; none where nobody speaks or nobody is silent.
+
+        A lower threshold never finds less: that holds for frames, for closed gaps and for stretches left out alike.
+        """
+        options = self.options
+        tallies = [self._tally(labels, estimate) for labels, estimate in pairs]
+        speech_s, silence_s = sum(one.hit_s + one.missed_s for one in tallies), sum(one.silence_s for one in tallies)
+        if not speech_s or not silence_s:
+            return Charts()
+        thresholds = sorted({*SWEPT, options.onset_threshold}, reverse=True)
+        rules = [self._rules_at(threshold) for threshold in thresholds]
+        hit_s, found_s = np.sum([_sweep(labels, estimate, rules) for labels, estimate in pairs], axis=0)
+        recalls = np.concatenate([[0.0], (hit_s / speech_s).clip(0, 1), [1.0]])
+        alarms = np.concatenate([[0.0], ((found_s - hit_s) / silence_s).clip(0, 1), [1.0]])
+        at = 1 + thresholds.index(options.onset_threshold)
+        words = f"speech from {options.onset_threshold:g} on, until below {options.offset_threshold:g}"
+        mark = Mark(name=words, at=make_point(alarms[at], recalls[at]), in_use=True)
+        return Charts(curves=(make_curve(_ROC, alarms, recalls, marks=[mark], keep=[at]),))
 
     def draw(self, labels_or_estimate: Speech) -> Pictures:
         """Each stretch as a bar."""
@@ -278,6 +320,21 @@ def tally_speech(labels: Speech, estimate: Speech) -> Tally:
         matched=_count_matches(labels.segments, found),
         delays_s=tuple(delays_s),
     )
+
+
+def _sweep(labels: Speech, estimate: Speech, rules: Sequence[SegmentRules]) -> npt.NDArray[np.float64]:
+    """Found time that is speech, and all found time, by each rule: `(2, rules)`."""
+    assert estimate.activation is not None, "what was decoded knows what it was made of"
+    values, frames = estimate.activation
+    edges_s = np.array([0.0, *(edge for segment in labels.segments for edge in segment)])
+    # Speech up to each edge: it grows along a labelled stretch, and not between two.
+    speech_s = np.append(0.0, (np.diff(edges_s) * (np.arange(len(edges_s) - 1) % 2)).cumsum())
+    swept = []
+    for rule in rules:
+        segments = np.array(find_segments(values, frames, rule)).reshape(-1, 2).clip(0, _duration_of(labels))
+        starts_s, ends_s = np.interp(segments, edges_s, speech_s).T
+        swept.append(((ends_s - starts_s).sum(), np.diff(segments, axis=1).sum()))
+    return np.array(swept).T
 
 
 def _at_least_none(seconds: float) -> float:

@@ -36,14 +36,17 @@ from reports.notation import (
     format_score,
 )
 from reports.page.agreement import list_agreement
+from reports.page.charts import format_rate, list_charts
 from reports.page.clips import list_clips
 from reports.page.figures import (
     budget_bar,
     call_times,
+    confusion_matrix,
     drift_curve,
     frontier,
     output_curve,
     piano_roll,
+    rate_curves,
     span_lanes,
     spectrogram,
 )
@@ -137,6 +140,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "drifts_left": drifts_left,
         "timings": timings,
         "timing_ticks": timing_ticks,
+        "charts": list_charts(report, keys),
         "clips": list_clips(report, keys, folder),
         "conditions": tabulate(evaluation, find_main_metric(report)),
         "conditions_worst": describe_worst(evaluation, find_main_metric(report)),
@@ -176,6 +180,7 @@ def _environment() -> jinja2.Environment:
         "interval": format_interval,
         "number": format_number,
         "p_value": format_p_value,
+        "rate": format_rate,
         "score": format_score,
         "short": shorten,
         "sortable": "{:.6g}".format,
@@ -193,10 +198,12 @@ def _environment() -> jinja2.Environment:
         "figures": {
             "bar": budget_bar,
             "calls": call_times,
+            "confusion": confusion_matrix,
             "curve": output_curve,
             "drift": drift_curve,
             "frontier": frontier,
             "lanes": span_lanes,
+            "rates": rate_curves,
             "roll": piano_roll,
             "spectrogram": spectrogram,
         },

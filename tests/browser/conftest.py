@@ -17,6 +17,7 @@ from evaluators.evaluation import Evaluation
 from reports.judging.comparison import compare
 from reports.page.html import render
 from tests.browser.visiting import Open, Visit, watch
+from tests.reports.example_charts import add_charts
 from tests.reports.example_evaluation import make_evaluation
 from tests.reports.example_pictures import add_pictures, without_a_metric
 from tests.reports.hostile_evaluation import make_hostile
@@ -60,9 +61,9 @@ def visit(chromium: Any) -> Iterator[Open]:
 
 
 def _write_page(folder: Path, change: Callable[[Evaluation], Evaluation] = lambda evaluation: evaluation) -> Path:
-    """The report of the example evaluation, bent by `change`, with pictures and sound."""
+    """The report of the example evaluation, bent by `change`, with charts, pictures and sound."""
     path = folder / "report.html"
-    evaluation = change(add_pictures(make_evaluation(), folder))
+    evaluation = change(add_charts(add_pictures(make_evaluation(), folder)))
     path.write_text(render(compare(evaluation), folder=folder), encoding="utf-8")
     return path
 

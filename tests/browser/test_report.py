@@ -211,3 +211,29 @@ def test_a_script_that_was_smuggled_in_does_not_run(visit: Open, report: Path, t
     assert visited.page.title() != "broken into"
     assert visited.page.get_by_role("search").count() == 1
     assert any("Content Security Policy" in trouble for trouble in visited.troubles)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 360])
+def test_charts_are_seen_and_their_numbers_are_read(
+    scheme: str, width: int, visit: Open, report: Path, tmp_path: Path
+) -> None:
+    visited = visit(report, color_scheme=scheme, viewport={"width": width, "height": 900}, javascript=False)
+    section = visited.page.locator("#charts")
+    figures = section.get_by_role("img")
+    assert figures.count() == 6
+    for figure in figures.all():
+        assert figure.bounding_box()["width"] > 150
+    roc = section.get_by_role("img", name="ROC curve, mean over classes")
+    lines = roc.locator("path.line")
+    drawn = [
+        line.evaluate("element => [getComputedStyle(element).stroke, element.getAttribute('stroke-dasharray')]")
+        for line in lines.all()
+    ]
+    assert len({colour for colour, _ in drawn}) == len({dashes for _, dashes in drawn}) == len(drawn) == 4
+    section.get_by_text("The curves in numbers").first.click()
+    assert section.get_by_text(
+        "Greatest recall at any threshold where the false alarm rate is at most:"
+    ).first.is_visible()
+    section.screenshot(path=tmp_path / f"charts-{scheme}-{width}.png")
+    assert visited.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -35,6 +35,7 @@ from evaluators.picture_records import Curve, Note, Pictures, Preview, Span, Spe
 from evaluators.score import MetricInfo, Score
 from packager.bundle import AudioContract, Floor, ModelIdentity
 from reports.judging.budgets import Budget
+from tests.reports.any_charts import alike, charts
 from tests.reports.example_evaluation import make_evaluation
 
 Draw = st.DrawFn
@@ -345,6 +346,7 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds
         floor=draw(st.one_of(st.none(), floors)),
         scores=draw(tables(known)),
         differences=draw(tables(known)),
+        charts=draw(st.one_of(st.none(), alike, charts(names))),
         parity=tuple(
             OutputParity(output=output, snr_db=draw(scores()), max_abs_error=draw(scores()), cosine=draw(scores()))
             for output in parts["outputs"]
@@ -422,6 +424,7 @@ def evaluations(
             scores=draw(tables(known)),
             clips=draw(clip_scores(parts["clips"], parts["outputs"], known)),
             conditions=draw(condition_results(parts["conditions"], known)),
+            charts=draw(st.one_of(st.none(), alike, charts(names))),
         ),
         conditions=tuple(
             ConditionInfo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evaluators.chart_records import Charts
 from evaluators.evaluation import ClipScores, Evaluation
 from tests.reports.example_evaluation import HOSTILE
 
@@ -38,6 +39,7 @@ def make_hostile(evaluation: Evaluation) -> Evaluation:
                     "devices": devices,
                     "notices": (HOSTILE,),
                     "clips": _rename_first(variant.clips),
+                    "charts": _rename_charts(variant.charts),
                 }
             )
         )
@@ -49,7 +51,12 @@ def make_hostile(evaluation: Evaluation) -> Evaluation:
         update={
             "variants": tuple(variants),
             "source": evaluation.source.model_copy(
-                update={"clips": _rename_first(evaluation.source.clips), "framework": HOSTILE, "sha256": HOSTILE}
+                update={
+                    "clips": _rename_first(evaluation.source.clips),
+                    "charts": _rename_charts(evaluation.source.charts),
+                    "framework": HOSTILE,
+                    "sha256": HOSTILE,
+                }
             ),
             "created": HOSTILE,
             "command": HOSTILE,
@@ -71,3 +78,28 @@ def _rename_first(clips: tuple[ClipScores, ...]) -> tuple[ClipScores, ...]:
         for clip in clips
     )
     return tuple(renamed[:1] and (renamed[0].model_copy(update={"clip": HOSTILE}), *renamed[1:]))
+
+
+def _rename_charts(charts: Charts | None) -> Charts | None:
+    """Every text of the charts an attack."""
+    if charts is None:
+        return None
+    curves = tuple(
+        curve.model_copy(
+            update={
+                "name": HOSTILE + curve.name,
+                "across": curve.across.model_copy(update={"name": HOSTILE}),
+                "upright": curve.upright.model_copy(update={"name": HOSTILE}),
+                "marks": tuple(mark.model_copy(update={"name": HOSTILE}) for mark in curve.marks),
+                "note": HOSTILE,
+            }
+        )
+        for curve in charts.curves
+    )
+    names = {
+        "classes": tuple(f"{HOSTILE} {n}" for n in range(len(charts.confusion.classes if charts.confusion else ())))
+    }
+    changed = {"confusion": charts.confusion, "classes": charts.classes}
+    return charts.model_copy(
+        update={"curves": curves, **{part: one and one.model_copy(update=names) for part, one in changed.items()}}
+    )

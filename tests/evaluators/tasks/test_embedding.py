@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.chart_records import Charts
 from evaluators.comparing.dataset_scores import score_dataset
 from evaluators.errors import EvaluationError
 from evaluators.task import Absent, ClipContext
 from evaluators.tasks import embedding
 from evaluators.tasks.embedding import Embedding, EmbeddingOptions
 from evaluators.windows import Stitched
+from tests.evaluators.pictures.areas import find_equal
 
 TASK = Embedding()
 
@@ -183,3 +185,39 @@ def test_too_many_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "MOST_CLIPS", 2)
     with pytest.raises(EvaluationError, match="3 clips make too many pairs; right is at most 2 clips"):
         Embedding().score_dataset(_clips("aab", _angles(1, 2, 3)))
+
+
+def test_a_det_curve_by_hand() -> None:
+    # From the most alike down: b with b (10), a with b (20), a with b (30), a with a (45), and two more of others.
+    charts = TASK.draw_dataset(_clips("abba", _angles(0, 20, 30, -45)))
+    (curve,) = charts.curves
+    assert (curve.across.scale, curve.upright.scale) == ("probit", "probit")
+    assert curve.points == ((0.0, 1.0), (0.0, 0.5), (0.5, 0.5), (0.5, 0.0), (1.0, 0.0))
+    equal, cheapest = curve.marks
+    assert equal.at == (0.5, 0.5)
+    # Of 0.01 targets a miss of 1/2 is the cheapest with no false accept.
+    assert (cheapest.name, cheapest.at) == ("least cost, p_target 0.01", (0.0, 0.5))
+    assert not any(mark.in_use for mark in curve.marks), "no threshold is in use"
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(4, 60), st.floats(0.01, 3))
+def test_the_metrics_are_read_off_the_curve(seed: int, clips: int, noise: float) -> None:
+    draws = np.random.default_rng(seed)
+    names = draws.integers(0, 3, clips)
+    names[:3] = [0, 0, 1]
+    pairs = _clips(names, np.eye(4)[names] + noise * draws.normal(size=(clips, 4)))
+    found = TASK.score_dataset(pairs)
+    (curve,) = TASK.draw_dataset(pairs).curves
+    across, upright = np.array(curve.points).T
+    assert (np.diff(across) >= 0).all()
+    assert (np.diff(upright) <= 0).all()
+    assert find_equal(curve) == pytest.approx(found["equal_error_rate"], abs=1e-5)
+    assert curve.marks[0].at == (pytest.approx(found["equal_error_rate"], abs=1e-6),) * 2
+    assert (0.01 * upright + 0.99 * across).min() / 0.01 == pytest.approx(found["min_dcf"], abs=2e-4)
+    assert curve.marks[1].at in curve.points
+
+
+def test_without_trials_there_is_no_curve() -> None:
+    assert TASK.draw_dataset(_clips("ab", _angles(0, 20))) == Charts()
+    assert TASK.draw_dataset(_clips("aa", _angles(0, 20))) == Charts()

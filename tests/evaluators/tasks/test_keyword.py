@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from evaluators.chart_records import Charts
 from evaluators.errors import EvaluationError
 from evaluators.task import Absent, ClipContext, make_scores
 from evaluators.task_loading import load_task
@@ -308,3 +309,42 @@ def test_keywords_and_detections_are_drawn() -> None:
     assert found is not None
     assert [(span.start_s, span.end_s, span.label) for span in labelled] == [(10, 11, "keyword"), (20, 21, "keyword")]
     assert [(span.start_s, span.label) for span in found] == [(10.5, "keyword"), (20.5, "keyword")]
+
+
+def test_a_det_curve_by_hand() -> None:
+    # Two keywords in a minute, found at 0.9 and 0.4; a false accept at 0.6.
+    pair = _labels((10.0, 11.0), (20.0, 21.0)), _detections((10.5, 0.9), (20.5, 0.4), (40.0, 0.6))
+    (curve,) = TASK.draw_dataset([pair]).curves
+    assert (curve.across.unit, curve.across.scale) == ("per hour", "logarithmic")
+    assert list(dict.fromkeys(curve.points)) == [(0.0, 1.0), (0.0, 0.5), (60.0, 0.5), (60.0, 0.0)]
+    (mark,) = curve.marks
+    assert (mark.name, mark.at, mark.in_use) == ("threshold 0.5", (60.0, 0.5), True)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 0.333, 0.9]))
+def test_points_of_the_curve_are_the_metrics(seed: int, threshold: float) -> None:
+    draws = np.random.default_rng(seed)
+    task = Keyword(KeywordOptions(threshold=threshold))
+    pairs = [(_labels((5.0, 6.0), (30.0, 31.0)), task.decode(_outputs(draws.random(600) ** 4))) for _ in range(3)]
+    (curve,) = task.draw_dataset(pairs).curves
+    found = _values(*pairs, task=task)
+    (mark,) = curve.marks
+    rates = found["keyword_false_accepts_per_hour"], found["keyword_miss_rate"]
+    assert mark.at == (pytest.approx(rates[0], abs=1e-6), pytest.approx(rates[1], abs=1e-6))
+    assert mark.at in curve.points
+    for percent in (25, 50, 75):
+        point = (
+            found[f"keyword_false_accepts_per_hour_at_{percent}_percent"],
+            found[f"keyword_miss_rate_at_{percent}_percent"],
+        )
+        assert any(
+            place == (pytest.approx(point[0], abs=1e-6), pytest.approx(point[1], abs=1e-6)) for place in curve.points
+        )
+    least, quiet = found["keyword_miss_rate_at_1_per_hour"], [miss for false, miss in curve.points if false <= 1]
+    # The curve begins where nothing is detected, which no threshold of the grid need do.
+    assert min(quiet) == pytest.approx(1.0 if least is None else least, abs=1e-6)
+
+
+def test_without_a_keyword_there_is_no_curve() -> None:
+    assert TASK.draw_dataset([(_labels(), _detections((10.5, 0.9)))]) == Charts()

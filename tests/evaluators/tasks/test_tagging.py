@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.chart_records import Charts
 from evaluators.comparing.dataset_scores import score_dataset
 from evaluators.errors import EvaluationError
 from evaluators.task import Absent, ClipContext
 from evaluators.task_loading import load_task
 from evaluators.tasks.tagging import Tagging, TaggingOptions
 from evaluators.windows import Stitched
+from tests.evaluators.pictures.areas import area_under
 
 CLASSES = ("dog", "cat", "bell")
 TASK = Tagging(TaggingOptions(classes=CLASSES))
@@ -218,3 +220,68 @@ def test_classes_are_shown_by_name() -> None:
     assert TASK.draw(()).text == "none"
     assert TASK.draw(np.array([0.25, 0.5, 0.125])).text == "cat 0.5, dog 0.25, bell 0.125"
     assert Tagging().draw(np.arange(7.0)).text == "6 6, 5 5, 4 4, 3 3, 2 2"
+
+
+def _chart(task: Tagging, truth: Any, scores: Any) -> Charts:
+    return task.draw_dataset(
+        [
+            (tuple(np.flatnonzero(row).tolist()), np.array(found, np.float64))
+            for row, found in zip(truth, scores, strict=True)
+        ]
+    )
+
+
+@settings(deadline=None)
+@given(Matrices)
+def test_charts_say_what_the_metrics_say(case: tuple[Any, Any]) -> None:
+    truth, scores = case
+    found, charts = _values(TASK, truth, scores), _chart(TASK, truth, scores)
+    if not np.any(truth):
+        assert charts == Charts()
+        return
+    table = charts.classes
+    assert table is not None
+    precisions, f1 = table.measures
+    assert np.mean(precisions.values) == pytest.approx(found["mean_average_precision"], abs=1e-6)
+    assert np.mean(f1.values) == pytest.approx(found["macro_f1"], abs=1e-6)
+    assert dict(zip(table.classes, table.clips, strict=True)) == {
+        name: count for name, count in zip(CLASSES, np.sum(truth, axis=0), strict=True) if count
+    }
+    areas = [area_under(curve) for curve in charts.curves if "mean over classes" in curve.name]
+    assert areas == ([] if found["roc_auc"] is None else [pytest.approx(found["roc_auc"], abs=1e-5)])
+    for curve in charts.curves:
+        assert (np.diff(np.array(curve.points), axis=0) >= 0).all()
+        assert all(mark.at in curve.points for mark in curve.marks)
+
+
+def test_the_threshold_in_use_is_where_the_decisions_are() -> None:
+    truth = [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]
+    scores = [[0.9, 0.1, 0.9], [0.5, 0.6, 0.1], [0.4, 0.2, 0.1], [0.1, 0.7, 0.1]]
+    pooled = _chart(TASK, truth, scores).curves[1]
+    (mark,) = pooled.marks
+    # Of 5 labels 2 reach 0.5, and of the 7 others 3.
+    assert (mark.name, mark.at, mark.in_use) == ("threshold 0.5", (round(3 / 7, 6), 0.4), True)
+
+
+def test_a_matrix_holds_every_clip_once_and_the_diagonal_is_the_top_1() -> None:
+    draws = np.random.default_rng(7)
+    columns = draws.integers(0, 3, 50)
+    scores = np.eye(3)[columns] + draws.normal(size=(50, 3))
+    found, charts = _values(SINGLE, np.eye(3)[columns], scores), _chart(SINGLE, np.eye(3)[columns], scores)
+    assert charts.confusion is not None
+    assert charts.classes is not None
+    counts = np.array(charts.confusion.counts)
+    assert charts.confusion.classes == charts.classes.classes == CLASSES
+    assert tuple(counts.sum(axis=1)) == charts.classes.clips == tuple(np.bincount(columns))
+    assert np.trace(counts) / 50 == found["top1_accuracy"]
+    assert [curve.name for curve in charts.curves] == ["ROC curve, mean over classes"], "no threshold decides"
+    assert _chart(TASK, np.eye(3)[columns], scores).confusion is None
+
+
+def test_names_of_classes_are_cleaned_in_charts() -> None:
+    task = Tagging(TaggingOptions(classes=("a\x1b[31m", "b" * 500, "c\nd"), single_label=True))
+    charts = _chart(task, np.eye(3), np.eye(3))
+    assert charts.confusion is not None
+    first, second, third = charts.confusion.classes
+    assert (first, third) == ("a\ufffd[31m", "c d")
+    assert len(second) <= 96

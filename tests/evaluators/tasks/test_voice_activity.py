@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.chart_records import Charts
 from evaluators.errors import EvaluationError
 from evaluators.task import Absent, ClipContext, make_scores
 from evaluators.task_loading import load_task
@@ -269,3 +270,50 @@ def test_speech_is_drawn_as_bars() -> None:
     spans = TASK.draw(PAIR[0]).spans
     assert spans is not None
     assert [(span.start_s, span.end_s) for span in spans] == [(1, 3), (5, 9)]
+
+
+def _decode(values: Any, rows: Rows, task: VoiceActivity = TASK) -> Pair:
+    return Speech(tuple(rows), len(values) * 0.05), task.decode(_outputs(values))
+
+
+def test_a_roc_curve_by_hand() -> None:
+    # Four seconds: the first is speech at 0.9, the second speech at 0.4, the third silence at 0.7, the last at 0.
+    pair = _decode(np.repeat([0.9, 0.4, 0.7, 0.0], 20), [(0.0, 2.0)])
+    (curve,) = TASK.draw_dataset([pair]).curves
+    # A stretch that begins at 0.9 goes on while there is 0.7 of its threshold: at 0.4 / 0.7 down to 0.57 that is all.
+    assert set(curve.points) == {(0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)}
+    (mark,) = curve.marks
+    assert (mark.at, mark.in_use) == ((0.5, 1.0), True)
+    assert mark.name == "speech from 0.5 on, until below 0.35"
+    found = _values(pair)
+    assert (found["speech_false_alarm_rate"], found["speech_recall"]) == (0.5, 1.0)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([0.1, 0.5, 0.777, 0.99]))
+def test_the_threshold_in_use_lies_on_a_curve_that_rises(seed: int, clips: int, threshold: float) -> None:
+    draws = np.random.default_rng(seed)
+    task = VoiceActivity(VoiceActivityOptions(onset_threshold=threshold, offset_threshold=threshold / 2))
+    pairs = []
+    for _ in range(clips):
+        values = np.convolve(draws.random(200), np.ones(5) / 5, "same")
+        edges = np.sort(draws.choice(np.arange(1, 200), 6, replace=False)) * 0.05
+        pairs.append(_decode(values, [tuple(edges[at : at + 2]) for at in (0, 2, 4)], task))
+    (curve,) = task.draw_dataset(pairs).curves
+    assert (np.diff(np.array(curve.points), axis=0) >= 0).all()
+    assert (curve.points[0], curve.points[-1]) == ((0, 0), (1, 1))
+    (mark,) = curve.marks
+    assert mark.at in curve.points
+    found = task.score_dataset(pairs)
+    rates = (found["speech_false_alarm_rate"], found["speech_recall"])
+    assert mark.at == (pytest.approx(rates[0], abs=2e-6), pytest.approx(rates[1], abs=2e-6))
+
+
+def test_speech_alone_or_silence_alone_has_no_curve() -> None:
+    assert TASK.draw_dataset([_decode(np.ones(20), [(0.0, 1.0)])]) == Charts()
+    assert TASK.draw_dataset([_decode(np.ones(20), [])]) == Charts()
+
+
+def test_a_clip_of_one_frame_is_drawn_to_its_end() -> None:
+    (curve,) = TASK.draw_dataset([(Speech(((0.0, 1.0),), 2.0), TASK.decode(_outputs([0.6])))]).curves
+    assert set(curve.points) == {(0.0, 0.0), (1.0, 1.0)}
