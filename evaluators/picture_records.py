@@ -10,7 +10,7 @@ import pydantic
 import pydantic.dataclasses
 
 from device_profiles.record import Record
-from packager.bounds import MAX_SAMPLE_RATE_HZ
+from packager.bounds import MAX_SAMPLE_RATE_HZ, Count
 
 NotNegative = Annotated[float, pydantic.Field(ge=0)]
 Frequency = Annotated[float, pydantic.Field(ge=0, le=MAX_SAMPLE_RATE_HZ)]
@@ -113,3 +113,41 @@ class Preview(Record):
     """relative to evaluation.json's folder, with forward slashes"""
     sha256: str
     duration_s: NotNegative
+
+
+class Envelope(Record):
+    """A waveform's outline: the least and the greatest sample of each of some stretches, evenly long."""
+
+    columns: Annotated[int, pydantic.Field(gt=0, le=1000)]
+    levels: Annotated[str, pydantic.Field(max_length=4000)]
+    """of each column the least and the greatest, as signed bytes, full scale 127, base64"""
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> Envelope:
+        try:
+            size = len(base64.b64decode(self.levels, validate=True))
+        except binascii.Error as fault:
+            raise ValueError(f"levels are not base64: {fault}") from None
+        if size != 2 * self.columns:
+            raise ValueError(f"levels hold {size} bytes where {self.columns} columns need two each")
+        return self
+
+
+MAX_TRACKS = 8
+
+
+class Track(Record):
+    """Sound that can be compared by ear with other sound of the same clip: it starts where the clip does."""
+
+    name: Annotated[str, pydantic.Field(max_length=200)]
+    """what it is of the side that it belongs to, for example "input" or "channel 2"; may be empty where that is all"""
+    sound: Preview
+    envelope: Envelope
+    """as it sounds: after it was turned down and clipped"""
+    turned_down_db: NotNegative = 0.0
+    """by how much it is quieter than it was, since it was far louder than the clip"""
+    clipped_samples: Count = 0
+    """how many lay beyond full scale, or were no number, and were put right to be played"""
+
+
+Tracks = Annotated[tuple[Track, ...], pydantic.Field(max_length=MAX_TRACKS)]

@@ -49,6 +49,8 @@ class TaskInfo(Record):
     """with the defaults of those that the recipe does not set"""
     versions: dict[str, str]
     """of its libraries, and of the package that offers it"""
+    is_heard: bool = False
+    """whether a report lets one hear anything of its labels or estimates"""
     digest: str | None = None
     """of a recipe's own task, over its module and what that imports from beside it"""
 
@@ -162,6 +164,7 @@ def describe(task: Task, reference: TaskReference) -> TaskInfo:
         metrics={name: metric.info for name, metric in task.metrics.items()},
         options=task.options.model_dump(mode="json"),
         versions={package: _find_version(package, kind, task.extra) for package in packages},
+        is_heard=type(task).hear is not Task.hear,
         digest=None if reference.path is None else digest_factory(Path(reference.path)),
     )
     check_declared(info)

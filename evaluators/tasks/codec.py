@@ -11,7 +11,17 @@ import numpy.typing as npt
 import pydantic
 
 from device_profiles.record import Record
-from evaluators.decoding.waveforms import Recording, Rows, Waveform, align, find_recording, find_waveform
+from evaluators.decoding.waveforms import (
+    Recording,
+    Rows,
+    Waveform,
+    align,
+    find_recording,
+    find_waveform,
+    hear_recording,
+    hear_waveform,
+)
+from evaluators.pictures.sounds import Sound
 from evaluators.task import Absent, ClipContext, Found, Metric, Task
 from evaluators.windows import Stitched
 from packager.frontend_spec import LogMelSpec, SpectrogramSpec
@@ -106,6 +116,12 @@ class Codec(Task):
             return scores | {"stft_distance": silent, "spectral_convergence": silent}
         convergence = float(np.mean([ratio for ratio, _ in each]))
         return scores | {"stft_distance": convergence + log_distance, "spectral_convergence": convergence}
+
+    def hear(self, labels_or_estimate: Recording | Waveform, rate_hz: int) -> tuple[Sound, ...]:
+        """The reference, or the output without its delay; see `Task.hear`."""
+        if isinstance(labels_or_estimate, Recording):
+            return hear_recording(labels_or_estimate, rate_hz)
+        return hear_waveform(labels_or_estimate, delay_samples=self.options.delay_samples)
 
 
 def compare_spectra(reference: Rows, estimate: Rows, resolution: tuple[int, int, int]) -> tuple[float, float]:
