@@ -45,6 +45,7 @@ from reports.page.figures import (
     piano_roll,
     span_lanes,
     spectrogram,
+    waveform,
 )
 from reports.page.matrix import list_bundles, list_matrix, list_placements
 from reports.page.sections import (
@@ -84,7 +85,8 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
     """
     evaluation = report.evaluation
-    style, script = _read("report.css"), _read("report.js")
+    style = _read("report.css") + _read("listening.css")
+    script = _read("report.js") + _read("listening.js")
     page = (
         _environment()
         .get_template("report.html")
@@ -197,6 +199,7 @@ def _environment() -> jinja2.Environment:
             "lanes": span_lanes,
             "roll": piano_roll,
             "spectrogram": spectrogram,
+            "wave": waveform,
         },
         "worst_parity": worst_parity,
         "MOST_TARGETS": MOST_LINES,
