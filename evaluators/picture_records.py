@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 import pydantic.dataclasses
@@ -43,6 +43,10 @@ class Curve(Record):
     """distance of two values; where frames were thinned, a pair of values is the extremes of those between"""
     values: Annotated[tuple[float | None, ...], pydantic.Field(max_length=MAX_CURVE_VALUES)]
     """none where the output is not a number, for example the pitch of silence"""
+    meaning: Literal["value", "pitch_hz", "probability"] = "value"
+    """what the values are, which decides how they are drawn"""
+    thresholds: Annotated[tuple[float, ...], pydantic.Field(max_length=4)] = ()
+    """values at which something is decided, drawn as lines"""
 
 
 class Span(Record):
@@ -70,8 +74,12 @@ class Pictures(Record):
     """drawn as a piano roll"""
     spans: Annotated[tuple[Span, ...], pydantic.Field(max_length=10_000)] | None = None
     """drawn as bars on the clip's time"""
+    moments: bool = False
+    """whether spans are moments, drawn long enough to be seen"""
     text: Annotated[str, pydantic.Field(max_length=MAX_TEXT)] | None = None
     """shown beside the labels' text"""
+    words: bool = False
+    """whether the text is words, to be laid beside the labels' one by one"""
     curves: tuple[Curve, ...] = ()
     """drawn as lines, the source model's beside the bundle's"""
 

@@ -15,7 +15,8 @@ import pydantic
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
 from evaluators.errors import EvaluationError
 from evaluators.labels import find_place_fault, is_number, read_rows, show
-from evaluators.picture_records import Pictures, Span
+from evaluators.picture_records import Curve, Pictures, Span
+from evaluators.pictures.curves import draw_curve
 from evaluators.task import Absent, ClipContext, Found, Metric, Task
 from evaluators.windows import Stitched
 
@@ -28,6 +29,7 @@ ACCEPTED_PER_HOUR = 1.0
 _FORM = "[start_s, end_s] or [start_s, end_s, word]"
 _DRAWN_S = 0.05
 _MOST_DRAWN = 10_000
+_MOST_CURVES = 3
 _RULE = "a detection is right when it falls into a labelled keyword, widened by the tolerance, that has none yet"
 _MISS_RATE, _FALSE_ACCEPTS = "keyword_miss_rate", "keyword_false_accepts_per_hour"
 
@@ -123,6 +125,8 @@ class Detections:
 
     by_threshold: tuple[Mapping[str, Values], ...]
     """of each word the times, in order"""
+    probabilities: tuple[Curve, ...] = ()
+    """of the first few words, as they are drawn"""
 
 
 class Tally(NamedTuple):
@@ -200,11 +204,16 @@ class Keyword(Task):
             )
         columns = {word: values[:, options.words.index(word)] for word in options.keywords}
         refractory_s = options.refractory_ms / 1000
+        drawn = list(columns.items())[:_MOST_CURVES] if len(values) > 1 else []
         return Detections(
             tuple(
                 {word: detect(column, frames.times_s, threshold, refractory_s) for word, column in columns.items()}
                 for threshold in (options.threshold, *FIXED_THRESHOLDS, *GRID)
-            )
+            ),
+            tuple(
+                draw_curve(word, column, frames.times_s, meaning="probability", thresholds=(options.threshold,))
+                for word, column in drawn
+            ),
         )
 
     def score(self, labels: Keywords, estimate: Detections) -> Found:
@@ -239,6 +248,8 @@ class Keyword(Task):
 
     def draw(self, labels_or_estimate: Keywords | Detections) -> Pictures:
         """Labelled keywords as bars, detections at the threshold in use as narrow ones."""
+        is_estimate = isinstance(labels_or_estimate, Detections)
+        curves = labels_or_estimate.probabilities if isinstance(labels_or_estimate, Detections) else ()
         if isinstance(labels_or_estimate, Keywords):
             spans = [Span(start_s=one.start_s, end_s=one.end_s, label=one.word) for one in labels_or_estimate.spoken]
         else:
@@ -247,7 +258,7 @@ class Keyword(Task):
                 for word, times_s in labels_or_estimate.by_threshold[0].items()
                 for time_s in times_s
             ]
-        return Pictures(spans=tuple(spans[:_MOST_DRAWN]))
+        return Pictures(spans=tuple(spans[:_MOST_DRAWN]), moments=is_estimate, curves=curves)
 
 
 _ROUNDING = 1e-3

@@ -21,7 +21,8 @@ from evaluators.decoding.activations import (
     read_frames,
 )
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
-from evaluators.picture_records import Pictures, Span
+from evaluators.picture_records import Curve, Pictures, Span
+from evaluators.pictures.curves import draw_curve
 from evaluators.score import Direction
 from evaluators.task import Absent, ClipContext, Found, Metric, Task
 from evaluators.windows import Stitched
@@ -103,6 +104,8 @@ class Speech:
     """in order, none touching another"""
     duration_s: float | None = None
     """of the clip; the labels know it"""
+    probability: Curve | None = None
+    """what an estimate was made of, as it is drawn"""
 
 
 class Tally(NamedTuple):
@@ -186,7 +189,12 @@ class VoiceActivity(Task):
             minimum_length_s=options.minimum_speech_ms / 1000,
             minimum_gap_s=options.minimum_silence_ms / 1000,
         )
-        return Speech(find_segments(pick_column(frames, options.column, "speech"), frames, rules))
+        speech = pick_column(frames, options.column, "speech")
+        thresholds = (options.onset_threshold, options.offset_threshold)
+        probability = None
+        if len(speech) > 1:
+            probability = draw_curve("speech", speech, frames.times_s, meaning="probability", thresholds=thresholds)
+        return Speech(find_segments(speech, frames, rules), probability=probability)
 
     def score(self, labels: Speech, estimate: Speech) -> Found:
         """The share of the clip's time that is judged wrongly, which every clip has."""
@@ -215,11 +223,13 @@ class VoiceActivity(Task):
         }
 
     def draw(self, labels_or_estimate: Speech) -> Pictures:
-        """Each stretch as a bar."""
+        """Each stretch as a bar, and the probability with its thresholds."""
+        probability = labels_or_estimate.probability
         segments = labels_or_estimate.segments[:_MOST_DRAWN]
         # A stretch without an end is that of a clip's only frame, and nothing here tells how long the clip is.
         drawn = ((start, end if math.isfinite(end) else start + _DRAWN_S) for start, end in segments)
-        return Pictures(spans=tuple(Span(start_s=start, end_s=end, label="speech") for start, end in drawn))
+        spans = tuple(Span(start_s=start, end_s=end, label="speech") for start, end in drawn)
+        return Pictures(spans=spans, curves=() if probability is None else (probability,))
 
 
 def tally_speech(labels: Speech, estimate: Speech) -> Tally:

@@ -47,6 +47,15 @@ class ClipLine:
 
 
 @dataclass(frozen=True)
+class WorstClip:
+    """The clip on which a bundle loses most against its source, or, without a source, is worst."""
+
+    clip: str
+    score: Score
+    difference: float | None
+
+
+@dataclass(frozen=True)
 class ClipSection:
     """The clips that are shown, worst first."""
 
@@ -61,6 +70,10 @@ class ClipSection:
     """how many lines, from the first, have room for pictures"""
     left_out: int
     bundles_left_out: int
+    worst: dict[str, WorstClip | None]
+    """key → where that bundle is worst; none where it is nowhere worse than its source"""
+    anchors: dict[str, str]
+    """clip → where it stands in the page"""
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,7 @@ def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = N
     ranked = sorted(_rank_clips(report, metric), key=lambda clip: clip.order)
     present = [score for clip in ranked for score in clip.scores if score is not None]
     if not present:
-        return ClipSection(metric, "higher", {}, (), False, 0, 0, 0)
+        return ClipSection(metric, "higher", {}, (), False, 0, 0, 0, {}, {})
     columns = _choose_columns(ranked, len(scored))
     letters = [keys[variant.variant] for variant in scored]
     shown = ranked[:_MOST_CLIPS]
@@ -111,6 +124,8 @@ def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = N
         pictured=min(_MOST_PICTURES, len(shown)),
         left_out=len(ranked) - len(shown),
         bundles_left_out=len(scored) - len(columns),
+        worst={letters[column]: _find_worst_clip(ranked, column) for column in columns},
+        anchors={clip.info.clip: f"clip-{number}" for number, clip in enumerate(shown, 1)},
     )
 
 
@@ -145,6 +160,20 @@ def _choose_columns(ranked: list[_Ranked], count: int) -> list[int]:
         for column in range(count)
     ]
     return sorted(sorted(range(count), key=lambda column: losses[column])[:_MOST_BUNDLES])
+
+
+def _find_worst_clip(ranked: list[_Ranked], column: int) -> WorstClip | None:
+    compared = [(gain, clip) for clip in ranked if (gain := clip.gains[column]) is not None]
+    if compared:
+        gain, clip = min(compared, key=lambda pair: pair[0])
+        score = clip.scores[column]
+        return None if gain >= 0 or score is None else WorstClip(clip.info.clip, score, _difference(score, gain))
+    scored = [(score, clip) for clip in ranked if (score := clip.scores[column]) is not None]
+    known = [(goodness, score, clip) for score, clip in scored if (goodness := score.goodness) is not None]
+    if not known:
+        return None
+    _, score, clip = min(known, key=lambda one: one[0])
+    return WorstClip(clip.info.clip, score, None)
 
 
 def _make_line(ranked: _Ranked, letters: list[str], columns: list[int], shelf: Shelf | None) -> ClipLine:

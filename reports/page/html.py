@@ -37,12 +37,14 @@ from reports.notation import (
 )
 from reports.page.clips import list_clips
 from reports.page.figures import (
+    activity_strips,
     budget_bar,
     call_times,
     drift_curve,
     frontier,
     output_curve,
     piano_roll,
+    pitch_curve,
     span_lanes,
     spectrogram,
     waveform,
@@ -58,6 +60,7 @@ from reports.page.sections import (
     make_keys,
 )
 from reports.page.targets import MOST_LINES, list_targets
+from reports.page.word_alignment import MOST_WORDS
 from reports.renderers.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
@@ -197,12 +200,15 @@ def _environment() -> jinja2.Environment:
             "drift": drift_curve,
             "frontier": frontier,
             "lanes": span_lanes,
+            "pitch": pitch_curve,
             "roll": piano_roll,
             "spectrogram": spectrogram,
+            "strips": activity_strips,
             "wave": waveform,
         },
         "worst_parity": worst_parity,
         "MOST_TARGETS": MOST_LINES,
+        "MOST_WORDS": MOST_WORDS,
         "MOST_CONDITION_CELLS": _MOST_CONDITION_CELLS,
     }
     environment.globals |= shared

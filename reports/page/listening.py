@@ -9,7 +9,7 @@ from evaluators.picture_records import Track
 from reports.notation import format_exact
 from reports.page.audio import Player, Shelf
 from reports.page.figures.scale import Tick, stretch
-from reports.page.figures.waveform import draw_waveform
+from reports.page.figures.waveform import draw_waveform, find_peak
 
 _MOST_TRACKS = 16
 _MOST_SIDE_TRACKS = 2
@@ -86,6 +86,7 @@ def _room_of(side: str, key: str | None) -> int:
 
 def _make_lines(shown: list[tuple[str, str | None, Track]], shelf: Shelf, longest_s: float) -> tuple[TrackLine, ...]:
     first: dict[str, int] = {}
+    peak = max(find_peak(track.envelope) for _, _, track in shown)
     lines = []
     for number, (side, key, track) in enumerate(shown):
         same_as = first.setdefault(track.sound.sha256, number)
@@ -95,7 +96,7 @@ def _make_lines(shown: list[tuple[str, str | None, Track]], shelf: Shelf, longes
             name=track.name,
             player=shelf.take(track.sound) if same_as == number else None,
             same_as=None if same_as == number else same_as,
-            waveform=draw_waveform(track.envelope, track.sound.duration_s, longest_s),
+            waveform=draw_waveform(track.envelope, track.sound.duration_s, longest_s, peak),
             note="; ".join(_list_changes(track)),
         )
         lines.append(line)
