@@ -25,6 +25,8 @@ _LOUDER_DB = 12.0
 _QUIETEST_RMS = 0.01
 """a clip counts as at least so loud, -40 dB of full scale, so that what is made of silence can be heard"""
 
+_FARTHEST = 1e6
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -68,9 +70,9 @@ def keep_sound(sound: Sound, loudest_rms: float, out: Path) -> Track:
     """
     samples = np.asarray(sound.samples[:MAX_HEARD_SAMPLES], np.float64)
     finite = np.isfinite(samples)
-    samples = np.where(finite, samples, 0.0)
-    # Squares of what is far beyond full scale have no sum.
-    rms = float(np.sqrt(np.mean(np.square(np.clip(samples, -1e6, 1e6))))) if samples.size else 0.0
+    # Squares of what is very far beyond full scale have no sum.
+    samples = np.clip(np.where(finite, samples, 0.0), -_FARTHEST, _FARTHEST)
+    rms = float(np.sqrt(np.mean(np.square(samples)))) if samples.size else 0.0
     gain = min(1.0, loudest_rms / rms) if rms > 0 else 1.0
     heard = np.clip(samples * gain, -1.0, 1.0)
     return Track(
