@@ -35,6 +35,7 @@ from evaluators.pictures.previewing import preview_clips
 from evaluators.pictures.previews import choose_clips
 from evaluators.playing.candidates import Candidate
 from evaluators.playing.further_targets import Further, OnProgress, play_further
+from evaluators.playing.heard_clips import Heard, add_sound
 from evaluators.playing.schedule import (
     DriftPair,
     Outcome,
@@ -150,7 +151,11 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
         clean = {name: played[name].result for name in good}
         reference, rows = add_conditions(reference, rows, clean, under, context)
     findings = Findings(dataset=dataset.found.info, source=reference, variants=rows)
-    return _show_worst(findings, request, dataset)
+
+    def hear(found: Heard, worst: Sequence[str]) -> Heard:
+        return add_sound(found, worst, good, setup, on_progress)
+
+    return _show_worst(findings, request, dataset, hear)
 
 
 def _choose_targets(candidate: Candidate, devices: Sequence[DeviceProfile]) -> tuple[Target, ...]:
@@ -176,20 +181,25 @@ def _phones_of(
     }
 
 
-def _show_worst(findings: Findings, request: EvaluationRequest, dataset: PreparedDataset) -> Findings:
+def _show_worst(
+    findings: Findings,
+    request: EvaluationRequest,
+    dataset: PreparedDataset,
+    hear: Callable[[Heard, Sequence[str]], Heard],
+) -> Findings:
     """The findings with what a report shows of the clips that lost most, and with no curve of the others."""
     source, metric = findings.source, request.task.leading_of_clips
     played = [row.clips for row in findings.variants if row.clips]
-    shown = frozenset(choose_clips(source.clips, played, metric))
+    worst = choose_clips(source.clips, played, metric)
+    shown = frozenset(worst)
+    info = preview_clips(
+        dataset, sorted(shown), audio=request.audio, place=Place(request.out, request.limits, request.executor)
+    )
+    heard = hear(Heard(info, source, findings.variants), worst)
     return Findings(
-        dataset=preview_clips(
-            dataset,
-            sorted(shown),
-            audio=request.audio,
-            place=Place(request.out, request.limits, request.executor),
-        ),
-        source=source.model_copy(update={"clips": keep_curves(source.clips, shown)}),
-        variants=tuple(row.model_copy(update={"clips": keep_curves(row.clips, shown)}) for row in findings.variants),
+        dataset=heard.dataset,
+        source=heard.source.model_copy(update={"clips": keep_curves(heard.source.clips, shown)}),
+        variants=tuple(row.model_copy(update={"clips": keep_curves(row.clips, shown)}) for row in heard.variants),
     )
 
 

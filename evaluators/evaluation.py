@@ -17,7 +17,7 @@ from evaluators.chart_records import Charts
 from evaluators.condition_records import ConditionInfo, check_conditions
 from evaluators.drift_records import Drift
 from evaluators.environment import Environment
-from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram
+from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram, Tracks
 from evaluators.score import MetricInfo, Score
 from packager.bounds import Count, check_unique
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
@@ -43,6 +43,8 @@ class ClipScores(Record):
     """outputs of one value a frame, of the clips that a report shows with pictures"""
     pictures: Pictures | None = None
     """what the task wants drawn of what the model made of the clip"""
+    tracks: Tracks = ()
+    """what the task lets hear of what the model made of the clip, of the few that lost most"""
 
     @pydantic.model_validator(mode="after")
     def _outputs_named_once(self) -> ClipScores:
@@ -266,6 +268,8 @@ class ClipInfo(Record):
     spectrogram: Spectrogram | None = None
     preview: Preview | None = None
     """of the clips that lost most"""
+    tracks: Tracks = ()
+    """the clip itself, and what the task lets hear of its labels, of the few that lost most"""
 
     @property
     def drawn(self) -> Pictures:

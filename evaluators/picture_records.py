@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 import pydantic.dataclasses
 
 from device_profiles.record import Record
-from packager.bounds import MAX_SAMPLE_RATE_HZ
+from packager.bounds import MAX_SAMPLE_RATE_HZ, Count
 
 NotNegative = Annotated[float, pydantic.Field(ge=0)]
 Frequency = Annotated[float, pydantic.Field(ge=0, le=MAX_SAMPLE_RATE_HZ)]
@@ -43,6 +43,10 @@ class Curve(Record):
     """distance of two values; where frames were thinned, a pair of values is the extremes of those between"""
     values: Annotated[tuple[float | None, ...], pydantic.Field(max_length=MAX_CURVE_VALUES)]
     """none where the output is not a number, for example the pitch of silence"""
+    meaning: Literal["value", "pitch_hz", "probability"] = "value"
+    """what the values are, which decides how they are drawn"""
+    thresholds: Annotated[tuple[float, ...], pydantic.Field(max_length=4)] = ()
+    """values at which something is decided, drawn as lines"""
 
 
 class Span(Record):
@@ -70,8 +74,12 @@ class Pictures(Record):
     """drawn as a piano roll"""
     spans: Annotated[tuple[Span, ...], pydantic.Field(max_length=10_000)] | None = None
     """drawn as bars on the clip's time"""
+    moments: bool = False
+    """whether spans are moments, drawn long enough to be seen"""
     text: Annotated[str, pydantic.Field(max_length=MAX_TEXT)] | None = None
     """shown beside the labels' text"""
+    words: bool = False
+    """whether the text is words, to be laid beside the labels' one by one"""
     curves: tuple[Curve, ...] = ()
     """drawn as lines, the source model's beside the bundle's"""
 
@@ -113,3 +121,41 @@ class Preview(Record):
     """relative to evaluation.json's folder, with forward slashes"""
     sha256: str
     duration_s: NotNegative
+
+
+class Envelope(Record):
+    """A waveform's outline: the least and the greatest sample of each of some stretches, evenly long."""
+
+    columns: Annotated[int, pydantic.Field(gt=0, le=1000)]
+    levels: Annotated[str, pydantic.Field(max_length=4000)]
+    """of each column the least and the greatest, as signed bytes, full scale 127, base64"""
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> Envelope:
+        try:
+            size = len(base64.b64decode(self.levels, validate=True))
+        except binascii.Error as fault:
+            raise ValueError(f"levels are not base64: {fault}") from None
+        if size != 2 * self.columns:
+            raise ValueError(f"levels hold {size} bytes where {self.columns} columns need two each")
+        return self
+
+
+MAX_TRACKS = 8
+
+
+class Track(Record):
+    """Sound that can be compared by ear with other sound of the same clip: it starts where the clip does."""
+
+    name: Annotated[str, pydantic.Field(max_length=200)]
+    """what it is of the side that it belongs to, for example "input" or "channel 2"; may be empty where that is all"""
+    sound: Preview
+    envelope: Envelope
+    """as it sounds: after it was turned down and clipped"""
+    turned_down_db: NotNegative = 0.0
+    """by how much it is quieter than it was, since it was far louder than the clip"""
+    clipped_samples: Count = 0
+    """how many lay beyond full scale, or were no number, and were put right to be played"""
+
+
+Tracks = Annotated[tuple[Track, ...], pydantic.Field(max_length=MAX_TRACKS)]

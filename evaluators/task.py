@@ -19,6 +19,7 @@ from device_profiles.record import Record
 from evaluators.chart_records import Charts
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import Pictures
+from evaluators.pictures.sounds import Sound
 from evaluators.score import Basis, Direction, MetricInfo, Score
 from evaluators.windows import Stitched
 
@@ -213,6 +214,15 @@ class Task:
             pairs: Labels and estimate of each clip, at least one.
         """
         return Charts()
+
+    def hear(self, labels_or_estimate: Any, rate_hz: int) -> Sequence[Sound]:  # noqa: ARG002
+        """What a report lets one hear of a clip's labels, or of an estimate, beside the clip itself.
+
+        Args:
+            labels_or_estimate: The clip's labels, or what `decode` made of its beginning.
+            rate_hz: The clip's; recordings among the labels are best read at it.
+        """
+        return ()
 
     def names_of_scope(self, scope: Literal["clip", "dataset"]) -> tuple[str, ...]:
         """The names of the metrics of a scope, in their order."""

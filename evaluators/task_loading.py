@@ -54,6 +54,8 @@ class TaskInfo(Record):
     """with the defaults of those that the recipe does not set"""
     versions: dict[str, str]
     """of its libraries, and of the package that offers it"""
+    is_heard: bool = False
+    """whether a report lets one hear anything of its labels or estimates"""
     digest: str | None = None
     """of a recipe's own task, over its module and what that imports from beside it"""
 
@@ -197,6 +199,7 @@ def describe(task: Task, reference: TaskReference) -> TaskInfo:
         },
         options=task.options.model_dump(mode="json"),
         versions={package: _find_version(package, kind, task.extra) for package in packages},
+        is_heard=type(task).hear is not Task.hear,
         digest=None if reference.path is None else digest_factory(Path(reference.path)),
     )
     check_declared(info)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluators.picture_records import Pictures
+from evaluators.pictures.sounds import Sound
 from evaluators.task import ClipContext, Found, SideBySide, Task
 from evaluators.windows import Stitched
 
@@ -41,3 +42,7 @@ class Unlabelled(Task):
     def draw(self, labels_or_estimate: Any) -> Pictures:
         """Estimates as the task draws them, and nothing of labels."""
         return Pictures() if labels_or_estimate is None else self._task.draw(labels_or_estimate)
+
+    def hear(self, labels_or_estimate: Any, rate_hz: int) -> Sequence[Sound]:
+        """As `draw`, of sound."""
+        return () if labels_or_estimate is None else self._task.hear(labels_or_estimate, rate_hz)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,13 @@ class Prepared(Record):
     """of each clip: its first window, how many windows, how many samples"""
     windows: str
     """the folder in `cache/windows`"""
+
+    def pick(self, clips: Collection[str]) -> Prepared:
+        """The same with those of its clips alone, in its order."""
+        kept = [number for number, clip in enumerate(self.info.clips) if clip.clip in clips]
+        info = self.info.model_copy(update={"clips": tuple(self.info.clips[number] for number in kept)})
+        parts = {name: tuple(getattr(self, name)[number] for number in kept) for name in ("audio", "lines", "spans")}
+        return self.model_copy(update={"info": info, **parts})
 
     def find_windows(self, out: Path) -> Windows:
         """Its windows in an output folder."""

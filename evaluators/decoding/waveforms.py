@@ -13,6 +13,7 @@ import numpy.typing as npt
 from evaluators.datasets.reading import read_audio
 from evaluators.decoding.outputs import check_finite, take_output
 from evaluators.errors import EvaluationError
+from evaluators.pictures.sounds import Sound, name_channels
 from evaluators.task import ClipContext
 from evaluators.windows import Stitched
 from packager.bounds import MAX_CHANNELS, MAX_SAMPLE_RATE_HZ
@@ -131,6 +132,16 @@ def align(reference: Recording, estimate: Waveform, *, name: str, delay_samples:
             f"task.options.delay_samples: {delay_samples} leaves nothing of a clip of {min(lengths)} samples"
         )
     return right[:, :kept], estimate.samples[:, delay_samples : delay_samples + kept]
+
+
+def hear_recording(recording: Recording, rate_hz: int) -> tuple[Sound, ...]:
+    """What is heard of a label's recording, each channel by itself."""
+    return name_channels(recording.read(rate_hz), rate_hz)
+
+
+def hear_waveform(waveform: Waveform, *, delay_samples: int = 0) -> tuple[Sound, ...]:
+    """What is heard of a model's waveform, each channel by itself, where the clip has it."""
+    return name_channels(waveform.samples[:, delay_samples:], waveform.rate_hz)
 
 
 def _contract(rate_hz: int, channels: int) -> AudioContract:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -44,15 +44,24 @@ def _drop_curves(clip: ClipScores) -> ClipScores:
     return clip.model_copy(update={"curves": (), "pictures": pictures})
 
 
-def draw_curve(name: str, values: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]) -> Curve:
+def draw_curve(
+    name: str,
+    values: npt.NDArray[np.float64],
+    times_s: npt.NDArray[np.float64],
+    *,
+    meaning: Literal["value", "pitch_hz", "probability"] = "value",
+    thresholds: tuple[float, ...] = (),
+) -> Curve:
     """One curve, thinned to what a figure can show.
 
     Args:
         name: What it is called.
         values: `(frames,)`; what is not finite breaks the line.
         times_s: `(frames,)`, evenly spaced, at least two.
+        meaning: What the values are, see `Curve`; a pitch is not thinned, and has no more values than a curve may.
+        thresholds: Values to be marked.
     """
-    if len(values) > MAX_VALUES:
+    if len(values) > MAX_VALUES and meaning != "pitch_hz":
         values = np.concatenate([_extremes(part) for part in np.array_split(values, MAX_VALUES // 2)])
     duration_s = float(times_s[-1] - times_s[0])
     return Curve(
@@ -60,6 +69,8 @@ def draw_curve(name: str, values: npt.NDArray[np.float64], times_s: npt.NDArray[
         start_s=round(float(times_s[0]), 6),
         step_s=duration_s / (len(values) - 1),
         values=tuple(float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in values),
+        meaning=meaning,
+        thresholds=thresholds,
     )
 
 

@@ -14,7 +14,8 @@ from evaluators.datasets.prepared import PreparedDataset
 from evaluators.datasets.reading import Clip, Dataset
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import ClipInfo, DatasetInfo
-from evaluators.pictures.previews import FOLDER, add_previews
+from evaluators.pictures.previews import add_previews
+from evaluators.pictures.sounds import FOLDER
 from packager.bundle import AudioContract
 from packager.jobs.code import digest_job_code
 from packager.jobs.inputs import Input

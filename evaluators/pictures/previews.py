@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -14,12 +12,11 @@ import numpy.typing as npt
 from evaluators.comparing.ranking import order_by_loss
 from evaluators.datasets.reading import Clip, Dataset
 from evaluators.evaluation import MAX_ABS_ERROR, ClipInfo, ClipScores, DatasetInfo
-from evaluators.picture_records import Preview, Spectrogram
+from evaluators.picture_records import Spectrogram
+from evaluators.pictures.sounds import store_flac
 from packager.bundle import AudioContract
-from packager.storage import write_bytes_atomically
 
 MAX_CLIPS = 12
-FOLDER = "previews"
 
 _MAX_SAMPLES = 160_000
 """some 200 kB of FLAC: 10 s at 16 kHz, 7 s at 22.05 kHz"""
@@ -75,29 +72,8 @@ def _add(info: ClipInfo, clip: Clip | None, audio: AudioContract, out: Path) -> 
         return info
     samples: Mono = clip.read(audio).mean(axis=0)
     spectrogram = draw_spectrogram(samples, audio.sample_rate_hz)
-    preview = _store(samples[:_MAX_SAMPLES], audio.sample_rate_hz, out)
+    preview = store_flac(samples[:_MAX_SAMPLES], audio.sample_rate_hz, out)
     return info.model_copy(update={"spectrogram": spectrogram, "preview": preview})
-
-
-def _store(samples: Mono, rate_hz: int, out: Path) -> Preview:
-    import soundfile
-
-    file = io.BytesIO()
-    soundfile.write(file, np.clip(samples, -1, 1), rate_hz, format="FLAC", subtype="PCM_16")
-    data = file.getvalue()
-    sha256 = hashlib.sha256(data).hexdigest()
-    path = f"{FOLDER}/{sha256[:32]}.flac"
-    if not _holds(out / path, data):
-        write_bytes_atomically(out / path, data)
-    return Preview(path=path, sha256=sha256, duration_s=len(samples) / rate_hz)
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    """Whether a file is there and still what was written."""
-    try:
-        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
-    except OSError:
-        return False
 
 
 def draw_spectrogram(samples: Mono, rate_hz: int) -> Spectrogram:

@@ -22,6 +22,8 @@ from evaluators.drift_records import Drift
 from evaluators.environment import describe_environment
 from evaluators.evaluation import Refusal, Target
 from evaluators.formats import format_of
+from evaluators.pictures.sounds import FOLDER
+from evaluators.playing.listening import ListenRequest, ListenResult
 from evaluators.playing.predictions import Prediction, PredictionRequest
 from evaluators.playing.trial import DriftRequest, TimingResult, TrialEvent, TrialRequest, TrialResult
 from evaluators.score import MetricInfo
@@ -43,6 +45,11 @@ _PLAY = "play"
 _TIME = "time_calls"
 _PREDICT = "predict"
 """the verb whose work is shorter than a worker's start"""
+_LISTEN = "listen"
+_WITH_TASK = (_PLAY, _LISTEN)
+"""the verbs that decode and score"""
+_MODULES = {_PREDICT: "predictions", _LISTEN: "listening"}
+"""the module of each verb that is not one of `trial`"""
 OnEvent = Callable[[str, TrialEvent | None], None]
 """a row's name and what its worker said; None where its result was stored"""
 
@@ -117,6 +124,24 @@ def time_all(candidates: dict[str, Path], setup: TrialSetup, on_event: OnEvent) 
     """Time models' calls, one model at a time so that none disturbs another; `TimingResult` outcomes."""
     jobs = {name: _trial_request(model, setup, setup.targets.get(name)) for name, model in candidates.items()}
     return _run(_TIME, jobs, TimingResult, setup, on_event)
+
+
+def listen_all(
+    candidates: Mapping[str, Path | None], heard: Sequence[str], setup: TrialSetup, on_event: OnEvent
+) -> dict[str, Outcome]:
+    """Keep what a report lets one hear of a few clips; `ListenResult` outcomes.
+
+    Args:
+        candidates: As `play_all`'s.
+        heard: Identifiers of the clips, in the dataset's order.
+        setup: What they share; files go to the output folder's `previews`.
+        on_event: As `play_all`'s.
+    """
+    requests: dict[str, Record] = {}
+    for name, model in candidates.items():
+        trial = _trial_request(model, setup, setup.targets.get(name))
+        requests[name] = ListenRequest(**dict(trial), heard=tuple(heard))
+    return _run(_LISTEN, requests, ListenResult, setup, on_event)
 
 
 @dataclass(frozen=True)
@@ -210,7 +235,7 @@ def _run(
     for name, request in requests.items():
         stored[name] = setup.out / "cache" / verb / f"{_key(verb, request, setup)}.json"
         result = read_sealed_record(stored[name], type_)
-        if result is not None:
+        if result is not None and (not isinstance(result, ListenResult) or result.is_whole(setup.out)):
             outcomes[name] = Outcome(result)
             on_event(name, None)
     while waiting := [name for name in requests if name not in outcomes]:
@@ -227,6 +252,9 @@ def _run(
                 if isinstance(result, TrialResult):
                     is_bundle = getattr(requests[name], "model", None) is not None
                     _check_result(result, setup, setup.task.agreements if is_bundle else {})
+                request = requests[name]
+                if isinstance(result, ListenResult) and isinstance(request, ListenRequest):
+                    result.check(request.heard)
                 write_sealed_record(stored[name], result)
                 outcomes[name] = Outcome(result)
             on_event(name, event)
@@ -255,6 +283,7 @@ def _job(verb: str, requests: Sequence[Record], name: str, setup: TrialSetup) ->
         ),
         is_alone=verb == _TIME,
         threads=None if verb == _TIME else 1,
+        results={f"{FOLDER}/": setup.out / FOLDER} if verb == _LISTEN else {},
     )
 
 
@@ -285,7 +314,7 @@ def _paths(requests: Sequence[Record]) -> list[str]:
 
 def _label_inputs(verb: str, setup: TrialSetup) -> tuple[Input, ...]:
     """What a play reads to score: label files, and the code of a recipe's own task."""
-    if verb != _PLAY:
+    if verb not in _WITH_TASK:
         return ()
     files = (Input(setup.folder.resolve(), setup.label_files),) if setup.label_files else ()
     return (*files, *setup.task.inputs)
@@ -296,11 +325,11 @@ def _code(verb: str, requests: Sequence[Record], setup: TrialSetup) -> tuple[str
     paths = [getattr(request, name, None) for request in requests for name in ("model", "candidate")]
     formats = sorted({format_of(Path(path)) for path in paths if path is not None})
     entries = ("packager.jobs.worker", _module(verb), *list_code(*formats))
-    return (*entries, *setup.task.code) if verb == _PLAY else entries
+    return (*entries, *setup.task.code) if verb in _WITH_TASK else entries
 
 
 def _module(verb: str) -> str:
-    return f"evaluators.playing.{'predictions' if verb == _PREDICT else 'trial'}"
+    return f"evaluators.playing.{_MODULES.get(verb, 'trial')}"
 
 
 def _key(verb: str, request: Record, setup: TrialSetup) -> str:
@@ -310,7 +339,7 @@ def _key(verb: str, request: Record, setup: TrialSetup) -> str:
             facts[name] = _address(Path(facts[name]), setup.out)
     facts.pop("folder", None)  # the dataset's digest stands for the files in it
     if "task" in facts:
-        facts["task"] = setup.task.facts if verb == _PLAY else None
+        facts["task"] = setup.task.facts if verb in _WITH_TASK else None
     if facts.pop("frontend", None) is not None and setup.frontend is not None:
         facts["frontend"] = setup.frontend.contract.model_dump(mode="json")
     facts |= {

@@ -165,11 +165,11 @@ def play(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     dataset = read_prepared(Path(parsed.dataset))
     labels = dataset.parse_labels(task, Path(parsed.folder))
     reference = {name: np.load(Path(parsed.reference) / f"{name}.npy", mmap_mode="r") for name in parsed.outputs}
-    runtime, notices, call = _open(parsed, reference)
+    runtime, notices, call = open_player(parsed, reference)
     windows = np.load(parsed.windows, mmap_mode="r")
     meter, worst, tally = ParityMeter(), _WorstWindow(), _Tally(parsed, task)
     for info, label, span in zip(dataset.info.clips, labels, dataset.spans, strict=True):
-        outputs = _play_clip(call, windows, span)
+        outputs = play_clip(call, windows, span)
         errors = [0.0]
         for index in range(span[1]) if parsed.model else ():
             for name, values in outputs.items():
@@ -271,7 +271,8 @@ class _Tally:
         return store_charts(self._task.draw_dataset(self._pairs)) if self._pairs else None
 
 
-def _open(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:
+def open_player(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:
+    """What plays a request's model: how its runtime is called, what is to be told of it, and the call."""
     if parsed.model is None:
         return "source", (), lambda index, *_: {name: values[index] for name, values in reference.items()}
     emulator = open_model(Path(parsed.model), parsed.target, threads=parsed.threads)
@@ -290,7 +291,8 @@ def _open_frontend(parsed: TrialRequest | DriftRequest) -> Frontend | None:
     return None if parsed.frontend is None else open_frontend(parsed.frontend, parsed.audio)
 
 
-def _play_clip(call: Play, windows: npt.NDArray[Any], span: tuple[int, int, int]) -> dict[str, npt.NDArray[Any]]:
+def play_clip(call: Play, windows: npt.NDArray[Any], span: tuple[int, int, int]) -> dict[str, npt.NDArray[Any]]:
+    """A clip's outputs by name, `(windows, …)`, in the order of its windows."""
     first, count, _ = span
     each = [call(index, np.array(windows[index]), index == first) for index in range(first, first + count)]
     return {name: np.stack([outputs[name] for outputs in each]) for name in each[0]}

@@ -11,7 +11,17 @@ import numpy.typing as npt
 import pydantic
 
 from device_profiles.record import Record
-from evaluators.decoding.waveforms import Recording, Rows, Waveform, align, find_recording, find_waveform
+from evaluators.decoding.waveforms import (
+    Recording,
+    Rows,
+    Waveform,
+    align,
+    find_recording,
+    find_waveform,
+    hear_recording,
+    hear_waveform,
+)
+from evaluators.pictures.sounds import Sound
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 from packager.frontend_spec import LogMelSpec, SpectrogramSpec
@@ -137,6 +147,12 @@ class Codec(Task):
         if theirs.samples.shape[1] < _SHORTEST:
             return {_MEL: Absent(f"shorter than {_SHORTEST} samples, which one spectrum takes")}
         return {_MEL: compare_mel(theirs.samples, ours.samples, theirs.rate_hz, self.options.mel_bands)}
+
+    def hear(self, labels_or_estimate: Recording | Waveform, rate_hz: int) -> tuple[Sound, ...]:
+        """The reference, or the output without its delay; see `Task.hear`."""
+        if isinstance(labels_or_estimate, Recording):
+            return hear_recording(labels_or_estimate, rate_hz)
+        return hear_waveform(labels_or_estimate, delay_samples=self.options.delay_samples)
 
 
 def compare_spectra(reference: Rows, estimate: Rows, resolution: tuple[int, int, int]) -> tuple[float, float]:

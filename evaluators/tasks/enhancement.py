@@ -15,8 +15,18 @@ import numpy.typing as npt
 import pydantic
 
 from device_profiles.record import Record
-from evaluators.decoding.waveforms import Recording, Rows, Waveform, align, find_recording, find_waveform
+from evaluators.decoding.waveforms import (
+    Recording,
+    Rows,
+    Waveform,
+    align,
+    find_recording,
+    find_waveform,
+    hear_recording,
+    hear_waveform,
+)
 from evaluators.errors import EvaluationError
+from evaluators.pictures.sounds import Sound
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 from packager.snr import snr_db
@@ -153,6 +163,12 @@ class Enhancement(Task):
             "agreement_si_sdr_db": _mean(functools.partial(_cap, find_si_sdr), *sides),
             "agreement_sdr_db": _mean(functools.partial(_cap, find_sdr), *sides),
         }
+
+    def hear(self, labels_or_estimate: Recordings | Waveform, rate_hz: int) -> tuple[Sound, ...]:
+        """The reference, or the output without its delay; see `Task.hear`."""
+        if isinstance(labels_or_estimate, Recordings):
+            return hear_recording(labels_or_estimate.reference, rate_hz)
+        return hear_waveform(labels_or_estimate, delay_samples=self.options.delay_samples)
 
 
 def _cap(find: Callable[[Row, Row], float | Absent], reference: Row, estimate: Row) -> float | Absent:

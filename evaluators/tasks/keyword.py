@@ -17,7 +17,8 @@ from evaluators.comparing.operating_point import AGREEMENTS, DIFFERENT, SAME, He
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
 from evaluators.errors import EvaluationError
 from evaluators.labels import find_place_fault, is_number, read_rows, show
-from evaluators.picture_records import Pictures, Span
+from evaluators.picture_records import Curve, Pictures, Span
+from evaluators.pictures.curves import draw_curve
 from evaluators.pictures.rate_curves import Frame, make_curve, make_point
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
@@ -39,6 +40,7 @@ _DET = Frame(
 _FORM = "[start_s, end_s] or [start_s, end_s, word]"
 _DRAWN_S = 0.05
 _MOST_DRAWN = 10_000
+_MOST_CURVES = 3
 _RULE = "a detection is right when it falls into a labelled keyword, widened by the tolerance, that has none yet"
 _MISS_RATE, _FALSE_ACCEPTS = "keyword_miss_rate", "keyword_false_accepts_per_hour"
 
@@ -136,6 +138,8 @@ class Detections:
 
     by_threshold: tuple[Mapping[str, Values], ...]
     """of each word the times, in order"""
+    probabilities: tuple[Curve, ...] = ()
+    """of the first few words, as they are drawn"""
 
 
 class Tally(NamedTuple):
@@ -215,11 +219,16 @@ class Keyword(Task):
             )
         columns = {word: values[:, options.words.index(word)] for word in options.keywords}
         refractory_s = options.refractory_ms / 1000
+        drawn = list(columns.items())[:_MOST_CURVES] if len(values) > 1 else []
         return Detections(
             tuple(
                 {word: detect(column, frames.times_s, threshold, refractory_s) for word, column in columns.items()}
                 for threshold in (options.threshold, *FIXED_THRESHOLDS, *GRID)
-            )
+            ),
+            tuple(
+                draw_curve(word, column, frames.times_s, meaning="probability", thresholds=(options.threshold,))
+                for word, column in drawn
+            ),
         )
 
     def score(self, labels: Keywords, estimate: Detections) -> Found:
@@ -294,6 +303,8 @@ class Keyword(Task):
 
     def draw(self, labels_or_estimate: Keywords | Detections) -> Pictures:
         """Labelled keywords as bars, detections at the threshold in use as narrow ones."""
+        is_estimate = isinstance(labels_or_estimate, Detections)
+        curves = labels_or_estimate.probabilities if isinstance(labels_or_estimate, Detections) else ()
         if isinstance(labels_or_estimate, Keywords):
             spans = [Span(start_s=one.start_s, end_s=one.end_s, label=one.word) for one in labels_or_estimate.spoken]
         else:
@@ -302,7 +313,7 @@ class Keyword(Task):
                 for word, times_s in labels_or_estimate.by_threshold[0].items()
                 for time_s in times_s
             ]
-        return Pictures(spans=tuple(spans[:_MOST_DRAWN]))
+        return Pictures(spans=tuple(spans[:_MOST_DRAWN]), moments=is_estimate, curves=curves)
 
 
 _SIDES = ("source", "estimate")

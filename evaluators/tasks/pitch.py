@@ -27,9 +27,8 @@ HIGHEST_HZ = 20_000.0
 
 _NAME = "pitch tracking"
 _FORM = "[time_s, hz]"
-_DRAWN_AS = "pitch in cents from A4"
-_A4_HZ = 440.0
-_MOST_DRAWN = 4096
+_MOST_DRAWN = 480
+"""the width of the figure"""
 
 _VOICED = "labelled frames that have a pitch"
 _RIGHT = "within 50 cents"
@@ -238,13 +237,13 @@ class Pitch(Task):
         track = labels_or_estimate
         if len(track.times_s) < 2:
             return Pictures()
-        # A curve's values are evenly spaced, and labels may be at any time.
+        # A curve's values are evenly spaced, and labels may be at any time. Values are picked and not put together, so
+        # that source and bundle can be held against each other at the same times.
         times_s = np.linspace(track.times_s[0], track.times_s[-1], min(len(track.times_s), _MOST_DRAWN))
         after = np.searchsorted(track.times_s, times_s).clip(1, len(track.times_s) - 1)
         nearest = after - (times_s - track.times_s[after - 1] < track.times_s[after] - times_s)
-        sounds = track.voiced & (track.pitch_hz > 0)
-        cents = np.where(sounds, 1200 * np.log2(np.where(sounds, track.pitch_hz, _A4_HZ) / _A4_HZ), np.nan)
-        return Pictures(curves=(draw_curve(_DRAWN_AS, cents[nearest], times_s),))
+        pitch_hz = np.where(track.voiced & (track.pitch_hz > 0), track.pitch_hz, np.nan)[nearest]
+        return Pictures(curves=(draw_curve("pitch", pitch_hz, times_s, meaning="pitch_hz"),))
 
 
 def _find_fault(row: Any, earlier: Sequence[Any], duration_s: float) -> str | None:

@@ -198,7 +198,7 @@ class SpeechRecognition(Task):
     def draw(self, labels_or_estimate: Said | str) -> Pictures:
         """The text."""
         text = labels_or_estimate if isinstance(labels_or_estimate, str) else labels_or_estimate.text
-        return Pictures(text=text[:MAX_TEXT])
+        return Pictures(text=text[:MAX_TEXT], words=True)
 
 
 @functools.cache

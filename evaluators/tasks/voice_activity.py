@@ -5,40 +5,33 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import pydantic
 
 from evaluators.chart_records import Charts, Mark
+from evaluators.comparing.speech_time import Speech, find_duration, keep_within, sweep_speech, tally_speech
 from evaluators.decoding.activations import (
     FrameOptions,
     Frames,
     SegmentRules,
-    Segments,
     Values,
     find_segments,
     pick_column,
     read_frames,
 )
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
-from evaluators.picture_records import Pictures, Span
+from evaluators.picture_records import Curve, Pictures, Span
 from evaluators.pictures.class_charts import FALSE_ALARM_RATE, RECALL
+from evaluators.pictures.curves import draw_curve
 from evaluators.pictures.rate_curves import Frame, make_curve, make_point
 from evaluators.score import Direction
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
-COLLAR_S = 0.2
-OFFSET_RATIO = 0.2
-
 _FORM = "[start_s, end_s]"
-_ROUNDING_S = 1e-6
-"""less time than that is none"""
-_ANY_HZ = 440.0
 _MOST_DRAWN = 10_000
 _DRAWN_S = 0.1
 
@@ -112,34 +105,6 @@ class VoiceActivityOptions(FrameOptions):
                 f"offset_threshold {self.offset_threshold:g} must not be above onset_threshold {self.onset_threshold:g}"
             )
         return self
-
-
-@dataclass(frozen=True, eq=False)
-class Speech:
-    """Stretches of speech, as labels or as an estimate."""
-
-    segments: Segments
-    """in order, none touching another"""
-    duration_s: float | None = None
-    """of the clip; the labels know it"""
-    activation: tuple[Values, Frames] | None = None
-    """of an estimate, what the stretches were made of: the probability, and the frames it is of"""
-
-
-class Tally(NamedTuple):
-    """What one clip adds to the sums over all."""
-
-    hit_s: float
-    missed_s: float
-    false_s: float
-    silence_s: float
-    """without labelled speech"""
-    labelled: int
-    found: int
-    matched: int
-    """stretches that are found by start and end"""
-    delays_s: tuple[float, ...]
-    """of the labelled stretches in which speech is found"""
 
 
 class VoiceActivity(Task):
@@ -226,7 +191,7 @@ class VoiceActivity(Task):
     def score(self, labels: Speech, estimate: Speech) -> Found:
         """The share of the clip's time that is judged wrongly, which every clip has."""
         tally = self._tally(labels, estimate)
-        return {"speech_error": (tally.missed_s + tally.false_s) / _duration_of(labels)}
+        return {"speech_error": (tally.missed_s + tally.false_s) / find_duration(labels)}
 
     def score_dataset(self, pairs: Sequence[tuple[Speech, Speech]]) -> Found:
         """Score all clips at once; empty sides as the class says."""
@@ -267,7 +232,7 @@ class VoiceActivity(Task):
             return Charts()
         thresholds = sorted({*SWEPT, options.onset_threshold}, reverse=True)
         rules = [self._rules_at(threshold) for threshold in thresholds]
-        hit_s, found_s = np.sum([_sweep(labels, estimate, rules) for labels, estimate in pairs], axis=0)
+        hit_s, found_s = np.sum([sweep_speech(labels, estimate, rules) for labels, estimate in pairs], axis=0)
         recalls = np.concatenate([[0.0], (hit_s / speech_s).clip(0, 1), [1.0]])
         alarms = np.concatenate([[0.0], ((found_s - hit_s) / silence_s).clip(0, 1), [1.0]])
         at = 1 + thresholds.index(options.onset_threshold)
@@ -276,88 +241,19 @@ class VoiceActivity(Task):
         return Charts(curves=(make_curve(_ROC, alarms, recalls, marks=[mark], keep=[at]),))
 
     def draw(self, labels_or_estimate: Speech) -> Pictures:
-        """Each stretch as a bar."""
+        """Each stretch as a bar, and the probability with its thresholds."""
         segments = labels_or_estimate.segments[:_MOST_DRAWN]
         # A stretch without an end is that of a clip's only frame, and nothing here tells how long the clip is.
         drawn = ((start, end if math.isfinite(end) else start + _DRAWN_S) for start, end in segments)
-        return Pictures(spans=tuple(Span(start_s=start, end_s=end, label="speech") for start, end in drawn))
+        spans = tuple(Span(start_s=start, end_s=end, label="speech") for start, end in drawn)
+        return Pictures(spans=spans, curves=self._draw_probability(labels_or_estimate.activation))
 
-
-def keep_within(segments: Segments, duration_s: float) -> Segments:
-    """What of stretches lies within a clip."""
-    return tuple(
-        (max(start, 0.0), min(end, duration_s))
-        for start, end in segments
-        if min(end, duration_s) - max(start, 0.0) > _ROUNDING_S
-    )
-
-
-def tally_speech(labels: Speech, estimate: Speech) -> Tally:
-    """Compare one clip's stretches; those of the estimate count only within the clip."""
-    duration_s = _duration_of(labels)
-    found = keep_within(estimate.segments, duration_s)
-    labelled_s, found_s = (sum(end - start for start, end in side) for side in (labels.segments, found))
-    hit_s, delays_s = 0.0, []
-    first = 0
-    for start, end in labels.segments:
-        while first < len(found) and found[first][1] <= start:
-            first += 1
-        heard_s = None
-        for other_start, other_end in found[first:]:
-            if other_start >= end:
-                break
-            hit_s += min(end, other_end) - max(start, other_start)
-            heard_s = max(other_start, start) if heard_s is None else heard_s
-        if heard_s is not None:
-            delays_s.append(heard_s - start)
-    return Tally(
-        hit_s=hit_s,
-        missed_s=_at_least_none(labelled_s - hit_s),
-        false_s=_at_least_none(found_s - hit_s),
-        silence_s=_at_least_none(duration_s - labelled_s),
-        labelled=len(labels.segments),
-        found=len(found),
-        matched=_count_matches(labels.segments, found),
-        delays_s=tuple(delays_s),
-    )
-
-
-def _sweep(labels: Speech, estimate: Speech, rules: Sequence[SegmentRules]) -> npt.NDArray[np.float64]:
-    """Found time that is speech, and all found time, by each rule: `(2, rules)`."""
-    assert estimate.activation is not None, "what was decoded knows what it was made of"
-    values, frames = estimate.activation
-    edges_s = np.array([0.0, *(edge for segment in labels.segments for edge in segment)])
-    # Speech up to each edge: it grows along a labelled stretch, and not between two.
-    speech_s = np.append(0.0, (np.diff(edges_s) * (np.arange(len(edges_s) - 1) % 2)).cumsum())
-    swept = []
-    for rule in rules:
-        segments = np.array(find_segments(values, frames, rule)).reshape(-1, 2).clip(0, _duration_of(labels))
-        starts_s, ends_s = np.interp(segments, edges_s, speech_s).T
-        swept.append(((ends_s - starts_s).sum(), np.diff(segments, axis=1).sum()))
-    return np.array(swept).T
-
-
-def _at_least_none(seconds: float) -> float:
-    """A difference of sums, in which rounding is no time."""
-    return seconds if seconds > _ROUNDING_S else 0.0
-
-
-def _count_matches(labelled: Segments, found: Segments) -> int:
-    if not labelled or not found:
-        return 0
-    import mir_eval.transcription
-
-    return len(
-        mir_eval.transcription.match_notes(
-            np.array(labelled),
-            np.full(len(labelled), _ANY_HZ),
-            np.array(found),
-            np.full(len(found), _ANY_HZ),
-            onset_tolerance=COLLAR_S,
-            offset_ratio=OFFSET_RATIO,
-            offset_min_tolerance=COLLAR_S,
-        )
-    )
+    def _draw_probability(self, activation: tuple[Values, Frames] | None) -> tuple[Curve, ...]:
+        if activation is None or len(activation[0]) < 2:
+            return ()
+        values, frames = activation
+        thresholds = (self.options.onset_threshold, self.options.offset_threshold)
+        return (draw_curve("speech", values, frames.times_s, meaning="probability", thresholds=thresholds),)
 
 
 def _score_counts(hits: float, labelled: float, found: float, reasons: tuple[Absent, Absent]) -> dict[str, Any]:
@@ -377,11 +273,6 @@ def _divide(part: float, whole: float, otherwise: Absent) -> float | Absent:
 
 def _say_no_delay(labelled: int) -> Absent:
     return Absent("in no labelled stretch speech was found" if labelled else "no labelled speech")
-
-
-def _duration_of(labels: Speech) -> float:
-    assert labels.duration_s is not None, "labels know the clip's length"
-    return labels.duration_s
 
 
 def _find_fault(row: Any, duration_s: float) -> str | None:

@@ -31,6 +31,7 @@ class Cell:
         loss: What is lost beyond what the source loses.
         problem: Why there is no number.
         heat: 0 where no more is lost than by the source or chance alone may explain it, to 4, far beyond chance.
+        worst_clip: On which a bundle loses most beyond what the source loses, by the task's leading metric.
     """
 
     score: Score | None
@@ -38,6 +39,7 @@ class Cell:
     loss: ExtraLoss | None = None
     problem: str = ""
     heat: int = 0
+    worst_clip: str | None = None
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,10 @@ def _draw_bundle(variant: VariantResult, metric: str, names: tuple[str, ...]) ->
         else:
             heat = _find_heat(result, metric)
             loss = result.extra_losses.get(metric)
-            cells.append(Cell(result.scores.get(metric), result.differences.get(metric), loss, heat=heat))
+            worst = next(iter(result.worst_clips), None)
+            cells.append(
+                Cell(result.scores.get(metric), result.differences.get(metric), loss, heat=heat, worst_clip=worst)
+            )
     return Line(variant.variant, tuple(cells))
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from device_profiles.files import is_file, read_bytes
 from device_profiles.text import shorten
-from evaluators.evaluation import ClipInfo
 from evaluators.picture_records import Preview
 from reports.errors import ReportError
 
@@ -35,22 +33,29 @@ class Player:
     problem: str | None = None
 
 
-def make_players(clips: Iterable[ClipInfo], folder: Path | None) -> dict[str, Player]:
-    """Clip → player, for those that have a preview, until the page holds as much as it may.
+class Shelf:
+    """Makes players until the page holds as much sound as it may: who asks first is heard."""
 
-    Args:
-        clips: The worst first.
-        folder: Where evaluation.json stands; without it there is no player.
-    """
-    players: dict[str, Player] = {}
-    room = MAX_EMBEDDED
-    for clip in clips:
-        if clip.preview is None or folder is None:
-            continue
-        player = _make_player(clip.preview, folder, room)
-        room -= len(player.source or "")
-        players[clip.clip] = player
-    return players
+    def __init__(self, folder: Path | None) -> None:
+        """An empty one.
+
+        Args:
+            folder: Where evaluation.json stands; without it nothing can be heard.
+        """
+        self._folder, self._room = folder, MAX_EMBEDDED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can be heard at all."""
+        return self._folder is not None
+
+    def take(self, preview: Preview) -> Player:
+        """What plays a preview, or why nothing does."""
+        if self._folder is None:
+            return Player(preview.duration_s, None, "the sound is not beside this page")
+        player = _make_player(preview, self._folder, self._room)
+        self._room -= len(player.source or "")
+        return player
 
 
 def _make_player(preview: Preview, folder: Path, room: int) -> Player:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluators.comparing.ranking import order_by_loss
 from evaluators.evaluation import ClipInfo, ClipScores
 from evaluators.score import Direction, Score
 from reports.judging.comparison import Comparison
-from reports.page.audio import Player, make_players
+from reports.page.audio import Player, Shelf
 from reports.page.clip_pictures import NO_PICTURES, ClipPictures, draw_pictures
+from reports.page.listening import Listening, make_listening
 from reports.renderers.summary import find_main_metric
 
 _MOST_CLIPS = 40
@@ -40,6 +41,18 @@ class ClipLine:
     """key of that bundle"""
     pictures: ClipPictures
     player: Player | None
+    """of the clip alone"""
+    listening: Listening | None
+    """of the clip and what models made of it, instead"""
+
+
+@dataclass(frozen=True)
+class WorstClip:
+    """The clip on which a bundle loses most against its source, or, without a source, is worst."""
+
+    clip: str
+    score: Score
+    difference: float | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,10 @@ class ClipSection:
     """how many lines, from the first, have room for pictures"""
     left_out: int
     bundles_left_out: int
+    worst: dict[str, WorstClip | None]
+    """key → where that bundle is worst; none where it is nowhere worse than its source"""
+    anchors: dict[str, str]
+    """clip → where it stands in the page"""
 
 
 @dataclass(frozen=True)
@@ -90,23 +107,25 @@ def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = N
     ranked = sorted(_rank_clips(report, metric), key=lambda clip: clip.order)
     present = [score for clip in ranked for score in clip.scores if score is not None]
     if not present:
-        return ClipSection(metric, "higher", {}, (), False, 0, 0, 0)
+        return ClipSection(metric, "higher", {}, (), False, 0, 0, 0, {}, {})
     columns = _choose_columns(ranked, len(scored))
     letters = [keys[variant.variant] for variant in scored]
     shown = ranked[:_MOST_CLIPS]
-    players = make_players([clip.info for clip in shown[:_MOST_PICTURES]], folder)
+    shelf = Shelf(folder)
     return ClipSection(
         metric=metric,
         direction=present[0].direction,
         keys={letters[column]: scored[column].variant for column in columns},
         lines=tuple(
-            _make_line(clip, letters, columns, players, pictured=number < _MOST_PICTURES)
+            _make_line(clip, letters, columns, shelf if number < _MOST_PICTURES else None)
             for number, clip in enumerate(shown)
         ),
         has_source=any(clip.reference is not None for clip in shown),
         pictured=min(_MOST_PICTURES, len(shown)),
         left_out=len(ranked) - len(shown),
         bundles_left_out=len(scored) - len(columns),
+        worst={letters[column]: _find_worst_clip(ranked, column) for column in columns},
+        anchors={clip.info.clip: f"clip-{number}" for number, clip in enumerate(shown, 1)},
     )
 
 
@@ -143,23 +162,52 @@ def _choose_columns(ranked: list[_Ranked], count: int) -> list[int]:
     return sorted(sorted(range(count), key=lambda column: losses[column])[:_MOST_BUNDLES])
 
 
-def _make_line(
-    ranked: _Ranked, letters: list[str], columns: list[int], players: dict[str, Player], *, pictured: bool
-) -> ClipLine:
-    found = [None if score is None else score.goodness for score in ranked.scores]
-    present = [(goodness, number) for number, goodness in enumerate(found) if goodness is not None]
-    worst = min(present)[1] if present else None
-    if worst is None:
-        worst = next((number for number, clip in enumerate(ranked.clips) if clip is not None), None)
-    shown = ranked.clips[worst] if worst is not None else None
-    return ClipLine(
+def _find_worst_clip(ranked: list[_Ranked], column: int) -> WorstClip | None:
+    compared = [(gain, clip) for clip in ranked if (gain := clip.gains[column]) is not None]
+    if compared:
+        gain, clip = min(compared, key=lambda pair: pair[0])
+        score = clip.scores[column]
+        return None if gain >= 0 or score is None else WorstClip(clip.info.clip, score, _difference(score, gain))
+    scored = [(score, clip) for clip in ranked if (score := clip.scores[column]) is not None]
+    known = [(goodness, score, clip) for score, clip in scored if (goodness := score.goodness) is not None]
+    if not known:
+        return None
+    _, score, clip = min(known, key=lambda one: one[0])
+    return WorstClip(clip.info.clip, score, None)
+
+
+def _make_line(ranked: _Ranked, letters: list[str], columns: list[int], shelf: Shelf | None) -> ClipLine:
+    """A clip's line, with pictures and sound where there is a shelf."""
+    worst = _find_worst(ranked)
+    line = ClipLine(
         info=ranked.info,
         source=ranked.reference,
         cells=tuple(_make_cell(ranked, number, worst) for number in columns),
         worst=letters[worst] if worst is not None else None,
-        pictures=draw_pictures(ranked.info, ranked.source, shown) if pictured else NO_PICTURES,
-        player=players.get(ranked.info.clip),
+        pictures=NO_PICTURES,
+        player=None,
+        listening=None,
     )
+    if shelf is None:
+        return line
+    order = sorted(range(len(letters)), key=lambda number: number != worst)
+    bundles = [(letters[number], clip) for number in order if (clip := ranked.clips[number]) is not None]
+    listening = make_listening(ranked.info, ranked.source, bundles, shelf)
+    return replace(
+        line,
+        pictures=draw_pictures(ranked.info, ranked.source, ranked.clips[worst] if worst is not None else None),
+        player=shelf.take(ranked.info.preview) if listening is None and shelf.is_open and ranked.info.preview else None,
+        listening=listening,
+    )
+
+
+def _find_worst(ranked: _Ranked) -> int | None:
+    """Which bundle did worst; the first, where none has a number."""
+    found = [None if score is None else score.goodness for score in ranked.scores]
+    present = [(goodness, number) for number, goodness in enumerate(found) if goodness is not None]
+    if present:
+        return min(present)[1]
+    return next((number for number, clip in enumerate(ranked.clips) if clip is not None), None)
 
 
 def _make_cell(ranked: _Ranked, number: int, worst: int | None) -> ClipCell:

@@ -39,6 +39,7 @@ from reports.page.agreement import list_agreement
 from reports.page.charts import format_rate, list_charts
 from reports.page.clips import list_clips
 from reports.page.figures import (
+    activity_strips,
     budget_bar,
     call_times,
     confusion_matrix,
@@ -46,9 +47,11 @@ from reports.page.figures import (
     frontier,
     output_curve,
     piano_roll,
+    pitch_curve,
     rate_curves,
     span_lanes,
     spectrogram,
+    waveform,
 )
 from reports.page.matrix import list_bundles, list_matrix, list_placements
 from reports.page.sections import (
@@ -61,6 +64,7 @@ from reports.page.sections import (
     make_keys,
 )
 from reports.page.targets import MOST_LINES, list_targets
+from reports.page.word_alignment import MOST_WORDS
 from reports.renderers.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
@@ -88,7 +92,8 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
     """
     evaluation = report.evaluation
-    style, script = _read("report.css"), _read("report.js")
+    style = _read("report.css") + _read("listening.css")
+    script = _read("report.js") + _read("listening.js")
     page = (
         _environment()
         .get_template("report.html")
@@ -204,11 +209,15 @@ def _environment() -> jinja2.Environment:
             "frontier": frontier,
             "lanes": span_lanes,
             "rates": rate_curves,
+            "pitch": pitch_curve,
             "roll": piano_roll,
             "spectrogram": spectrogram,
+            "strips": activity_strips,
+            "wave": waveform,
         },
         "worst_parity": worst_parity,
         "MOST_TARGETS": MOST_LINES,
+        "MOST_WORDS": MOST_WORDS,
         "MOST_CONDITION_CELLS": _MOST_CONDITION_CELLS,
     }
     environment.globals |= shared

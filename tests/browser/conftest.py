@@ -18,8 +18,9 @@ from reports.judging.comparison import compare
 from reports.page.html import render
 from tests.browser.visiting import Open, Visit, watch
 from tests.reports.example_charts import add_charts
-from tests.reports.example_evaluation import make_evaluation
+from tests.reports.example_evaluation import HOSTILE, make_evaluation
 from tests.reports.example_pictures import add_pictures, without_a_metric
+from tests.reports.example_sounds import add_sounds
 from tests.reports.hostile_evaluation import make_hostile
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -84,3 +85,17 @@ def parity_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every text from outside is an attack."""
     return _write_page(tmp_path_factory.mktemp("hostile"), make_hostile)
+
+
+@pytest.fixture(scope="session")
+def listening_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example evaluation with clips to be heard before and after."""
+    folder = tmp_path_factory.mktemp("listening")
+    return _write_page(folder, lambda evaluation: add_sounds(evaluation, folder))
+
+
+@pytest.fixture(scope="session")
+def hostile_listening_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with an attack for the name of each track, label and word."""
+    folder = tmp_path_factory.mktemp("hostile-listening")
+    return _write_page(folder, lambda evaluation: make_hostile(add_sounds(evaluation, folder, name=HOSTILE)))

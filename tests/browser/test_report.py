@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.browser.visiting import Open, Visit
+from tests.browser.visiting import Open, Visit, find_serious
 from tests.reports.example_evaluation import HOSTILE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -174,21 +173,10 @@ def test_the_worst_clips_can_be_heard(visit: Open, report: Path) -> None:
     assert visited.troubles == []
 
 
-def _serious(page: Any) -> list[str]:
-    sync = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = sync.Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {each['help']}: {node['html'][:200]}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("which", ["report", "parity_report", "hostile_report"])
 def test_axe_finds_nothing_serious(which: str, scheme: str, visit: Open, request: pytest.FixtureRequest) -> None:
-    assert _serious(visit(request.getfixturevalue(which), color_scheme=scheme).page) == []
+    assert find_serious(visit(request.getfixturevalue(which), color_scheme=scheme).page) == []
 
 
 def test_hostile_names_are_text(visit: Open, hostile_report: Path, report: Path) -> None:

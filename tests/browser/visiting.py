@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 
 @dataclass
 class Visit:
@@ -33,3 +35,15 @@ def watch(visit: Visit) -> None:
     visit.page.on("console", on_console)
     visit.page.on("pageerror", lambda error: visit.troubles.append(str(error)))
     visit.page.on("request", lambda request: visit.requests.append(request.url))
+
+
+def find_serious(page: Any) -> list[str]:
+    """What axe-core calls serious or critical; the test is skipped where it is not installed."""
+    sync = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = sync.Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['help']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from evaluators.evaluation import Evaluation
 from reports.judging.comparison import load_evaluation
@@ -73,11 +74,26 @@ def _check(evaluation: Evaluation, expected: dict[str, float]) -> None:
     assert changes == pytest.approx(dict.fromkeys(expected, 0), abs=1e-3)
 
 
+def _check_sound(evaluation: Evaluation, job: Job) -> None:
+    """Each clip is heard before and after, and the page plays it."""
+    for info, own, bundle in zip(
+        evaluation.dataset.clips, evaluation.source.clips, evaluation.variants[0].clips, strict=True
+    ):
+        assert [track.name for track in info.tracks] == ["reference", "input"]
+        clip = soundfile.read(job.folder / f"{info.clip}.wav")[0]
+        for track, gain in (*((track, 1.0) for track in info.tracks), (own.tracks[0], 0.5), (bundle.tracks[0], 0.5)):
+            heard = soundfile.read(job.out / track.sound.path)[0]
+            assert np.abs(heard - gain * clip).max() <= 2**-14
+    page = (job.out / "report" / "report.html").read_text(encoding="utf-8")
+    assert page.count('class="listening"') == 2
+
+
 def test_enhancement_and_codec(job: Job) -> None:
     evaluation = _evaluate(job)
     # Half the gain: the error is half as long as the reference, and SI-SDR does not hear it.
     _check(evaluation, {"sdr_db": 20 * np.log10(2)})
     assert {clip.scores["si_sdr_db"].reason for clip in evaluation.source.clips} == {"identical"}
+    _check_sound(evaluation, job)
     job.recipe["task"]["kind"] = "codec"
     _check(_evaluate(job), {"spectral_convergence": 1, "log_magnitude_distance": np.log(2), "mel_distance": np.log(2)})
     job.lines[1]["reference"] = "short.wav"

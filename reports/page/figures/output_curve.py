@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluators.picture_records import Curve
-from reports.notation import format_number
-from reports.page.figures.scale import Scale, span, stretch
+from reports.notation import format_exact, format_number
+from reports.page.figures.scale import Scale, Tick, span, stretch
 
 WIDTH, HEIGHT = 340, 84
 _MOST_VALUES = 1000
@@ -22,6 +22,8 @@ class OutputCurve:
     low: str
     """the least value drawn, in words"""
     high: str
+    thresholds: tuple[Tick, ...] = ()
+    """where something is decided"""
 
 
 def draw_output_curve(reference: Curve, estimate: Curve, duration_s: float) -> OutputCurve | None:
@@ -31,13 +33,23 @@ def draw_output_curve(reference: Curve, estimate: Curve, duration_s: float) -> O
     if not found or duration_s <= 0:
         return None
     time = stretch(0, duration_s, start=1, end=WIDTH - 1)
-    height = span(found, start=HEIGHT - 2, end=2, pad=0.04)
+    marks = estimate.thresholds
+    # What a probability could be is seen too; a threshold far from all values would flatten them.
+    whole = (
+        (0.0, 1.0) if estimate.meaning == "probability" and all(0 <= value <= 1 for value in (*found, *marks)) else ()
+    )
+    height = span([*found, *whole], start=HEIGHT - 2, end=2, pad=0.04)
     return OutputCurve(
         output=reference.output,
         reference=_path(curves[0], time, height),
         estimate=_path(curves[1], time, height),
         low=format_number(min(found), "dimensionless"),
         high=format_number(max(found), "dimensionless"),
+        thresholds=tuple(
+            Tick(height.place(mark), format_exact(mark, "dimensionless"))
+            for mark in marks
+            if height.low <= mark <= height.high
+        ),
     )
 
 

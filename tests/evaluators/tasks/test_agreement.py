@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.comparing.agreement import Agreement
+from evaluators.comparing.speech_time import Speech
 from evaluators.picture_records import Note
 from evaluators.score import Score
 from evaluators.task import Absent, SideBySide, Task, make_scores
@@ -25,7 +26,7 @@ from evaluators.tasks.note_transcription import NoteTranscription
 from evaluators.tasks.pitch import Pitch, PitchTrack
 from evaluators.tasks.speech_recognition import SpeechRecognition
 from evaluators.tasks.tagging import Tagging, TaggingOptions
-from evaluators.tasks.voice_activity import Speech, VoiceActivity
+from evaluators.tasks.voice_activity import VoiceActivity
 from evaluators.unlabelled import Unlabelled
 from evaluators.windows import Stitched
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.chart_records import Charts
+from evaluators.comparing.speech_time import Speech, tally_speech
 from evaluators.errors import EvaluationError
 from evaluators.task import Absent, ClipContext, make_scores
 from evaluators.task_loading import load_task
-from evaluators.tasks.voice_activity import Speech, VoiceActivity, VoiceActivityOptions, tally_speech
+from evaluators.tasks.voice_activity import VoiceActivity, VoiceActivityOptions
 from evaluators.windows import Stitched
 
 TASK = VoiceActivity()

@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.evaluation import ClipInfo
 from evaluators.picture_records import Preview
-from reports.page.audio import MAX_EMBEDDED, MAX_FILE_BYTES, Player, make_players
+from reports.page.audio import MAX_EMBEDDED, MAX_FILE_BYTES, Player, Shelf
 
 SOUND = b"fLaC" + bytes(range(256))
 
 
-def _clip(path: str, data: bytes, name: str = "a") -> ClipInfo:
-    preview = Preview(path=path, sha256=hashlib.sha256(data).hexdigest(), duration_s=1.5)
-    return ClipInfo(clip=name, duration_s=4.0, preview=preview)
+def _preview(path: str, data: bytes) -> Preview:
+    return Preview(path=path, sha256=hashlib.sha256(data).hexdigest(), duration_s=1.5)
 
 
-def _play(clip: ClipInfo, folder: Path) -> Player:
-    return make_players([clip], folder)[clip.clip]
+def _play(preview: Preview, folder: Path) -> Player:
+    return Shelf(folder).take(preview)
 
 
 @pytest.fixture
@@ -31,27 +29,28 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_file_that_is_what_it_should_be_is_embedded(folder: Path) -> None:
-    player = _play(_clip("previews/a.flac", SOUND), folder)
+    player = _play(_preview("previews/a.flac", SOUND), folder)
     assert player.problem is None
     assert (player.source or "").startswith("data:audio/flac;base64,ZkxhQ")
     assert player.duration_s == 1.5
 
 
-def test_without_a_folder_or_a_preview_there_is_no_player(folder: Path) -> None:
-    assert make_players([_clip("previews/a.flac", SOUND)], None) == {}
-    assert make_players([ClipInfo(clip="a", duration_s=1.0)], folder) == {}
+def test_without_a_folder_nothing_is_heard() -> None:
+    shelf = Shelf(None)
+    player = shelf.take(_preview("previews/a.flac", SOUND))
+    assert (shelf.is_open, player.source, player.problem) == (False, None, "the sound is not beside this page")
 
 
 @pytest.mark.parametrize("name", ["../secret.flac", "previews/../../secret.flac", "..\\secret.flac", "/etc/passwd"])
 def test_a_path_that_leads_outside_is_not_followed(name: str, folder: Path) -> None:
-    player = _play(_clip(name, SOUND), folder)
+    player = _play(_preview(name, SOUND), folder)
     assert player.source is None
     assert "outside the evaluation's folder" in (player.problem or "")
 
 
 def test_a_link_that_leads_outside_is_not_followed(folder: Path) -> None:
     (folder / "previews" / "link.flac").symlink_to(folder.parent / "secret.flac")
-    assert "leads outside" in (_play(_clip("previews/link.flac", SOUND), folder).problem or "")
+    assert "leads outside" in (_play(_preview("previews/link.flac", SOUND), folder).problem or "")
 
 
 NO_FILES = ["previews/none.flac", "previews", "", "a\0b", "loop", "loop/x.flac", "pipe", "x" * 300, "\ud800"]
@@ -61,32 +60,33 @@ NO_FILES = ["previews/none.flac", "previews", "", "a\0b", "loop", "loop/x.flac",
 def test_what_is_no_file_is_told(name: str, folder: Path) -> None:
     (folder / "loop").symlink_to("loop")
     os.mkfifo(folder / "pipe")
-    player = _play(_clip(name, SOUND), folder)
+    player = _play(_preview(name, SOUND), folder)
     assert player.source is None
     assert player.problem
 
 
 def test_other_bytes_than_the_evaluations_are_refused(folder: Path) -> None:
     (folder / "previews" / "a.flac").write_bytes(SOUND + b"!")
-    assert "is not the FLAC file" in (_play(_clip("previews/a.flac", SOUND), folder).problem or "")
+    assert "is not the FLAC file" in (_play(_preview("previews/a.flac", SOUND), folder).problem or "")
 
 
 def test_what_is_no_flac_is_refused_even_with_the_right_hash(folder: Path) -> None:
     page = b"<script>alert(1)</script>"
     (folder / "previews" / "a.flac").write_bytes(page)
-    assert "is not the FLAC file" in (_play(_clip("previews/a.flac", page), folder).problem or "")
+    assert "is not the FLAC file" in (_play(_preview("previews/a.flac", page), folder).problem or "")
 
 
 def test_a_large_file_is_not_read(folder: Path) -> None:
     large = b"fLaC" + bytes(MAX_FILE_BYTES)
     (folder / "previews" / "a.flac").write_bytes(large)
-    assert "is larger than" in (_play(_clip("previews/a.flac", large), folder).problem or "")
+    assert "is larger than" in (_play(_preview("previews/a.flac", large), folder).problem or "")
 
 
-def test_the_worst_clips_come_first_until_the_page_is_full(folder: Path) -> None:
+def test_who_asks_first_is_heard_until_the_page_is_full(folder: Path) -> None:
     data = b"fLaC" + bytes(MAX_FILE_BYTES - 4)
     (folder / "previews" / "a.flac").write_bytes(data)
-    players = make_players([_clip("previews/a.flac", data, name) for name in "abcd"], folder)
-    assert [player.source is not None for player in players.values()] == [True, True, False, False]
-    assert sum(len(player.source or "") for player in players.values()) <= MAX_EMBEDDED
-    assert "to keep the page small" in (players["d"].problem or "")
+    shelf = Shelf(folder)
+    players = [shelf.take(_preview("previews/a.flac", data)) for _ in range(4)]
+    assert [player.source is not None for player in players] == [True, True, False, False]
+    assert sum(len(player.source or "") for player in players) <= MAX_EMBEDDED
+    assert "to keep the page small" in (players[-1].problem or "")
