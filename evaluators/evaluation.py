@@ -16,6 +16,7 @@ from device_profiles.record import Record
 from evaluators.condition_records import ConditionInfo, check_conditions
 from evaluators.drift_records import Drift
 from evaluators.environment import Environment
+from evaluators.long_run_records import LongRun
 from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram
 from evaluators.score import MetricInfo, Score
 from packager.bounds import Count, check_unique
@@ -219,6 +220,7 @@ class VariantResult(Record):
     """the same of the other targets that phones of the evaluation need"""
     conditions: tuple[ConditionResult, ...] = ()
     """the same under other conditions than the clips' own, on the row's own target"""
+    long_run: LongRun | None = None
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> VariantResult:

@@ -19,7 +19,7 @@ from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import EvaluationRequest, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
-from evaluators.metrics import BUILT_IN
+from evaluators.metrics import BUILT_IN, LONG_RUN
 from evaluators.playing.candidates import Candidate, from_packaged, from_path
 from evaluators.task_asking import Asked
 from evaluators.task_loading import TaskInfo
@@ -274,6 +274,7 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
         executor=work.executor,
         calibrations=recipe.calibrations,
         conditions=recipe.conditions,
+        long_run=recipe.long_run,
     )
     findings = evaluate(request, work.progress.stage)
     return Evaluation(
@@ -284,7 +285,7 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
         audio=audio,
         task=task.kind,
         task_options=task.options,
-        metrics={**task.metrics, **BUILT_IN},
+        metrics={**task.metrics, **BUILT_IN, **(LONG_RUN if recipe.long_run else {})},
         leading_metric=next(iter(task.metrics), None),
         recipe=recipe.as_data(),
         dataset=findings.dataset.model_copy(update={"attribution": read_attribution(manifest)}),

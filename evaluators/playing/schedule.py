@@ -22,6 +22,7 @@ from evaluators.drift_records import Drift
 from evaluators.environment import describe_environment
 from evaluators.evaluation import Refusal, Target
 from evaluators.formats import format_of
+from evaluators.long_run_records import LongRun
 from evaluators.playing.predictions import Prediction, PredictionRequest
 from evaluators.playing.trial import DriftRequest, TimingResult, TrialEvent, TrialRequest, TrialResult
 from evaluators.targets import list_code
@@ -40,6 +41,9 @@ from packager.storage import digest_facts, digest_tree
 R = TypeVar("R", bound=Record)
 _PLAY = "play"
 _TIME = "time_calls"
+_LONG_RUN = "play_long"
+_MODULES = {"predict": "predictions", _LONG_RUN: "long_run"}
+"""where a verb is that is not in `trial`"""
 _PREDICT = "predict"
 """the verb whose work is shorter than a worker's start"""
 OnEvent = Callable[[str, TrialEvent | None], None]
@@ -116,6 +120,17 @@ def time_all(candidates: dict[str, Path], setup: TrialSetup, on_event: OnEvent) 
     """Time models' calls, one model at a time so that none disturbs another; `TimingResult` outcomes."""
     jobs = {name: _trial_request(model, setup, setup.targets.get(name)) for name, model in candidates.items()}
     return _run(_TIME, jobs, TimingResult, setup, on_event)
+
+
+def run_long(requests: Mapping[str, Record], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
+    """Play long runs, several at once; `LongRun` outcomes.
+
+    Args:
+        requests: Row name → a `LongRunRequest`.
+        setup: What they share.
+        on_event: As `play_all`'s.
+    """
+    return _run(_LONG_RUN, requests, LongRun, setup, on_event)
 
 
 @dataclass(frozen=True)
@@ -282,9 +297,10 @@ def _paths(requests: Sequence[Record]) -> list[str]:
 
 def _label_inputs(verb: str, setup: TrialSetup) -> tuple[Input, ...]:
     """What a play reads to score: label files, and the code of a recipe's own task."""
-    if verb != _PLAY:
+    if verb not in (_PLAY, _LONG_RUN):
         return ()
-    files = (Input(setup.folder.resolve(), setup.label_files),) if setup.label_files else ()
+    has_labels = verb == _PLAY and setup.label_files
+    files = (Input(setup.folder.resolve(), setup.label_files),) if has_labels else ()
     return (*files, *setup.task.inputs)
 
 
@@ -293,11 +309,11 @@ def _code(verb: str, requests: Sequence[Record], setup: TrialSetup) -> tuple[str
     paths = [getattr(request, name, None) for request in requests for name in ("model", "candidate")]
     formats = sorted({format_of(Path(path)) for path in paths if path is not None})
     entries = ("packager.jobs.worker", _module(verb), *list_code(*formats))
-    return (*entries, *setup.task.code) if verb == _PLAY else entries
+    return (*entries, *setup.task.code) if verb in (_PLAY, _LONG_RUN) else entries
 
 
 def _module(verb: str) -> str:
-    return f"evaluators.playing.{'predictions' if verb == _PREDICT else 'trial'}"
+    return f"evaluators.playing.{_MODULES.get(verb, 'trial')}"
 
 
 def _key(verb: str, request: Record, setup: TrialSetup) -> str:
@@ -307,7 +323,7 @@ def _key(verb: str, request: Record, setup: TrialSetup) -> str:
             facts[name] = _address(Path(facts[name]), setup.out)
     facts.pop("folder", None)  # the dataset's digest stands for the files in it
     if "task" in facts:
-        facts["task"] = setup.task.facts if verb == _PLAY else None
+        facts["task"] = setup.task.facts if verb in (_PLAY, _LONG_RUN) else None
     if facts.pop("frontend", None) is not None and setup.frontend is not None:
         facts["frontend"] = setup.frontend.contract.model_dump(mode="json")
     facts |= {

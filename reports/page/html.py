@@ -40,12 +40,14 @@ from reports.page.figures import (
     budget_bar,
     call_times,
     drift_curve,
+    error_over_time,
     frontier,
     output_curve,
     piano_roll,
     span_lanes,
     spectrogram,
 )
+from reports.page.long_runs import list_long_runs
 from reports.page.matrix import list_bundles, list_matrix, list_placements
 from reports.page.sections import (
     draw_frontiers,
@@ -139,6 +141,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "clips": list_clips(report, keys, folder),
         "conditions": tabulate(evaluation, find_main_metric(report)),
         "conditions_worst": describe_worst(evaluation, find_main_metric(report)),
+        "long_runs": list_long_runs(evaluation, keys),
         "targets": list_targets(evaluation, keys, find_main_metric(report)),
     }
 
@@ -193,6 +196,7 @@ def _environment() -> jinja2.Environment:
             "calls": call_times,
             "curve": output_curve,
             "drift": drift_curve,
+            "overtime": error_over_time,
             "frontier": frontier,
             "lanes": span_lanes,
             "roll": piano_roll,
