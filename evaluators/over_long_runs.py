@@ -20,6 +20,7 @@ from evaluators.long_run_records import LongRun, LongRunSpec, StreamPlan
 from evaluators.metrics import LONG_RUN
 from evaluators.playing.further_targets import OnProgress
 from evaluators.playing.long_run import LongRunRequest
+from evaluators.playing.other_lengths import list_lengths
 from evaluators.playing.schedule import Outcome, TrialSetup, run_long
 from evaluators.results import describe_failure
 from evaluators.score import Score
@@ -70,7 +71,11 @@ def add_long_runs(
         on_progress(_STAGE, min(done, total), total)
 
     on_progress(_STAGE, done, total)
-    requests = {name: _ask(model, name, (plan, stream, reference), spec, setup) for name, model in models.items()}
+    lengths = list_lengths(source.spec, setup.audio)
+    requests = {
+        name: _ask(model, name, (plan, stream, reference), spec, setup).model_copy(update={"lengths": lengths})
+        for name, model in models.items()
+    }
     outcomes = run_long(requests, setup, on_event)
     on_progress(_STAGE, total, total)
     return tuple(_add(row, _read(outcomes[row.variant], setup.out)) if row.variant in outcomes else row for row in rows)

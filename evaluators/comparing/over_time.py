@@ -176,7 +176,7 @@ def look_after_silence(meters: Sequence[OutputMeter], plan: StreamPlan, subnorma
         first, second = over_time[: plan.round_stretches], over_time[plan.second :]
         usual = min((db for db in first if db is not None), default=MOST_DB)
         back = next((place for place, db in enumerate(second) if db is not None and db >= usual - BACK_DB), None)
-        backs.append(back)
+        backs.append(None if None in second else back)
         near = max(1, round(AFTER_S / plan.stretch_s))
         pairs = [(a, b) for a, b in zip(first[:near], second[:near], strict=True) if a is not None and b is not None]
         losses.append(math.fsum(a - b for a, b in pairs) / len(pairs) if pairs else None)

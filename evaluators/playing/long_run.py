@@ -21,13 +21,14 @@ from evaluators.datasets.long_stream import find_algorithmic_latency_ms
 from evaluators.datasets.outputs import combine_outputs
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Target
-from evaluators.long_run_records import AfterSilence, DecisionDelay, LongRun, Repeat, StreamPlan
+from evaluators.long_run_records import AfterSilence, DecisionDelay, LongRun, OtherLength, Repeat, StreamPlan
 from evaluators.playing.binding import WindowRunner, bind
+from evaluators.playing.other_lengths import LengthTrial
 from evaluators.score import Score
 from evaluators.targets import open_model
 from evaluators.task import Task
 from evaluators.task_loading import TaskReference, open_task
-from evaluators.windows import find_lead_in, uncut
+from evaluators.windows import Samples, find_lead_in, uncut
 from packager.bundle import AudioContract
 from packager.frontends.opening import FrontendSource, open_frontend
 from packager.model import OutputSpec
@@ -54,6 +55,8 @@ class LongRunRequest(Record):
     plan: StreamPlan
     chunks: tuple[int, ...]
     """samples of the pieces in which the start is heard again"""
+    lengths: tuple[int, ...] = ()
+    """samples of one call, of a model whose input length is not fixed"""
     reference: str
     """folder of the source model's outputs"""
     target: Target | None = None
@@ -71,6 +74,7 @@ def play_long(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         outputs=tuple(meter.result() for meter in run.meters.values()),
         silence=run.look_after_silence(),
         repeats=tuple(run.repeat_start()),
+        lengths=tuple(run.try_lengths()),
         decisions=decisions,
         decisions_reason=reason,
         algorithmic_latency_ms=find_algorithmic_latency_ms(parsed.audio),
@@ -86,6 +90,7 @@ class _Run:
         emulator = open_model(Path(parsed.model), parsed.target)
         frontend = None if parsed.frontend is None else open_frontend(parsed.frontend, parsed.audio)
         binding = bind(emulator, parsed.audio, parsed.outputs, parsed.state, frontend)
+        self._lengths = LengthTrial(emulator, (parsed.audio, frontend), parsed.state)
         self._runner = WindowRunner(emulator, binding)
         self._windows = np.load(parsed.windows, mmap_mode="r")
         self._reference = {
@@ -124,13 +129,21 @@ class _Run:
 
     def repeat_start(self) -> Iterator[Repeat]:
         """The start again: after a reset, and in pieces."""
-        windows = np.array(self._windows[: self._restart])
-        yield self._repeat("after a reset", windows)
+        yield self._repeat("after a reset", np.array(self._windows[: self._restart]))
+        heard = self._read_start()
+        for chunk in self._parsed.chunks:
+            yield self._repeat(f"in pieces of {chunk} samples", stream_windows(heard, chunk, self._parsed.audio))
+
+    def try_lengths(self) -> Iterator[OtherLength]:
+        """The start again, in calls of other lengths."""
+        heard = self._read_start()
+        for samples in self._parsed.lengths:
+            yield self._lengths.play(samples, heard, self._parsed.outputs, self._start)
+
+    def _read_start(self) -> Samples:
         audio = self._parsed.audio
         length = (self._restart - 1) * audio.hop_samples + audio.window_samples - find_lead_in(audio)
-        heard = uncut(windows, audio, length)
-        for chunk in self._parsed.chunks:
-            yield self._repeat(f"in pieces of {chunk} samples", stream_windows(heard, chunk, audio))
+        return uncut(np.array(self._windows[: self._restart]), audio, length)
 
     def _repeat(self, name: str, windows: Iterable[npt.NDArray[np.float32]]) -> Repeat:
         self._runner.reset()

@@ -140,11 +140,24 @@ def describe_repeats(run: LongRun) -> str:
     broken = [one for one in run.repeats if not one.holds]
     if not run.repeats:
         return "not heard again"
+    lengths = _describe_lengths(run)
     if not broken:
-        return f"the same bits, {len(run.repeats)} ways"
+        return f"the same bits, {len(run.repeats)} ways{lengths}"
     errors = [one.max_abs_error for one in broken if one.max_abs_error is not None]
     size = f", by up to {format_number(max(errors), 'dimensionless')}" if errors else ""
-    return f"not the same {shorten(broken[0].name)}{size}"
+    return f"not the same {shorten(broken[0].name)}{size}{lengths}"
+
+
+def _describe_lengths(run: LongRun) -> str:
+    """How near calls of other lengths come; told alone, since the source itself may be another one in other lengths."""
+    told = [one for one in run.lengths if one.snr.value is not None]
+    if told:
+        worst = min(told, key=lambda one: one.snr.value or 0.0)
+        return f"; in calls of {worst.samples} samples {format_number(worst.snr.value or 0.0, 'db')} from them"
+    if not run.lengths:
+        return ""
+    reason = run.lengths[0].snr.reason or ""
+    return f"; calls of {run.lengths[0].samples} samples: {shorten(reason, 100)}"
 
 
 def describe_decisions(run: LongRun) -> str:
@@ -162,6 +175,7 @@ def summarize(evaluation: Evaluation) -> str:
     runs = [(one.variant, one.long_run) for one in evaluation.variants if one.long_run is not None]
     if not runs:
         return ""
+    runs.sort(key=lambda one: one[1].problem is not None)  # what was found says more than what was not
     found = [(name, faults) for name, run in runs if (faults := find_faults(run))]
     if not found:
         return f"Of {_count(runs)} none changes over time: no error grows, and all come back after silence and resets."
