@@ -40,7 +40,8 @@ class WindowBuffer:
         """
         if chunk.ndim != 2 or chunk.shape[0] != self._audio.channels:
             raise EvaluationError(
-                f"a piece of audio of shape {chunk.shape}; ({self._audio.channels}, samples) is expected, channels first"
+                f"a piece of audio of shape {chunk.shape}; ({self._audio.channels}, samples) is expected, "
+                "channels first"
             )
         self._heard += chunk.shape[1]
         self._held = np.concatenate([self._held, chunk.astype(np.float32, copy=False)], axis=1)

@@ -130,8 +130,8 @@ LONG_RUN: Mapping[str, MetricInfo] = MappingProxyType(
             unit="db",
             direction="lower",
             scope="bundle",
-            description="By how many dB the error grows in a minute of the long run, the same audio at two times, of the "
-            "output that grows most.",
+            description="By how many dB the error grows in a minute of the long run, the same audio at two times, of "
+            "the output that grows most.",
             tolerance=0.1,
         ),
         "after_silence_loss_db": MetricInfo(
@@ -146,7 +146,8 @@ LONG_RUN: Mapping[str, MetricInfo] = MappingProxyType(
             unit="dimensionless",
             direction="lower",
             scope="bundle",
-            description="Largest difference of any value when the start is heard again after a reset, or in other pieces.",
+            description="Largest difference of any value when the start is heard again after a reset, or in other "
+            "pieces.",
         ),
         "decision_delay_ms": MetricInfo(
             unit="ms",

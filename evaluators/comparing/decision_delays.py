@@ -1,8 +1,8 @@
 """How much later one side's decisions come than the other's: events of one label matched one to one in time.
 
 A decision is the start of a span or of a note that the task draws of an estimate (`Task.draw`), its label or pitch with
-it. Matching takes as many pairs as can be, and of those ways the one with the least time between pairs in sum, so that a
-constant delay is found as one as long as it is shorter than half the distance of decisions.
+it. Matching takes as many pairs as can be, and of those ways the one with the least time between pairs in sum, so that
+a constant delay is found as one as long as it is shorter than half the distance of decisions.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """One output's departure from the source model's over minutes: how large in each stretch, and whether it grows.
 
-Growth is told by the same audio heard twice: of each stretch of the second round the error in dB less that of the same
-stretch in the first, over the time between them. What a clip sounds like cancels out, and what is left is what the time
-has done. Neighbouring stretches share a state and are alike, so they are drawn together, in `_GROUPS` blocks, when the
-interval is made. The verdict is a test of equivalence: an error grows where the interval lies above `MOST_GROWTH_DB`,
-does not where it lies below, and is unknown where it holds both.
+Growth is told by the same audio heard twice: of each tenth of a round the mean power of the error in the second round
+against that in the first, in dB, over the time between them. What a clip sounds like cancels out, and what is left is
+what the time has done. Tenths and not seconds: neighbouring seconds share a state and are alike, and a second in which
+there is next to no error says little. The verdict is a test of equivalence: an error grows where the interval lies
+above `MOST_GROWTH_DB`, does not where it lies below, and is unknown where it holds both.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +30,8 @@ BACK_DB = 3.0
 """how much farther than before the silence an output may be from the source model's to count as back"""
 AFTER_S = 10.0
 """of sound after the silence that its loss is told of"""
-_GROUPS = 10
+_PARTS = 10
+"""of a round that growth is told of"""
 
 
 class OutputMeter:
@@ -137,15 +139,16 @@ def measure_growth(over_time: Sequence[float | None], plan: StreamPlan) -> tuple
         plan: What was heard.
     """
     minutes = plan.second * plan.stretch_s / 60
-    first, second = over_time[: plan.round_stretches], over_time[plan.second :]
-    slopes = [
-        None if before is None or after is None else (before - after) / minutes
-        for before, after in zip(first, second, strict=True)
+    parts = min(_PARTS, plan.round_stretches)
+    edges = [plan.round_stretches * number // parts for number in range(parts + 1)]
+    pooled = [
+        (pool_db(over_time[start:end]), pool_db(over_time[plan.second + start : plan.second + end]))
+        for start, end in itertools.pairwise(edges)
     ]
-    if None in over_time:
+    slopes = [(first - second) / minutes for first, second in pooled if first is not None and second is not None]
+    if None in over_time or len(slopes) < parts:
         return _db(None, "lower", reason="the values are not finite"), "unknown"
-    groups = [str(place * min(_GROUPS, len(slopes)) // len(slopes)) for place in range(len(slopes))]
-    found = bootstrap(slopes, groups=groups)
+    found = bootstrap(slopes)
     if found.low is None or found.high is None or found.mean is None:
         return _db(found.mean, "lower", reason=found.reason), "unknown"
     # The ends of a spread of nothing differ from it by rounding.
@@ -160,6 +163,19 @@ def measure_growth(over_time: Sequence[float | None], plan: StreamPlan) -> tuple
         confidence=found.confidence,
     )
     return score, "grows" if low > MOST_GROWTH_DB else "does not grow" if high <= MOST_GROWTH_DB else "unknown"
+
+
+def pool_db(snr_db: Sequence[float | None]) -> float | None:
+    """Ratios of several stretches as that to the mean power of their errors; none where one is not finite.
+
+    Args:
+        snr_db: At least one.
+    """
+    known = [db for db in snr_db if db is not None]
+    if len(known) < len(snr_db):
+        return None
+    least = min(known)  # taken out, so that no power leaves what numbers can hold
+    return least - 10 * math.log10(math.fsum(10 ** ((least - db) / 10) for db in known) / len(known))
 
 
 def look_after_silence(meters: Sequence[OutputMeter], plan: StreamPlan, subnormal_share: float) -> AfterSilence:

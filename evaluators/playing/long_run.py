@@ -1,7 +1,7 @@
 """Inside the evaluation worker: minutes of audio through one model, then its start again in other ways.
 
-What the source model gave for the same audio is stored already (`packager/proving/reference.py`). The bundle hears all of
-it once; then it is reset and hears the start again: as it was, and in pieces as a microphone hands them over.
+What the source model gave for the same audio is stored already (`packager/proving/reference.py`). The bundle hears all
+of it once; then it is reset and hears the start again: as it was, and in pieces as a microphone hands them over.
 """
 
 from __future__ import annotations

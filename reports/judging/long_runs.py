@@ -165,9 +165,11 @@ def describe_decisions(run: LongRun) -> str:
     found = run.decisions
     if found is None:
         return f"not compared: {shorten(run.decisions_reason or 'no reason was given', 200)}"
-    latest = "" if found.worst.value is None else f", latest {format_number(found.worst.value, 'ms', signed=True)}"
-    alone = f"; {found.source_alone} of its source's missing, {found.bundle_alone} of its own"
-    return f"{describe_delay(found)}{latest} ({found.matched} decisions{alone})"
+    same = found.worst.value is None or found.worst.value == found.median.value
+    latest = "" if same else f", the latest by {format_number(found.worst.value or 0.0, 'ms', signed=True)}"
+    alone = [f"{found.source_alone} of its source's missing"] if found.source_alone else []
+    alone += [f"{found.bundle_alone} of its own"] if found.bundle_alone else []
+    return f"{describe_delay(found)}{latest} ({'; '.join([f'{found.matched} decisions', *alone])})"
 
 
 def summarize(evaluation: Evaluation) -> str:
@@ -178,7 +180,9 @@ def summarize(evaluation: Evaluation) -> str:
     runs.sort(key=lambda one: one[1].problem is not None)  # what was found says more than what was not
     found = [(name, faults) for name, run in runs if (faults := find_faults(run))]
     if not found:
-        return f"Of {_count(runs)} none changes over time: no error grows, and all come back after silence and resets."
+        unknown = sum(any(one.verdict == "unknown" for one in run.outputs) for _, run in runs)
+        hedge = f" (of {unknown} it is unknown)" if unknown else ""
+        return f"Of {_count(runs)} no error is shown to grow{hedge}, and all come back after silence and resets."
     name, faults = found[0]
     more = f"; {len(found) - 1} more {'has' if len(found) == 2 else 'have'} faults" if len(found) > 1 else ""
     return f"{shorten(name)}: {faults[0]}{more}."
@@ -203,7 +207,9 @@ def describe_heard(run: LongRun) -> str:
     between = f", {silence:.3g} s of digital silence," if silence else ""
     text = f"{one_round:.3g} s of {plan.clips} clips{between} and the same again: {plan.duration_s / 60:.3g} minutes."
     wait = run.algorithmic_latency_ms
-    waits = "" if wait is None else f" By window and hop a sample waits {format_number(wait, 'ms')} at most for its call."
+    waits = (
+        "" if wait is None else f" By window and hop a sample waits {format_number(wait, 'ms')} at most for its call."
+    )
     return text + waits
 
 

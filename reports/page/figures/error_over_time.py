@@ -1,10 +1,15 @@
-"""How near bundles stay to their source over minutes: one line a bundle, its letter at the end."""
+"""How near bundles stay to their source over minutes: one line a bundle, its letter at the end.
+
+Second by second the audio moves an error by tens of dB, in which no trend can be seen; a point is the mean power of the
+errors of a twelfth of a round.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from evaluators.comparing.over_time import pool_db
 from evaluators.long_run_records import StreamPlan
 from reports.notation import format_exact
 from reports.page.figures.scale import Tick, span, stretch
@@ -14,6 +19,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 722, 22, 226
 _LETTER = 13.0
 """height of a letter"""
 MOST_LINES = 16
+_POINTS = 12
+"""of a round"""
 
 
 @dataclass(frozen=True)
@@ -60,17 +67,19 @@ def draw_error_over_time(bundles: Sequence[OverTime], plan: StreamPlan) -> Error
         bundles: Those that are shown, `MOST_LINES` at most.
         plan: What was heard.
     """
-    values = [db for bundle in bundles for db in bundle.snr_db if db is not None]
+    shares = list(_share(plan))
+    pooled = [[pool_db(bundle.snr_db[first:after]) for first, after in shares] for bundle in bundles[:MOST_LINES]]
+    values = [db for points in pooled for db in points if db is not None]
     if not values:
         return None
     minutes = plan.stretch_s / 60
     x = stretch(0.0, plan.count * minutes, start=_LEFT, end=_RIGHT)
     y = span(values, start=_BOTTOM, end=_TOP)
     lines, ends = [], []
-    for bundle in bundles[:MOST_LINES]:
+    for bundle, points in zip(bundles, pooled, strict=False):
         places = [
-            None if db is None else (x.place((number + 0.5) * minutes), y.place(db))
-            for number, db in enumerate(bundle.snr_db)
+            None if db is None else (x.place((first + after) / 2 * minutes), y.place(db))
+            for (first, after), db in zip(shares, points, strict=True)
         ]
         known = [place for place in places if place is not None]
         if known:
@@ -84,6 +93,15 @@ def draw_error_over_time(bundles: Sequence[OverTime], plan: StreamPlan) -> Error
         x_ticks=tuple(Tick(x.place(tick), format_exact(tick, "min")) for tick in x.ticks(6)),
         y_ticks=tuple(Tick(y.place(tick), format_exact(tick, "db")) for tick in y.ticks(5)),
     )
+
+
+def _share(plan: StreamPlan) -> Iterator[tuple[int, int]]:
+    """Stretches that are one point, from the first to the one after the last; none is of two parts of the run."""
+    step = max(1, plan.round_stretches // _POINTS)
+    for start, end in ((0, plan.round_stretches), (plan.round_stretches, plan.second), (plan.second, plan.count)):
+        count = max(1, (end - start) // step) if end > start else 0
+        for number in range(count):
+            yield start + (end - start) * number // count, start + (end - start) * (number + 1) // count
 
 
 def _join(places: Sequence[tuple[float, float] | None]) -> str:

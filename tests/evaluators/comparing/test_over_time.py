@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.comparing.over_time import MOST_DB, OutputMeter, look_after_silence, measure_growth
+from evaluators.comparing.over_time import MOST_DB, OutputMeter, look_after_silence, measure_growth, pool_db
 from evaluators.errors import EvaluationError
 from evaluators.long_run_records import StreamPlan
 
@@ -124,3 +124,10 @@ def test_windows_beyond_the_second_round_are_left_out() -> None:
 def test_outputs_of_other_shapes_are_refused() -> None:
     with pytest.raises(EvaluationError, match=r"output 'y', window 0: the variant gives shape \(2,\)"):
         OutputMeter("y", PLAN).add(0, np.zeros(3), np.zeros(2))
+
+
+def test_ratios_are_pooled_by_the_power_of_their_errors() -> None:
+    """Errors of power 1e-4 and 1e-6 have the mean power 5.05e-5."""
+    assert pool_db([40.0, 60.0]) == pytest.approx(-10 * math.log10(5.05e-5))
+    assert pool_db([-1e308, 1e308]) == pytest.approx(-1e308)
+    assert pool_db([40.0, None]) is None

@@ -57,7 +57,10 @@ def _play(request_: dict[str, Any], folder: Path, fault: Fault = "") -> LongRun:
 def test_an_unchanged_bundle_raises_no_fault(request_: dict[str, Any], tmp_path: Path) -> None:
     found = _play(request_, tmp_path)
     assert find_faults(found) == []
-    assert {one.output: one.verdict for one in found.outputs} == {"speech": "does not grow", "loudness": "does not grow"}
+    assert {one.output: one.verdict for one in found.outputs} == {
+        "speech": "does not grow",
+        "loudness": "does not grow",
+    }
     assert all(one.snr.reason == "identical" or (one.snr.value or 0) > 90 for one in found.outputs)
     assert found.silence is not None and found.silence.back_after_s == 0
     assert [one.name for one in found.repeats] == [

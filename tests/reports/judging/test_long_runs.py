@@ -37,7 +37,7 @@ def test_a_run_without_a_fault_is_told_in_plain_words() -> None:
     assert describe_silence(run) == "back after 1.25 s"
     assert describe_repeats(run) == "the same bits, 2 ways"
     assert describe_decisions(run) == (
-        "in the same frame as its source, latest +96.0 ms (31 decisions; 1 of its source's missing, 0 of its own)"
+        "in the same frame as its source, the latest by +96.0 ms (31 decisions; 1 of its source's missing)"
     )
 
 
@@ -109,9 +109,7 @@ def test_its_numbers_are_compared_with_a_baselines(evaluation: Evaluation) -> No
     before = evaluation.model_copy(
         update={
             "variants": tuple(
-                one.model_copy(
-                    update={"scores": {**one.scores, "decision_delay_ms": number(0.0, "ms", "lower")}}
-                )
+                one.model_copy(update={"scores": {**one.scores, "decision_delay_ms": number(0.0, "ms", "lower")}})
                 for one in evaluation.variants
             )
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from evaluators.long_run_records import LongRun
 from reports.judging.comparison import compare
 from reports.page.figures.error_over_time import OverTime, draw_error_over_time
@@ -39,12 +41,14 @@ def test_markdown_has_a_row_a_bundle() -> None:
 
 
 def test_a_line_has_gaps_and_letters_keep_apart() -> None:
-    bundles = [OverTime(key, key, [60.0, None, 50.0] + [40.0] * (PLAN.count - 3), False) for key in "ABC"]
+    """A point is pooled of six stretches; the second of them holds one without a number."""
+    bundles = [OverTime(key, key, [60.0] * 8 + [None] + [40.0] * (PLAN.count - 9), False) for key in "ABC"]
     figure = draw_error_over_time(bundles, PLAN)
     assert figure is not None and figure.silence is not None
     assert figure.lines[0].path.count("M") == 2
     heights = sorted(line.label_y for line in figure.lines)
-    assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 13.0
+    assert min(b - a for a, b in itertools.pairwise(heights)) >= 13.0
+    assert figure.lines[0].path.count("L") == 2 * 13 + 1 - 1 - 2  # 13 points a round, one in silence; one has none
     assert draw_error_over_time([OverTime("A", "A", [None] * PLAN.count, True)], PLAN) is None
 
 
