@@ -26,7 +26,9 @@ OUTPUTS = {"speech": OutputSpec(axes=("frame",)), "loudness": OutputSpec(axes=("
 STATE = {"memory": "memory_out", "total": "total_out"}
 
 Fault = Literal["", "drifts", "late", "keeps"]
-"""drifts: its total is float16, which stops counting · late: by two windows · keeps: counts calls, which no reset ends"""
+"""drifts: its total is float16, which stops counting · late: by two windows · keeps: counts its calls, also after a
+reset
+"""
 
 TORCH_SOURCE = """\
 import torch
