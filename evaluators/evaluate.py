@@ -7,6 +7,7 @@
                         └──locate drift─────────► where a float16 program departs
                         │
                   conditions ──► the same windows after noise, rooms, codecs, played and compared in the same way
+                  long run ────► minutes of joined clips: error over time, silence, resets, decisions' delay
     model files ──costs──► predicted latency and memory, phone by phone
 
 Every arrow's result is stored under its content address, so that an evaluation resumes and repeats in seconds.
@@ -30,6 +31,8 @@ from evaluators.datasets.prepared import PreparedDataset
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, Target, VariantResult
 from evaluators.formats import exact_variant
+from evaluators.long_run_records import LongRunSpec
+from evaluators.over_long_runs import add_long_runs
 from evaluators.pictures.curves import keep_curves
 from evaluators.pictures.previewing import preview_clips
 from evaluators.pictures.previews import choose_clips
@@ -78,6 +81,7 @@ class EvaluationRequest:
         calibrations: Measured rows of phones, one calibration each at most.
         asked: What apps ask of every phone's runtime, where predictions are not to follow its own rules.
         conditions: What else the clips are played under.
+        long_run: Minutes of audio that every bundle is played on too.
     """
 
     source: ModelSource
@@ -93,6 +97,7 @@ class EvaluationRequest:
     calibrations: Sequence[PhoneCalibration] = ()
     asked: PlacementRequest = NOTHING_ASKED
     conditions: Sequence[ConditionInfo] = ()
+    long_run: LongRunSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,8 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
         under = play_conditions(request.conditions, good, request.source, setup, on_progress)
         clean = {name: played[name].result for name in good}
         reference, rows = add_conditions(reference, rows, clean, under, context)
+    if request.long_run is not None:
+        rows = add_long_runs(request.long_run, rows, good, request.source, setup, on_progress)
     findings = Findings(dataset=dataset.found.info, source=reference, variants=rows)
 
     def hear(found: Heard, worst: Sequence[str]) -> Heard:

@@ -17,6 +17,7 @@ from evaluators.chart_records import Charts
 from evaluators.condition_records import ConditionInfo, check_conditions
 from evaluators.drift_records import Drift
 from evaluators.environment import Environment
+from evaluators.long_run_records import LongRun
 from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram, Tracks
 from evaluators.score import MetricInfo, Score
 from packager.bounds import Count, check_unique
@@ -224,6 +225,7 @@ class VariantResult(Record):
     """the same under other conditions than the clips' own, on the row's own target"""
     charts: Charts | None = None
     """what the task wants drawn of all clips at once, on the row's own target"""
+    long_run: LongRun | None = None
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> VariantResult:

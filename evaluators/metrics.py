@@ -128,5 +128,53 @@ _PHONES = {
         relative_tolerance=_PREDICTED,
     ),
 }
+LONG_RUN: Mapping[str, MetricInfo] = MappingProxyType(
+    {
+        "long_run_snr_db": MetricInfo(
+            unit="db",
+            direction="higher",
+            scope="bundle",
+            description="Over the long run: power of the source model's output over that of the difference from it, of "
+            "the worst output.",
+            tolerance=3.0,
+        ),
+        "long_run_growth_db_per_minute": MetricInfo(
+            unit="db",
+            direction="lower",
+            scope="bundle",
+            description="By how many dB the error grows in a minute of the long run, the same audio at two times, of "
+            "the output that grows most.",
+            tolerance=0.1,
+        ),
+        "after_silence_loss_db": MetricInfo(
+            unit="db",
+            direction="lower",
+            scope="bundle",
+            description="By how many dB the seconds after the silence are farther from the source model than the same "
+            "audio at the start.",
+            tolerance=3.0,
+        ),
+        "repeat_max_abs_error": MetricInfo(
+            unit="dimensionless",
+            direction="lower",
+            scope="bundle",
+            description="Largest difference of any value when the start is heard again after a reset, or in other "
+            "pieces.",
+        ),
+        "decision_delay_ms": MetricInfo(
+            unit="ms",
+            direction="lower",
+            scope="bundle",
+            description="Median time by which decisions come later than the source model's on the same audio.",
+        ),
+        "decision_delay_worst_ms": MetricInfo(
+            unit="ms",
+            direction="lower",
+            scope="bundle",
+            description="The same of the decision that comes latest; decisions within 1 s of each other are one.",
+        ),
+    }
+)
+"""of an evaluation with a long run"""
 BUILT_IN: Mapping[str, MetricInfo] = MappingProxyType({**_PARITY, **_CLIPS, **_SIZES, **_HOST, **_PHONES})
 """by name; the scopes `output` and `host` have no others: a record has a field for each"""

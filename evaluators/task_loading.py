@@ -14,7 +14,7 @@ from typing import Any
 from device_profiles.plugins import Plugin, list_plugins
 from device_profiles.record import Record, parse_record, suggest
 from evaluators.errors import EvaluationError
-from evaluators.metrics import BUILT_IN
+from evaluators.metrics import BUILT_IN, LONG_RUN
 from evaluators.score import MetricInfo
 from evaluators.task import Task
 from evaluators.unlabelled import Unlabelled
@@ -228,7 +228,7 @@ def check_declared(info: TaskInfo) -> None:
     taken = sorted(_RESERVED.intersection(info.label_keys))
     if taken:
         raise EvaluationError(f"task {info.kind}: label_keys names {', '.join(taken)}, which every dataset has")
-    taken = sorted(set(BUILT_IN).intersection((*info.metrics, *info.agreements)))
+    taken = sorted({*BUILT_IN, *LONG_RUN}.intersection((*info.metrics, *info.agreements)))
     if taken:
         raise EvaluationError(f"task {info.kind}: metrics of testpress's own are named {', '.join(taken)}; rename them")
     taken = sorted(set(info.metrics).intersection(info.agreements))

@@ -19,6 +19,7 @@ from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import EvaluationRequest, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
+from evaluators.metrics import LONG_RUN
 from evaluators.playing.candidates import Candidate, from_packaged, from_path
 from evaluators.task_asking import Asked
 from evaluators.task_loading import TaskInfo
@@ -273,6 +274,7 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
         executor=work.executor,
         calibrations=recipe.calibrations,
         conditions=recipe.conditions,
+        long_run=recipe.long_run,
     )
     findings = evaluate(request, work.progress.stage)
     return Evaluation(
@@ -283,7 +285,7 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
         audio=audio,
         task=task.kind,
         task_options=task.options,
-        metrics=task.known_metrics,
+        metrics={**task.known_metrics, **(LONG_RUN if recipe.long_run else {})},
         leading_metric=task.leading,
         recipe=recipe.as_data(),
         dataset=findings.dataset.model_copy(update={"attribution": read_attribution(manifest)}),

@@ -23,6 +23,8 @@ from evaluators.costs.placement import (
     check_requests,
 )
 from evaluators.datasets.builtin.making import PREFIX, find_dataset
+from evaluators.long_run_records import LongRunSpec
+from evaluators.metrics import LONG_RUN
 from evaluators.task_asking import Asked, ask_task
 from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
@@ -113,6 +115,8 @@ class RecipeFile(Record):
     """the [task] section; packaging alone can do without"""
     conditions: ConditionsSpec | None = None
     """the [conditions] section: noise, rooms and codecs that every metric is also measured under"""
+    long_run: LongRunSpec | None = None
+    """the [long_run] section: minutes of audio through every bundle, states carried, with silence in the middle"""
     budgets: tuple[Budget, ...] = ()
     """one [[budgets]] table a budget"""
     limits: LimitsSpec | None = None
@@ -124,6 +128,8 @@ class RecipeFile(Record):
             raise ValueError("[frontend] computes features of audio; say the audio's contract in [audio]")
         if self.conditions is not None and self.audio is None:
             raise ValueError("[conditions] are of audio; say the audio's contract in [audio]")
+        if self.long_run is not None and self.audio is None:
+            raise ValueError("[long_run] is of audio; say the audio's contract in [audio]")
         return self
 
 
@@ -155,6 +161,11 @@ class Recipe:
     def folder(self) -> Path:
         """What relative paths in the recipe start from."""
         return self.path.parent
+
+    @property
+    def long_run(self) -> LongRunSpec | None:
+        """What its bundles are played on beside the clips."""
+        return self.written.long_run
 
     @property
     def asked(self) -> PlacementRequest:
@@ -217,7 +228,7 @@ def ask_own_task(recipe: Recipe, asked: Asked) -> TaskInfo:
         info = ask_task(recipe.task, asked)
     except TestpressError as fault:
         raise RecipeError("\n".join(f"{recipe.path}: {line}" for line in str(fault).split("\n"))) from None
-    faults = _budget_faults(recipe.written.budgets, info, recipe.conditions)
+    faults = _budget_faults(recipe.written, info, recipe.conditions)
     if faults:
         raise RecipeError("\n".join(f"{recipe.path}: {fault}" for fault in faults))
     return info
@@ -261,7 +272,7 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
     if task is not None and task.path is None:  # one of the recipe's own is asked by a worker, when it is needed
         info = _collect(faults, str(path), lambda: ask_task(task))
         known = None if info is None or conditions is None else info
-        faults += [f"{path}: {each}" for each in (_budget_faults(written.budgets, known, conditions) if known else [])]
+        faults += [f"{path}: {each}" for each in (_budget_faults(written, known, conditions) if known else [])]
     if written.task is not None:
         _collect(faults, f"{path}: task.dataset", partial(_check_dataset, written.task))
     if written.frontend is not None and written.audio is not None:
@@ -328,10 +339,10 @@ def _profile_path(identifier: str, base: Path) -> str:
     return str(base / identifier) if identifier.endswith(".toml") else identifier
 
 
-def _budget_faults(budgets: tuple[Budget, ...], task: TaskInfo, conditions: tuple[ConditionInfo, ...]) -> list[str]:
+def _budget_faults(written: RecipeFile, task: TaskInfo, conditions: tuple[ConditionInfo, ...]) -> list[str]:
     """Metrics and conditions that no evaluation will hold: told before minutes of work, not after."""
-    metrics = task.known_metrics
-    known = tuple(metrics)
+    metrics = {**task.known_metrics, **(LONG_RUN if written.long_run else {})}
+    known, budgets = tuple(metrics), written.budgets
     faults = [
         f"budgets[{index}].condition: {fault}"
         for index, budget in enumerate(budgets)
@@ -343,8 +354,12 @@ def _budget_faults(budgets: tuple[Budget, ...], task: TaskInfo, conditions: tupl
         if (fault := find_reference_fault(budget, metrics.get(budget.metric))) is not None
     ]
     return faults + [
-        f"budgets[{index}].metric: unknown metric {budget.metric!r}"
-        f"{suggest(budget.metric, known) or '; known: ' + ', '.join(known)}"
+        f"budgets[{index}].metric: "
+        + (
+            f"{budget.metric} is of a long run; say what is played in [long_run]"
+            if budget.metric in LONG_RUN
+            else f"unknown metric {budget.metric!r}{suggest(budget.metric, known) or '; known: ' + ', '.join(known)}"
+        )
         for index, budget in enumerate(budgets)
         if budget.metric not in known
     ]

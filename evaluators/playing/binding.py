@@ -83,6 +83,11 @@ class WindowRunner:
         self._calls.reset()
         self._emulator.reset()
 
+    def read_states(self) -> dict[str, npt.NDArray[Any]]:
+        """What is carried to the next window, by the model's own names, and what the model keeps by itself."""
+        kept = {name: self._emulator.read_state(name) for name in self._emulator.states}
+        return {**{name: np.asarray(value) for name, value in self._calls.carried.items()}, **kept}
+
     def run_window(self, window: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
         """Run one window `(channels, samples)`; outputs by the recipe's names, the batch dimension removed."""
         return self.run(self._binding.shape_inputs(window))

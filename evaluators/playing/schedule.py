@@ -22,6 +22,7 @@ from evaluators.drift_records import Drift
 from evaluators.environment import describe_environment
 from evaluators.evaluation import Refusal, Target
 from evaluators.formats import format_of
+from evaluators.long_run_records import LongRun
 from evaluators.pictures.sounds import FOLDER
 from evaluators.playing.listening import ListenRequest, ListenResult
 from evaluators.playing.predictions import Prediction, PredictionRequest
@@ -43,12 +44,13 @@ from packager.storage import digest_facts, digest_tree
 R = TypeVar("R", bound=Record)
 _PLAY = "play"
 _TIME = "time_calls"
+_LONG_RUN = "play_long"
 _PREDICT = "predict"
 """the verb whose work is shorter than a worker's start"""
 _LISTEN = "listen"
-_WITH_TASK = (_PLAY, _LISTEN)
-"""the verbs that decode and score"""
-_MODULES = {_PREDICT: "predictions", _LISTEN: "listening"}
+_WITH_TASK = (_PLAY, _LISTEN, _LONG_RUN)
+"""the verbs that decode"""
+_MODULES = {_PREDICT: "predictions", _LISTEN: "listening", _LONG_RUN: "long_run"}
 """the module of each verb that is not one of `trial`"""
 OnEvent = Callable[[str, TrialEvent | None], None]
 """a row's name and what its worker said; None where its result was stored"""
@@ -142,6 +144,17 @@ def listen_all(
         trial = _trial_request(model, setup, setup.targets.get(name))
         requests[name] = ListenRequest(**dict(trial), heard=tuple(heard))
     return _run(_LISTEN, requests, ListenResult, setup, on_event)
+
+
+def run_long(requests: Mapping[str, Record], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
+    """Play long runs, several at once; `LongRun` outcomes.
+
+    Args:
+        requests: Row name → a `LongRunRequest`.
+        setup: What they share.
+        on_event: As `play_all`'s.
+    """
+    return _run(_LONG_RUN, requests, LongRun, setup, on_event)
 
 
 @dataclass(frozen=True)
@@ -316,7 +329,8 @@ def _label_inputs(verb: str, setup: TrialSetup) -> tuple[Input, ...]:
     """What a play reads to score: label files, and the code of a recipe's own task."""
     if verb not in _WITH_TASK:
         return ()
-    files = (Input(setup.folder.resolve(), setup.label_files),) if setup.label_files else ()
+    has_labels = verb != _LONG_RUN and setup.label_files
+    files = (Input(setup.folder.resolve(), setup.label_files),) if has_labels else ()
     return (*files, *setup.task.inputs)
 
 

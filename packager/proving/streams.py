@@ -57,6 +57,11 @@ class StatefulCalls:
         """Begin a new clip."""
         self._carried = dict(self._start)
 
+    @property
+    def carried(self) -> Tensors:
+        """What the next call is given beside its own inputs."""
+        return self._carried
+
     def __call__(self, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         """The next call of the clip; its outputs."""
         outputs = self._run({**inputs, **self._carried})

@@ -127,6 +127,8 @@ def _find_timing(variant: VariantResult, metric: str) -> Finding:
 def _take(score: Score | None, missing: str) -> Finding:
     if score is None:
         return Finding(None, problem=missing)
+    if score.reason == IDENTICAL:
+        return Finding(None, detail="identical to the source model's", identical=True)
     if score.value is None:
         return Finding(None, problem=f"it has no value: {score.reason}")
     return Finding(score)

@@ -18,6 +18,7 @@ from packager.bundle import Format
 from reports.errors import ReportError
 from reports.judging.budgets import Budget, Level, allow, find_condition_fault, find_reference_fault
 from reports.judging.conditions import describe_loss, list_losers
+from reports.judging.long_runs import RULE, find_faults
 from reports.judging.metrics import Finding, check_metrics, find_score, list_metrics
 from reports.judging.rules import Judgement, judge_bound, judge_change
 
@@ -78,14 +79,16 @@ def conclude(judgement: Judgement, level: Level) -> Status:
 def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict, ...]:
     """One verdict for each budget and bundle, and each phone where the metric is a phone's.
 
-    Four rules hold without a budget: each bundle has a result, each keeps its precision's promise, each loses no more
-    than its source under a condition (where one does not, there is a warning), and each phone meets its floor.
+    Five rules hold without a budget: each bundle has a result, each keeps its precision's promise, each loses no more
+    than its source under a condition and is the same after minutes (where one does not, there is a warning), and each
+    phone meets its floor.
 
     Raises:
         ReportError: A budget names an unknown metric, its limit cannot be of that metric, or there are too many.
     """
     verdicts = [verdict for variant in evaluation.variants for verdict in _judge_existence(variant)]
     verdicts += [verdict for variant in evaluation.variants for verdict in _judge_losses(variant, evaluation)]
+    verdicts += [verdict for variant in evaluation.variants for verdict in _judge_long_run(variant)]
     scope = _find_scope(evaluation)
     check_metrics([budget.metric for budget in budgets], scope.metrics)
     faults = {find_condition_fault(one, scope.metrics[one.metric], evaluation.conditions): one for one in budgets}
@@ -131,6 +134,16 @@ def _judge_losses(variant: VariantResult, evaluation: Evaluation) -> list[Verdic
         count = "1 condition" if len(tested) == 1 else f"{len(tested)} conditions"
         return [_plain(rule, variant, None, status="passed", reason=f"not shown to, under any of {count}")]
     warnings = [_plain(rule, variant, None, status="warned", reason=reason) for reason in found]
+    return [verdict.model_copy(update={"level": "warn"}) for verdict in warnings]
+
+
+def _judge_long_run(variant: VariantResult) -> list[Verdict]:
+    """Whether a bundle is after minutes what it was: its error, after silence, after a reset, and when it decides."""
+    if variant.long_run is None:
+        return []
+    warnings = [_plain(RULE, variant, None, status="warned", reason=fault) for fault in find_faults(variant.long_run)]
+    if not warnings:
+        return [_plain(RULE, variant, None, status="passed", reason="no change is shown")]
     return [verdict.model_copy(update={"level": "warn"}) for verdict in warnings]
 
 

@@ -44,6 +44,7 @@ from reports.page.figures import (
     call_times,
     confusion_matrix,
     drift_curve,
+    error_over_time,
     frontier,
     output_curve,
     piano_roll,
@@ -53,6 +54,7 @@ from reports.page.figures import (
     spectrogram,
     waveform,
 )
+from reports.page.long_runs import list_long_runs
 from reports.page.matrix import list_bundles, list_matrix, list_placements
 from reports.page.sections import (
     draw_frontiers,
@@ -150,6 +152,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "conditions": tabulate(evaluation, find_main_metric(report)),
         "conditions_worst": describe_worst(evaluation, find_main_metric(report)),
         "agreement": list_agreement(evaluation, keys, find_main_metric(report)),
+        "long_runs": list_long_runs(evaluation, keys),
         "targets": list_targets(evaluation, keys, find_main_metric(report)),
     }
 
@@ -206,6 +209,7 @@ def _environment() -> jinja2.Environment:
             "confusion": confusion_matrix,
             "curve": output_curve,
             "drift": drift_curve,
+            "overtime": error_over_time,
             "frontier": frontier,
             "lanes": span_lanes,
             "rates": rate_curves,

@@ -8,6 +8,17 @@ from evaluators.evaluation import DeviceResult, VariantResult
 from evaluators.score import Score
 from reports.judging.comparison import Comparison, Row, describe_subject
 from reports.judging.conditions import Cell, describe_worst, format_p_value, tabulate
+from reports.judging.long_runs import (
+    describe_decisions,
+    describe_growth,
+    describe_heard,
+    describe_repeats,
+    describe_silence,
+    find_run,
+    list_runs,
+    pick_output,
+    summarize,
+)
 from reports.judging.metrics import worst_parity
 from reports.judging.verdicts import SEVERITY, Verdict
 from reports.notation import BASIS_WORDS, describe_place, format_interval, format_score
@@ -42,6 +53,7 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
         budget_rows(report),
         change_rows(report),
         condition_rows(report),
+        long_run_rows(report),
         matrix_rows(report),
     ]
     text = _assemble(report, groups, [len(lines) for lines in groups])
@@ -128,6 +140,35 @@ def _describe_conditions(report: Comparison, rows: Sequence[str], note: str) -> 
     return f"## Under other conditions\n\n{worst}\n\n{table(head, rows)}{note}"
 
 
+RUN_HEAD = ("bundle", "signal over error", "does the error grow", "after silence", "heard again", "decisions")
+
+
+def long_run_rows(report: Comparison) -> list[str]:
+    """One row a bundle that was played on minutes of audio."""
+    rows = []
+    for variant, run in list_runs(report.evaluation):
+        output = pick_output(run)
+        if run.problem is not None or output is None:
+            cells = [f"no result: {run.problem or 'it has no output'}", *["–"] * 4]
+        else:
+            cells = [
+                format_score(output.snr),
+                describe_growth(output),
+                describe_silence(run),
+                describe_repeats(run),
+                describe_decisions(run),
+            ]
+        rows.append(row([escape(variant.variant), *(escape(cell, 200) for cell in cells)]))
+    return rows
+
+
+def _describe_runs(report: Comparison, rows: Sequence[str], note: str) -> str:
+    found = find_run(report.evaluation)
+    heard = "" if found is None else escape(describe_heard(found), 400)
+    words = "\n\n".join(part for part in (escape(summarize(report.evaluation), 1000), heard) if part)
+    return f"## Over a long run\n\n{words}\n\n{table(RUN_HEAD, rows)}{note}"
+
+
 def matrix_head(report: Comparison) -> list[str]:
     """The names of the matrix's columns."""
     main = escape(find_main_metric(report) or "task")
@@ -142,7 +183,7 @@ def matrix_rows(report: Comparison) -> list[str]:
 
 
 def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequence[int]) -> str:
-    _, budgets, changes, conditions, matrix = groups
+    _, budgets, changes, conditions, runs, matrix = groups
     shown, notes = cut(groups, kept)
     parts = [
         f"# {title(report)}",
@@ -152,8 +193,9 @@ def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequenc
         (table(BUDGET_HEAD, shown[1]) if budgets else "(none)") + notes[1],
         f"## Since the baseline\n\n{table(CHANGE_HEAD, shown[2])}{notes[2]}" if changes else "",
         _describe_conditions(report, shown[3], notes[3]) if conditions else "",
+        _describe_runs(report, shown[4], notes[4]) if runs else "",
         "## Bundles and phones",
-        (table(matrix_head(report), shown[4]) if matrix else "(none)") + notes[4],
+        (table(matrix_head(report), shown[5]) if matrix else "(none)") + notes[5],
         origin(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
