@@ -41,3 +41,23 @@ def check_finite(is_finite: npt.NDArray[np.bool_], times_s: npt.NDArray[np.float
     """
     if not is_finite.all():
         raise EvaluationError(f"output '{name}' is not finite, first at {times_s[int(np.argmin(is_finite))]:.3f} s")
+
+
+def check_probabilities(values: npt.NDArray[Any], name: str) -> None:
+    """Refuse what lies outside 0 to 1, for example logits, where a threshold between them decides.
+
+    Args:
+        values: Of any shape, finite.
+        name: Of the output.
+
+    Raises:
+        EvaluationError: The least or the greatest lies further outside than rounding in float16 explains.
+    """
+    if values.min(initial=0) < -_ROUNDING or values.max(initial=1) > 1 + _ROUNDING:
+        raise EvaluationError(
+            f"output '{name}' must hold probabilities, 0 to 1; found {values.min():.4g} to {values.max():.4g}"
+        )
+
+
+_ROUNDING = 1e-3
+"""by which a float16 softmax may leave 0 to 1"""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pydantic
 
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
+from evaluators.decoding.outputs import check_probabilities
 from evaluators.errors import EvaluationError
 from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Pictures, Span
@@ -193,11 +194,7 @@ class Keyword(Task):
                 f"output 'keyword' has {values.shape[1]} columns for {len(options.words)} words; name one a column "
                 "in task.options.words"
             )
-        least, most = values.min(initial=0), values.max(initial=1)
-        if least < -_ROUNDING or most > 1 + _ROUNDING:
-            raise EvaluationError(
-                f"output 'keyword' must hold probabilities, 0 to 1; found {values.min():.4g} to {values.max():.4g}"
-            )
+        check_probabilities(values, "keyword")
         columns = {word: values[:, options.words.index(word)] for word in options.keywords}
         refractory_s = options.refractory_ms / 1000
         return Detections(
@@ -248,10 +245,6 @@ class Keyword(Task):
                 for time_s in times_s
             ]
         return Pictures(spans=tuple(spans[:_MOST_DRAWN]))
-
-
-_ROUNDING = 1e-3
-"""by which a float16 softmax may leave 0 to 1"""
 
 
 def detect(values: Values, times_s: Values, threshold: float, refractory_s: float) -> Values:

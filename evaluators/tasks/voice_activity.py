@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import pydantic
 
+from evaluators.comparing.matching import count_matches
 from evaluators.decoding.activations import (
     FrameOptions,
     SegmentRules,
@@ -20,19 +21,16 @@ from evaluators.decoding.activations import (
     pick_column,
     read_frames,
 )
+from evaluators.decoding.outputs import check_probabilities
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
 from evaluators.score import Direction
 from evaluators.task import Absent, ClipContext, Found, Metric, Task
 from evaluators.windows import Stitched
 
-COLLAR_S = 0.2
-OFFSET_RATIO = 0.2
-
 _FORM = "[start_s, end_s]"
 _ROUNDING_S = 1e-6
 """less time than that is none"""
-_ANY_HZ = 440.0
 _MOST_DRAWN = 10_000
 _DRAWN_S = 0.1
 
@@ -138,9 +136,7 @@ class VoiceActivity(Task):
     - Onset delay: how long speech goes on before it is noticed. Source: front end clipping of Freeman, Cosier,
       Southcott and Boyd, "The voice activity detector for the Pan-European digital cellular mobile telephone service",
       ICASSP 1989, here in ms and as the median.
-    - Stretches are matched one to one by `mir_eval.transcription.match_notes`, all of one pitch: event-based F1, as in
-      sound event detection. Source: Mesaros, Heittola and Virtanen, "Metrics for Polyphonic Sound
-      Event Detection", Applied Sciences 6(6), 2016, with 200 ms or a fifth of the length.
+    - Stretches are matched one to one, see `count_matches`: event-based F1, as in sound event detection.
 
     Sides may be empty. Where no speech is labelled and none is found in any clip, only the errors over silence have a
     value. Without labelled speech, recall, miss rate, detection error rate and delay have none, and F1 and precision
@@ -186,7 +182,9 @@ class VoiceActivity(Task):
             minimum_length_s=options.minimum_speech_ms / 1000,
             minimum_gap_s=options.minimum_silence_ms / 1000,
         )
-        return Speech(find_segments(pick_column(frames, options.column, "speech"), frames, rules))
+        speech = pick_column(frames, options.column, "speech")
+        check_probabilities(speech, "speech")
+        return Speech(find_segments(speech, frames, rules))
 
     def score(self, labels: Speech, estimate: Speech) -> Found:
         """The share of the clip's time that is judged wrongly, which every clip has."""
@@ -251,7 +249,7 @@ def tally_speech(labels: Speech, estimate: Speech) -> Tally:
         silence_s=_at_least_none(duration_s - labelled_s),
         labelled=len(labels.segments),
         found=len(found),
-        matched=_count_matches(labels.segments, found),
+        matched=count_matches(labels.segments, found),
         delays_s=tuple(delays_s),
     )
 
@@ -259,24 +257,6 @@ def tally_speech(labels: Speech, estimate: Speech) -> Tally:
 def _at_least_none(seconds: float) -> float:
     """A difference of sums, in which rounding is no time."""
     return seconds if seconds > _ROUNDING_S else 0.0
-
-
-def _count_matches(labelled: Segments, found: Segments) -> int:
-    if not labelled or not found:
-        return 0
-    import mir_eval.transcription
-
-    return len(
-        mir_eval.transcription.match_notes(
-            np.array(labelled),
-            np.full(len(labelled), _ANY_HZ),
-            np.array(found),
-            np.full(len(found), _ANY_HZ),
-            onset_tolerance=COLLAR_S,
-            offset_ratio=OFFSET_RATIO,
-            offset_min_tolerance=COLLAR_S,
-        )
-    )
 
 
 def _score_counts(hits: float, labelled: float, found: float, reasons: tuple[Absent, Absent]) -> dict[str, Any]:
