@@ -120,9 +120,9 @@ class SoundEvents(Task):
       a missed and a false class of one segment are one substitution; within a class there is none.
 
     Classes without a label are left out of macro means, where sed_eval leaves them out of F1 alone and divides their
-    errors by next to nothing; what is found of them counts in the micro numbers. Where nothing is labelled, recall, macro means
-    and error rates have no value, and micro F1 and precision are 0 if something is found. Where nothing is found,
-    precision has no value, and F1 and recall are 0.
+    errors by next to nothing; what is found of them counts in the micro numbers. Where nothing is labelled, recall,
+    macro means and error rates have no value, and micro F1 and precision are 0 if something is found. Where nothing is
+    found, precision has no value, and F1 and recall are 0.
 
     PSDS is not computed: its libraries bring pandas, matplotlib and more.
     """
