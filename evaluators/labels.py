@@ -98,6 +98,16 @@ def find_class(value: Any, columns: Mapping[str, int]) -> int | str:
     return columns[value]
 
 
+def check_column(column: int, columns: int, output: str) -> None:
+    """Refuse a label that names a column which the output has not.
+
+    Raises:
+        EvaluationError: There is no such column.
+    """
+    if column >= columns:
+        raise EvaluationError(f"a label names column {column} where output '{output}' has {columns}, counted from 0")
+
+
 def show(value: Any) -> str:
     """The beginning of a value, for messages."""
     text = repr(value)

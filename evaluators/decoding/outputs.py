@@ -21,10 +21,15 @@ def take_output(outputs: Mapping[str, Stitched], name: str, task: str = "the tas
         task: What asks, for messages.
 
     Raises:
-        EvaluationError: It is not there.
+        EvaluationError: It is not there, or holds complex numbers.
     """
     if name not in outputs:
         raise EvaluationError(f"{task} needs the output '{name}'; the model has {', '.join(sorted(outputs)) or 'none'}")
+    if np.iscomplexobj(outputs[name].values):
+        raise EvaluationError(
+            f"output '{name}' holds complex numbers where {task} needs real ones; let the model return its magnitude, "
+            "or its real and imaginary part as two columns"
+        )
     return outputs[name]
 
 

@@ -207,8 +207,11 @@ class _Tally:
         stitched, self.faults = combine_outputs(
             outputs, parsed.outputs, parsed.audio, clip.n_samples, required=task.required_outputs
         )
-        estimate = task.decode(stitched)
-        scores = make_scores(task, task.score(clip.labels, estimate), "clip", basis=self._basis)
+        try:
+            estimate = task.decode(stitched)
+            scores = make_scores(task, task.score(clip.labels, estimate), "clip", basis=self._basis)
+        except EvaluationError as fault:
+            raise EvaluationError(f"clip {clip.clip}: {fault}") from None
         if error is not None and np.isfinite(error):  # what is not is told once, by the parity of the whole dataset
             scores[MAX_ABS_ERROR] = Score(value=error, unit="dimensionless", direction="lower", basis="emulated")
         curves, pictures = draw_curves(stitched, parsed.outputs), store_pictures(task.draw(estimate))

@@ -75,7 +75,7 @@ class Key(Task):
         """Read `key`, a tonic and a mode; see `Task.parse_labels`."""
         value = line["key"]
         if not isinstance(value, str) or find_key(value) is None:
-            raise EvaluationError(f"{clip.where}: key: must be {_RIGHT}; found {shorten(repr(value))}")
+            raise EvaluationError(f"{clip.where}: key must be {_RIGHT}; found {shorten(repr(value))}")
         return " ".join(value.split())
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Vector:

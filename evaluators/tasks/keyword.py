@@ -247,6 +247,10 @@ class Keyword(Task):
         return Pictures(spans=tuple(spans[:_MOST_DRAWN]))
 
 
+_ROUNDING_S = 1e-9
+"""by which sums of frames may differ from the time that they are held against"""
+
+
 def detect(values: Values, times_s: Values, threshold: float, refractory_s: float) -> Values:
     """When a stream's probability reaches a threshold, but not within the refractory time after the last such time.
 
@@ -260,7 +264,7 @@ def detect(values: Values, times_s: Values, threshold: float, refractory_s: floa
     found, index = [], 0
     while index < len(above_s):
         found.append(above_s[index])
-        index = int(np.searchsorted(above_s, above_s[index] + refractory_s))
+        index = int(np.searchsorted(above_s, above_s[index] + refractory_s - _ROUNDING_S))
     return np.array(found, np.float64)
 
 

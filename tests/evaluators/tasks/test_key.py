@@ -41,7 +41,7 @@ def test_a_label_is_a_key(key: str) -> None:
 def test_bad_label(value: Any) -> None:
     with pytest.raises(EvaluationError) as caught:
         TASK.parse_labels({"key": value}, CLIP)
-    assert str(caught.value) == f"k.jsonl:3: key: must be {RIGHT}; found {value!r}"
+    assert str(caught.value) == f"k.jsonl:3: key must be {RIGHT}; found {value!r}"
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,11 @@ def _bad_outputs() -> dict[str, tuple[dict[str, Stitched], str]]:
             r"output 'note' must be (frames, 88), one column a piano key; found (1, 20, 88)",
         ),
         "frames": (_outputs(good, good[:10]), "outputs note (20, 88) and onset (10, 88) must have the same shape"),
+        "kind": (
+            {**complete, "note": Stitched(good, np.zeros(1), "clip")},
+            "output 'note' is of kind \"clip\"; right is \"frames\" or \"window\"",
+        ),
+        "logits": (_outputs(good, good - 4.5), "output 'onset' must hold probabilities, 0 to 1; found -4.5 to -4.5"),
         "nan": (_outputs(good, hole), "output 'onset' is not finite, first at 0.081 s"),
     }
 

@@ -254,7 +254,7 @@ def test_empty_sides() -> None:
 
 def test_a_label_beyond_the_columns_is_told() -> None:
     with pytest.raises(EvaluationError) as caught:
-        _values((_events((0, 1, 7), duration_s=2.0), _events(columns=7)))
+        TASK.score(_events((0, 1, 7), duration_s=2.0), _events(columns=7))
     assert str(caught.value) == "a label names column 7 where output 'events' has 7, counted from 0"
 
 
