@@ -11,7 +11,7 @@ import pydantic
 
 from device_profiles.record import Record
 from evaluators.decoding.notes import NoteRules, create_notes
-from evaluators.decoding.outputs import check_finite, check_probabilities, take_output
+from evaluators.decoding.outputs import check_finite, take_output
 from evaluators.errors import EvaluationError
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Note, Pictures
@@ -161,7 +161,6 @@ def _activations(outputs: Mapping[str, Stitched], name: str) -> Stitched:
             f"output '{name}' must be (frames, {N_PITCHES}), one column a piano key; found {output.values.shape}"
         )
     check_finite(np.isfinite(output.values).all(axis=1), output.times_s, name)
-    check_probabilities(output.values, name)
     return output
 
 

@@ -279,8 +279,10 @@ TEXT = '{"audio": "a.wav", "notes": []}\n{"audio": "é.wav", "notes": []}\n'
         (TEXT.encode("latin-1"), "notes.jsonl:2: not UTF-8: byte 0xe9 at column 12; save the manifest as UTF-8"),
         (
             TEXT.replace('"', "'").encode(),
-            "notes.jsonl:1: not valid JSON: line 1, column 2: Expecting property name enclosed in double quotes; right "
-            "is one JSON object a line",
+            (
+                "notes.jsonl:1: not valid JSON: line 1, column 2: Expecting property name enclosed in double quotes; right "
+                "is one JSON object a line"
+            ),
         ),
     ],
 )
