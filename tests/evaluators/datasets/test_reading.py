@@ -280,8 +280,8 @@ TEXT = '{"audio": "a.wav", "notes": []}\n{"audio": "é.wav", "notes": []}\n'
         (
             TEXT.replace('"', "'").encode(),
             (
-                "notes.jsonl:1: not valid JSON: line 1, column 2: Expecting property name enclosed in double quotes; right "
-                "is one JSON object a line"
+                "notes.jsonl:1: not valid JSON: line 1, column 2: Expecting property name enclosed in double quotes; "
+                "right is one JSON object a line"
             ),
         ),
     ],

@@ -34,8 +34,8 @@ def test_a_vector_a_clip(values: Any, kind: str, pool: Any, expected: list[float
         (
             _outputs([1, 2], "frames"),
             (
-                "output 'tags' must be (values,) a clip, or (frames, values); found (2,) of kind \"frames\"; a vector a "
-                'window is of model.outputs.tags.kind = "window", or "clip"'
+                "output 'tags' must be (values,) a clip, or (frames, values); found (2,) of kind \"frames\"; a vector "
+                'a window is of model.outputs.tags.kind = "window", or "clip"'
             ),
         ),
         (_outputs([[1, 2]], "clip"), "output 'tags' must be (values,) a clip, or (frames, values); found (1, 2) of ki"),
