@@ -56,6 +56,10 @@ _NUMBERS: tuple[tuple[str, Direction, str], ...] = (
         f"Substituted, missed and false over labelled, {_SEGMENTS}; it may exceed 1.",
     ),
 )
+_METRICS = {
+    **{name: Metric("ratio", way, words, scope="dataset") for name, way, words in _NUMBERS},
+    "event_errors": Metric("errors", "lower", f"Missed and false events of a clip; {_EVENTS}."),
+}
 
 
 class SoundEventsOptions(FrameOptions):
@@ -110,10 +114,10 @@ class SoundEvents(Task):
     Labels are rows `[start_s, end_s, class]` in any order; events of one class do not overlap, those of different ones
     may. An estimate is made with two thresholds and least lengths of events and gaps, class by class.
 
-    All metrics are of the whole dataset: events and segments are added up over all clips before they are divided.
-    Source: Mesaros, Heittola and Virtanen, "Metrics for Polyphonic Sound Event Detection", Applied Sciences 6(6), 2016,
-    as sed_eval 0.2.1 computes them, with an offset collar of a fifth of the length and empty output counted as 0, as
-    DCASE has it.
+    All metrics but `event_errors` are of the whole dataset: events and segments are added up over all clips before they
+    are divided. Source: Mesaros, Heittola and Virtanen, "Metrics for Polyphonic Sound Event Detection", Applied
+    Sciences 6(6), 2016, as sed_eval 0.2.1 computes them, with an offset collar of a fifth of the length and empty
+    output counted as 0, as DCASE has it.
 
     - Event-based: `count_matches`, class by class. Micro adds up all classes, macro is the mean over classes.
     - Segment-based: a class is there in a segment of 1 s that any of its events reaches into. In the micro error rate,
@@ -130,7 +134,7 @@ class SoundEvents(Task):
     Options = SoundEventsOptions
     label_keys = ("events",)
     required_outputs = ("events",)
-    metrics = MappingProxyType({name: Metric("ratio", way, words, scope="dataset") for name, way, words in _NUMBERS})
+    metrics = MappingProxyType(_METRICS)
     libraries = ("mir_eval",)
 
     def __init__(self, options: SoundEventsOptions | None = None) -> None:
@@ -179,9 +183,14 @@ class SoundEvents(Task):
         return Events({column: segments for column, segments in found.items() if segments}, columns)
 
     def score(self, labels: Events, estimate: Events) -> Found:
-        """No number is of one clip; its labels are held against what the output has."""
+        """How many errors a clip has.
+
+        Raises:
+            EvaluationError: A label names a column that the output has not.
+        """
         check_column(max(labels.by_class, default=-1), estimate.columns, "events")
-        return {}
+        labelled, found, right = tally_events(labels, estimate)[:, :3].sum(axis=0)
+        return {"event_errors": float(labelled + found - 2 * right)}
 
     def score_dataset(self, pairs: Sequence[tuple[Events, Events]]) -> Found:
         """Score all clips at once; empty sides as the class says."""

@@ -220,6 +220,12 @@ def test_collars(found: tuple[float, float], right: int) -> None:
     assert _values(_pair(4.0, [(1, 3, 0)], [(*found, 1)]))["event_micro_f1"] == 0
 
 
+def test_a_clips_errors_are_missed_and_false_events() -> None:
+    found = TASK.score(*CLIPS[0])
+    make_scores(TASK, found, "clip", basis="emulated")
+    assert found == {"event_errors": 4}  # that of 3.0 s is missed; those of 3.25, 6.2 and 9.1 s are false
+
+
 def test_segments_by_hand() -> None:
     # Seconds 0, 1 and 2 are labelled as 0; second 1 is found as 1, second 2 as 0: one is missed, one taken for another.
     values = _values(_pair(3.5, [(0.0, 2.2, 0)], [(1.2, 1.8, 1), (2.1, 3.0, 0)]))
@@ -273,7 +279,7 @@ _PAIRS = st.composite(lambda draw: _pair(10.0, _rows(draw), _rows(draw)))()
 @given(st.lists(_PAIRS, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_scores_are_bounded_and_know_no_order(pairs: list[tuple[Events, Events]], chance: random.Random) -> None:
     values = _values(*pairs)
-    assert list(values) == list(TASK.metrics)
+    assert list(values) == list(TASK.names_of_scope("dataset"))
     for name, value in values.items():
         assert isinstance(value, str) or (value >= 0 and (value <= 1 or "error_rate" in name))
     chance.shuffle(pairs)
