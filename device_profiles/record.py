@@ -165,7 +165,7 @@ def _describe(item: Any, type_: type[Record], data: Any) -> str:
         hint = suggest(name, known) or (f"; known keys: {', '.join(known)}" if known else "")
         return f"{field}: unknown key{hint}"
     meaning = read_meaning(owner, name) if owner else None
-    right = f" ({meaning})" if meaning else ""
+    right = f" ({' '.join(meaning.split())})" if meaning else ""
     if item["type"] == "missing":
         return f"{field}: missing{right}"
     return f"{field}: {item['msg'].removeprefix('Value error, ')}; found {_show(item['input'])}{right}"

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import collections
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
+import pydantic
+
+from device_profiles.record import suggest
+from device_profiles.text import shorten
 from evaluators.errors import EvaluationError
 
 _SHOWN = 60
+
+
+def _refuse_twins(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [name for name, count in collections.Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"names a class twice: {', '.join(twice[:5])}")
+    return names
+
+
+ClassNames = Annotated[
+    tuple[Annotated[str, pydantic.Field(min_length=1)], ...],
+    pydantic.Field(max_length=20_000),
+    pydantic.AfterValidator(_refuse_twins),
+]
+"""what an output's columns stand for, in their order"""
 
 
 def read_rows(
@@ -57,6 +77,35 @@ def find_place_fault(start_s: float, end_s: float, duration_s: float) -> str | N
         return None
     place = f"{start_s} s" if start_s == end_s else f"{start_s} s to {end_s} s"
     return f"{place} lies outside the clip, which is {duration_s:.6g} s long"
+
+
+def find_class(value: Any, columns: Mapping[str, int]) -> int | str:
+    """The column of a class that a label names, or what is wrong with it.
+
+    Args:
+        value: The class.
+        columns: Of each name, the output's column; where there is none, classes are numbers of columns, from 0.
+    """
+    if not columns:
+        if type(value) is int and value >= 0:
+            return value
+        return f"must be the number of a column, from 0, since no classes are named; found {shorten(repr(value))}"
+    if not isinstance(value, str):
+        return f"must be the name of a class; found {shorten(repr(value))}"
+    if value not in columns:
+        hint = suggest(value, columns) or "; task.options.classes names them"
+        return f"no class {shorten(repr(value))}{hint}"
+    return columns[value]
+
+
+def check_column(column: int, columns: int, output: str) -> None:
+    """Refuse a label that names a column which the output has not.
+
+    Raises:
+        EvaluationError: There is no such column.
+    """
+    if column >= columns:
+        raise EvaluationError(f"a label names column {column} where output '{output}' has {columns}, counted from 0")
 
 
 def show(value: Any) -> str:

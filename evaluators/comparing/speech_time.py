@@ -9,13 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from evaluators.comparing.matching import count_matches
 from evaluators.decoding.activations import Frames, SegmentRules, Segments, Values, find_segments
 
-COLLAR_S = 0.2
-OFFSET_RATIO = 0.2
 _ROUNDING_S = 1e-6
 """less time than that is none"""
-_ANY_HZ = 440.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +84,7 @@ def tally_speech(labels: Speech, estimate: Speech) -> Tally:
         silence_s=_at_least_none(duration_s - labelled_s),
         labelled=len(labels.segments),
         found=len(found),
-        matched=_count_matches(labels.segments, found),
+        matched=count_matches(labels.segments, found),
         delays_s=tuple(delays_s),
     )
 
@@ -109,21 +107,3 @@ def sweep_speech(labels: Speech, estimate: Speech, rules: Sequence[SegmentRules]
 def _at_least_none(seconds: float) -> float:
     """A difference of sums, in which rounding is no time."""
     return seconds if seconds > _ROUNDING_S else 0.0
-
-
-def _count_matches(labelled: Segments, found: Segments) -> int:
-    if not labelled or not found:
-        return 0
-    import mir_eval.transcription
-
-    return len(
-        mir_eval.transcription.match_notes(
-            np.array(labelled),
-            np.full(len(labelled), _ANY_HZ),
-            np.array(found),
-            np.full(len(found), _ANY_HZ),
-            onset_tolerance=COLLAR_S,
-            offset_ratio=OFFSET_RATIO,
-            offset_min_tolerance=COLLAR_S,
-        )
-    )

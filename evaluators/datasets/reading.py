@@ -8,6 +8,7 @@ before anything is run, and all faults are listed at once.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,11 @@ from packager.bundle import AudioContract
 from packager.storage import digest_file
 
 MAX_FAULTS = 20
+_OTHER_ENCODINGS = {
+    codecs.BOM_UTF8: "UTF-8",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 MOST_MANIFEST_BYTES = 256 * 2**20
 """of a JSONL manifest: the labels of a thousand hours"""
 
@@ -175,7 +181,13 @@ def load_dataset(
 def _read_manifest(manifest: Path) -> bytes:
     if find_kind(manifest) == "missing":
         raise EvaluationError(f"{manifest}: no such file; the recipe's dataset must be a JSONL manifest")
-    return read_bytes(manifest, error=EvaluationError, most=MOST_MANIFEST_BYTES)
+    text = read_bytes(manifest, error=EvaluationError, most=MOST_MANIFEST_BYTES)
+    for mark, name in _OTHER_ENCODINGS.items():
+        if text.startswith(mark):
+            raise EvaluationError(f"{manifest}: begins with a byte order mark, of {name}; save it as UTF-8 without one")
+    if b"\0" in text:
+        raise EvaluationError(f"{manifest}: holds bytes of 0, so that it is no text in UTF-8; save it as UTF-8")
+    return text
 
 
 def _read_line(
@@ -185,11 +197,12 @@ def _read_line(
     try:
         line = parse_json(raw.decode(), where=where, error=EvaluationError)
     except UnicodeDecodeError as fault:
-        return [f"{where}: not valid JSON: {fault}"], None, None
+        byte = f"byte 0x{raw[fault.start]:02x} at column {fault.start + 1}"
+        return [f"{where}: not UTF-8: {byte}; save the manifest as UTF-8"], None, None
     except EvaluationError as fault:
-        return [str(fault)], None, None
+        return [f"{fault}; right is one JSON object a line"], None, None
     if not isinstance(line, dict):
-        return [f"{where}: must be a JSON object, found {type(line).__name__}"], None, None
+        return [f"{where}: must be a JSON object, found {type(line).__name__}; right is one object a line"], None, None
     faults = _key_faults(line, task, where)
     if faults:
         return faults, None, None

@@ -30,7 +30,11 @@ def pool_vector(outputs: Mapping[str, Stitched], name: str, pool: Literal["mean"
     rows = output.values[None] if output.kind == "clip" else output.values
     if rows.ndim != 2 or rows.shape[1] == 0 or output.kind == "audio":
         right = "(values,) a clip, or (frames, values)"
-        raise EvaluationError(f"output '{name}' must be {right}; found {output.values.shape} of kind \"{output.kind}\"")
+        is_flat = output.kind == "frames" and rows.ndim == 1
+        hint = f'; a vector a window is of model.outputs.{name}.kind = "window", or "clip"' if is_flat else ""
+        raise EvaluationError(
+            f"output '{name}' must be {right}; found {output.values.shape} of kind \"{output.kind}\"{hint}"
+        )
     if len(rows) == 0:
         raise EvaluationError(f"output '{name}' has no frame within the clip, so that there is nothing to pool")
     check_finite(np.isfinite(rows).all(axis=1), output.times_s, name)

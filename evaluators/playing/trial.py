@@ -231,8 +231,11 @@ class _Tally:
         """
         task = self._task
         stitched, self.faults = self._combine(clip, outputs)
-        estimate = task.decode(stitched)
-        scores = make_scores(task, task.score(clip.labels, estimate), "clip", basis=self._basis)
+        try:
+            estimate = task.decode(stitched)
+            scores = make_scores(task, task.score(clip.labels, estimate), "clip", basis=self._basis)
+        except EvaluationError as fault:
+            raise EvaluationError(f"clip {clip.clip}: {fault}") from None
         if source is not None:
             scores |= self._agree(clip, source, estimate)
         if source is not None and np.isfinite(error):  # what is not is told once, by the parity of the whole dataset

@@ -15,6 +15,7 @@ import pydantic
 from evaluators.chart_records import Axis, Charts, Mark
 from evaluators.comparing.operating_point import AGREEMENTS, DIFFERENT, SAME, Heard, score_at_sources_threshold
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
+from evaluators.decoding.outputs import check_probabilities
 from evaluators.errors import EvaluationError
 from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Curve, Pictures, Span
@@ -212,11 +213,7 @@ class Keyword(Task):
                 f"output 'keyword' has {values.shape[1]} columns for {len(options.words)} words; name one a column "
                 "in task.options.words"
             )
-        least, most = values.min(initial=0), values.max(initial=1)
-        if least < -_ROUNDING or most > 1 + _ROUNDING:
-            raise EvaluationError(
-                f"output 'keyword' must hold probabilities, 0 to 1; found {values.min():.4g} to {values.max():.4g}"
-            )
+        check_probabilities(values, "keyword")
         columns = {word: values[:, options.words.index(word)] for word in options.keywords}
         refractory_s = options.refractory_ms / 1000
         drawn = list(columns.items())[:_MOST_CURVES] if len(values) > 1 else []
@@ -317,8 +314,8 @@ class Keyword(Task):
 
 
 _SIDES = ("source", "estimate")
-_ROUNDING = 1e-3
-"""by which a float16 softmax may leave 0 to 1"""
+_ROUNDING_S = 1e-9
+"""by which sums of frames may differ from the time that they are held against"""
 
 
 def detect(values: Values, times_s: Values, threshold: float, refractory_s: float) -> Values:
@@ -334,7 +331,7 @@ def detect(values: Values, times_s: Values, threshold: float, refractory_s: floa
     found, index = [], 0
     while index < len(above_s):
         found.append(above_s[index])
-        index = int(np.searchsorted(above_s, above_s[index] + refractory_s))
+        index = int(np.searchsorted(above_s, above_s[index] + refractory_s - _ROUNDING_S))
     return np.array(found, np.float64)
 
 

@@ -178,6 +178,8 @@ def _sorted(notes: Any) -> tuple[Note, ...]:
 
 def _activations(outputs: Mapping[str, Stitched], name: str) -> Stitched:
     output = take_output(outputs, name, "note transcription")
+    if output.kind not in ("frames", "window"):
+        raise EvaluationError(f'output \'{name}\' is of kind "{output.kind}"; right is "frames" or "window"')
     if output.values.ndim != 2 or output.values.shape[1] != N_PITCHES:
         raise EvaluationError(
             f"output '{name}' must be (frames, {N_PITCHES}), one column a piano key; found {output.values.shape}"

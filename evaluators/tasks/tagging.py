@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -11,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from device_profiles.record import Record, suggest
+from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.chart_records import Charts
 from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
+from evaluators.labels import ClassNames, check_column, find_class
 from evaluators.picture_records import MAX_TEXT, Pictures
 from evaluators.pictures.class_charts import draw_confusion, draw_mean_roc, draw_pooled_roc, tabulate_classes
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
@@ -67,7 +67,7 @@ _AGREEMENTS = {
 class TaggingOptions(Record):
     """What the output's columns are, and how decisions are made."""
 
-    classes: Annotated[tuple[Annotated[str, pydantic.Field(min_length=1)], ...], pydantic.Field(max_length=20_000)] = ()
+    classes: ClassNames = ()
     """the names of the output's columns, in their order; by default labels are numbers of columns, from 0"""
     single_label: bool = False
     """whether each clip has just one class, that of the highest score"""
@@ -75,14 +75,6 @@ class TaggingOptions(Record):
     """how scores of frames or windows become a clip's"""
     threshold: Annotated[float, pydantic.Field(ge=-1000, le=1000)] = 0.5
     """from which score on a clip is taken to have a class, in the output's own unit; of no meaning with single_label"""
-
-    @pydantic.field_validator("classes")
-    @classmethod
-    def _once(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        twice = [name for name, count in collections.Counter(classes).items() if count > 1]
-        if twice:
-            raise ValueError(f"names a class twice: {', '.join(twice[:5])}")
-        return classes
 
 
 @dataclass(frozen=True)
@@ -170,7 +162,7 @@ class Tagging(Task):
             raise EvaluationError(f"{clip.where}: labels must be a list of classes; found {shorten(repr(given))}")
         faults, columns = [], []
         for place, value in named.items():
-            column = self._find_column(value)
+            column = find_class(value, self._columns)
             if isinstance(column, str):
                 faults.append(f"{clip.where}: {place}: {column}")
             elif column in columns:
@@ -181,20 +173,6 @@ class Tagging(Task):
             raise EvaluationError("\n".join(faults))
         return tuple(sorted(columns))
 
-    def _find_column(self, value: Any) -> int | str:
-        """The column of a class, or what is wrong with it."""
-        if not self._columns:
-            if type(value) is int and value >= 0:
-                return value
-            return f"must be the number of a column, from 0, since no classes are named; found {shorten(repr(value))}"
-        if not isinstance(value, str):
-            return f"must be the name of a class; found {shorten(repr(value))}"
-        if value not in self._columns:
-            return f"no class {shorten(repr(value))}" + (
-                suggest(value, self._columns) or "; task.options.classes names them"
-            )
-        return self._columns[value]
-
     def decode(self, outputs: Mapping[str, Stitched]) -> Vector:
         """One score a class, float64; see `Task.decode`."""
         scores = pool_vector(outputs, "tags", self.options.pool)
@@ -203,6 +181,11 @@ class Tagging(Task):
                 f"output 'tags' has {len(scores)} classes where task.options.classes names {len(self._columns)}"
             )
         return scores
+
+    def score(self, labels: Labels, estimate: Vector) -> Found:
+        """No number is of one clip; its labels are held against what the output has."""
+        check_column(max(labels, default=-1), len(estimate), "tags")
+        return {}
 
     def score_dataset(self, pairs: Sequence[tuple[Labels, Vector]]) -> Found:
         """Score all clips; see the class."""
@@ -247,8 +230,6 @@ class Tagging(Task):
         scores = np.stack([estimate for _, estimate in pairs], axis=1)
         truth = np.zeros(scores.shape, np.bool_)
         for place, (columns, _) in enumerate(pairs):
-            if columns and columns[-1] >= len(scores):
-                raise EvaluationError(f"a label names column {columns[-1]} where output 'tags' has {len(scores)}")
             truth[list(columns), place] = True
         best = scores.argmax(axis=0)
         single = self.options.single_label

@@ -22,6 +22,7 @@ from evaluators.decoding.activations import (
     pick_column,
     read_frames,
 )
+from evaluators.decoding.outputs import check_probabilities
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Curve, Pictures, Span
 from evaluators.pictures.class_charts import FALSE_ALARM_RATE, RECALL
@@ -124,9 +125,7 @@ class VoiceActivity(Task):
     - Onset delay: how long speech goes on before it is noticed. Source: front end clipping of Freeman, Cosier,
       Southcott and Boyd, "The voice activity detector for the Pan-European digital cellular mobile telephone service",
       ICASSP 1989, here in ms and as the median.
-    - Stretches are matched one to one by `mir_eval.transcription.match_notes`, all of one pitch: event-based F1, as in
-      sound event detection. Source: Mesaros, Heittola and Virtanen, "Metrics for Polyphonic Sound
-      Event Detection", Applied Sciences 6(6), 2016, with 200 ms or a fifth of the length.
+    - Stretches are matched one to one, see `count_matches`: event-based F1, as in sound event detection.
 
     Sides may be empty. Where no speech is labelled and none is found in any clip, only the errors over silence have a
     value. Without labelled speech, recall, miss rate, detection error rate and delay have none, and F1 and precision
@@ -176,6 +175,7 @@ class VoiceActivity(Task):
         """Find the stretches of speech. See `Task.decode`."""
         frames = read_frames(outputs, "speech", self.options, task="voice activity detection")
         values = pick_column(frames, self.options.column, "speech")
+        check_probabilities(values, "speech")
         segments = find_segments(values, frames, self._rules_at(self.options.onset_threshold))
         return Speech(segments, activation=(values, frames))
 

@@ -61,7 +61,7 @@ class Longer(Part):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({}, "x: extra: missing (how much\nmore)"),
+        ({}, "x: extra: missing (how much more)"),
         ({"extra": 1, "size": ""}, 'x: size: Input should be a valid integer; found "" (for example 1)'),
     ],
 )

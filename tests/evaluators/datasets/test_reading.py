@@ -264,11 +264,39 @@ def test_no_manifest(tmp_path: Path) -> None:
     assert fault.startswith("folder.jsonl: cannot be read: ")
 
 
+TEXT = '{"audio": "a.wav", "notes": []}\n{"audio": "é.wav", "notes": []}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (TEXT.encode("utf-16"), "notes.jsonl: begins with a byte order mark, of UTF-16; save it as UTF-8 without one"),
+        (
+            TEXT.encode("utf-8-sig"),
+            "notes.jsonl: begins with a byte order mark, of UTF-8; save it as UTF-8 without one",
+        ),
+        (TEXT.encode("utf-16-be"), "notes.jsonl: holds bytes of 0, so that it is no text in UTF-8; save it as UTF-8"),
+        (TEXT.encode("latin-1"), "notes.jsonl:2: not UTF-8: byte 0xe9 at column 12; save the manifest as UTF-8"),
+        (
+            TEXT.replace('"', "'").encode(),
+            (
+                "notes.jsonl:1: not valid JSON: line 1, column 2: Expecting property name enclosed in double quotes; "
+                "right is one JSON object a line"
+            ),
+        ),
+    ],
+)
+def test_a_manifest_in_another_encoding(tmp_path: Path, data: bytes, message: str) -> None:
+    manifest = _write(tmp_path, [])
+    manifest.write_bytes(data)
+    assert _faults(manifest)[0] == message
+
+
 @pytest.mark.parametrize(("n_faults", "last"), [(20, "notes.jsonl:20: must be"), (23, "and 3 more")])
 def test_faults_are_listed_up_to_twenty(tmp_path: Path, n_faults: int, last: str) -> None:
     found = _faults(_write(tmp_path, ["1"] * n_faults))
     assert len(found) == min(n_faults, 20) + (n_faults > 20)
-    assert found[0] == "notes.jsonl:1: must be a JSON object, found int"
+    assert found[0] == "notes.jsonl:1: must be a JSON object, found int; right is one object a line"
     assert found[-1].startswith(last)
 
 

@@ -31,7 +31,13 @@ def test_a_vector_a_clip(values: Any, kind: str, pool: Any, expected: list[float
     ("outputs", "message"),
     [
         ({}, "the task needs the output 'tags'; the model has none"),
-        (_outputs([1, 2], "frames"), "output 'tags' must be (values,) a clip, or (frames, values); found (2,) of kind"),
+        (
+            _outputs([1, 2], "frames"),
+            (
+                "output 'tags' must be (values,) a clip, or (frames, values); found (2,) of kind \"frames\"; a vector "
+                'a window is of model.outputs.tags.kind = "window", or "clip"'
+            ),
+        ),
         (_outputs([[1, 2]], "clip"), "output 'tags' must be (values,) a clip, or (frames, values); found (1, 2) of ki"),
         (_outputs([[1, 2]], "audio"), 'found (1, 2) of kind "audio"'),
         (_outputs(np.zeros((0, 3)), "frames"), "output 'tags' has no frame within the clip"),

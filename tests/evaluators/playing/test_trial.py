@@ -84,6 +84,15 @@ def test_other_shapes_than_the_sources_are_refused(setup: TrialSetup, tmp_path: 
         _play(setup, write_model(tmp_path / "m.tflite"), reference=str(tmp_path))
 
 
+def test_outputs_that_cannot_be_scored_name_the_clip(setup: TrialSetup, tmp_path: Path) -> None:
+    for name in ("note", "onset"):
+        stored = np.load(setup.reference / f"{name}.npy")
+        stored[-1] = np.nan
+        np.save(tmp_path / f"{name}.npy", stored)
+    with pytest.raises(EvaluationError, match=r"^clip b: output 'note' is not finite, first at 0\.1\d\d s$"):
+        _play(setup, None, reference=str(tmp_path))
+
+
 def test_a_missing_output_names_those_there_are(setup: TrialSetup, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError) as caught:
         _play(setup, write_model(tmp_path / "m.tflite", onset_name="strike"))

@@ -296,6 +296,16 @@ def test_a_perfect_estimate_is_perfect_and_a_late_one_is_not(gaps: list[int]) ->
     assert _errors((late, _detections((starts[0], 1.0)))) == 2
 
 
+def test_a_detection_is_due_again_right_after_the_refractory_time() -> None:
+    # 3.3 s is 3.3000000000000003 s on the frames' grid, and 1 s later is more than 4.3 s.
+    times_s = np.arange(60) * FRAME_S
+    assert times_s[33] + 1.0 > times_s[43]
+    assert detect((times_s == times_s[33]) | (times_s == times_s[43]), times_s, 0.5, 1.0).tolist() == [
+        times_s[33],
+        times_s[43],
+    ]
+
+
 def test_clips_that_are_drawn_again_are_not_compared_again() -> None:
     task = Keyword()
     for _ in range(100):

@@ -139,6 +139,10 @@ def _bad_outputs() -> dict[str, tuple[dict[str, Stitched], str]]:
             r"output 'note' must be (frames, 88), one column a piano key; found (1, 20, 88)",
         ),
         "frames": (_outputs(good, good[:10]), "outputs note (20, 88) and onset (10, 88) must have the same shape"),
+        "kind": (
+            {**complete, "note": Stitched(good, np.zeros(1), "clip")},
+            'output \'note\' is of kind "clip"; right is "frames" or "window"',
+        ),
         "nan": (_outputs(good, hole), "output 'onset' is not finite, first at 0.081 s"),
     }
 
@@ -176,6 +180,37 @@ def test_scores(estimate: list[Note], f1: float, precision: float, recall: float
         "note_with_offset_f1": with_offset_f1,
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-9)
+
+
+# The first 8 s of a fixture of mir_eval's (03), pitches rounded to whole numbers, and what mir_eval 0.8.2 says of them.
+FIXTURE = [
+    (2.78, 3.81, 75), (2.79, 3.19, 35), (3.19, 3.79, 66), (3.74, 4.11, 54), (3.75, 4.33, 76), (4.09, 4.44, 66),
+    (4.25, 4.48, 75), (4.43, 4.89, 64), (4.44, 4.89, 58), (4.44, 5.28, 73), (4.85, 5.22, 66), (5.19, 5.93, 75),
+    (5.22, 5.55, 54), (5.54, 5.89, 66), (5.88, 6.31, 63), (5.88, 7.07, 71), (5.89, 6.34, 59), (6.29, 6.75, 66),
+    (6.74, 7.36, 54), (7.0, 7.32, 75), (7.25, 7.53, 83), (7.31, 7.7, 66), (7.44, 7.72, 80), (7.63, 9.04, 78),
+    (7.68, 8.1, 61), (7.69, 8.13, 58),
+]  # fmt: skip
+FOUND = [
+    (2.61, 2.81, 75), (3.35, 3.7, 66), (3.63, 4.02, 76), (3.72, 3.93, 54), (4.07, 4.56, 66), (4.23, 4.51, 75),
+    (4.47, 5.0, 73), (4.51, 5.0, 64), (4.88, 5.25, 66), (5.14, 5.37, 75), (5.16, 5.55, 54), (5.56, 6.04, 66),
+    (5.91, 6.32, 71), (6.12, 6.25, 59), (6.3, 6.46, 59), (6.51, 6.6, 59), (6.6, 6.69, 66), (6.93, 7.32, 54),
+    (7.07, 7.16, 75), (7.28, 7.39, 83), (7.37, 7.74, 66), (7.44, 7.67, 80), (7.65, 7.92, 78),
+]  # fmt: skip
+
+
+def test_scores_of_a_fixture_of_mir_evals() -> None:
+    found = _values([_note(*row) for row in FIXTURE], [_note(*row) for row in FOUND])
+    assert found == pytest.approx(
+        {
+            "note_f1": 0.4489795918,
+            "note_precision": 0.4782608696,
+            "note_recall": 0.4230769231,
+            "note_with_offset_f1": 0.1224489796,
+            "note_with_offset_precision": 0.1304347826,
+            "note_with_offset_recall": 0.1153846154,
+        },
+        abs=1e-9,
+    )
 
 
 def test_short_notes_offsets_have_50_ms() -> None:

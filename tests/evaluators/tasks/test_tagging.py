@@ -96,7 +96,7 @@ def test_columns_are_the_classes() -> None:
     with pytest.raises(EvaluationError, match=r"output 'tags' has 2 classes where task\.options\.classes names 3"):
         TASK.decode({"tags": Stitched(np.zeros(2), np.zeros(1), "clip")})
     with pytest.raises(EvaluationError, match="a label names column 5 where output 'tags' has 3"):
-        Tagging().score_dataset([((5,), np.zeros(3))])
+        Tagging().score((5,), np.zeros(3))
 
 
 def test_scores_by_hand() -> None:
