@@ -92,7 +92,8 @@ def compute_gains(
     gains /= np.sqrt(1 + high ** (2 * _HIGH_ORDER))
     for place_hz, height_db in ((parameters.peak_hz, parameters.peak_db), *bells):
         gains *= _ring(hertz, place_hz, height_db)
-    return gains[:-1] / gains[-1]
+    level: Wide = gains[:-1] / gains[-1]
+    return level
 
 
 def _ring(hertz: Wide, place_hz: float, height_db: float) -> Wide:
