@@ -27,6 +27,7 @@ from evaluators.datasets.inputs import store_source_outputs
 from evaluators.datasets.place import LONG, Place
 from evaluators.datasets.preparation import prepare_dataset
 from evaluators.datasets.prepared import PreparedDataset
+from evaluators.datasets.recordings import FoundRecordings
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, Target, VariantResult
 from evaluators.formats import exact_variant
@@ -77,6 +78,7 @@ class EvaluationRequest:
         calibrations: Measured rows of phones, one calibration each at most.
         asked: What apps ask of every phone's runtime, where predictions are not to follow its own rules.
         conditions: What else the clips are played under.
+        recordings: What the conditions play beside the clips.
     """
 
     source: ModelSource
@@ -92,6 +94,7 @@ class EvaluationRequest:
     calibrations: Sequence[PhoneCalibration] = ()
     asked: PlacementRequest = NOTHING_ASKED
     conditions: Sequence[ConditionInfo] = ()
+    recordings: Mapping[str, FoundRecordings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     context = Context(reference, source.result, request.task, groups, request.out, devices)
     rows = tuple(variant_result(candidate, trials, context) for candidate in request.candidates)
     if request.conditions:
-        under = play_conditions(request.conditions, good, request.source, setup, on_progress)
+        under = play_conditions(request.conditions, good, request.source, setup, on_progress, request.recordings)
         clean = {name: played[name].result for name in good}
         reference, rows = add_conditions(reference, rows, clean, under, context)
     findings = Findings(dataset=dataset.found.info, source=reference, variants=rows)

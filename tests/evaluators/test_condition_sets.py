@@ -109,6 +109,8 @@ def test_a_fault_is_one_line(entry: Any, message: str) -> None:
         ("clipping", "overdrive_db", -1),
         ("dc_offset", "offset", 1.5),
         ("band_limit", "low_hz", -1),
+        ("background", "layers", 0),
+        ("background", "recordings", ""),
         ("microphone", "order", 5),
         ("microphone", "spread_db", 11),
         ("g711", "law", "c"),

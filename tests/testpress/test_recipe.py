@@ -260,6 +260,10 @@ def test_conditions_are_read_with_all_that_decides_them(path: Path) -> None:
         ({"conditions": {"set": ["phone-cal"]}}, "conditions: set[0]: no condition 'phone-cal'; did you mean"),
         ({"conditions": {"set": [{"kind": "noise", "snr_db": 300.0}]}}, "conditions: set[0]: snr_db: "),
         ({"conditions": {"set": []}}, "conditions.set: "),
+        (
+            {"conditions": {"set": [{"kind": "background", "recordings": "nowhere"}]}},
+            "conditions: recordings 'nowhere': ",
+        ),
         ({"conditions": {"sets": ["g711"]}}, "conditions."),
         (
             {"budgets": [{"metric": "note_f1", "min": 0.5, "condition": "noisy"}]},

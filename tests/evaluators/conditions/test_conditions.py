@@ -41,7 +41,8 @@ def make_speech(seconds: float = 2.0, *, rate_hz: int = RATE_HZ, channels: int =
 
 def treat(condition: Condition, samples: Samples, rate_hz: int = RATE_HZ, others: int = 3) -> Samples:
     spoken = [lambda seed=seed: make_speech(1.0, channels=samples.shape[0], seed=seed) for seed in range(others)]
-    return apply_condition(condition, samples, 0, rate_hz, spoken)
+    recorded = [lambda seed=seed: make_speech(0.7, rate_hz=rate_hz, seed=seed) for seed in range(40, 44)]
+    return apply_condition(condition, samples, 0, rate_hz, spoken, dict.fromkeys(condition.list_recordings(), recorded))
 
 
 def find_shift(reference: Samples, estimate: Samples) -> int:

@@ -57,6 +57,14 @@ def test_the_keyboard_is_what_the_list_says() -> None:
     assert "Ico Doornekamp" in (folder / "ATTRIBUTION.txt").read_text(encoding="utf-8")
 
 
+def test_the_music_is_what_the_list_says() -> None:
+    folder, lines = read("hold-music", ())
+    collection = find_dataset("hold-music").collection
+    assert (len(lines), round(minutes(folder), 1)) == (collection.clips, collection.minutes)
+    assert len({line["tags"][0] for line in lines}) == 5
+    assert "Reno Project" in (folder / "ATTRIBUTION.txt").read_text(encoding="utf-8")
+
+
 def test_prompts_through_gsm_are_what_the_list_says() -> None:
     folder, lines = read("speech-prompts-en", ("speech",), {"codec": "gsm"})
     collection = find_dataset("speech-prompts-en").collection
