@@ -23,8 +23,7 @@ class BackgroundParameters(Record):
     """Which recordings, how many at once, and how loud."""
 
     recordings: Annotated[str, pydantic.Field(min_length=1, max_length=200)] = "builtin:speech-prompts-en"
-    """a dataset that `testpress datasets` lists, as "builtin:NAME", or a folder of audio files, relative to the
-    recipe"""
+    """a dataset of testpress datasets, as "builtin:NAME", or a folder of audio files, relative to the recipe"""
     layers: Annotated[int, pydantic.Field(ge=1, le=32)] = 1
     """how many sound at once: 1 is one talker or one typist, 6 of speech are babble"""
     snr_db: Annotated[float, pydantic.Field(ge=-30, le=80)] = 10.0

@@ -193,7 +193,7 @@ def test_the_example_is_a_recipe() -> None:
         ({"kind": "python:own:Own"}, "task.kind: 'python:own:Own': there is no file"),
         ({"kind": "note_transkription"}, "task.kind: no task of kind 'note_transkription'; did you mean"),
         ({"option": {}}, "task.option: unknown key"),
-        ({"dataset": "builtin:speach"}, "task.dataset: no dataset 'speach'; known: instrument-samples, keyboard-noise"),
+        ({"dataset": "builtin:speach"}, "task.dataset: no dataset 'speach'; known: hold-music, instrument-samples"),
         (
             {"dataset": "builtin:speech-prompts-en", "dataset_options": {"codec": "mp3"}},
             "task.dataset: options of speech-prompts-en: codec: ",
