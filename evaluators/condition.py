@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import abc
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,8 @@ from evaluators.windows import Samples
 
 Wide = npt.NDArray[np.float64]
 """audio while it is computed with, `(channels, samples)`"""
+Recordings = Mapping[str, Sequence[Callable[[], Samples]]]
+"""by a recipe's name of a dataset or folder, what reads each of its audio files"""
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,14 @@ class Surroundings:
         random: Seeded by the condition's kind, its place among the steps and the clip's samples: the same clip is
             always treated in the same way, and noise of two levels differs in nothing but its level.
         others: The dataset's other clips, each read when it is called, `(channels, samples)` of the same channels.
+        recordings: What the condition's `list_recordings` names, each read when it is called: `(1, samples)` at the
+            clip's rate.
     """
 
     sample_rate_hz: int
     random: np.random.Generator
     others: Sequence[Callable[[], Samples]] = ()
+    recordings: Recordings = field(default_factory=dict)
 
 
 class Condition(abc.ABC):
@@ -59,6 +65,13 @@ class Condition(abc.ABC):
             EvaluationError: It cannot, and why.
         """
 
+    def list_recordings(self) -> tuple[str, ...]:
+        """Recordings that it needs beside the clips: datasets, as "builtin:NAME", and folders, relative to the recipe.
+
+        They are made or found before anything is played, and handed over in `Surroundings.recordings`. By default none.
+        """
+        return ()
+
     @abc.abstractmethod
     def apply(self, samples: Wide, surroundings: Surroundings) -> Wide:
         """Treat one clip.
@@ -78,6 +91,7 @@ def apply_condition(
     place: int,
     sample_rate_hz: int,
     others: Sequence[Callable[[], Samples]] = (),
+    recordings: Recordings = MappingProxyType({}),
 ) -> Samples:
     """Treat a clip, and see that what comes out is still that clip.
 
@@ -87,6 +101,7 @@ def apply_condition(
         place: The condition's place among the steps that the clip goes through, from 0.
         sample_rate_hz: Of the samples.
         others: See `Surroundings`.
+        recordings: See `Surroundings`.
 
     Returns:
         float32 of the same shape. What float32 cannot hold is the largest number that it can.
@@ -96,7 +111,8 @@ def apply_condition(
     """
     kind = type(condition).__module__.rpartition(".")[2]
     given = np.ascontiguousarray(samples, np.float32)
-    surroundings = Surroundings(sample_rate_hz, np.random.default_rng(_find_seed(kind, place, given)), others)
+    random = np.random.default_rng(_find_seed(kind, place, given))
+    surroundings = Surroundings(sample_rate_hz, random, others, recordings)
     found = np.asarray(condition.apply(given.astype(np.float64), surroundings))
     if found.shape != samples.shape:
         raise EvaluationError(f"condition {kind}: returned shape {found.shape} for audio of shape {samples.shape}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -100,6 +100,12 @@ def list_libraries(condition: ConditionInfo) -> tuple[str, ...]:
     offered = [list_conditions()[step.kind].distribution for step in condition.steps]
     used = {library for step in condition.steps for library in open_step(step).libraries}
     return tuple(sorted({"numpy", *used, *(name for name in offered if name is not None)}))
+
+
+def list_recordings(conditions: Iterable[ConditionInfo]) -> tuple[str, ...]:
+    """What the conditions need beside the clips, each once: see `Condition.list_recordings`."""
+    steps = (step for condition in conditions for step in condition.steps)
+    return tuple(dict.fromkeys(name for step in steps for name in open_step(step).list_recordings()))
 
 
 def _read_entry(entry: Any, where: str, rate_hz: int) -> ConditionInfo:

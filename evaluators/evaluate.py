@@ -28,6 +28,7 @@ from evaluators.datasets.inputs import store_source_outputs
 from evaluators.datasets.place import LONG, Place
 from evaluators.datasets.preparation import prepare_dataset
 from evaluators.datasets.prepared import PreparedDataset
+from evaluators.datasets.recordings import FoundRecordings
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, Target, VariantResult
 from evaluators.formats import exact_variant
@@ -82,6 +83,7 @@ class EvaluationRequest:
         asked: What apps ask of every phone's runtime, where predictions are not to follow its own rules.
         conditions: What else the clips are played under.
         long_run: Minutes of audio that every bundle is played on too.
+        recordings: What the conditions play beside the clips.
     """
 
     source: ModelSource
@@ -98,6 +100,7 @@ class EvaluationRequest:
     asked: PlacementRequest = NOTHING_ASKED
     conditions: Sequence[ConditionInfo] = ()
     long_run: LongRunSpec | None = None
+    recordings: Mapping[str, FoundRecordings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     context = Context(reference, source.result, request.task, groups, request.out, devices)
     rows = tuple(variant_result(candidate, trials, context) for candidate in request.candidates)
     if request.conditions:
-        under = play_conditions(request.conditions, good, request.source, setup, on_progress)
+        under = play_conditions(request.conditions, good, request.source, setup, on_progress, request.recordings)
         clean = {name: played[name].result for name in good}
         reference, rows = add_conditions(reference, rows, clean, under, context)
     if request.long_run is not None:

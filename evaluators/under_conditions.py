@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from evaluators.comparing.condition_losses import (
     ClipPair,
@@ -22,6 +23,7 @@ from evaluators.condition_records import ConditionInfo
 from evaluators.datasets.conditioning import store_conditioned
 from evaluators.datasets.inputs import store_source_outputs
 from evaluators.datasets.place import Place
+from evaluators.datasets.recordings import FoundRecordings
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import ConditionResult, ExtraLoss, SourceResult, VariantResult
 from evaluators.playing.schedule import Outcome, TrialSetup, play_all
@@ -49,6 +51,7 @@ def play_conditions(
     source: ModelSource,
     setup: TrialSetup,
     on_progress: OnProgress,
+    recordings: Mapping[str, FoundRecordings] = MappingProxyType({}),
 ) -> tuple[Played, ...]:
     """Play the source and the bundles under each condition.
 
@@ -58,6 +61,7 @@ def play_conditions(
         source: The model.
         setup: That of the clean clips.
         on_progress: Who is told.
+        recordings: What the conditions play beside the clips.
     """
     total, done = len(conditions) * (len(models) + 1), 0
 
@@ -69,7 +73,7 @@ def play_conditions(
 
     played = []
     for number, condition in enumerate(conditions, start=1):
-        played.append(_play_condition(condition, models, source, setup, on_event))
+        played.append(_play_condition(condition, models, source, setup, on_event, recordings))
         done = number * (len(models) + 1)
         on_progress(_STAGE, done, total)
     return tuple(played)
@@ -81,10 +85,11 @@ def _play_condition(
     source: ModelSource,
     setup: TrialSetup,
     on_event: Callable[[str, TrialEvent | None], None],
+    recordings: Mapping[str, FoundRecordings],
 ) -> Played:
     place = Place(setup.out, setup.limits, setup.executor)
     try:
-        windows = store_conditioned(setup.windows, condition, audio=setup.audio, place=place)
+        windows = store_conditioned(setup.windows, condition, audio=setup.audio, place=place, recordings=recordings)
         reference = store_source_outputs(
             source, windows, audio=setup.audio, place=place, on_windows=lambda _: None, name=condition.name
         )

@@ -124,7 +124,7 @@ def describe_dataset(name: str, options: Mapping[str, Any]) -> ShownDataset:
         ),
         archives=chosen.archives,
         places=tuple(str(archive_path(archive, cache)) for archive in chosen.archives),
-        needs=dict(collection.needs),
+        needs=dict(collection.list_needs(chosen.options)),
         folder=str(chosen.folder),
     )
 

@@ -10,11 +10,19 @@ from typing import Protocol
 
 import testpress
 from device_profiles.record import dump_json
-from evaluators.datasets.builtin.making import PREFIX, find_dataset, locate_builtin, read_attribution
+from evaluators.condition_sets import list_recordings
+from evaluators.datasets.builtin.making import (
+    MAKING_LIMITS,
+    PREFIX,
+    find_dataset,
+    locate_builtin,
+    read_attribution,
+)
 from evaluators.datasets.factory import FACTORY_LIMITS, locate_dataset
 from evaluators.datasets.place import LONG, Place
 from evaluators.datasets.preparation import prepare_dataset
 from evaluators.datasets.prepared import PreparedDataset
+from evaluators.datasets.recordings import FoundRecordings, find_recordings
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import EvaluationRequest, check_outputs, evaluate
@@ -105,6 +113,7 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
     with lock_folder(out):
         need_audio(work.recipe)
         need_task(work.recipe)
+        _find_recordings(work)  # what cannot be fetched is told before minutes of conversion, not after
         packaged = _package(work, sign)
         _refuse_nothing(packaged)
         for failed in (outcome for outcome in packaged if outcome.bundle is None):
@@ -204,6 +213,18 @@ def _locate_dataset(work: Work, task: TaskInfo) -> Path:
     return locate_dataset(uri, work.recipe.folder, work.out, executor=LocalExecutor(), limits=limits)
 
 
+def _find_recordings(work: Work) -> dict[str, FoundRecordings]:
+    """What the recipe's conditions play beside the clips; datasets are made first."""
+    recipe = work.recipe
+    return find_recordings(
+        list_recordings(recipe.conditions),
+        recipe.folder,
+        log=work.out / "logs" / "recordings.log",
+        limits=recipe.limits.over(MAKING_LIMITS),
+        on_stage=work.progress.stage,
+    )
+
+
 def _package_request(work: Work) -> PackageRequest:
     recipe, windows = work.recipe, None
     if recipe.written.task is not None and recipe.written.audio is not None:
@@ -275,6 +296,7 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
         calibrations=recipe.calibrations,
         conditions=recipe.conditions,
         long_run=recipe.long_run,
+        recordings=_find_recordings(work),
     )
     findings = evaluate(request, work.progress.stage)
     return Evaluation(

@@ -14,7 +14,7 @@ from device_profiles.errors import TestpressError
 from device_profiles.profile import DeviceProfile
 from device_profiles.record import Record, read_toml, suggest
 from evaluators.condition_records import ConditionInfo
-from evaluators.condition_sets import find_conditions
+from evaluators.condition_sets import find_conditions, list_recordings
 from evaluators.costs.own_measurements import PhoneCalibration, read_calibrations
 from evaluators.costs.placement import (
     NOTHING_ASKED,
@@ -23,6 +23,7 @@ from evaluators.costs.placement import (
     check_requests,
 )
 from evaluators.datasets.builtin.making import PREFIX, find_dataset
+from evaluators.datasets.recordings import check_recordings
 from evaluators.long_run_records import LongRunSpec
 from evaluators.metrics import LONG_RUN
 from evaluators.task_asking import Asked, ask_task
@@ -267,7 +268,7 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
     for variant in variants:
         where = f"variants.{variant.format}"
         _collect(faults, str(path), lambda v=variant, w=where: check_precision(v.format, v.precision, where=w))
-    conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written))
+    conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written, path.parent))
     task = _collect(faults, str(path), lambda: _find_task(written, path.parent))
     if task is not None and task.path is None:  # one of the recipe's own is asked by a worker, when it is needed
         info = _collect(faults, str(path), lambda: ask_task(task))
@@ -329,10 +330,12 @@ def _check_dataset(task: TaskSpec) -> None:
         raise RecipeError('only a dataset "builtin:NAME" has dataset_options; take them out')
 
 
-def _find_conditions(written: RecipeFile) -> tuple[ConditionInfo, ...]:
+def _find_conditions(written: RecipeFile, base: Path) -> tuple[ConditionInfo, ...]:
     if written.conditions is None or written.audio is None:
         return ()
-    return find_conditions(written.conditions.set, written.audio.sample_rate_hz)
+    found = find_conditions(written.conditions.set, written.audio.sample_rate_hz)
+    check_recordings(list_recordings(found), base)
+    return found
 
 
 def _profile_path(identifier: str, base: Path) -> str:

@@ -44,14 +44,19 @@ def code(samples: Wide, rate_hz: int, container: str, codec: str, level: float |
 
 
 def _code_channel(channel: Wide, rate_hz: int, container: str, codec: str, level: float | None) -> Wide:
+    coded = encode(channel, rate_hz, container, codec, level)
+    decoded: Wide = soundfile.read(io.BytesIO(coded), dtype="float64")[0]
+    return np.pad(decoded, (0, max(len(channel) - len(decoded), 0)))[: len(channel)]
+
+
+def encode(channel: Wide, rate_hz: int, container: str, codec: str, level: float | None = None) -> bytes:
+    """The file that a codec makes of `(samples,)`; the other arguments are those of `code`."""
     memory = io.BytesIO()
     choice = {} if level is None else {"compression_level": level}
     with soundfile.SoundFile(memory, "w", rate_hz, 1, codec, format=container, **choice) as file:
         for start in range(0, len(channel), _BLOCK):
             file.write(channel[start : start + _BLOCK])
-    memory.seek(0)
-    decoded: Wide = soundfile.read(memory, dtype="float64")[0]
-    return np.pad(decoded, (0, max(len(channel) - len(decoded), 0)))[: len(channel)]
+    return memory.getvalue()
 
 
 class CodecParameters(Record):

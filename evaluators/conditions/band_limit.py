@@ -6,10 +6,11 @@ from typing import Annotated
 
 import numpy as np
 import pydantic
-from scipy.signal import firwin, oaconvolve
+from scipy.signal import firwin
 
 from device_profiles.record import Record
 from evaluators.condition import Condition, Surroundings, Wide
+from evaluators.conditions._filtering import filter_in_place
 from evaluators.errors import EvaluationError
 
 _STOP_DB = 60.0
@@ -56,7 +57,7 @@ class BandLimit(Condition):
         for end_hz, passes_zero in ((self.parameters.low_hz, False), (self.parameters.high_hz, True)):
             if 0 < end_hz < surroundings.sample_rate_hz / 2:
                 taps = _design(end_hz / surroundings.sample_rate_hz, passes_zero=passes_zero)
-                samples = _convolve(samples, taps)
+                samples = filter_in_place(samples, taps)
         return samples
 
 
@@ -70,12 +71,6 @@ def _design(share: float, *, passes_zero: bool) -> Wide:
     n_taps = int(np.ceil((_STOP_DB - 7.95) / (14.36 * width))) | 1
     taps: Wide = firwin(n_taps, 2 * share, window=("kaiser", 0.1102 * (_STOP_DB - 8.7)), pass_zero=passes_zero)
     return taps
-
-
-def _convolve(samples: Wide, taps: Wide) -> Wide:
-    half = len(taps) // 2
-    filtered: Wide = oaconvolve(samples, taps[None], axes=1)[:, half : half + samples.shape[1]]
-    return filtered
 
 
 CONDITION = BandLimit

@@ -10,6 +10,7 @@ from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from device_profiles.record import Record
 from evaluators.condition import Condition, Surroundings, Wide, mean_power
+from evaluators.conditions._mixing import add_noise
 
 _LOWEST_PINK_HZ = 20.0
 """below it pink noise is still: half of its power would else lie where nothing is heard"""
@@ -38,17 +39,12 @@ class Noise(Condition):
 
     def apply(self, samples: Wide, surroundings: Surroundings) -> Wide:
         """See `Condition.apply`; the ratio is exact."""
-        power = mean_power(samples)
-        if power == 0:
+        if mean_power(samples) == 0:
             return samples
         noise = self._make(samples, surroundings)
-        found = mean_power(noise)
-        if found == 0:
+        if mean_power(noise) == 0:
             noise = surroundings.random.standard_normal(samples.shape)
-            found = mean_power(noise)
-        wanted = np.sqrt(power / found) * 10.0 ** (-self.parameters.snr_db / 20)
-        noisy: Wide = samples + wanted * noise
-        return noisy
+        return add_noise(samples, noise, self.parameters.snr_db)
 
     def _make(self, samples: Wide, surroundings: Surroundings) -> Wide:
         if self.parameters.colour == "white":

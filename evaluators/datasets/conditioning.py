@@ -7,9 +7,10 @@ windows' address and all that decides the condition: each is made once, however 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ import numpy.typing as npt
 from device_profiles.record import Record
 from evaluators.condition import apply_condition
 from evaluators.condition_records import ConditionInfo
-from evaluators.condition_sets import list_code, list_libraries, open_step
+from evaluators.condition_sets import list_code, list_libraries, list_recordings, open_step
 from evaluators.datasets.dataset_job import DatasetJob, Result, run_dataset_job
 from evaluators.datasets.inputs import WindowsWriter
 from evaluators.datasets.place import Place
 from evaluators.datasets.prepared import Span, Windows
+from evaluators.datasets.recordings import FoundRecordings, RecordingFiles, open_recordings
 from evaluators.errors import EvaluationError
 from evaluators.windows import Samples, uncut
 from packager.bundle import AudioContract
@@ -45,6 +47,8 @@ class ConditioningRequest(Record):
     spans: tuple[Span, ...]
     audio: AudioContract
     condition: ConditionInfo
+    recordings: dict[str, RecordingFiles] = {}
+    """those that the condition plays beside the clips, by name"""
 
 
 class Conditioned(Record):
@@ -53,7 +57,14 @@ class Conditioned(Record):
     clips: int
 
 
-def store_conditioned(windows: Windows, condition: ConditionInfo, *, audio: AudioContract, place: Place) -> Windows:
+def store_conditioned(
+    windows: Windows,
+    condition: ConditionInfo,
+    *,
+    audio: AudioContract,
+    place: Place,
+    recordings: Mapping[str, FoundRecordings] = MappingProxyType({}),
+) -> Windows:
     """Treat all clips of a dataset, unless that is done already and what was stored is whole.
 
     Args:
@@ -61,6 +72,7 @@ def store_conditioned(windows: Windows, condition: ConditionInfo, *, audio: Audi
         condition: What happens to them.
         audio: The contract.
         place: Where, and by whom.
+        recordings: At least those that the condition plays beside the clips.
 
     Returns:
         The treated clips, cut in the same way: the spans are those of the clean ones.
@@ -69,21 +81,28 @@ def store_conditioned(windows: Windows, condition: ConditionInfo, *, audio: Audi
         EvaluationError: A step cannot be done, or a package that it needs is not installed.
     """
     code = (*_CODE, *list_code(condition))
+    played = {name: recordings[name] for name in list_recordings([condition])}
     facts = {
         "windows": windows.path.parent.name,
         "steps": [step.model_dump(mode="json") for step in condition.steps],
         "versions": {library: _find_version(library, condition) for library in list_libraries(condition)},
         "code": digest_job_code(*code),
+        **({"recordings": {name: one.sha256 for name, one in played.items()}} if played else {}),
     }
     folder = place.out / "cache" / "windows" / digest_facts(facts)[:32]
     treated = Windows(folder / "windows.npy", windows.spans)
     if is_whole(folder):
         return treated
     request = ConditioningRequest(
-        windows=str(windows.path.resolve()), spans=windows.spans, audio=audio, condition=condition
+        windows=str(windows.path.resolve()),
+        spans=windows.spans,
+        audio=audio,
+        condition=condition,
+        recordings={name: one.files for name, one in played.items()},
     )
+    inputs = (Input(windows.path.resolve()), *(one.input for one in played.values()))
     fault = f"the condition {condition.name} cannot be made"
-    job = DatasetJob(_TARGET, code, (Input(windows.path.resolve()),), {_WINDOWS: folder}, fault)
+    job = DatasetJob(_TARGET, code, inputs, {_WINDOWS: folder}, fault)
     found = run_dataset_job(job, request, Conditioned, place)
     if found.clips != len(windows.spans):
         raise EvaluationError(f"the worker treated {found.clips} clips of {len(windows.spans)}; run again")
@@ -96,13 +115,14 @@ def treat(request: dict[str, Any], folder: Path) -> Iterator[Result | Made]:
     parsed = ConditioningRequest.model_validate(request, strict=False)
     steps = [open_step(step) for step in parsed.condition.steps]
     windows = np.load(parsed.windows, mmap_mode="r")
+    recordings = open_recordings(parsed.recordings, parsed.audio.sample_rate_hz)
     read = [partial(_read_clip, windows, span, parsed.audio) for span in parsed.spans]
     with fill_folder(folder / _WINDOWS) as stage:
         with WindowsWriter(stage, parsed.audio) as writer:
             for index, clip in enumerate(read):
                 samples, others = clip(), [*read[:index], *read[index + 1 :]]
                 for place, step in enumerate(steps):
-                    samples = apply_condition(step, samples, place, parsed.audio.sample_rate_hz, others)
+                    samples = apply_condition(step, samples, place, parsed.audio.sample_rate_hz, others, recordings)
                 writer.add(samples)
         seal_folder(stage)
     yield Made(made=_WINDOWS)

@@ -193,7 +193,7 @@ def test_the_example_is_a_recipe() -> None:
         ({"kind": "python:own:Own"}, "task.kind: 'python:own:Own': there is no file"),
         ({"kind": "note_transkription"}, "task.kind: no task of kind 'note_transkription'; did you mean"),
         ({"option": {}}, "task.option: unknown key"),
-        ({"dataset": "builtin:speach"}, "task.dataset: no dataset 'speach'; known: instrument-samples, keyboard-noise"),
+        ({"dataset": "builtin:speach"}, "task.dataset: no dataset 'speach'; known: hold-music, instrument-samples"),
         (
             {"dataset": "builtin:speech-prompts-en", "dataset_options": {"codec": "mp3"}},
             "task.dataset: options of speech-prompts-en: codec: ",
@@ -260,6 +260,10 @@ def test_conditions_are_read_with_all_that_decides_them(path: Path) -> None:
         ({"conditions": {"set": ["phone-cal"]}}, "conditions: set[0]: no condition 'phone-cal'; did you mean"),
         ({"conditions": {"set": [{"kind": "noise", "snr_db": 300.0}]}}, "conditions: set[0]: snr_db: "),
         ({"conditions": {"set": []}}, "conditions.set: "),
+        (
+            {"conditions": {"set": [{"kind": "background", "recordings": "nowhere"}]}},
+            "conditions: recordings 'nowhere': ",
+        ),
         ({"conditions": {"sets": ["g711"]}}, "conditions."),
         (
             {"budgets": [{"metric": "note_f1", "min": 0.5, "condition": "noisy"}]},

@@ -89,7 +89,11 @@ class Collection:
     archives: ClassVar[tuple[Archive, ...]] = ()
     """the packages that it is made of, where options do not choose them"""
     needs: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Python packages that must be installed beside testpress → what installs them"""
+    """as `list_needs` gives them, where options do not choose them"""
+
+    def list_needs(self, options: Any) -> Mapping[str, str]:  # noqa: ARG002  some choose by their options
+        """Python packages that must be installed beside testpress → what installs them."""
+        return self.needs
 
     def list_archives(self, options: Any) -> tuple[Archive, ...]:  # noqa: ARG002  some choose by their options
         """The packages that it is made of."""

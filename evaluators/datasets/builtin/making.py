@@ -228,7 +228,7 @@ def _describe_job(chosen: Chosen, files: dict[str, str], log: Path | None, limit
 def _check_needs(chosen: Chosen) -> None:
     import importlib.util
 
-    for module, install in chosen.collection.needs.items():
+    for module, install in chosen.collection.list_needs(chosen.options).items():
         if importlib.util.find_spec(module) is None:
             raise EvaluationError(f"the dataset {chosen.name} needs the package {module}; install it: {install}")
 

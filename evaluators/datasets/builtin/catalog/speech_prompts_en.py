@@ -7,11 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from evaluators.conditions import g722
 from evaluators.datasets.builtin.archives import Archive, read_members
 from evaluators.datasets.builtin.collection import (
     Collection,
     CollectionOptions,
     LabelledClip,
+    Mono,
     decode_audio,
     read_folder,
     take,
@@ -19,6 +23,7 @@ from evaluators.datasets.builtin.collection import (
 )
 from evaluators.datasets.builtin.speech_activity import RULE, find_speech
 from evaluators.errors import EvaluationError
+from packager.bounds import MAX_DURATION_S
 
 _VERSION = "1.6.1-1"
 _TEXT = "asterisk-core-sounds-en"
@@ -28,8 +33,9 @@ _SHA256 = {
     "text": "973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50",
     "wav": "2be3ea287d83299d143815fa804f11179a75b7affd4a758b98b55f5afc18a35d",
     "gsm": "ddc33205a56aebf54c73a0fb95c3a0d8131087878d74857a4e54bcab2b0d72ae",
+    "g722": "38c5261820b406dcb0ecb37675720da2b0864850690690352ca52707eb623806",
 }
-_SIZE_BYTES = {"text": 22844, "wav": 18272864, "gsm": 2417168}
+_SIZE_BYTES = {"text": 22844, "wav": 18272864, "gsm": 2417168, "g722": 10565860}
 _HEADER: Mapping[str, dict[str, Any]] = {
     "wav": {},
     "gsm": {"format": "RAW", "subtype": "GSM610", "samplerate": 8000, "channels": 1},
@@ -45,21 +51,25 @@ _SIGN = re.compile(r"\s*\[.*\]$")
 class PromptOptions(CollectionOptions):
     """Which copy of the prompts."""
 
-    codec: Literal["wav", "gsm"] = "wav"
-    """wav: 8 kHz, 16 bit · gsm: the same through GSM full rate, decoded"""
+    codec: Literal["wav", "gsm", "g722"] = "wav"
+    """wav: 8 kHz, 16 bit · gsm: the same through GSM full rate, decoded · g722: 16 kHz through G.722, decoded"""
 
 
 class SpeechPrompts(Collection):
     """Words, digits, letters and sentences; beeps and ten clips of silence have no text and no speech."""
 
     Options = PromptOptions
-    summary = "568 telephone prompts in American English by one speaker, 8 kHz, and their copies through GSM"
+    summary = "568 telephone prompts in American English by one speaker, 8 kHz; copies through GSM, and 16 kHz by G.722"
     labels = ("text", "speech", "tags")
     rules = f"text is the transcript as it stands; {RULE}; beeps, tones and silence have none"
     clips = 568
     minutes = 25.5
     licence = "CC-BY-SA-3.0"
     attribution = "Asterisk core sounds, English, recorded by Allison Smith; contributions by Digium, Inc."
+
+    def list_needs(self, options: PromptOptions) -> Mapping[str, str]:
+        """What decodes G.722, where that is asked for."""
+        return {"G722": "pip install 'testpress[codecs]'"} if options.codec == "g722" else {}
 
     def list_archives(self, options: PromptOptions) -> tuple[Archive, ...]:
         """The transcripts, and the copy of the prompts that is asked for."""
@@ -70,8 +80,17 @@ class SpeechPrompts(Collection):
         texts = read_transcript(archives[_TEXT])
         sounds = read_folder(archives[f"{_TEXT}-{options.codec}"], _SOUNDS, f".{options.codec}")
         for name in take(list(sounds), options):
-            samples, rate_hz = decode_audio(sounds[name], name, **_HEADER[options.codec])
+            samples, rate_hz = _decode(sounds[name], name, options)
             yield LabelledClip(name, samples, rate_hz, _label(name, texts, find_speech(samples, rate_hz)))
+
+
+def _decode(data: bytes, name: str, options: PromptOptions) -> tuple[Mono, int]:
+    if options.codec == "g722":
+        if not 0 < len(data) <= MAX_DURATION_S * g722.RATE_HZ // 2:
+            raise EvaluationError(f"{name}: {len(data)} bytes of G.722 are none, or more than is read")
+        decoded = g722.decode(data)[g722.DELAY_SAMPLES :]
+        return decoded.astype(np.float32) / np.float32(g722.FULL_SCALE), g722.RATE_HZ
+    return decode_audio(data, name, **_HEADER[options.codec])
 
 
 def _archive(package: str, part: str) -> Archive:

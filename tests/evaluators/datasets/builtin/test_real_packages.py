@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import correlate, resample_poly
 
 from evaluators.datasets.builtin.downloads import CACHE_VARIABLE
 from evaluators.datasets.builtin.making import find_dataset, locate_builtin, make_dataset
@@ -33,7 +34,7 @@ def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def read(name: str, label_keys: tuple[str, ...], options: Mapping[str, Any] | None = None) -> tuple[Path, list[Any]]:
     """The folder and lines of a dataset; skips where it cannot be fetched, but not where it is another file."""
     chosen = find_dataset(name, options)
-    for module in chosen.collection.needs:
+    for module in chosen.collection.list_needs(chosen.options):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{name}: {module} is not installed")
     try:
@@ -57,6 +58,14 @@ def test_the_keyboard_is_what_the_list_says() -> None:
     assert "Ico Doornekamp" in (folder / "ATTRIBUTION.txt").read_text(encoding="utf-8")
 
 
+def test_the_music_is_what_the_list_says() -> None:
+    folder, lines = read("hold-music", ())
+    collection = find_dataset("hold-music").collection
+    assert (len(lines), round(minutes(folder), 1)) == (collection.clips, collection.minutes)
+    assert len({line["tags"][0] for line in lines}) == 5
+    assert "Reno Project" in (folder / "ATTRIBUTION.txt").read_text(encoding="utf-8")
+
+
 def test_prompts_through_gsm_are_what_the_list_says() -> None:
     folder, lines = read("speech-prompts-en", ("speech",), {"codec": "gsm"})
     collection = find_dataset("speech-prompts-en").collection
@@ -74,6 +83,23 @@ def test_prompts_through_gsm_are_what_the_list_says() -> None:
     assert len(texts) == 553
     assert texts["audio/digits/1.flac"] == "one"
     assert texts["audio/letters/dash.flac"] == "dash"
+
+
+def test_prompts_through_g722_are_the_same_prompts_in_a_wider_band() -> None:
+    """Both copies are of one master: the wide one has what the other has, at the same time, and more above 4 kHz."""
+    wide, lines = read("speech-prompts-en", ("text",), {"codec": "g722", "clips": 12})
+    narrow, _ = read("speech-prompts-en", ("text",), {"codec": "gsm", "clips": 12})
+    assert len(lines) == 12
+    lags, above = [], 0.0
+    for line in lines:
+        samples, rate_hz = soundfile.read(wide / line["audio"])
+        assert rate_hz == 16_000
+        other = resample_poly(soundfile.read(narrow / line["audio"])[0], 2, 1)
+        lags.append(int(np.argmax(correlate(samples, other, method="fft"))) - (len(other) - 1))
+        spectrum = np.abs(np.fft.rfft(samples)) ** 2
+        above += spectrum[len(spectrum) // 2 :].sum() / spectrum.sum()
+    assert abs(np.median(lags)) <= 32  # 2 ms
+    assert above / len(lines) > 1e-3
 
 
 def test_melodies_sound_as_they_are_labelled() -> None:

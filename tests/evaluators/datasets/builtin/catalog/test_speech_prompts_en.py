@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from evaluators.conditions.g722 import encode
 from evaluators.datasets.builtin.catalog.speech_prompts_en import PromptOptions, SpeechPrompts
 from evaluators.datasets.builtin.collection import LabelledClip
 from evaluators.errors import EvaluationError
@@ -70,13 +71,29 @@ def test_gsm_is_decoded(tmp_path: Path) -> None:
     assert np.abs(clip.samples).max() == pytest.approx(0.5, abs=0.1)
 
 
+def test_g722_is_decoded_and_its_delay_undone(tmp_path: Path) -> None:
+    pytest.importorskip("G722", reason="G722 is not installed")
+    tone = np.round(9000 * np.sin(2 * np.pi * 3000 * np.arange(8000) / 16_000)).astype(np.int16)
+    archives = _archives(tmp_path, "g722", encode(tone), gzip.compress(TRANSCRIPT.encode()))
+    chosen = PromptOptions(codec="g722")  # type: ignore[call-arg]
+    clips = {clip.name: clip for clip in SpeechPrompts().make_clips(chosen, archives)}
+    found = clips["activated"]
+    assert (found.sample_rate_hz, len(found.samples)) == (16_000, 8000 - 22)
+    middle = slice(2000, 6000)
+    assert np.corrcoef(found.samples[middle], tone[middle])[0, 1] > 0.99
+    (tmp_path / "no").mkdir()
+    broken = _archives(tmp_path / "no", "g722", b"", gzip.compress(TRANSCRIPT.encode()))
+    with pytest.raises(EvaluationError, match=r"0 bytes of G\.722 are none, or more than is read"):
+        list(SpeechPrompts().make_clips(chosen, broken))
+
+
 def test_some_are_taken_at_equal_distances(tmp_path: Path) -> None:
     assert list(_make(tmp_path, clips=3)) == ["activated", "beep", "silence/1"]
     assert len(_make(tmp_path, clips=100)) == 6
 
 
 def test_the_copies_need_the_transcripts_and_one_package() -> None:
-    for codec in ("wav", "gsm"):
+    for codec in ("wav", "gsm", "g722"):
         names = [archive.package for archive in SpeechPrompts().list_archives(PromptOptions(codec=codec))]  # type: ignore[arg-type]
         assert names == ["asterisk-core-sounds-en", f"asterisk-core-sounds-en-{codec}"]
 
