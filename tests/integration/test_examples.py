@@ -11,13 +11,13 @@ import pytest
 
 from evaluators.players import as_inputs
 from evaluators.targets import open_model
-from examples.voice_clips import RATE_HZ, SPEAKERS_HZ, speak
 from packager.bundle import Bundle
 from packager.model import find_source
 from packager.package import PackageRequest, Variant, package
 from testpress.pipeline import MODEL_RUNNER
 from testpress.recipe import read_recipe
 from tests.specimens import CACHE, ROOT
+from tests.voices import RATE_HZ, SPEAKERS_HZ, speak
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.coreml]
 
@@ -81,7 +81,7 @@ def test_crepe_hears_the_pitch(crepe: dict[str, Bundle], format_: str, pitch_hz:
     tone = sum(np.sin(2 * np.pi * pitch_hz * harmonic * times) / harmonic for harmonic in range(1, 6))
     (outputs,) = _play(crepe[format_], [{"audio": (0.2 * tone)[None].astype(np.float32)}])
     # bins are 20 cents apart from 1997.38 cents above 10 Hz; source: torchcrepe 0.0.24, convert.bins_to_cents
-    heard_hz = 10 * 2 ** ((20 * np.argmax(outputs["pitch"]) + 1997.3794084376191) / 1200)
+    heard_hz = 10 * 2 ** ((20 * np.argmax(outputs["salience"]) + 1997.3794084376191) / 1200)
     assert 1200 * abs(np.log2(heard_hz / pitch_hz)) < 25, heard_hz
 
 
@@ -107,7 +107,7 @@ def test_resemblyzer_tells_voices_apart(resemblyzer: dict[str, Bundle], format_:
     starts = (0, RATE_HZ // 2, RATE_HZ)
     voices = [speak(pitch_hz, seed=number) for number, pitch_hz in enumerate(SPEAKERS_HZ.values())]
     calls = [{"audio": voice[None, start : start + 25840]} for voice in voices for start in starts]
-    speakers = np.stack([each["speaker"].ravel() for each in _play(resemblyzer[format_], calls)])
+    speakers = np.stack([each["embedding"].ravel() for each in _play(resemblyzer[format_], calls)])
     np.testing.assert_allclose(np.linalg.norm(speakers, axis=1), 1, atol=1e-5)
     likeness = speakers @ speakers.T
     np.fill_diagonal(likeness, -1)

@@ -73,6 +73,8 @@ class SpokenLetters(Collection):
             return LabelledClip(name, samples, rate_hz, _label(name, texts[name]))
 
         groups = _join_by_length(map(read, names), options.seconds) if options.seconds else [[name] for name in names]
+        if not groups:
+            raise EvaluationError(f"seconds: no voice speaks for {options.seconds:g} s in all; right is less")
         for group in take(_limit(groups, options.per_voice), options):
             yield read(group[0]) if options.seconds is None else join_clips(group[0], [read(name) for name in group])
 
