@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from evaluators.datasets.builtin.making import find_dataset, locate_builtin
+from evaluators.datasets.outputs import combine_outputs
+from evaluators.datasets.reading import load_dataset
+from evaluators.errors import EvaluationError
 from evaluators.players import as_inputs
 from evaluators.targets import open_model
+from evaluators.task_loading import load_task
+from evaluators.windows import cut
 from packager.bundle import Bundle
 from packager.model import find_source
 from packager.package import PackageRequest, Variant, package
@@ -113,3 +122,50 @@ def test_resemblyzer_tells_voices_apart(resemblyzer: dict[str, Bundle], format_:
     np.fill_diagonal(likeness, -1)
     whose = np.repeat(np.arange(len(voices)), len(starts))
     np.testing.assert_array_equal(whose[np.argmax(likeness, axis=1)], whose)  # the likest other window is its own
+
+
+def _fetch(dataset: str, label_keys: tuple[str, ...], options: dict[str, Any]) -> Path:
+    """The manifest; skips where it cannot be fetched, but not where it is another file."""
+    chosen = find_dataset(dataset, options)
+    for module in chosen.collection.needs:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{dataset}: {module} is not installed")
+    try:
+        return locate_builtin(chosen, label_keys)
+    except EvaluationError as fault:
+        if "cannot be fetched" in str(fault) and "another file" not in str(fault):
+            pytest.skip(f"{dataset}: {str(fault).splitlines()[0]}")
+        raise
+
+
+VOICES = ["de", "en", "fr", "hu", "nl", "ru"]
+
+
+@pytest.mark.parametrize(
+    ("example", "fewer", "metric", "at_least", "at_most"),
+    [
+        ("silero_vad", {"clips": 3}, "speech_f1", 0.9, 1.0),
+        ("torchcrepe", {"clips": 2}, "pitch_raw_accuracy", 0.9, 1.0),
+        ("resemblyzer", {"languages": VOICES, "per_voice": 3}, "equal_error_rate", 0.0, 0.15),
+    ],
+)
+def test_bundles_are_good_at_what_the_recipe_says(
+    example: str, fewer: dict[str, Any], metric: str, at_least: float, at_most: float, request: pytest.FixtureRequest
+) -> None:
+    """On a part of the recipe's own data, with its options: right labels, outputs and times."""
+    written = read_recipe(ROOT / "examples" / example / "testpress.toml").written
+    assert written.task is not None
+    assert written.audio is not None
+    task = load_task(written.task.kind, written.task.options)
+    manifest = _fetch(written.task.dataset, task.label_keys, {**written.task.dataset_options, **fewer})
+    bundle = request.getfixturevalue({"silero_vad": "silero", "torchcrepe": "crepe"}.get(example, example))["tflite"]
+    pairs = []
+    for clip in load_dataset(manifest, audio=written.audio, task=task).clips:
+        samples = clip.read(written.audio)
+        played = list(_play(bundle, [{"audio": window} for window in cut(samples, written.audio)]))
+        outputs = {name: np.stack([call[name][0] for call in played]) for name in written.model.outputs}
+        found, _ = combine_outputs(outputs, written.model.outputs, written.audio, samples.shape[1])
+        pairs.append((clip.labels, task.decode(found)))
+    scores = {**task.score_dataset(pairs)} if task.metrics[metric].scope == "dataset" else {}
+    value = scores.get(metric, np.mean([task.score(*pair).get(metric, np.nan) for pair in pairs]))
+    assert at_least <= value <= at_most
