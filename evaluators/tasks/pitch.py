@@ -29,6 +29,11 @@ _NAME = "pitch tracking"
 _FORM = "[time_s, hz]"
 _MOST_DRAWN = 480
 """the width of the figure"""
+_HIGHEST_MIDI = 108
+"""the highest key of a piano"""
+_FEWEST_MIDI = 3
+"""pitches that a clip must have to be taken for MIDI numbers: a test tone of 100 Hz is none"""
+_A4_HZ, _A4_MIDI = 440.0, 69
 
 _VOICED = "labelled frames that have a pitch"
 _RIGHT = "within 50 cents"
@@ -145,6 +150,7 @@ class Pitch(Task):
             where=clip.where,
         )
         table = np.array(rows, np.float64).reshape(-1, 2)
+        _refuse_midi(table[:, 1], clip.where)
         return PitchTrack(table[:, 0], table[:, 1], table[:, 1] > 0)
 
     def decode(self, outputs: Mapping[str, Stitched]) -> PitchTrack:
@@ -258,6 +264,18 @@ def _find_fault(row: Any, earlier: Sequence[Any], duration_s: float) -> str | No
     if pitch_hz != 0 and not BASE_HZ < pitch_hz <= HIGHEST_HZ:
         return f"pitch {pitch_hz} Hz must be 0, for none, or above {BASE_HZ:g} and at most {HIGHEST_HZ:g}"
     return None
+
+
+def _refuse_midi(pitch_hz: Values, where: str) -> None:
+    """Refuse what looks like keys of a piano; whole Hz so low are 16 cents apart and more, too coarse for a label."""
+    found = np.unique(pitch_hz[pitch_hz > 0])
+    if len(found) >= _FEWEST_MIDI and found[-1] <= _HIGHEST_MIDI and (found == np.round(found)).all():
+        first = float(pitch_hz[pitch_hz > 0][0])
+        in_hz = _A4_HZ * 2 ** ((first - _A4_MIDI) / 12)
+        raise EvaluationError(
+            f"{where}: pitch holds whole numbers up to {found[-1]:g} only, as MIDI numbers are; right is Hz: "
+            f"{in_hz:.2f} for MIDI number {first:g}"
+        )
 
 
 def _pick_only_column(frames: Frames, name: str) -> Values:

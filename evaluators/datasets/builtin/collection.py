@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from packager.bounds import MAX_DURATION_S, MAX_SAMPLE_RATE_HZ
 
 Mono = npt.NDArray[np.float32]
 """`(samples,)`"""
+
+_Named = TypeVar("_Named")
 
 MOST_TEXT_BYTES = 4 * 2**20
 """of a transcript or a licence"""
@@ -112,8 +114,11 @@ class Collection:
         raise NotImplementedError
 
 
-def take(names: Sequence[str], options: CollectionOptions) -> list[str]:
-    """As many of the names as the options ask for, at equal distances, so that every part has its share."""
+def take(names: Sequence[_Named], options: CollectionOptions) -> list[_Named]:
+    """As many of the names, or whatever stands for clips, as the options ask for.
+
+    They are taken at equal distances, so that every part has its share.
+    """
     count = len(names) if options.clips is None else min(options.clips, len(names))
     return [names[index * len(names) // count] for index in range(count)]
 

@@ -63,6 +63,8 @@ class Frontier:
     y_ticks: tuple[Tick, ...]
     formats: tuple[str, ...]
     """those in the figure, in the order of their signs"""
+    is_lower_better: bool = False
+    """whether the more accurate bundles are further down, as with an error rate"""
 
     @property
     def crowded(self) -> bool:
@@ -111,6 +113,7 @@ def draw_frontier(
         line=_step_line([mark for mark in marks if mark.best]),
         x_ticks=tuple(Tick(x.place(tick), format_exact(tick, shown[0].cost.unit)) for tick in x.ticks(4)),
         formats=formats,
+        is_lower_better=shown[0].accuracy.direction == "lower",
         y_ticks=tuple(Tick(y.place(tick), format_exact(tick, shown[0].accuracy.unit)) for tick in y.ticks(5)),
     )
 

@@ -92,6 +92,19 @@ def test_pitch_must_be_a_list() -> None:
         TASK.parse_labels({"pitch": 220}, ClipContext(2.0, "x"))
 
 
+def test_midi_numbers_are_no_pitch() -> None:
+    rows = [[0, 0], [0.01, 57], [0.02, 60], [0.03, 64]]
+    message = "x: pitch holds whole numbers up to 64 only, as MIDI numbers are; right is Hz: 220.00 for MIDI number 57"
+    with pytest.raises(EvaluationError, match=message):
+        TASK.parse_labels({"pitch": rows}, ClipContext(2.0, "x"))
+
+
+@pytest.mark.parametrize("low", [[100, 100, 100, 100], [98.0, 103.83, 92.5, 98.0], [90, 95, 100, 110], []])
+def test_a_low_voice_is_no_midi(low: list[float]) -> None:
+    rows = [[index * HOP_S, hz] for index, hz in enumerate(low)]
+    assert len(TASK.parse_labels({"pitch": rows}, ClipContext(2.0, "x")).times_s) == len(low)
+
+
 def test_the_options_choose_the_outputs() -> None:
     assert load_task("pitch").required_outputs == ("pitch_hz",)
     assert load_task("pitch", {"confidence": True}).required_outputs == ("pitch_hz", "confidence")

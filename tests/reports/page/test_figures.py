@@ -5,6 +5,7 @@ import io
 import math
 import re
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,14 @@ def test_the_frontier_joins_what_nothing_beats() -> None:
     assert found.line == (
         f"M{places['E'][0]} {places['E'][1]}H{places['A'][0]}V{places['A'][1]}H{places['B'][0]}V{places['B'][1]}"
     )
+
+
+@pytest.mark.parametrize(("make", "is_lower_better"), [(ratio, False), (lambda value: lower(value, "ratio"), True)])
+def test_a_frontier_knows_which_way_is_more_accurate(make: Any, is_lower_better: bool) -> None:
+    both = [Candidate(key, key, "tflite", lower(1, "bytes"), make(0.5)) for key in "AB"]
+    found = draw_frontier("Size", both, cost_label="size", accuracy_label="error")
+    assert found is not None
+    assert found.is_lower_better == is_lower_better
 
 
 def test_a_frontier_needs_two_bundles() -> None:

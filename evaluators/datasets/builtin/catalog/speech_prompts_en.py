@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import pydantic
 
 from evaluators.conditions import g722
 from evaluators.datasets.builtin.archives import Archive, read_members
@@ -21,6 +22,7 @@ from evaluators.datasets.builtin.collection import (
     take,
     unpack_gzip,
 )
+from evaluators.datasets.builtin.joining import join_clips
 from evaluators.datasets.builtin.speech_activity import RULE, find_speech
 from evaluators.errors import EvaluationError
 from packager.bounds import MAX_DURATION_S
@@ -53,6 +55,10 @@ class PromptOptions(CollectionOptions):
 
     codec: Literal["wav", "gsm", "g722"] = "wav"
     """wav: 8 kHz, 16 bit · gsm: the same through GSM full rate, decoded · g722: 16 kHz through G.722, decoded"""
+    joined: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
+    """how many prompts make a clip; with more than one, of those that have a text, with pauses between them"""
+    pause_s: Annotated[float, pydantic.Field(ge=0, le=10)] = 1.0
+    """the mean pause before, between and after joined prompts, each half to one and a half of it"""
 
 
 class SpeechPrompts(Collection):
@@ -61,7 +67,10 @@ class SpeechPrompts(Collection):
     Options = PromptOptions
     summary = "568 telephone prompts in American English by one speaker, 8 kHz; copies through GSM, and 16 kHz by G.722"
     labels = ("text", "speech", "tags")
-    rules = f"text is the transcript as it stands; {RULE}; beeps, tones and silence have none"
+    rules = (
+        f"text is the transcript as it stands; {RULE}; beeps, tones and silence have none; pauses between "
+        "joined prompts are digital silence"
+    )
     clips = 568
     minutes = 25.5
     licence = "CC-BY-SA-3.0"
@@ -79,9 +88,21 @@ class SpeechPrompts(Collection):
         """See `Collection.make_clips`."""
         texts = read_transcript(archives[_TEXT])
         sounds = read_folder(archives[f"{_TEXT}-{options.codec}"], _SOUNDS, f".{options.codec}")
-        for name in take(list(sounds), options):
+
+        def read(name: str) -> LabelledClip:
             samples, rate_hz = _decode(sounds[name], name, options)
-            yield LabelledClip(name, samples, rate_hz, _label(name, texts, find_speech(samples, rate_hz)))
+            return LabelledClip(name, samples, rate_hz, _label(name, texts, find_speech(samples, rate_hz)))
+
+        if options.joined == 1:
+            yield from map(read, take(list(sounds), options))
+            return
+        spoken = [name for name in sounds if name in texts and not _NO_SPEECH.fullmatch(texts[name])]
+        count = max(len(spoken) // options.joined, 1)
+        for index in take(range(count), options):
+            # Far from each other in the list, so that every clip has words, letters and sentences.
+            clips = [read(name) for name in spoken[index::count][: options.joined]]
+            shares = np.random.default_rng(index).uniform(0.5, 1.5, len(clips) + 1)
+            yield join_clips(f"joined/{index:03d}", clips, [options.pause_s * share for share in shares])
 
 
 def _decode(data: bytes, name: str, options: PromptOptions) -> tuple[Mono, int]:

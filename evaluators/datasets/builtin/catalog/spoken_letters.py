@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import pydantic
 
 from evaluators.datasets.builtin.archives import Archive, read_members
 from evaluators.datasets.builtin.collection import Collection, CollectionOptions, LabelledClip, decode_audio, take
+from evaluators.datasets.builtin.joining import join_clips
 from evaluators.errors import EvaluationError
 
 _ARCHIVE = Archive(
@@ -34,6 +38,11 @@ class LetterOptions(CollectionOptions):
     """what is spoken"""
     languages: tuple[str, ...] = ()
     """of these languages, for example ["en", "en_GB", "de"]; default: all"""
+    seconds: Annotated[float, pydantic.Field(gt=0, le=60)] | None = None
+    """join sounds of one voice, in order, until a clip has that length; what is left over of a voice is left out;
+    default: each sound is a clip"""
+    per_voice: Annotated[int, pydantic.Field(ge=1, le=1000)] | None = None
+    """the most clips of one voice, taken at equal distances; default: all"""
 
 
 class SpokenLetters(Collection):
@@ -42,7 +51,7 @@ class SpokenLetters(Collection):
     Options = LetterOptions
     summary = "letters, and on demand syllables, in 20 languages, each spoken by one voice, mostly 44.1 kHz"
     labels = ("text", "identity", "labels", "tags")
-    rules = "text and tags are the letter as the language writes it, identity the language, which is one voice"
+    rules = "text and tags are the letters as the language writes them, identity the language, which is one voice"
     clips = 587
     minutes = 16.7
     licence = "GPL-2.0-or-later"
@@ -58,15 +67,47 @@ class SpokenLetters(Collection):
         if not names:
             known = ", ".join(sorted({name.partition("/")[0] for name in texts}))
             raise EvaluationError(f"languages: no clip is of these languages; known: {known}")
-        for name in take(names, options):
+
+        def read(name: str) -> LabelledClip:
             samples, rate_hz = decode_audio(found[f"{_ROOT}{name}.ogg"], name)
-            labels: dict[str, Any] = {
-                "text": texts[name],
-                "identity": name.partition("/")[0],
-                "labels": [texts[name]],
-                "tags": [texts[name]],
-            }
-            yield LabelledClip(name, samples, rate_hz, labels)
+            return LabelledClip(name, samples, rate_hz, _label(name, texts[name]))
+
+        groups = _join_by_length(map(read, names), options.seconds) if options.seconds else [[name] for name in names]
+        if not groups:
+            raise EvaluationError(f"seconds: no voice speaks for {options.seconds:g} s in all; right is less")
+        for group in take(_limit(groups, options.per_voice), options):
+            yield read(group[0]) if options.seconds is None else join_clips(group[0], [read(name) for name in group])
+
+
+def _label(name: str, text: str) -> dict[str, Any]:
+    return {"text": text, "identity": _find_voice(name), "labels": [text], "tags": [text]}
+
+
+def _find_voice(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _join_by_length(clips: Iterable[LabelledClip], seconds: float) -> list[list[str]]:
+    """Names of neighbours of one voice and rate, as many as make that length; their samples are let go."""
+    groups: list[list[str]] = []
+    group: list[str] = []
+    before, length_s = None, 0.0
+    for clip in clips:
+        kind = (_find_voice(clip.name), clip.sample_rate_hz)
+        if kind != before:
+            before, group, length_s = kind, [], 0.0
+        group.append(clip.name)
+        length_s += len(clip.samples) / clip.sample_rate_hz
+        if length_s >= seconds:
+            groups.append(group)
+            group, length_s = [], 0.0
+    return groups
+
+
+def _limit(groups: Sequence[list[str]], per_voice: int | None) -> list[list[str]]:
+    """At most that many of each voice."""
+    by_voice = itertools.groupby(groups, lambda group: _find_voice(group[0]))
+    return [group for _, of_voice in by_voice for group in take(list(of_voice), CollectionOptions(clips=per_voice))]
 
 
 def _read_names(found: Mapping[str, bytes]) -> dict[str, str]:

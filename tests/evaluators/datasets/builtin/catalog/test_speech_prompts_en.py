@@ -103,3 +103,18 @@ def test_a_damaged_transcript_is_one_message(transcript: bytes, tmp_path: Path) 
     archives = _archives(tmp_path, "wav", wav(), transcript)
     with pytest.raises(EvaluationError, match=r"core-sounds-en\.txt\.gz: cannot be read"):
         list(SpeechPrompts().make_clips(PromptOptions(), archives))
+
+
+def test_joined_prompts_are_spoken_ones_with_pauses_between(tmp_path: Path) -> None:
+    joined = _make(tmp_path, joined=2)
+    again = _make(tmp_path, joined=2)
+    ((name, clip),) = joined.items()  # of three with a text, two; the third has no other
+    assert (name, clip.labels["text"]) == ("joined/000", "Activated. Two spaces: and a colon.")
+    (start, end), (later, last) = clip.labels["speech"]
+    assert end - start == pytest.approx(0.2, abs=0.041)
+    assert 0.5 + 0.1 - 0.021 <= start <= 1.5 + 0.1 + 0.021
+    assert 0.5 <= later - end - 0.2 + 0.041 <= 1.5 + 0.1
+    duration_s = len(clip.samples) / clip.sample_rate_hz
+    assert last + 0.1 + 0.5 - 0.041 <= duration_s <= last + 0.1 + 1.5 + 0.041
+    np.testing.assert_array_equal(clip.samples, again[name].samples)
+    assert len(_make(tmp_path, joined=1)) == 6

@@ -1,37 +1,21 @@
-"""Voice-like clips without labels: pulses of a glottis through the formants of vowels, pauses, faint noise. Seeded."""
+"""Voice-like sounds that need no package: pulses of a glottis through formants of vowels, pauses, faint noise."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
-import soundfile
 
 RATE_HZ = 16000
 SECONDS = 3.0
 SPEAKERS_HZ = {"low": 110.0, "middle": 180.0, "high": 240.0}
-"""clips by name, and the pitch that each one's speaker starts from"""
+"""by name, the pitch that a speaker starts from"""
 
 _VOWELS_HZ = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
 """first three formants. Source: Peterson and Barney, "Control methods used in a study of the vowels", 1952 (men)"""
 
 _SYLLABLE_S, _PAUSE_S = 0.35, 0.15
 _NOISE_RMS = 1e-3
-
-
-def make_dataset(folder: Path) -> Path:
-    """Write the clips and their manifest into a folder that does not exist yet; gives the manifest's path."""
-    folder.mkdir(parents=True)
-    lines = []
-    for index, (name, pitch_hz) in enumerate(SPEAKERS_HZ.items()):
-        soundfile.write(folder / f"{name}.wav", speak(pitch_hz, seed=index), RATE_HZ, subtype="PCM_16")
-        lines.append(json.dumps({"audio": f"{name}.wav"}) + "\n")
-    manifest = folder / "clips.jsonl"
-    manifest.write_text("".join(lines))
-    return manifest
 
 
 def speak(pitch_hz: float, *, seed: int) -> npt.NDArray[np.float32]:
