@@ -16,7 +16,7 @@ from evaluators.decoding.activations import FrameOptions, read_frames
 from evaluators.errors import EvaluationError
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 ROOTS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
@@ -55,6 +55,7 @@ _METRICS = {
     ),
     "chord_seg": Metric("ratio", "higher", "The lesser of chord_overseg and chord_underseg."),
 }
+_AGREEMENT = "agreement_chord_time"
 
 
 class ChordOptions(FrameOptions):
@@ -104,6 +105,16 @@ class Chords(Task):
     label_keys = ("chords",)
     required_outputs = ("chords",)
     metrics = MappingProxyType(_METRICS)
+    agreements = MappingProxyType(
+        {
+            _AGREEMENT: Metric(
+                "ratio",
+                "higher",
+                "Share of the clip's time in which bundle and source model name the same chord.",
+                tolerance=0.01,
+            )
+        }
+    )
     libraries = ("mir_eval",)
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> tuple[Chord, ...]:
@@ -167,6 +178,15 @@ class Chords(Task):
         over = float(mir_eval.chord.overseg(merged, found_merged))
         under = float(mir_eval.chord.underseg(merged, found_merged))
         return {**scores, "chord_overseg": over, "chord_underseg": under, "chord_seg": min(over, under)}
+
+    def agree(self, clip: SideBySide) -> Found:
+        """The chords' names are compared; time of which a side says nothing has no chord."""
+        import mir_eval.util
+
+        theirs, ours = (_arrays(_fit(side, 0.0, clip.duration_s)) for side in (clip.source, clip.estimate))
+        intervals, names, others = mir_eval.util.merge_labeled_intervals(*theirs, *ours)
+        same = np.array([name == other for name, other in zip(names, others, strict=True)])
+        return {_AGREEMENT: float(same @ mir_eval.util.intervals_to_durations(intervals) / clip.duration_s)}
 
     def draw(self, labels_or_estimate: Sequence[Chord]) -> Pictures:
         """Each chord as a bar."""

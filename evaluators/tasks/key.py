@@ -14,7 +14,7 @@ from device_profiles.text import shorten
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
 from evaluators.picture_records import Pictures
-from evaluators.task import ClipContext, Found, Metric, Task
+from evaluators.task import ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
@@ -31,6 +31,7 @@ _METRICS = {
     ),
     "key_accuracy": Metric("ratio", "higher", "Share of clips whose key is the labelled one."),
 }
+_AGREEMENT = "agreement_key"
 
 
 class KeyOptions(Record):
@@ -69,6 +70,13 @@ class Key(Task):
     label_keys = ("key",)
     required_outputs = ("key",)
     metrics = MappingProxyType(_METRICS)
+    agreements = MappingProxyType(
+        {
+            _AGREEMENT: Metric(
+                "ratio", "higher", "Share of clips whose key is the same for bundle and source model.", tolerance=0.01
+            )
+        }
+    )
     libraries = ("mir_eval",)
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> str:
@@ -96,6 +104,10 @@ class Key(Task):
             "key_weighted_score": mir_eval.key.weighted_score(labels, found),
             "key_accuracy": float(find_key(labels) == find_key(found)),
         }
+
+    def agree(self, clip: SideBySide) -> Found:
+        """Whether both give the same key; of equal scores the first counts."""
+        return {_AGREEMENT: float(clip.source.argmax() == clip.estimate.argmax())}
 
     def draw(self, labels_or_estimate: str | Vector) -> Pictures:
         """The label, and the highest scores with their keys."""

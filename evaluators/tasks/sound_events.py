@@ -21,7 +21,7 @@ from evaluators.errors import EvaluationError
 from evaluators.labels import ClassNames, are_numbers, check_column, find_class, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
 from evaluators.score import Direction
-from evaluators.task import Absent, ClipContext, Found, Metric, Task
+from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
 SEGMENT_S = 1.0
@@ -34,6 +34,7 @@ _ROUNDING_S = 1e-6
 _MOST_DRAWN = 10_000
 _DRAWN_S = 0.1
 
+_AGREEMENT = "agreement_event_f1"
 _EVENTS = (
     "an event is found when one of its class starts within 200 ms, and ends within 200 ms or a fifth of its length if "
     "that is more"
@@ -135,6 +136,16 @@ class SoundEvents(Task):
     label_keys = ("events",)
     required_outputs = ("events",)
     metrics = MappingProxyType(_METRICS)
+    agreements = MappingProxyType(
+        {
+            _AGREEMENT: Metric(
+                "ratio",
+                "higher",
+                f"F1 of the bundle's events, with the source model's in the place of labels; {_EVENTS}.",
+                tolerance=0.01,
+            )
+        }
+    )
     libraries = ("mir_eval",)
 
     def __init__(self, options: SoundEventsOptions | None = None) -> None:
@@ -213,6 +224,17 @@ class SoundEvents(Task):
         scores["segment_macro_error_rate"] = float((errors / named[:, 0]).mean()) if len(named) else none
         scores["segment_micro_error_rate"] = _divide(shared[0], segments[:, 0].sum(), none)
         return scores
+
+    def agree(self, clip: SideBySide) -> Found:
+        """The source's events are the labels; no value where neither has any."""
+        theirs = Events(
+            {column: tuple(_cut(segments, clip.duration_s)) for column, segments in clip.source.by_class.items()},
+            clip.source.columns,
+            clip.duration_s,
+        )
+        labelled, found, right = tally_events(theirs, clip.estimate)[:, :3].sum(axis=0)
+        neither = Absent("neither the source nor the bundle finds an event")
+        return {_AGREEMENT: _divide(2 * right, labelled + found, neither)}
 
     def draw(self, labels_or_estimate: Events) -> Pictures:
         """Each event as a bar."""

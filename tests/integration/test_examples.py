@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Iterator
 from importlib import resources
@@ -64,6 +65,12 @@ def resemblyzer() -> dict[str, Bundle]:
     return _package("resemblyzer")
 
 
+@pytest.fixture(scope="module")
+def wake_word() -> dict[str, Bundle]:
+    """Trained where no other session did; a minute or two."""
+    return _package("wake_word")
+
+
 def _play(bundle: Bundle, calls: list[Outputs]) -> Iterator[Outputs]:
     """One call after the other; states start at 0 and are carried as the manifest says."""
     emulator, state = open_model(bundle.model_path), bundle.manifest.state
@@ -76,8 +83,8 @@ def _play(bundle: Bundle, calls: list[Outputs]) -> Iterator[Outputs]:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_every_bundle_is_proved(format_: str, crepe, silero, resemblyzer) -> None:
-    for bundles in (crepe, silero, resemblyzer):
+def test_every_bundle_is_proved(format_: str, crepe, silero, resemblyzer, wake_word) -> None:
+    for bundles in (crepe, silero, resemblyzer, wake_word):
         proof = bundles[format_].manifest.proof
         assert proof is not None
         assert proof.holds, proof
@@ -169,3 +176,21 @@ def test_bundles_are_good_at_what_the_recipe_says(
     scores = {**task.score_dataset(pairs)} if task.metrics[metric].scope == "dataset" else {}
     value = scores.get(metric, np.mean([task.score(*pair).get(metric, np.nan) for pair in pairs]))
     assert at_least <= value <= at_most
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_wake_word_wakes_at_recordings_it_was_not_trained_with(
+    wake_word: dict[str, Bundle], format_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "wake_word"))
+    clips = importlib.import_module("clips")
+    test = clips.load_clips("test")
+    loudest = []
+    for clip in (*test.keywords[::3], *test.speech[::25]):
+        stream = np.pad(clip.samples[:8000], (1600, 12800 - 1600 - len(clip.samples[:8000])))
+        calls = [{"audio": window[None]} for window in stream.reshape(-1, 1280)]
+        heard = np.concatenate([each["keyword"][0] for each in _play(wake_word[format_], calls)])
+        word = clips.WORDS.index(clip.word) if clip.word else slice(None)
+        loudest.append((clip.word is not None, float(heard[:, word].max())))
+    right = [(probability > 0.9) == is_keyword for is_keyword, probability in loudest]
+    assert np.mean(right) >= 0.8, loudest

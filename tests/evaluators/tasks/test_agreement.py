@@ -18,12 +18,15 @@ from evaluators.score import Score
 from evaluators.task import Absent, SideBySide, Task, make_scores
 from evaluators.task_loading import list_tasks, load_task
 from evaluators.tasks.beat import Beat
+from evaluators.tasks.chords import Chord, Chords
 from evaluators.tasks.codec import Codec
 from evaluators.tasks.embedding import Embedding
 from evaluators.tasks.enhancement import Enhancement
+from evaluators.tasks.key import Key
 from evaluators.tasks.keyword import Detections, Keyword, KeywordOptions, Keywords, Spoken
 from evaluators.tasks.note_transcription import NoteTranscription
 from evaluators.tasks.pitch import Pitch, PitchTrack
+from evaluators.tasks.sound_events import Events, SoundEvents
 from evaluators.tasks.speech_recognition import SpeechRecognition
 from evaluators.tasks.tagging import Tagging, TaggingOptions
 from evaluators.tasks.voice_activity import VoiceActivity
@@ -92,6 +95,11 @@ CASES = {
     "note_transcription": Case(NoteTranscription(), _notes),
     "pitch": Case(Pitch(), lambda random: {"pitch_hz": _pitch(random)}),
     "beat": Case(Beat(), lambda random: {"beat": _peaks(random)}),
+    "chords": Case(Chords(), lambda random: {"chords": np.stack([_blocks(random, 0, 1) for _ in range(25)], axis=1)}),
+    "key": Case(Key(), lambda random: {"key": random.uniform(size=24)}, lambda v: 1 - v, kind="clip"),
+    "sound_events": Case(
+        SoundEvents(), lambda random: {"events": np.stack([_blocks(random, 0.1, 0.9) for _ in range(3)], axis=1)}
+    ),
     "voice_activity": Case(VoiceActivity(), lambda random: {"speech": _blocks(random, 0.1, 0.9)}),
     "keyword": Case(Keyword(), lambda random: {"keyword": _peaks(random)}),
     "tagging": Case(
@@ -232,6 +240,31 @@ def test_beats() -> None:
     assert _found(Beat(), (1.0, 2.0, 3.0), (1.06, 2.0, 3.08)) == pytest.approx({"agreement_beat_f1": 2 / 3})
     assert _found(Beat(), (), (1.0,)) == {"agreement_beat_f1": 0.0}
     assert _found(Beat(), (), ()) == {"agreement_beat_f1": "neither the source nor the bundle finds a beat"}
+
+
+def test_chords() -> None:
+    # Of ten seconds one has another chord, and of the last two the bundle says nothing where the source names one.
+    source = (Chord(0.0, 4.0, "C:maj"), Chord(4.0, 10.0, "A:min"))
+    found = (Chord(-1.0, 5.0, "C:maj"), Chord(5.0, 8.0, "A:min"))
+    assert _found(Chords(), source, found) == pytest.approx({"agreement_chord_time": 0.7})
+    assert _found(Chords(), (), ()) == {"agreement_chord_time": 1.0}
+    assert _found(Chords(), (Chord(0.0, float("inf"), "C:maj"),), ()) == {"agreement_chord_time": 0.0}
+
+
+def test_keys() -> None:
+    source = np.arange(24.0)
+    assert _found(Key(), source, source * 2) == {"agreement_key": 1.0}
+    assert _found(Key(), source, -source) == {"agreement_key": 0.0}
+
+
+def test_sound_events() -> None:
+    source = Events({0: ((-1.0, 2.0), (4.0, 5.0)), 1: ((4.0, 5.0),)}, 2)
+    # One begins late, one is the same, and one is of another class: 1 of 3, 1 of 3.
+    found = Events({0: ((0.5, 2.0), (4.1, 5.1), (7.0, 8.0))}, 2)
+    assert _found(SoundEvents(), source, found) == pytest.approx({"agreement_event_f1": 1 / 3})
+    none = "neither the source nor the bundle finds an event"
+    assert _found(SoundEvents(), Events({}, 2), Events({}, 2)) == {"agreement_event_f1": none}
+    assert _found(SoundEvents(), source, Events({}, 2)) == {"agreement_event_f1": 0.0}
 
 
 def test_voice_activity() -> None:
