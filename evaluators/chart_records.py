@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from device_profiles.record import Record
+from device_profiles.text import shorten
 from evaluators.score import Direction
 from packager.bounds import Count, check_unique
 
@@ -123,6 +124,11 @@ class Charts(Record):
     def _named_once(self) -> Charts:
         check_unique((curve.name for curve in self.curves), "curve")
         return self
+
+
+def name_class(name: str) -> str:
+    """A class as charts name it: cleaned, on one line, never empty."""
+    return shorten(name) or "(no name)"
 
 
 def store_charts(charts: Charts) -> Charts | None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from evaluators.chart_records import Axis, Charts, Mark
+from evaluators.chart_records import Axis, Charts, ConfusionMatrix, Mark
 from evaluators.comparing.operating_point import AGREEMENTS, DIFFERENT, SAME, Heard, score_at_sources_threshold
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
 from evaluators.decoding.outputs import check_probabilities
@@ -21,6 +21,7 @@ from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Curve, Pictures, Span
 from evaluators.pictures.curves import draw_curve
 from evaluators.pictures.rate_curves import Frame, make_curve, make_point
+from evaluators.pictures.word_confusions import draw_word_confusion, match_right
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
 
@@ -282,7 +283,7 @@ class Keyword(Task):
         )
 
     def draw_dataset(self, pairs: Sequence[tuple[Keywords, Detections]]) -> Charts:
-        """The DET curve; none without a labelled keyword."""
+        """The DET curve, and of several words which was heard for which; nothing without a labelled keyword."""
         tallies = [self._tally(labels, estimate) for labels, estimate in pairs]
         spoken, hours = sum(tally.spoken for tally in tallies), sum(tally.hours for tally in tallies)
         if not spoken:
@@ -296,7 +297,13 @@ class Keyword(Task):
         mark = Mark(name=f"threshold {self.options.threshold:g}", at=make_point(per_hour[0], misses[0]), in_use=True)
         # Above every threshold nothing is detected.
         across, upright = np.append(0.0, per_hour[places]), np.append(1.0, misses[places])
-        return Charts(curves=(make_curve(_DET, across, upright, marks=[mark], keep=[at]),))
+        curve = make_curve(_DET, across, upright, marks=[mark], keep=[at])
+        return Charts(curves=(curve,), confusion=self._confuse(pairs))
+
+    def _confuse(self, pairs: Sequence[tuple[Keywords, Detections]]) -> ConfusionMatrix | None:
+        words = self.options.keywords
+        clips = [(labels.spoken, estimate.by_threshold[0]) for labels, estimate in pairs]
+        return draw_word_confusion(clips, words, self.options.tolerance_ms / 1000) if len(words) > 1 else None
 
     def draw(self, labels_or_estimate: Keywords | Detections) -> Pictures:
         """Labelled keywords as bars, detections at the threshold in use as narrow ones."""
@@ -342,7 +349,7 @@ def tally_keywords(labels: Keywords, estimate: Detections, *, tolerance_s: float
         spoken.setdefault(one.word, []).append(one)
     found, false = [], []
     for detections in estimate.by_threshold:
-        right = sum(_count_right(spoken.get(word, ()), times, tolerance_s) for word, times in detections.items())
+        right = sum(len(match_right(spoken.get(word, ()), times, tolerance_s)) for word, times in detections.items())
         found.append(right)
         false.append(sum(len(times) for times in detections.values()) - right)
     return Tally(len(labels.spoken), labels.duration_s / 3600, np.array(found), np.array(false))
@@ -352,21 +359,10 @@ def match_detections(source: Detections, estimate: Detections, *, tolerance_s: f
     """Of one clip, at the threshold in use: the source's detections, the bundle's, and how many both have."""
     theirs, ours = source.by_threshold[0], estimate.by_threshold[0]
     both = sum(
-        _count_right([Spoken(time_s, time_s, word) for time_s in theirs.get(word, ())], times_s, tolerance_s)
+        len(match_right([Spoken(time_s, time_s, word) for time_s in theirs.get(word, ())], times_s, tolerance_s))
         for word, times_s in ours.items()
     )
     return sum(map(len, theirs.values())), sum(map(len, ours.values())), both
-
-
-def _count_right(spoken: Sequence[Spoken], times_s: Values, tolerance_s: float) -> int:
-    """As many as can be right: keywords of one word are in order of start and end, so the first that fits is best."""
-    right, waiting = 0, 0
-    for time_s in times_s:
-        while waiting < len(spoken) and spoken[waiting].end_s + tolerance_s < time_s:
-            waiting += 1
-        if waiting < len(spoken) and spoken[waiting].start_s - tolerance_s <= time_s:
-            right, waiting = right + 1, waiting + 1
-    return right
 
 
 def _word_of(row: Sequence[Any], keywords: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import pydantic
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
-from evaluators.chart_records import Charts
+from evaluators.chart_records import Charts, name_class
 from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
@@ -211,7 +211,7 @@ class Tagging(Task):
         precisions, _ = _sum_ranks(ranked, np.ones(len(pairs)), hits, clips)
         pooled = None if single else draw_pooled_roc(found.scores, found.truth, self.options.threshold)
         curves = (draw_mean_roc(found.scores, found.truth), pooled)
-        names = [self._name(column) for column in range(len(pairs[0][1]))]
+        names = [name_class(self._name(column)) for column in range(len(pairs[0][1]))]
         labelled = np.array([columns[0] for columns, _ in pairs]) if single else None
         return Charts(
             curves=tuple(curve for curve in curves if curve is not None),

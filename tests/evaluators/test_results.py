@@ -18,6 +18,7 @@ from evaluators.playing.trial import WARMUP_CALLS, TimingResult, TrialResult, pl
 from evaluators.results import Context, Trials, source_result, variant_result
 from packager.model import ModelSource, ModelSpec
 from tests.benches import AUDIO, TASK_INFO, make_bench, write_model
+from tests.reports.example_charts import make_charts
 
 pytestmark = pytest.mark.tflite
 
@@ -107,7 +108,10 @@ def test_the_sources_scores_are_means_over_clips(context: Context, setup: TrialS
 
 def test_a_row_holds_all_that_was_found(trial: TrialResult, context: Context, model: Path) -> None:
     timing = Outcome(TimingResult(threads=1, samples_ns=TIMES_NS, peak_memory_bytes=12345, machine="a machine"))
-    row = variant_result(from_path(model), _trials(Outcome(trial), timed=timing, predicted=_prediction(model)), context)
+    charts = make_charts(0.4, ("dog", "cat"))
+    played = Outcome(trial.model_copy(update={"charts": charts}))
+    row = variant_result(from_path(model), _trials(played, timed=timing, predicted=_prediction(model)), context)
+    assert row.charts == charts
     assert (row.variant, row.origin, row.format, row.path) == ("m.tflite", "file", "tflite", "m.tflite")
     assert row.failure is None
     assert row.parity == trial.parity

@@ -75,6 +75,8 @@ def test_tagging(bench: TrialSetup, tmp_path: Path) -> None:
     drawn = result.clips[1].pictures
     assert drawn is not None and drawn.text is not None
     assert drawn.text.startswith("3 0.9, 5 0.9, 0 0.1")
+    assert result.charts is not None and result.charts.classes is not None
+    assert (result.charts.classes.classes, result.charts.classes.clips) == (("3", "5"), (2, 1))
 
 
 def test_embedding(bench: TrialSetup, tmp_path: Path) -> None:
@@ -88,6 +90,9 @@ def test_embedding(bench: TrialSetup, tmp_path: Path) -> None:
     }
     assert [clip.scores["agreement_cosine"].value for clip in result.clips] == [pytest.approx(1.0)] * 4
     assert result.dataset_scores["min_dcf"].units == 2
+    assert result.charts is not None
+    (curve,) = result.charts.curves
+    assert curve.points == ((0.0, 1.0), (0.0, 0.5), (1.0, 0.0))
 
 
 def test_speech_recognition(bench: TrialSetup, tmp_path: Path) -> None:
@@ -106,3 +111,4 @@ def test_speech_recognition(bench: TrialSetup, tmp_path: Path) -> None:
     assert found["character_error_rate"] == pytest.approx(4 / 6)
     texts = [None if clip.pictures is None else clip.pictures.text for clip in result.clips]
     assert texts == ["abb a ba", ""]
+    assert result.charts is None, "nothing is drawn of the whole"

@@ -358,3 +358,39 @@ def test_points_of_the_curve_are_the_metrics(seed: int, threshold: float) -> Non
 
 def test_without_a_keyword_there_is_no_curve() -> None:
     assert TASK.draw_dataset([(_labels(), _detections((10.5, 0.9)))]) == Charts()
+
+
+def test_words_that_are_heard_for_others_by_hand() -> None:
+    # yes is heard as yes, then as no, then not at all; no is heard where nothing was said.
+    labels = _labels((1.0, 2.0, "yes"), (10.0, 11.0, "yes"), (20.0, 21.0, "yes"), (30.0, 31.0, "no"))
+    values = np.zeros((600, 3))
+    for time_s, column in ((1.5, 1), (10.5, 2), (30.5, 2), (50.0, 2)):
+        values[round(time_s / FRAME_S), column] = 0.9
+    matrix = TWO.draw_dataset([(labels, TWO.decode(_outputs(values)))]).confusion
+    assert matrix is not None
+    assert matrix.classes == ("yes", "no", "(nothing)")
+    assert matrix.counts == ((1, 1, 1), (0, 1, 0), (0, 1, 0))
+    odd = Keyword(KeywordOptions(words=("", "a\x1b", "b")))
+    found = odd.draw_dataset([(_labels((1.0, 2.0, "")), odd.decode(_outputs(values)))]).confusion
+    assert found is not None
+    assert found.classes == ("(no name)", "a\ufffd", "b", "(nothing)")
+    assert found.counts == ((0, 1, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 3, 0))
+    assert TASK.draw_dataset([(_labels((1.0, 2.0)), _detections((1.5, 0.9)))]).confusion is None, "one word alone"
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_a_matrix_of_words_has_every_label_and_every_detection_once(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    starts = np.sort(draws.choice(np.arange(0, 58, 2), 8, replace=False)).astype(float)
+    labels = _labels(*((start, start + 1, str(draws.choice(["yes", "no"]))) for start in starts))
+    estimate = TWO.decode(_outputs(draws.random((600, 3)) ** 12))
+    found = TWO.draw_dataset([(labels, estimate)]).confusion
+    assert found is not None
+    counts = np.array(found.counts)
+    said = [sum(one.word == word for one in labels.spoken) for word in ("yes", "no")]
+    heard = [len(estimate.by_threshold[0][word]) for word in ("yes", "no")]
+    assert counts[:2].sum(axis=1).tolist() == said
+    assert counts[:, :2].sum(axis=0).tolist() == heard
+    missed = _values((labels, estimate), task=TWO)["keyword_miss_rate"]
+    assert np.trace(counts[:2, :2]) == pytest.approx((1 - missed) * 8)
