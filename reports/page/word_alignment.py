@@ -43,7 +43,7 @@ class WordAlignment:
         return not (self.substituted or self.inserted or self.deleted)
 
 
-def align_words(reference: str, estimate: str, *, most_steps: int = 200) -> WordAlignment:
+def align_words(reference: str, estimate: str, *, most_steps: int = 100) -> WordAlignment:
     """Lay two texts beside each other by Levenshtein's distance of their words.
 
     Of ways with as few edits the one is taken that jiwer takes, so that its counts are shown.

@@ -31,7 +31,7 @@ from evaluators.evaluation import (
     VariantResult,
 )
 from evaluators.metrics import BUILT_IN
-from evaluators.picture_records import Curve, Note, Pictures, Preview, Span, Spectrogram
+from evaluators.picture_records import Curve, Envelope, Note, Pictures, Preview, Span, Spectrogram, Track
 from evaluators.score import MetricInfo, Score
 from packager.bundle import AudioContract, Floor, ModelIdentity
 from reports.judging.budgets import Budget
@@ -207,9 +207,25 @@ def curves(draw: Draw, outputs: list[str]) -> tuple[Curve, ...]:
             start_s=draw(numbers),
             step_s=draw(positive),
             values=tuple(draw(st.lists(st.one_of(st.none(), numbers), max_size=5))),
+            meaning=draw(st.sampled_from(("value", "pitch_hz", "probability"))),
+            thresholds=tuple(draw(st.lists(numbers, max_size=2))),
         )
         for output in outputs
     )
+
+
+@st.composite
+def tracks(draw: Draw) -> tuple[Track, ...]:
+    levels = draw(st.binary(min_size=2, max_size=12).filter(lambda data: len(data) % 2 == 0))
+    one = st.builds(
+        Track,
+        name=names.map(lambda name: name[:200]),
+        sound=st.builds(Preview, path=names, sha256=names, duration_s=positive),
+        envelope=st.just(Envelope(columns=len(levels) // 2, levels=base64.b64encode(levels).decode())),
+        turned_down_db=positive,
+        clipped_samples=counts,
+    )
+    return tuple(draw(st.lists(one, max_size=3)))
 
 
 @st.composite
@@ -221,6 +237,8 @@ def pictures(draw: Draw, outputs: list[str]) -> Pictures:
             st.one_of(st.none(), st.just(tuple(Span(start_s=a, end_s=b, label=draw(names)[:200]) for a, b in ends)))
         ),
         text=draw(st.one_of(st.none(), names)),
+        words=draw(st.booleans()),
+        moments=draw(st.booleans()),
         curves=draw(curves(outputs)),
     )
 
@@ -234,6 +252,7 @@ def clip_scores(draw: Draw, clips: list[str], outputs: list[str], known: Kinds) 
             notes=draw(st.one_of(st.none(), notes.map(tuple))),
             curves=draw(curves(outputs)),
             pictures=draw(st.one_of(st.none(), pictures(outputs))),
+            tracks=draw(tracks()),
         )
         for clip in clips
         if draw(st.booleans())
@@ -263,7 +282,8 @@ def clip_infos(draw: Draw, clip: str) -> ClipInfo:
         notices=tuple(draw(st.lists(names, max_size=2))),
         spectrogram=draw(st.one_of(st.none(), spectrograms())),
         preview=draw(st.one_of(st.none(), preview)),
-        reference=draw(st.one_of(st.none(), pictures([]))),
+        reference=draw(st.one_of(st.none(), pictures(["pitch"]))),
+        tracks=draw(tracks()),
         group=draw(st.one_of(st.none(), names)),
     )
 

@@ -11,7 +11,7 @@ from reports.page.figures.scale import Scale, stretch
 WIDTH, HEIGHT = 480, 14
 _MOST_LABELS = 3
 """with more, the lanes of `span_lanes` take less room"""
-_MOST_SPANS = 400
+_MOST_SPANS = 200
 _LEAST = 1.5
 
 Interval = tuple[float, float]

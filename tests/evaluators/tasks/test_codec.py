@@ -126,3 +126,18 @@ def test_bad_labels(tmp_path: Path) -> None:
         EvaluationError, match=r"output 'decoded' has 3000 samples at 16000 Hz where reference\.wav has 4000"
     ):
         _score(tmp_path, _noise(0, 1, 4000), _noise(1, 1, 3000))
+
+
+def test_reference_and_output_are_heard_from_the_same_moment_on(tmp_path: Path) -> None:
+    samples = _noise(2, 2, 2000)
+    path = tmp_path / "reference.wav"
+    soundfile.write(path, samples.T, RATE_HZ, subtype="DOUBLE")
+    task = Codec(CodecOptions(delay_samples=100))
+    labels = task.parse_labels({}, ClipContext(2000 / RATE_HZ, "n.jsonl:3", {"reference": path}))
+    late = np.pad(samples, ((0, 0), (100, 0)))[:, :2000]
+    estimate = task.decode({"decoded": Stitched(late, np.arange(2000) / RATE_HZ, "audio")})
+    given, found = task.hear(labels, RATE_HZ), task.hear(estimate, RATE_HZ)
+    assert [sound.name for sound in (*given, *found)] == ["channel 1", "channel 2"] * 2
+    for one, other in zip(given, found, strict=True):
+        assert (one.rate_hz, other.rate_hz) == (RATE_HZ, RATE_HZ)
+        assert other.samples == pytest.approx(one.samples[:1900], abs=1e-6)

@@ -302,17 +302,19 @@ def test_uneven_frame_times_are_no_fault() -> None:
     assert _values(_track([220] * 3), track)["pitch_raw_accuracy"] == 1
 
 
-def test_a_pitch_is_drawn_in_cents_and_breaks_where_there_is_none() -> None:
+def test_a_pitch_is_drawn_in_hz_and_breaks_where_there_is_none() -> None:
     (curve,) = TASK.draw(_track([440, 880, 0, -440])).curves
-    assert (curve.output, curve.start_s, curve.step_s) == ("pitch in cents from A4", 0, pytest.approx(HOP_S))
-    assert curve.values == (0, 1200, None, None)
+    assert (curve.output, curve.meaning, curve.start_s) == ("pitch", "pitch_hz", 0)
+    assert curve.step_s == pytest.approx(HOP_S)
+    assert curve.values == (440, 880, None, None)
     assert TASK.draw(_track([440])).curves == ()
 
 
-def test_a_long_pitch_is_drawn_thinned() -> None:
-    (curve,) = TASK.draw(_track([440] * 10_000)).curves
-    assert len(curve.values) <= 240
+def test_of_a_long_pitch_values_are_picked_at_even_times() -> None:
+    (curve,) = TASK.draw(_track([100 + frame / 100 for frame in range(10_000)])).curves
+    assert len(curve.values) == 480
     assert curve.step_s * (len(curve.values) - 1) == pytest.approx(99.99)
+    assert curve.values == pytest.approx([100 + curve.step_s * number for number in range(480)], abs=0.01)
 
 
 def test_metrics_have_units_that_can_be_stored() -> None:

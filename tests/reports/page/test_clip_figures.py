@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evaluators.picture_records import Curve, Pictures, Span
 from evaluators.pictures.sounds import draw_envelope
-from reports.page.figures import activity_strips, pitch_curve, waveform
+from reports.page.figures import activity_strips, output_curve, pitch_curve, waveform
 from reports.page.figures.activity_strips import differ, differ_moments, draw_activity_strips, merge
 from reports.page.figures.output_curve import draw_output_curve
 from reports.page.figures.pitch_curve import draw_pitch_curve
@@ -131,8 +131,11 @@ def test_a_probability_has_its_whole_range_and_its_thresholds() -> None:
     curve = Curve(output="p", start_s=0, step_s=1, values=(0.4, 0.6), meaning="probability", thresholds=(0.5, 7.0))
     found = draw_output_curve(curve, curve, 1.0)
     assert found is not None
-    assert found.thresholds == ()  # 7 is no probability: the axis is that of the values
+    assert [mark.label for mark in found.thresholds] == ["0.5"]  # the axis is that of the values
+    assert found.thresholds[0].place == 42.0
     curve = curve.model_copy(update={"thresholds": (0.5,)})
     found = draw_output_curve(curve, curve, 1.0)
     assert found is not None
     assert [(mark.label, mark.place) for mark in found.thresholds] == [("0.5", 42.0)]
+    heights = _numbers(found.estimate)[1::2]
+    assert max(heights) - min(heights) < output_curve.HEIGHT / 4

@@ -153,7 +153,7 @@ def test_clips_stand_worst_first(comparison: Comparison, page: Page) -> None:
         for clip in variant.clips:
             losses[clip.clip] = min(losses[clip.clip], (clip.scores["note_f1"].value or 0) - source[clip.clip])
     text = page.visible()
-    text = text[text.index("Clips, worst first") :]
+    text = text[text.index("Each clip under each bundle") :]
     shown = sorted(source, key=text.index)
     assert [losses[clip] for clip in shown] == sorted(losses.values())
 
