@@ -30,6 +30,15 @@ from evaluators.evaluation import (
     Timing,
     VariantResult,
 )
+from evaluators.long_run_records import (
+    AfterSilence,
+    DecisionDelay,
+    LongRun,
+    OtherLength,
+    OutputOverTime,
+    Repeat,
+    StreamPlan,
+)
 from evaluators.metrics import BUILT_IN
 from evaluators.picture_records import Curve, Envelope, Note, Pictures, Preview, Span, Spectrogram, Track
 from evaluators.score import MetricInfo, Score
@@ -340,6 +349,52 @@ def condition_results(draw: Draw, conditions: list[str], known: Kinds) -> tuple[
 
 
 @st.composite
+def long_runs(draw: Draw) -> LongRun:
+    if draw(st.booleans()):
+        return LongRun(problem=draw(names), log=draw(st.one_of(st.none(), names)))
+    rounds, silent = draw(st.integers(1, 30)), draw(st.integers(0, 3))
+    plan = StreamPlan(
+        round_windows=rounds, silent_windows=silent, stretch_windows=1, stretch_s=draw(positive), clips=draw(counts)
+    )
+    values = st.lists(st.one_of(st.none(), numbers), min_size=plan.count, max_size=plan.count)
+    outputs = [
+        OutputOverTime(
+            output=output,
+            snr=draw(scores()),
+            growth=draw(scores()),
+            verdict=draw(st.sampled_from(("grows", "does not grow", "unknown"))),
+            snr_db=tuple(draw(values)),
+        )
+        for output in draw(st.lists(names, max_size=2, unique=True))
+    ]
+    maybe, some_time = st.one_of(st.none(), names), st.one_of(st.none(), positive)
+    silences = st.builds(
+        AfterSilence, silence_s=positive, back_after_s=some_time, loss=scores(), source_stuck=maybe, stuck=maybe
+    )
+    repeats = st.builds(Repeat, name=names.filter(bool), windows=counts, max_abs_error=some_time, reason=maybe)
+    lengths = st.builds(OtherLength, samples=st.integers(1, 9), snr=scores(), reason=maybe)
+    decisions = st.builds(
+        DecisionDelay,
+        median=scores(),
+        worst=scores(),
+        frame_ms=positive,
+        matched=counts,
+        source_alone=counts,
+        bundle_alone=counts,
+    )
+    return LongRun(
+        plan=plan,
+        outputs=tuple(outputs),
+        silence=draw(st.one_of(st.none(), silences)),
+        repeats=tuple(draw(st.lists(repeats, max_size=2))),
+        lengths=tuple(draw(st.lists(lengths, max_size=2))),
+        decisions=draw(st.one_of(st.none(), decisions)),
+        decisions_reason=draw(maybe),
+        algorithmic_latency_ms=draw(some_time),
+    )
+
+
+@st.composite
 def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds) -> VariantResult:
     failure = st.builds(Failure, stage=st.just("package"), reason=names, log=st.one_of(st.none(), names))
     devices = [
@@ -377,6 +432,7 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds
         clips=draw(clip_scores(parts["clips"], parts["outputs"], known)),
         notices=tuple(draw(st.lists(st.one_of(names, st.just("run by LiteRT 2")), max_size=2))),
         conditions=draw(condition_results(parts["conditions"], known)),
+        long_run=draw(st.one_of(st.none(), long_runs())),
     )
 
 
