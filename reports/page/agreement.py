@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluators.evaluation import Evaluation, VariantResult
+from evaluators.metrics import CLIPS_NOT_WORSE
 from evaluators.score import Direction, Score
 from reports.judging.conditions import Table, tabulate
 
@@ -46,7 +47,7 @@ class AgreementSection:
 
 
 def list_agreement(evaluation: Evaluation, keys: dict[str, str], main: str | None) -> AgreementSection | None:
-    """What tells of agreement; none of evaluations that hold nothing of it.
+    """What tells of agreement; none of evaluations in which nothing was asked of it.
 
     Args:
         evaluation: What to show.
@@ -60,7 +61,7 @@ def list_agreement(evaluation: Evaluation, keys: dict[str, str], main: str | Non
         if metric.with_source and any(name in variant.scores for variant in played)
     ]
     numbered = [name for name in asked if any(_has_value(variant, name) for variant in played)][:_MOST_METRICS]
-    if not asked:
+    if not numbered and asked in ([], [CLIPS_NOT_WORSE]):
         return None
     metrics = evaluation.metrics
     lines = [

@@ -131,6 +131,26 @@ def test_labels_of_an_unlabelled_clip_may_stand_there_and_are_not_read() -> None
     assert task.group(None) is None
 
 
+HEARD = """
+from evaluators.task import Metric, Task
+
+
+class Heard(Task):
+    label_keys = ("text",)
+    agreements = {"agreement_words": Metric("ratio", "higher", "Same words.")}
+
+    def agree(self, clip):
+        return {"agreement_words": float(clip.source == clip.estimate)}
+"""
+
+
+def test_a_recipes_own_task_may_tell_of_agreement(tmp_path: Path) -> None:
+    (tmp_path / "heard.py").write_text(HEARD)
+    info = ask_task(find_task("python:heard:Heard", base=tmp_path, labels=False))
+    assert (info.label_keys, info.metrics, list(info.agreements)) == ((), {}, ["agreement_words"])
+    assert info.leading == "agreement_words"
+
+
 def test_a_task_without_agreement_needs_labels() -> None:
     with pytest.raises(EvaluationError) as caught:
         ask_task(find_task("parity", labels=False))

@@ -458,6 +458,7 @@ def metric_infos(draw: Draw, known: Kinds) -> dict[str, MetricInfo]:
             relative_tolerance=draw(positive),
             machine_bound=draw(st.booleans()),
             only_told=draw(st.booleans()),
+            with_source=draw(st.booleans()),
             repeats=draw(st.one_of(st.none(), names)),
         )
         for metric in known

@@ -95,6 +95,15 @@ def test_an_evaluation_without_agreement_has_no_section(evaluation: Evaluation) 
     assert 'id="agreement"' not in html.render(compare(evaluation))
 
 
+def test_where_a_task_knows_of_no_agreement_nothing_is_said_of_it(evaluation: Evaluation) -> None:
+    reason = UNLABELLED.model_copy(update={"reason": "the task scores no clip by itself"})
+    rows = tuple(
+        row.model_copy(update={"scores": {**row.scores, CLIPS_NOT_WORSE: reason}}) for row in evaluation.variants
+    )
+    bare = evaluation.model_copy(update={"variants": rows, "metrics": dict(BUILT_IN)})
+    assert list_agreement(bare, make_keys(bare), "note_f1") is None
+
+
 def test_without_labels_agreement_leads(unlabelled: Evaluation) -> None:
     report = compare(unlabelled)
     assert find_main_metric(report) == NAME
