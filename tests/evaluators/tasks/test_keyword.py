@@ -318,3 +318,13 @@ def test_keywords_and_detections_are_drawn() -> None:
     assert found is not None
     assert [(span.start_s, span.end_s, span.label) for span in labelled] == [(10, 11, "keyword"), (20, 21, "keyword")]
     assert [(span.start_s, span.label) for span in found] == [(10.5, "keyword"), (20.5, "keyword")]
+
+
+def test_a_long_or_strange_word_is_drawn_short() -> None:
+    word = "a\u202e" + "b" * 300
+    task = Keyword(KeywordOptions(words=(word,)))
+    (labelled,) = task.draw(Keywords((Spoken(0, 1, word),), 2.0)).spans or ()
+    (found,) = task.draw(task.decode(_outputs([1.0]))).spans or ()
+    assert labelled.label == found.label
+    assert labelled.label.startswith("a\ufffdbbb")
+    assert len(labelled.label) < 100
