@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -196,6 +197,7 @@ class Chords(Task):
         return Pictures(spans=tuple(Span(start_s=one.start_s, end_s=one.end_s, label=one.name) for one in drawn))
 
 
+@functools.lru_cache(maxsize=10_000)
 def is_chord(text: str) -> bool:
     """Whether mir_eval reads it as a chord, and can hold it against others."""
     import mir_eval.chord

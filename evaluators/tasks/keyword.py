@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
+from device_profiles.text import shorten
 from evaluators.chart_records import Axis, Charts, ConfusionMatrix, Mark
 from evaluators.comparing.operating_point import AGREEMENTS, DIFFERENT, SAME, Heard, score_at_sources_threshold
 from evaluators.decoding.activations import FrameOptions, Values, read_frames
@@ -310,10 +311,12 @@ class Keyword(Task):
         is_estimate = isinstance(labels_or_estimate, Detections)
         curves = labels_or_estimate.probabilities if isinstance(labels_or_estimate, Detections) else ()
         if isinstance(labels_or_estimate, Keywords):
-            spans = [Span(start_s=one.start_s, end_s=one.end_s, label=one.word) for one in labels_or_estimate.spoken]
+            spans = [
+                Span(start_s=one.start_s, end_s=one.end_s, label=shorten(one.word)) for one in labels_or_estimate.spoken
+            ]
         else:
             spans = [
-                Span(start_s=float(time_s), end_s=float(time_s) + _DRAWN_S, label=word)
+                Span(start_s=float(time_s), end_s=float(time_s) + _DRAWN_S, label=shorten(word))
                 for word, times_s in labels_or_estimate.by_threshold[0].items()
                 for time_s in times_s
             ]

@@ -20,6 +20,7 @@ from evaluators.playing.schedule import TrialSetup, _trial_request
 from evaluators.playing.trial import TrialResult, play
 from evaluators.task_asking import ask_task
 from evaluators.task_loading import find_task
+from evaluators.tasks.chords import ROOTS
 from packager.model import OutputSpec
 from tests.benches import AUDIO, make_bench, write_model
 
@@ -112,3 +113,34 @@ def test_speech_recognition(bench: TrialSetup, tmp_path: Path) -> None:
     texts = [None if clip.pictures is None else clip.pictures.text for clip in result.clips]
     assert texts == ["abb a ba", ""]
     assert result.charts is None, "nothing is drawn of the whole"
+
+
+def test_sound_events(bench: TrialSetup, tmp_path: Path) -> None:
+    # A window is 0.1 s; the second clip is all of the other class.
+    clips = [
+        ({"events": [[0, 0.5, 3], [0.5, 1.0, 5]]}, _rows(3, 3, 3, 3, 3, 5, 5, 5, 5, 5)),
+        ({"events": [[0, 1.0, 3]]}, _rows(*10 * [5])),
+    ]
+    result = _play(bench, {"kind": "sound_events"}, clips, tmp_path)
+    found = _values(result)
+    assert found["event_macro_f1"] == found["segment_macro_f1"] == pytest.approx(2 / 3)
+    assert found["segment_micro_error_rate"] == pytest.approx(1 / 3)
+    assert [clip.scores["event_errors"].value for clip in result.clips] == [0, 2]
+    drawn = result.clips[0].pictures
+    assert drawn is not None and drawn.spans is not None
+    assert [span.label for span in drawn.spans] == ["3", "5"]
+
+
+def test_chords(bench: TrialSetup, tmp_path: Path) -> None:
+    qualities = ("maj", "min", "7", "maj7", "min7", "dim", "aug", "sus4")
+    classes = [*[f"{root}:{quality}" for quality in qualities for root in ROOTS][: SIZE - 1], "N"]
+    clips = [
+        ({"chords": [[0, 0.5, "C"], [0.5, 1.0, "N"]]}, _rows(0, 0, 0, 0, 0, *5 * [SIZE - 1])),
+        ({"chords": [[0, 1.0, "C:7"]]}, _rows(*10 * [0])),
+    ]
+    result = _play(bench, {"kind": "chords", "options": {"classes": classes}}, clips, tmp_path)
+    assert [clip.scores["chord_majmin"].value for clip in result.clips] == [pytest.approx(1), pytest.approx(1)]
+    assert [clip.scores["chord_sevenths"].value for clip in result.clips] == [pytest.approx(1), 0]
+    drawn = result.clips[0].pictures
+    assert drawn is not None and drawn.spans is not None
+    assert [span.label for span in drawn.spans] == ["C:maj", "N"]

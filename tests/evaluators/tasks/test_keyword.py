@@ -394,3 +394,13 @@ def test_a_matrix_of_words_has_every_label_and_every_detection_once(seed: int) -
     assert counts[:, :2].sum(axis=0).tolist() == heard
     missed = _values((labels, estimate), task=TWO)["keyword_miss_rate"]
     assert np.trace(counts[:2, :2]) == pytest.approx((1 - missed) * 8)
+
+
+def test_a_long_or_strange_word_is_drawn_short() -> None:
+    word = "a\u202e" + "b" * 300
+    task = Keyword(KeywordOptions(words=(word,)))
+    (labelled,) = task.draw(Keywords((Spoken(0, 1, word),), 2.0)).spans or ()
+    (found,) = task.draw(task.decode(_outputs([1.0]))).spans or ()
+    assert labelled.label == found.label
+    assert labelled.label.startswith("a\ufffdbbb")
+    assert len(labelled.label) < 100
