@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.over_long_runs import list_chunks, score_long_run
 from evaluators.long_run_records import LongRun, LongRunSpec
 from evaluators.metrics import LONG_RUN
+from evaluators.over_long_runs import list_chunks, score_long_run
 from reports.judging.comparison import compare, load_evaluation
 from reports.judging.long_runs import RULE
 from tests.followers import AUDIO, TORCH_SOURCE, write_bursts, write_follower
