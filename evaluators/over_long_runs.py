@@ -132,7 +132,7 @@ def score_long_run(found: LongRun) -> dict[str, Score]:
     """
     if found.problem is not None:
         return {name: _absent(name, shorten(found.problem, 300)) for name in LONG_RUN}
-    scores = {}
+    scores: dict[str, Score] = {}
     outputs = [one for one in found.outputs if one.snr.reason != _IDENTICAL]
     if found.outputs:
         worst = min(outputs or found.outputs, key=lambda one: _or_least(one.snr.value))

@@ -159,9 +159,9 @@ class _Run:
             ),
             default=0.0,
         )
-        finite = bool(np.isfinite(distance))
-        reason = None if finite else "a value is not finite"
-        return Repeat(name=name, windows=len(played), max_abs_error=distance if finite else None, reason=reason)
+        if not np.isfinite(distance):
+            return Repeat(name=name, windows=len(played), max_abs_error=None, reason="a value is not finite")
+        return Repeat(name=name, windows=len(played), max_abs_error=distance)
 
     def compare_decisions(self) -> tuple[DecisionDelay | None, str | None]:
         """How much later the bundle decides, or why nothing is compared."""
