@@ -78,7 +78,7 @@ def train(clips: Clips, *, steps: int = STEPS, seed: int = 0) -> WakeWord:
         logits, _, _ = model.listen(torch.from_numpy(np.stack([one.samples for one in examples])), *start(BATCH))
         loss = weigh(logits, examples)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if step % 100 == 99:
@@ -134,7 +134,7 @@ def _background(clips: Clips, voice: Samples, random: np.random.Generator) -> np
     spectrum = np.fft.rfft(random.normal(size=LENGTH))
     noise = np.fft.irfft(spectrum / np.arange(1, len(spectrum) + 1) ** random.uniform(0, 0.8), LENGTH)
     loudness = float(np.sqrt(np.mean(voice**2))) or 0.03
-    found = noise / np.sqrt(np.mean(noise**2)) * loudness * 10 ** (-random.uniform(3, 40) / 20)
+    found: npt.NDArray[np.float64] = noise / np.sqrt(np.mean(noise**2)) * loudness * 10 ** (-random.uniform(3, 40) / 20)
     if random.random() < 0.4:
         sounds = np.zeros(LENGTH, np.float32)
         for _ in range(random.integers(1, 4)):
@@ -152,7 +152,8 @@ def _pick(clips: tuple[Clip, ...], random: np.random.Generator) -> Clip:
 def _resample(samples: Samples, speed: float) -> Samples:
     """Faster and higher, or slower and lower, by linear interpolation."""
     places = np.arange(0, len(samples) - 1, speed)
-    return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    found: Samples = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    return found
 
 
 def _add(into: Samples, what: Samples, at: int) -> None:
