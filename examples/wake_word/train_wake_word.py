@@ -152,7 +152,8 @@ def _pick(clips: tuple[Clip, ...], random: np.random.Generator) -> Clip:
 def _resample(samples: Samples, speed: float) -> Samples:
     """Faster and higher, or slower and lower, by linear interpolation."""
     places = np.arange(0, len(samples) - 1, speed)
-    return np.asarray(np.interp(places, np.arange(len(samples)), samples), np.float32)
+    found: Samples = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    return found
 
 
 def _add(into: Samples, what: Samples, at: int) -> None:

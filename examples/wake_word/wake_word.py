@@ -60,7 +60,8 @@ class WakeWord(nn.Module):
         spectrum = torch.stft(heard, N_FFT, HOP, window=self.window, center=False, return_complex=True).abs()
         x = functional.relu(self.entry(torch.log(self.mel @ spectrum + _FLOOR)))
         kept = []
-        for block, before in zip(self.blocks, memory.split(_KEPT, dim=2), strict=True):  # type: ignore[no-untyped-call]
+        remembered = memory.split(_KEPT, dim=2)  # type: ignore[no-untyped-call]
+        for block, before in zip(self.blocks, remembered, strict=True):
             x, after = block(x, before)
             kept.append(after)
         return self.head(x), heard[:, -CONTEXT:], torch.cat(kept, dim=2)
