@@ -86,7 +86,7 @@ def format_interval(score: Score, *, signed: bool = False) -> str:
     if score.low is None or score.high is None or score.confidence is None:
         return ""
     low, high = (format_number(end, score.unit, signed=signed) for end in (score.low, score.high))
-    unit = low.rpartition(" ")[2]
+    unit = low.partition(" ")[2]
     if " " in low and high.endswith(f" {unit}"):
         low = low.removesuffix(f" {unit}")
     return f"{score.confidence * 100:g} %: {low} to {high}"

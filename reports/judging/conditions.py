@@ -115,7 +115,10 @@ def describe_worst(evaluation: Evaluation, metric: str | None) -> str:
         others = {row.variant for _, row, one in found if one.extra_losses[metric].loses_more} - {variant.variant}
         count = f"; {len(others)} more {'bundle loses' if len(others) == 1 else 'bundles lose'} too" if others else ""
         return f"{told}{count}."
-    return f"No bundle is shown to lose more than its source under any condition; farthest is that {told}."
+    nobody = "No bundle is shown to lose more than its source under any condition"
+    if all(one.extra_losses[metric].change.value == 0 for _, _, one in found):
+        return f"{nobody}: in {metric} each loses what its source loses."
+    return f"{nobody}; farthest is that {told}."
 
 
 def _describe_least_agreement(evaluation: Evaluation, metric: str) -> str:

@@ -67,6 +67,8 @@ def test_unequal_numbers_are_written_unequal(value: float, limit: float) -> None
 def test_an_interval_names_its_unit_once() -> None:
     score = Score(value=24, unit="ms", direction="lower", basis="predicted", low=15.5, high=39.7, confidence=0.8)
     assert format_interval(score) == "80 %: 15.5 to 39.7 ms"
+    rate = score.model_copy(update={"unit": "per hour"})
+    assert format_interval(rate) == "80 %: 15.5 to 39.7 per hour"
     assert format_interval(score.model_copy(update={"low": None, "high": None, "confidence": None})) == ""
 
 

@@ -44,6 +44,38 @@ def test_the_worst_is_named_with_its_numbers_and_clips(played: Evaluation) -> No
     )
 
 
+def test_bundles_that_lose_what_their_source_loses_are_not_ranked(played: Evaluation) -> None:
+    zero = {"value": 0.0, "low": 0.0, "high": 0.0}
+    same = tuple(
+        variant.model_copy(
+            update={
+                "conditions": tuple(
+                    result.model_copy(
+                        update={
+                            "extra_losses": {
+                                name: loss.model_copy(
+                                    update={
+                                        "change": loss.change.model_copy(update=zero),
+                                        "p_value": 1.0,
+                                        "loses_more": False,
+                                    }
+                                )
+                                for name, loss in result.extra_losses.items()
+                            }
+                        }
+                    )
+                    for result in variant.conditions
+                )
+            }
+        )
+        for variant in played.variants
+    )
+    assert describe_worst(played.model_copy(update={"variants": same}), "note_f1") == (
+        "No bundle is shown to lose more than its source under any condition: in note_f1 each loses what its source "
+        "loses."
+    )
+
+
 def test_where_nothing_was_asked_nothing_is_said(evaluation: Evaluation) -> None:
     assert tabulate(evaluation, "note_f1") is None
     assert describe_worst(evaluation, "note_f1") == ""
