@@ -61,6 +61,9 @@ class ClipSection:
 
     metric: str | None
     direction: Direction
+    unit: str
+    tolerance: float
+    """how much a bundle may lose on a clip, in that unit, before it is told"""
     keys: dict[str, str]
     """key → bundle, of those that are shown"""
     lines: tuple[ClipLine, ...]
@@ -71,7 +74,7 @@ class ClipSection:
     left_out: int
     bundles_left_out: int
     worst: dict[str, WorstClip | None]
-    """key → where that bundle is worst; none where it is nowhere worse than its source"""
+    """key → where that bundle is worst; none where it is nowhere worse than its source by more than the tolerance"""
     anchors: dict[str, str]
     """clip → where it stands in the page"""
 
@@ -107,14 +110,18 @@ def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = N
     ranked = sorted(_rank_clips(report, metric), key=lambda clip: clip.order)
     present = [score for clip in ranked for score in clip.scores if score is not None]
     if not present:
-        return ClipSection(metric, "higher", {}, (), False, 0, 0, 0, {}, {})
+        return ClipSection(metric, "higher", "", 0.0, {}, (), False, 0, 0, 0, {}, {})
     columns = _choose_columns(ranked, len(scored))
     letters = [keys[variant.variant] for variant in scored]
     shown = ranked[:_MOST_CLIPS]
     shelf = Shelf(folder)
+    known = evaluation.metrics.get(metric)
+    tolerance = 0.0 if known is None else known.tolerance
     return ClipSection(
         metric=metric,
         direction=present[0].direction,
+        unit=present[0].unit,
+        tolerance=tolerance,
         keys={letters[column]: scored[column].variant for column in columns},
         lines=tuple(
             _make_line(clip, letters, columns, shelf if number < _MOST_PICTURES else None)
@@ -124,7 +131,7 @@ def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = N
         pictured=min(_MOST_PICTURES, len(shown)),
         left_out=len(ranked) - len(shown),
         bundles_left_out=len(scored) - len(columns),
-        worst={letters[column]: _find_worst_clip(ranked, column) for column in columns},
+        worst={letters[column]: _find_worst_clip(ranked, column, tolerance) for column in columns},
         anchors={clip.info.clip: f"clip-{number}" for number, clip in enumerate(shown, 1)},
     )
 
@@ -162,12 +169,14 @@ def _choose_columns(ranked: list[_Ranked], count: int) -> list[int]:
     return sorted(sorted(range(count), key=lambda column: losses[column])[:_MOST_BUNDLES])
 
 
-def _find_worst_clip(ranked: list[_Ranked], column: int) -> WorstClip | None:
+def _find_worst_clip(ranked: list[_Ranked], column: int, tolerance: float) -> WorstClip | None:
     compared = [(gain, clip) for clip in ranked if (gain := clip.gains[column]) is not None]
     if compared:
         gain, clip = min(compared, key=lambda pair: pair[0])
         score = clip.scores[column]
-        return None if gain >= 0 or score is None else WorstClip(clip.info.clip, score, _difference(score, gain))
+        return (
+            None if gain >= -tolerance or score is None else WorstClip(clip.info.clip, score, _difference(score, gain))
+        )
     scored = [(score, clip) for clip in ranked if (score := clip.scores[column]) is not None]
     known = [(goodness, score, clip) for score, clip in scored if (goodness := score.goodness) is not None]
     if not known:

@@ -24,8 +24,10 @@ from evaluators.windows import cut
 from packager.bundle import Bundle
 from packager.model import find_source
 from packager.package import PackageRequest, Variant, package
+from packager.snr import snr_db
 from testpress.pipeline import MODEL_RUNNER
 from testpress.recipe import read_recipe
+from tests.examples.dtln_package import enhance
 from tests.specimens import CACHE, ROOT
 from tests.voices import RATE_HZ, SPEAKERS_HZ, speak
 
@@ -61,6 +63,11 @@ def silero() -> dict[str, Bundle]:
 
 
 @pytest.fixture(scope="module")
+def dtln() -> dict[str, Bundle]:
+    return _package("dtln")
+
+
+@pytest.fixture(scope="module")
 def resemblyzer() -> dict[str, Bundle]:
     return _package("resemblyzer")
 
@@ -83,8 +90,8 @@ def _play(bundle: Bundle, calls: list[Outputs]) -> Iterator[Outputs]:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_every_bundle_is_proved(format_: str, crepe, silero, resemblyzer, wake_word) -> None:
-    for bundles in (crepe, silero, resemblyzer, wake_word):
+def test_every_bundle_is_proved(format_: str, crepe, silero, dtln, resemblyzer, wake_word) -> None:
+    for bundles in (crepe, silero, dtln, resemblyzer, wake_word):
         proof = bundles[format_].manifest.proof
         assert proof is not None
         assert proof.holds, proof
@@ -143,6 +150,20 @@ def _fetch(dataset: str, label_keys: tuple[str, ...], options: dict[str, Any]) -
         if "cannot be fetched" in str(fault) and "another file" not in str(fault):
             pytest.skip(f"{dataset}: {str(fault).splitlines()[0]}")
         raise
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_denoiser_does_what_its_package_does(
+    dtln: dict[str, Bundle], format_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "dtln"))
+    module = importlib.import_module("dtln")
+    voice = speak(SPEAKERS_HZ["low"], seed=1)[: 24 * module.WINDOW]
+    noisy = (voice + 0.02 * np.random.default_rng(0).normal(size=len(voice))).astype(np.float32)
+    calls = [{"audio": window[None]} for window in noisy.reshape(-1, module.WINDOW)]
+    found = np.concatenate([call["enhanced"][0] for call in _play(dtln[format_], calls)])
+    expected = enhance(noisy, (module.find_model("model_1"), module.find_model("model_2")))
+    assert snr_db(expected, found) > 60
 
 
 VOICES = ["de", "en", "fr", "hu", "nl", "ru"]
