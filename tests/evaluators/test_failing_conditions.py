@@ -52,7 +52,7 @@ def test_a_bundle_that_fails_under_a_condition_is_told_and_the_others_are_compar
         VariantResult(variant=name, origin="file", path=name, format="tflite", precision="float32", key="")
         for name in ("a", "b")
     ]
-    info = TASK_INFO.model_copy(update={"metrics": {}})
+    info = TASK_INFO.model_copy(update={"metrics": {}, "agreements": {}})
     killed = Outcome(None, "the worker was killed")
     played = [under_conditions.Played(CONDITIONS[0], Outcome(EMPTY), {"a": killed, "b": Outcome(EMPTY)})]
     context = Context(source, EMPTY, info, (), tmp_path)

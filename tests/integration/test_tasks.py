@@ -260,7 +260,7 @@ def test_the_page_on_adding_a_metric(job: Job) -> None:
     spans = second.variants[0].clips[2].drawn.spans
     assert spans is not None
     assert (spans[0].start_s, spans[0].label) == (0.0, "begins")
-    assert "Lanes: outlines" in (job.out / "report" / "report.html").read_text(encoding="utf-8")
+    assert 'class="track strip' in (job.out / "report" / "report.html").read_text(encoding="utf-8")
     assert json.loads((job.out / "evaluation.json").read_text())["schema_version"] == 3
 
 
@@ -304,7 +304,7 @@ def test_speech_and_keywords_are_found_by_a_model(job: Job) -> None:
     assert evaluation.leading_metric == "speech_error"
     assert evaluation.metrics["speech_f1"].scope == "dataset"
     assert variant.differences["speech_f1"].value == 0
-    assert "Lanes: outlines" in (job.out / "report" / "report.html").read_text(encoding="utf-8")
+    assert 'class="track strip' in (job.out / "report" / "report.html").read_text(encoding="utf-8")
 
     options = {"time_offset_ms": 200.0, "tolerance_ms": 100.0}
     job.recipe["task"] |= {"kind": "keyword", "options": options}
