@@ -505,7 +505,7 @@ def evaluations(
         ),
         conditions=tuple(
             ConditionInfo(
-                name=name, steps=(ConditionStep(kind=draw(names) or "x", parameters={draw(names): draw(names)}),)
+                name=name, steps=(ConditionStep(kind=draw(names)[:200] or "x", parameters={draw(names): draw(names)}),)
             )
             for name in parts["conditions"]
         ),
