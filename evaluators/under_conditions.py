@@ -102,6 +102,7 @@ def _play_condition(
         windows=windows,
         reference=reference,
         targets={names[variant]: target for variant, target in setup.targets.items() if variant in names},
+        draws=False,
     )
     own = f"source under {condition.name}"
     outcomes = play_all({own: None, **{names[variant]: models[variant] for variant in models}}, there, on_event)

@@ -11,8 +11,7 @@ from scipy.fft import irfft, next_fast_len
 
 from device_profiles.record import Record
 from evaluators.condition import Condition, Surroundings, Wide
-from evaluators.conditions._filtering import filter_in_place
-from evaluators.errors import EvaluationError
+from evaluators.conditions._filtering import check_low_end, filter_in_place
 
 _LEVEL_HZ = 1000.0
 """where the gain is 1, as data sheets draw it"""
@@ -61,11 +60,7 @@ class Microphone(Condition):
 
     def check_rate(self, sample_rate_hz: int) -> None:
         """See `Condition.check_rate`."""
-        if self.parameters.low_hz >= sample_rate_hz / 2:
-            raise EvaluationError(
-                f"low_hz {self.parameters.low_hz:g} leaves nothing of audio at {sample_rate_hz} Hz; "
-                f"right is less than {sample_rate_hz / 2:g}"
-            )
+        check_low_end(self.parameters.low_hz, sample_rate_hz)
 
     def apply(self, samples: Wide, surroundings: Surroundings) -> Wide:
         """See `Condition.apply`."""

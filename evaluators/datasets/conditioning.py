@@ -14,24 +14,22 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from device_profiles.record import Record
 from evaluators.condition import apply_condition
 from evaluators.condition_records import ConditionInfo
 from evaluators.condition_sets import list_code, list_libraries, list_recordings, open_step
 from evaluators.datasets.dataset_job import DatasetJob, Result, run_dataset_job
-from evaluators.datasets.inputs import WindowsWriter
+from evaluators.datasets.inputs import write_windows
 from evaluators.datasets.place import Place
-from evaluators.datasets.prepared import Span, Windows
+from evaluators.datasets.prepared import Span, Windows, read_clip
 from evaluators.datasets.recordings import FoundRecordings, RecordingFiles, open_recordings
 from evaluators.errors import EvaluationError
-from evaluators.windows import Samples, uncut
 from packager.bundle import AudioContract
 from packager.jobs.code import digest_job_code
 from packager.jobs.inputs import Input
-from packager.jobs.results import Made, fill_folder
-from packager.seals import is_whole, seal_folder, trust_seal
+from packager.jobs.results import Made
+from packager.seals import is_whole, trust_seal
 from packager.storage import digest_facts
 
 _TARGET = "evaluators.datasets.conditioning:treat"
@@ -116,22 +114,15 @@ def treat(request: dict[str, Any], folder: Path) -> Iterator[Result | Made]:
     steps = [open_step(step) for step in parsed.condition.steps]
     windows = np.load(parsed.windows, mmap_mode="r")
     recordings = open_recordings(parsed.recordings, parsed.audio.sample_rate_hz)
-    read = [partial(_read_clip, windows, span, parsed.audio) for span in parsed.spans]
-    with fill_folder(folder / _WINDOWS) as stage:
-        with WindowsWriter(stage, parsed.audio) as writer:
-            for index, clip in enumerate(read):
-                samples, others = clip(), [*read[:index], *read[index + 1 :]]
-                for place, step in enumerate(steps):
-                    samples = apply_condition(step, samples, place, parsed.audio.sample_rate_hz, others, recordings)
-                writer.add(samples)
-        seal_folder(stage)
+    read = [partial(read_clip, windows, span, parsed.audio) for span in parsed.spans]
+    with write_windows(folder / _WINDOWS, parsed.audio) as writer:
+        for index, clip in enumerate(read):
+            samples, others = clip(), [*read[:index], *read[index + 1 :]]
+            for place, step in enumerate(steps):
+                samples = apply_condition(step, samples, place, parsed.audio.sample_rate_hz, others, recordings)
+            writer.add(samples)
     yield Made(made=_WINDOWS)
     yield Result(result=Conditioned(clips=len(read)).model_dump(mode="json"))
-
-
-def _read_clip(windows: npt.NDArray[np.float32], span: Span, audio: AudioContract) -> Samples:
-    first, count, n_samples = span
-    return uncut(np.array(windows[first : first + count]), audio, n_samples)
 
 
 def _find_version(library: str, condition: ConditionInfo) -> str:

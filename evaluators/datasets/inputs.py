@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,10 +16,11 @@ from evaluators.errors import EvaluationError
 from evaluators.windows import Samples, cut
 from packager.arrays import ArrayWriter
 from packager.bundle import AudioContract
+from packager.jobs.results import fill_folder
 from packager.model import ModelSource
 from packager.package import source_facts
 from packager.proving.reference import ReferenceRequest, store_reference
-from packager.seals import is_whole
+from packager.seals import is_whole, seal_folder
 from packager.storage import digest_facts
 
 
@@ -53,6 +55,15 @@ class WindowsWriter:
         self._array.__exit__(kind, fault, trace)
         if fault is None:
             (self._folder / "spans.json").write_text(json.dumps(self.spans))
+
+
+@contextlib.contextmanager
+def write_windows(folder: Path, audio: AudioContract) -> Iterator[WindowsWriter]:
+    """Inside a worker: fill a folder with windows, and seal it when all are there; arguments as of `WindowsWriter`."""
+    with fill_folder(folder) as stage:
+        with WindowsWriter(stage, audio) as writer:
+            yield writer
+        seal_folder(stage)
 
 
 def find_windows(sha256: str, audio: AudioContract, cache: Path) -> Windows | None:

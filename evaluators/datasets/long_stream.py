@@ -15,17 +15,17 @@ import numpy as np
 
 from device_profiles.record import Record
 from evaluators.datasets.dataset_job import DatasetJob, Result, run_dataset_job
-from evaluators.datasets.inputs import WindowsWriter
+from evaluators.datasets.inputs import write_windows
 from evaluators.datasets.place import Place
-from evaluators.datasets.prepared import Span, Windows
+from evaluators.datasets.prepared import Span, Windows, read_clip
 from evaluators.errors import EvaluationError
 from evaluators.long_run_records import LongRunSpec, StreamPlan
-from evaluators.windows import Samples, count_windows, find_lead_in, uncut
+from evaluators.windows import Samples, count_windows, find_lead_in
 from packager.bundle import AudioContract
 from packager.jobs.code import digest_job_code
 from packager.jobs.inputs import Input
-from packager.jobs.results import Made, fill_folder
-from packager.seals import is_whole, seal_folder, trust_seal
+from packager.jobs.results import Made
+from packager.seals import is_whole, trust_seal
 from packager.storage import digest_facts
 
 STRETCH_S = 1.0
@@ -152,20 +152,15 @@ def join_clips(request: dict[str, Any], folder: Path) -> Iterator[Result | Made]
     heard = _join_round(parsed, plan.round_windows * audio.hop_samples)
     silence = np.zeros((audio.channels, plan.silent_windows * audio.hop_samples), np.float32)
     stream = np.concatenate([heard, silence, heard], axis=1)
-    with fill_folder(folder / _WINDOWS) as stage:
-        with WindowsWriter(stage, audio) as writer:
-            writer.add(stream)
-        seal_folder(stage)
+    with write_windows(folder / _WINDOWS, audio) as writer:
+        writer.add(stream)
     yield Made(made=_WINDOWS)
     yield Result(result=Joined(samples=stream.shape[1]).model_dump(mode="json"))
 
 
 def _join_round(parsed: StreamRequest, samples: int) -> Samples:
     windows = np.load(parsed.windows, mmap_mode="r")
-    parts = []
-    for place in _order(parsed.spans, samples):
-        first, count, length = parsed.spans[place]
-        parts.append(uncut(np.array(windows[first : first + count]), parsed.audio, length))
+    parts = [read_clip(windows, parsed.spans[place], parsed.audio) for place in _order(parsed.spans, samples)]
     whole: Samples = np.concatenate(parts, axis=1)[:, :samples]
     return whole
 

@@ -15,7 +15,7 @@ from device_profiles.errors import TestpressError
 from device_profiles.files import read_bytes
 from device_profiles.record import Record, parse_json
 from evaluators.datasets.dataset_job import DatasetJob, Result, run_dataset_job
-from evaluators.datasets.inputs import WindowsWriter, find_windows, windows_folder
+from evaluators.datasets.inputs import find_windows, windows_folder, write_windows
 from evaluators.datasets.place import Place
 from evaluators.datasets.prepared import Prepared, PreparedDataset
 from evaluators.datasets.reading import MOST_MANIFEST_BYTES, digest_clip_file, load_dataset, locate_file
@@ -25,8 +25,8 @@ from packager.bundle import AudioContract
 from packager.jobs.code import digest_job_code
 from packager.jobs.executors.local import LocalExecutor
 from packager.jobs.inputs import Input
-from packager.jobs.results import Made, fill_folder
-from packager.seals import read_sealed_record, seal_folder, trust_seal, write_sealed_record
+from packager.jobs.results import Made
+from packager.seals import read_sealed_record, trust_seal, write_sealed_record
 from packager.storage import digest_facts
 
 R = TypeVar("R", bound=Record)
@@ -95,16 +95,14 @@ def prepare(request: dict[str, Any], folder: Path) -> Iterator[Result | Made]:
     """Inside the worker: read, check and cut."""
     parsed = PreparationRequest.model_validate(request, strict=False)
     task = open_task(parsed.task)
-    with fill_folder(folder / _WINDOWS) as stage:
-        with WindowsWriter(stage, parsed.audio) as windows:
-            dataset = load_dataset(
-                Path(parsed.manifest),
-                audio=parsed.audio,
-                task=task,
-                on_samples=windows.add,
-                digests=parsed.digests,
-            )
-        seal_folder(stage)
+    with write_windows(folder / _WINDOWS, parsed.audio) as windows:
+        dataset = load_dataset(
+            Path(parsed.manifest),
+            audio=parsed.audio,
+            task=task,
+            on_samples=windows.add,
+            digests=parsed.digests,
+        )
     if parsed.cut:
         yield Made(made=_WINDOWS)
     found = Prepared(

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from device_profiles.record import Record
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo
 from evaluators.task import ClipContext, Task
+from evaluators.windows import Samples, uncut
+from packager.bundle import AudioContract
 from packager.seals import read_sealed_record
 
 Span = tuple[int, int, int]
@@ -33,6 +38,18 @@ class Windows:
     def count(self) -> int:
         """Windows of all clips."""
         return sum(count for _, count, _ in self.spans)
+
+
+def read_clip(windows: npt.NDArray[np.float32], span: Span, audio: AudioContract) -> Samples:
+    """A clip put together again.
+
+    Args:
+        windows: `(windows, channels, window_samples)`, of all clips; may be memory-mapped.
+        span: The clip's.
+        audio: The contract.
+    """
+    first, count, n_samples = span
+    return uncut(np.array(windows[first : first + count]), audio, n_samples)
 
 
 class Prepared(Record):

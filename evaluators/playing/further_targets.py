@@ -43,7 +43,7 @@ def play_further(further: Sequence[Further], setup: TrialSetup, on_progress: OnP
     """
     if not further:
         return {}
-    there = replace(setup, targets={one.name: one.target for one in further})
+    there = replace(setup, targets={one.name: one.target for one in further}, draws=False)
     stage, total, done = "play on further targets", 2 * len(further), 0
 
     def on_event(_: str, event: TrialEvent | None) -> None:

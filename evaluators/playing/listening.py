@@ -15,7 +15,7 @@ import numpy.typing as npt
 from device_profiles.files import read_bytes
 from device_profiles.record import Record
 from evaluators.datasets.outputs import combine_outputs
-from evaluators.datasets.prepared import Span, read_prepared
+from evaluators.datasets.prepared import Span, read_clip, read_prepared
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import ClipScores
 from evaluators.picture_records import MAX_TRACKS, Track, Tracks
@@ -23,7 +23,7 @@ from evaluators.pictures.sounds import FOLDER, MAX_HEARD_SAMPLES, Sound, find_lo
 from evaluators.playing.trial import TrialRequest, open_player, play_clip
 from evaluators.task import Task
 from evaluators.task_loading import open_task
-from evaluators.windows import count_windows, uncut
+from evaluators.windows import count_windows
 from packager.jobs.results import Made
 from packager.jobs.workers import LyingEventError
 from packager.storage import digest_bytes
@@ -93,7 +93,7 @@ def listen(request: dict[str, Any], folder: Path) -> Iterator[dict[str, Any] | M
     found = []
     for number, (info, span) in enumerate(zip(dataset.info.clips, dataset.spans, strict=True)):
         short = _shorten(span, parsed)
-        clip = uncut(np.array(windows[short[0] : short[0] + short[1]]), parsed.audio, short[2])
+        clip = read_clip(windows, short, parsed.audio)
         stitched, _ = combine_outputs(
             play_clip(call, windows, short), parsed.outputs, parsed.audio, short[2], required=task.required_outputs
         )

@@ -77,6 +77,7 @@ class TrialSetup:
         executor: Who runs the trials.
         targets: Row name → where it is played; of a row that is left out, where bulk numbers are made.
         frontend: What computes features of the windows, for models that take them.
+        draws: Whether trials make pictures: reports show those of the clips as they are, on a row's own target.
     """
 
     dataset: Path
@@ -95,6 +96,7 @@ class TrialSetup:
     executor: Executor = field(default_factory=LocalExecutor)
     targets: Mapping[str, Target] = field(default_factory=dict)
     frontend: FrontendSource | None = None
+    draws: bool = True
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ def _trial_request(model: Path | None, setup: TrialSetup, target: Target | None 
         windows=str(setup.windows.path.resolve()),
         reference=str(setup.reference.resolve()),
         target=target,
+        draws=setup.draws,
     )
 
 

@@ -75,6 +75,8 @@ class TrialRequest(Record):
     threads: int = 1
     target: Target | None = None
     """where it is played; none plays it where bulk numbers of its format are made"""
+    draws: bool = True
+    """whether curves, pictures and charts are made"""
 
 
 class DriftRequest(Record):
@@ -240,10 +242,14 @@ class _Tally:
             scores |= self._agree(clip, source, estimate)
         if source is not None and np.isfinite(error):  # what is not is told once, by the parity of the whole dataset
             scores[MAX_ABS_ERROR] = Score(value=error, unit="dimensionless", direction="lower", basis="emulated")
-        curves, pictures = draw_curves(stitched, self._parsed.outputs), store_pictures(task.draw(estimate))
-        self.clips.append(ClipScores(clip=clip.clip, scores=scores, curves=curves, pictures=pictures))
+        drawn = self._draw(stitched, estimate) if self._parsed.draws else {}
+        self.clips.append(ClipScores(clip=clip.clip, scores=scores, **drawn))
         if task.names_of_scope("dataset") or type(task).draw_dataset is not Task.draw_dataset:
             self._pairs.append((clip.labels, estimate))
+
+    def _draw(self, stitched: Mapping[str, Stitched], estimate: Any) -> dict[str, Any]:
+        curves = draw_curves(stitched, self._parsed.outputs)
+        return {"curves": curves, "pictures": store_pictures(self._task.draw(estimate))}
 
     def _combine(self, clip: Labelled, outputs: Mapping[str, npt.NDArray[Any]]) -> Combined:
         parsed, required = self._parsed, self._task.required_outputs
@@ -271,7 +277,7 @@ class _Tally:
 
     def draw_dataset(self) -> Charts | None:
         """What the task wants drawn of all clips."""
-        return store_charts(self._task.draw_dataset(self._pairs)) if self._pairs else None
+        return store_charts(self._task.draw_dataset(self._pairs)) if self._pairs and self._parsed.draws else None
 
 
 def open_player(parsed: TrialRequest, reference: Mapping[str, npt.NDArray[Any]]) -> tuple[str, tuple[str, ...], Play]:

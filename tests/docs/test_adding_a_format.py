@@ -13,21 +13,9 @@ import pytest
 import soundfile
 
 from tests.docs.pages import MOST_LINES, install_page, read_page
-from tests.specimens import ROOT
+from tests.specimens import HALVES, ROOT
 
 PAGE = ROOT / "docs" / "adding" / "format.md"
-MODEL = """\
-import torch
-
-
-class Model(torch.nn.Module):
-    def forward(self, audio):
-        return (0.5 * audio + 0.25).reshape(1, 8, 64)
-
-
-def build():
-    return Model(), torch.zeros(1, 512)
-"""
 RECIPE = """\
 [model]
 name = "halves"
@@ -62,7 +50,7 @@ def test_what_the_page_adds_is_packaged_played_and_reported(tmp_path: Path) -> N
     install_page(read_page(PAGE), tmp_path / "site", module="exported", entry_points=offers)
     job = tmp_path / "job"
     job.mkdir()
-    (job / "halves.py").write_text(MODEL)
+    (job / "halves.py").write_text(HALVES)
     (job / "testpress.toml").write_text(RECIPE)
     soundfile.write(job / "a.wav", 0.3 * np.random.default_rng(7).standard_normal(3000), 8000, subtype="PCM_16")
     (job / "clips.jsonl").write_text(json.dumps({"audio": "a.wav"}) + "\n")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.specimens import ROOT
+from tests.specimens import HALVES, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.pytorch]
 
@@ -27,18 +27,6 @@ onnx = testpress_onnx.reading:READER
 [testpress.targets]
 onnx_runtime = testpress_onnx.target:PLAYER
 litert_plain = testpress_onnx.plain:PLAYER
-"""
-MODEL = """\
-import torch
-
-
-class Model(torch.nn.Module):
-    def forward(self, audio):
-        return (0.5 * audio + 0.25).reshape(1, 8, 64)
-
-
-def build():
-    return Model(), torch.zeros(1, 512)
 """
 RECIPE = """\
 [model]
@@ -84,7 +72,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe for a phone whose apps carry ONNX Runtime beside LiteRT."""
     folder = tmp_path_factory.mktemp("job")
-    (folder / "halves.py").write_text(MODEL)
+    (folder / "halves.py").write_text(HALVES)
     (folder / "testpress.toml").write_text(RECIPE)
     phone = (ROOT / "device_profiles" / "catalog" / "pixel-8.toml").read_text().replace('"pixel-8"', '"onnx-phone"')
     (folder / "onnx-phone.toml").write_text(

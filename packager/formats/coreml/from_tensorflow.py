@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from packager.compression import Context
-from packager.errors import PackagingError
 from packager.formats.coreml.compression import make_model
-from packager.formats.coreml.compression.programs import share_frontend
+from packager.formats.coreml.compression.programs import share_frontend, tell_faults
 from packager.formats.coreml.mlpackage import import_coremltools, save_package
 from packager.formats.format import Write
 from packager.proving.lengths import input_shape
@@ -46,14 +45,7 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
 
     names = {tensor.name.partition(":")[0]: name for name, tensor in rewritten.function.structured_outputs.items()}
     shared = share_frontend(start, f"tensorflow=={tf.__version__}", names)
-
-    def convert(compute_precision: Any, target: Any) -> Any:
-        try:
-            return shared(compute_precision, target)
-        except PackagingError:
-            raise
-        except Exception as fault:
-            raise PackagingError(f"coremltools: {type(fault).__name__}: {fault}") from fault
+    convert = tell_faults(shared, lambda fault: f"{type(fault).__name__}: {fault}")
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)

@@ -17,7 +17,7 @@ from packager.compression import Context
 from packager.diagnosis import explain
 from packager.errors import PackagingError
 from packager.formats.coreml.compression import make_model
-from packager.formats.coreml.compression.programs import share_frontend
+from packager.formats.coreml.compression.programs import share_frontend, tell_faults
 from packager.formats.coreml.compression.targets import find_target
 from packager.formats.coreml.export_attempts import find_attempt
 from packager.formats.coreml.lowerings._decomposition import decompose
@@ -59,14 +59,7 @@ def prepare(source: TorchSource, context: Context) -> Write:
         return _start(ct, source, frontends, options)
 
     shared = share_frontend(start, f"torch=={torch.__version__}")
-
-    def convert(compute_precision: Any, target: Any) -> Any:
-        try:
-            return shared(compute_precision, target)
-        except PackagingError:
-            raise
-        except Exception as fault:
-            raise PackagingError(f"coremltools: {explain(fault, program)}") from fault
+    convert = tell_faults(shared, lambda fault: explain(fault, program))
 
     def write(precision: str, path: Path) -> tuple[str, ...]:
         model = make_model(convert, precision, context)

@@ -80,6 +80,21 @@ def test_tagging(bench: TrialSetup, tmp_path: Path) -> None:
     assert (result.charts.classes.classes, result.charts.classes.clips) == (("3", "5"), (2, 1))
 
 
+def test_where_nothing_is_drawn_the_scores_are_the_same(bench: TrialSetup, tmp_path: Path) -> None:
+    clips = [({"labels": [3]}, _rows(3, 3)), ({"labels": [5, 3]}, _rows(5, 3))]
+    results = []
+    for draws in (True, False):
+        folder = tmp_path / str(draws)
+        folder.mkdir()
+        results.append(_play(replace(bench, draws=draws), {"kind": "tagging"}, clips, folder))
+    drawn, plain = results
+    assert drawn.charts is not None
+    assert plain.charts is None
+    assert [(clip.curves, clip.pictures) for clip in plain.clips] == [((), None)] * 2
+    assert [clip.scores for clip in plain.clips] == [clip.scores for clip in drawn.clips]
+    assert plain.dataset_scores == drawn.dataset_scores
+
+
 def test_embedding(bench: TrialSetup, tmp_path: Path) -> None:
     clips = [({"identity": name}, _rows(column)) for name, column in (("ann", 1), ("ann", 1), ("ben", 2), ("ben", 3))]
     result = _play(bench, {"kind": "embedding"}, clips, tmp_path)

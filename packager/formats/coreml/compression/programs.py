@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from packager.errors import PackagingError
 from packager.formats.coreml.compression import Convert
 from packager.formats.coreml.mlpackage import import_coremltools
 
@@ -65,6 +66,20 @@ def share_frontend(start: Callable[..., Any], source: str, outputs: Mapping[str,
         return model
 
     return convert
+
+
+def tell_faults(convert: Convert, explain: Callable[[Exception], str]) -> Convert:
+    """The same `convert`, of which every fault is a `PackagingError`; `explain` puts coremltools' own into words."""
+
+    def telling(compute_precision: Any, target: Any) -> Any:
+        try:
+            return convert(compute_precision, target)
+        except PackagingError:
+            raise
+        except Exception as fault:
+            raise PackagingError(f"coremltools: {explain(fault)}") from fault
+
+    return telling
 
 
 def _settle_names(program: Any, outputs: Mapping[str, str]) -> None:
