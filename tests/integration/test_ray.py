@@ -29,6 +29,8 @@ pytestmark = [
     pytest.mark.tflite,
     pytest.mark.coreml,
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+    # Ray forks to start a node, and JAX, if a test before this one loaded it, warns of every fork.
+    pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
 ]
 VARIANTS = {"tflite": ["float32", "float16"], "coreml": ["float32", "float16"]}
 STARTS = 5
