@@ -3,14 +3,19 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 from evaluators.conditions.g722 import encode
-from evaluators.datasets.builtin.catalog.speech_prompts_en import PromptOptions, SpeechPrompts
+from evaluators.datasets.builtin.catalog.speech_prompts_en import SpeechPromptsEnglish
+from evaluators.datasets.builtin.catalog.speech_prompts_it import SpeechPromptsItalian
+from evaluators.datasets.builtin.catalog.speech_prompts_ru import SpeechPromptsRussian
 from evaluators.datasets.builtin.collection import LabelledClip
+from evaluators.datasets.builtin.making import dataset_names, find_dataset
+from evaluators.datasets.builtin.telephone_prompts import PromptOptions, TelephonePrompts
 from evaluators.errors import EvaluationError
 from tests.evaluators.datasets.builtin.fake_archives import wav, write_deb
 
@@ -22,8 +27,8 @@ letters/dash: dash [-]
 agent:  Two   spaces: and a colon.
 silence/1: (1 second of silence)
 """
-SOUNDS = "./usr/share/asterisk/sounds/en_US_f_Allison"
 NAMES = ("activated", "beep", "letters/dash", "agent", "silence/1", "unheard-of")
+ENGLISH, ITALIAN, RUSSIAN = SpeechPromptsEnglish(), SpeechPromptsItalian(), SpeechPromptsRussian()
 
 
 def _gsm() -> bytes:
@@ -34,21 +39,24 @@ def _gsm() -> bytes:
     return stream.getvalue()
 
 
-def _archives(folder: Path, codec: str, data: bytes, transcript: bytes) -> dict[str, Path]:
-    text = "./usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
+def _archives(
+    folder: Path, sounds: dict[str, bytes], transcript: bytes, codec: str = "wav", of: TelephonePrompts = ENGLISH
+) -> dict[str, Path]:
+    text = f"./usr/share/doc/asterisk-core-sounds-{of.language}/core-sounds-{of.language}.txt.gz"
+    place = f"./usr/share/asterisk/sounds/{of.voice}"
     return {
-        "asterisk-core-sounds-en": write_deb(folder / "t.deb", {text: transcript}),
-        f"asterisk-core-sounds-en-{codec}": write_deb(
-            folder / "s.deb", {f"{SOUNDS}/{name}.{codec}": data for name in NAMES}
+        f"asterisk-core-sounds-{of.language}": write_deb(folder / "t.deb", {text: transcript}),
+        f"asterisk-core-sounds-{of.language}-{codec}": write_deb(
+            folder / "s.deb", {f"{place}/{name}.{codec}": data for name, data in sounds.items()}
         ),
     }
 
 
 def _make(folder: Path, codec: str = "wav", **options: int) -> dict[str, LabelledClip]:
     data = wav() if codec == "wav" else _gsm()
-    archives = _archives(folder, codec, data, gzip.compress(TRANSCRIPT.encode()))
+    archives = _archives(folder, dict.fromkeys(NAMES, data), gzip.compress(TRANSCRIPT.encode()), codec)
     chosen = PromptOptions(codec=codec, **options)  # type: ignore[arg-type]
-    return {clip.name: clip for clip in SpeechPrompts().make_clips(chosen, archives)}
+    return {clip.name: clip for clip in ENGLISH.make_clips(chosen, archives)}
 
 
 def test_prompts_have_text_and_speech_and_other_sounds_have_neither(tmp_path: Path) -> None:
@@ -74,17 +82,17 @@ def test_gsm_is_decoded(tmp_path: Path) -> None:
 def test_g722_is_decoded_and_its_delay_undone(tmp_path: Path) -> None:
     pytest.importorskip("G722", reason="G722 is not installed")
     tone = np.round(9000 * np.sin(2 * np.pi * 3000 * np.arange(8000) / 16_000)).astype(np.int16)
-    archives = _archives(tmp_path, "g722", encode(tone), gzip.compress(TRANSCRIPT.encode()))
+    archives = _archives(tmp_path, {"activated": encode(tone)}, gzip.compress(TRANSCRIPT.encode()), "g722")
     chosen = PromptOptions(codec="g722")  # type: ignore[call-arg]
-    clips = {clip.name: clip for clip in SpeechPrompts().make_clips(chosen, archives)}
+    clips = {clip.name: clip for clip in ENGLISH.make_clips(chosen, archives)}
     found = clips["activated"]
     assert (found.sample_rate_hz, len(found.samples)) == (16_000, 8000 - 22)
     middle = slice(2000, 6000)
     assert np.corrcoef(found.samples[middle], tone[middle])[0, 1] > 0.99
     (tmp_path / "no").mkdir()
-    broken = _archives(tmp_path / "no", "g722", b"", gzip.compress(TRANSCRIPT.encode()))
+    broken = _archives(tmp_path / "no", {"activated": b""}, gzip.compress(TRANSCRIPT.encode()), "g722")
     with pytest.raises(EvaluationError, match=r"0 bytes of G\.722 are none, or more than is read"):
-        list(SpeechPrompts().make_clips(chosen, broken))
+        list(ENGLISH.make_clips(chosen, broken))
 
 
 def test_some_are_taken_at_equal_distances(tmp_path: Path) -> None:
@@ -92,17 +100,55 @@ def test_some_are_taken_at_equal_distances(tmp_path: Path) -> None:
     assert len(_make(tmp_path, clips=100)) == 6
 
 
-def test_the_copies_need_the_transcripts_and_one_package() -> None:
-    for codec in ("wav", "gsm", "g722"):
-        names = [archive.package for archive in SpeechPrompts().list_archives(PromptOptions(codec=codec))]  # type: ignore[arg-type]
-        assert names == ["asterisk-core-sounds-en", f"asterisk-core-sounds-en-{codec}"]
+PROMPTS = [find_dataset(name) for name in dataset_names() if name.startswith("speech-prompts-")]
+
+
+@pytest.mark.parametrize("named", PROMPTS, ids=lambda named: named.name)
+@pytest.mark.parametrize("codec", ["wav", "gsm", "g722"])
+def test_the_copies_need_the_transcripts_and_one_package(named: Any, codec: str) -> None:
+    found = [archive.package for archive in named.collection.list_archives(PromptOptions(codec=codec))]  # type: ignore[arg-type]
+    package = f"asterisk-core-sounds-{named.name.rpartition('-')[2]}"
+    assert found == [package, f"{package}-{codec}"]
+
+
+def test_there_are_five_languages_by_their_files_names() -> None:
+    assert [named.name[-2:] for named in PROMPTS] == ["en", "es", "fr", "it", "ru"]
+    assert all(named.collection.language == named.name[-2:] for named in PROMPTS)
+
+
+@pytest.mark.parametrize(
+    ("said", "labels"),
+    [
+        ("punto", {"text": "punto", "tags": ["prompts"]}),
+        ("[!] punto esclamativo", {"text": "punto esclamativo", "tags": ["prompts"]}),
+        ("spazio []", {"text": "spazio", "tags": ["prompts"]}),
+        ("Пробел [ ]", {"text": "Пробел", "tags": ["prompts"]}),
+        ("Spiacente, [quello] non è valido.", {"tags": ["prompts"]}),
+        ("Leave a message. (simple tone)", {"tags": ["prompts"]}),
+        ("[toni ascendenti]", {"tags": ["sound"]}),
+        ("<beep ascending>", {"tags": ["sound"]}),
+        ("", {"tags": ["prompts"]}),
+    ],
+)
+def test_a_text_with_a_remark_is_none_and_noisy_recordings_have_no_speech(
+    said: str, labels: dict[str, object], tmp_path: Path
+) -> None:
+    transcript = gzip.compress(f"one: {said}\n".encode())
+    archives = _archives(tmp_path, {"one": wav(), "silence/1": wav()}, transcript, of=ITALIAN)
+    clips = list(ITALIAN.make_clips(PromptOptions(), archives))
+    assert [dict(clip.labels) for clip in clips] == [labels, {"tags": ["silence"]}]
+
+
+def test_a_recording_without_a_sample_is_no_clip(tmp_path: Path) -> None:
+    archives = _archives(tmp_path, {"is": b"", "one": wav()}, gzip.compress(b"one: one"), of=RUSSIAN)
+    assert [clip.name for clip in RUSSIAN.make_clips(PromptOptions(), archives)] == ["one"]
 
 
 @pytest.mark.parametrize("transcript", [b"\x1f\x8bno", gzip.compress(b"x" * 999, mtime=0)[:-9]], ids=["no gzip", "cut"])
 def test_a_damaged_transcript_is_one_message(transcript: bytes, tmp_path: Path) -> None:
-    archives = _archives(tmp_path, "wav", wav(), transcript)
+    archives = _archives(tmp_path, dict.fromkeys(NAMES, wav()), transcript)
     with pytest.raises(EvaluationError, match=r"core-sounds-en\.txt\.gz: cannot be read"):
-        list(SpeechPrompts().make_clips(PromptOptions(), archives))
+        list(ENGLISH.make_clips(PromptOptions(), archives))
 
 
 def test_joined_prompts_are_spoken_ones_with_pauses_between(tmp_path: Path) -> None:
