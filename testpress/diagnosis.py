@@ -88,6 +88,9 @@ REQUIREMENTS = (
     ),
     Requirement("G722", "G722", "the condition g722", "codecs", oldest="1.2.8", below="2", default_job=False),
     Requirement(
+        "av", "av", "the condition amr (wheels under GPL)", "codecs-gpl", oldest="15.1", below="19", default_job=False
+    ),
+    Requirement(
         "pillow", "PIL", "Core ML models that take or make pictures", "coreml", oldest="10", default_job=False
     ),
     Requirement(

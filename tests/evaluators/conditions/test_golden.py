@@ -20,14 +20,24 @@ from evaluators.windows import Samples
 from tests.evaluators.conditions.test_conditions import KINDS, list_playable, open_kind, treat
 from tests.specimens import ROOT
 
-VERSIONS = {"scipy": "1.17.1", "soundfile": "0.14.0", "soxr": "1.1.0", "G722": "1.2.8", "numpy": "2.3.5"}
+VERSIONS = {
+    "scipy": "1.17.1",
+    "soundfile": "0.14.0",
+    "soxr": "1.1.0",
+    "G722": "1.2.8",
+    "av": "18.1.0",
+    "numpy": "2.3.5",
+}
 CASES = [
-    ("background", {}), ("band_limit", {}), ("clipping", {}), ("clock_skew", {}), ("dc_offset", {}), ("g711", {}),
-    ("g711", {"law": "a"}), ("g722", {}), ("gain", {}), ("gsm", {}), ("microphone", {}), ("mp3", {}),
-    ("noise", {}), ("noise", {"colour": "white"}), ("noise", {"colour": "babble"}), ("opus", {}), ("packet_loss", {}),
+    ("amr", {}), ("amr", {"kbit_s": 4.75}), ("background", {}), ("band_limit", {}), ("clipping", {}),
+    ("clock_skew", {}), ("dc_offset", {}), ("g711", {}), ("g711", {"law": "a"}), ("g722", {}), ("gain", {}),
+    ("gsm", {}), ("microphone", {}), ("mp3", {}), ("noise", {}), ("noise", {"colour": "white"}),
+    ("noise", {"colour": "babble"}), ("opus", {}), ("packet_loss", {}),
     ("resampling", {}), ("resampling", {"method": "linear"}), ("room", {}), ("vorbis", {}),
 ]  # fmt: skip
 GOLDEN: dict[str, str] = {
+    "amr": "90324b0c7e489ddc0298b9f0f4a749a2",  # also with av 15.1.0 and 16.1.0
+    "amr 4.75": "071e678220e65384e3dd0d66a56d7c62",
     "background": "18fb01d38d99a95090719316e109d5c2",
     "band_limit": "138a507a1f6377237740957bc76ce795",
     "clipping": "21cd36af3f7412d2eae2ff8c41fd5f22",
