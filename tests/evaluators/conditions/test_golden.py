@@ -1,7 +1,8 @@
 """What each condition makes of one clip, to the bit: between runs, and between processors of one kind.
 
 The digests are of x86-64 and of some versions of the libraries that a condition names; where one is another, the digest
-is skipped by name. They were found with AVX-512, and are the same without any of numpy's optional instructions.
+is skipped by name. They were found with AVX-512, and are the same without any of numpy's optional instructions. Of Opus
+there are two: libopus takes what rcpps and rsqrtps approximate, in which Intel's processors and AMD's differ.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ GOLDEN: dict[str, str] = {
     "room": "2f10a92b44b7c11dbb3e44a4031a466c",
     "vorbis": "a905f960532d787f10883c2a5fc24cbd",
 }
+GOLDEN_ON_AMD = {"opus": "fa1d569d2d01752f384ff489693da4d7"}
+"""where it is another than Intel's, which is the one above"""
 
 
 def name_case(kind: str, parameters: dict[str, object]) -> str:
@@ -90,7 +93,8 @@ def test_the_bits_are_the_golden_ones(kind: str, parameters: dict[str, object]) 
     for library in dict.fromkeys(("numpy", "scipy", *condition.libraries)):
         if (version := importlib.metadata.version(library)) != VERSIONS[library]:
             pytest.skip(f"the digest is of {library} {VERSIONS[library]}, installed is {version}")
-    assert digest(kind, parameters) == GOLDEN[name_case(kind, parameters)]
+    name = name_case(kind, parameters)
+    assert digest(kind, parameters) in {GOLDEN[name], GOLDEN_ON_AMD.get(name)}
 
 
 @pytest.mark.slow
