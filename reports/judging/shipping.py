@@ -155,11 +155,13 @@ def find_causes(evaluation: Evaluation, verdicts: Sequence[Verdict]) -> tuple[Ca
     for verdict in sorted((one for one in verdicts if one.blocks), key=lambda one: one.urgency):
         if verdict.variant in variants:
             groups.setdefault((verdict.variant, _find_kind(verdict, scopes)), []).append(verdict)
+    blocked = {verdict.variant for verdict in verdicts if verdict.blocks and verdict.device is None}
+    holding = [one for one in evaluation.variants if one.variant not in blocked and one.failure is None]
     causes: dict[tuple[str, str, bool], list[tuple[str, str | None]]] = {}
     for (name, kind), found in groups.items():
         is_accuracy = kind == "accuracy"
         reason = _describe(found, variants[name] if is_accuracy else None, evaluation)
-        remedy = _find_remedy(variants[name], evaluation, verdicts) if is_accuracy else ""
+        remedy = _find_remedy(variants[name], evaluation, holding) if is_accuracy else ""
         phones = dict.fromkeys((name, verdict.device) for verdict in found)
         causes.setdefault((reason, remedy, is_accuracy), []).extend(phones)
     return tuple(
@@ -190,19 +192,17 @@ def _describe(verdicts: Sequence[Verdict], departing: VariantResult | None, eval
     return shorten(words, _REASON_LIMIT)
 
 
-def _find_remedy(variant: VariantResult, evaluation: Evaluation, verdicts: Sequence[Verdict]) -> str:
+def _find_remedy(variant: VariantResult, evaluation: Evaluation, holding: Sequence[VariantResult]) -> str:
     """Which bundle of the format holds in its place; else what may mend coarse arithmetic and was not tried."""
-    beside = [one for one in evaluation.variants if one.format == variant.format and one.variant != variant.variant]
-    blocked = {verdict.variant for verdict in verdicts if verdict.blocks and verdict.device is None}
-    holding = [one for one in beside if one.variant not in blocked and one.failure is None]
+    beside = [one for one in holding if one.format == variant.format]
     why = "keeps in float32 what float16 is too coarse for"
-    mixed = next((one for one in holding if one.precision == _MIXED), None)
+    mixed = next((one for one in beside if one.precision == _MIXED), None)
     if mixed is not None:
         return f"{shorten(mixed.variant)} {why}, and holds"
-    tried = {one.precision for one in beside}
+    tried = {one.precision for one in evaluation.variants if one.format == variant.format}
     known = precisions(variant.format) if variant.format in format_names() else ()
     if variant.precision == _HALF and _MIXED in known and _MIXED not in tried:
         return f"not tried: {_MIXED} under variants.{variant.format}, which {why}"
-    if holding:
-        return f"{shorten(min(holding, key=_size).variant)} holds"
+    if beside:
+        return f"{shorten(min(beside, key=_size).variant)} holds"
     return ""

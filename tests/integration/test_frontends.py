@@ -138,7 +138,7 @@ def _check(folder: Path, recipe: Path, expected: npt.NDArray[np.float64], larges
 KINDS = {"log_mel": "whisper_80", "mfcc": "kaldi_mfcc", "spectrogram": "librosa_stft"}
 
 
-# Each kind once, and one of them both ways: what kinds compute is held against the libraries in tests/packager/frontends.
+# Each kind once, one of them both ways; tests/packager/frontends holds every kind against the libraries.
 @pytest.mark.parametrize(
     ("kind", "inside"),
     [("log_mel", False), ("log_mel", True), ("mfcc", True), ("spectrogram", False)],

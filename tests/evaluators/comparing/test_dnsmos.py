@@ -39,6 +39,7 @@ def test_ratings_are_speechmos(case: tuple[float, float]) -> None:
     assert tuple(_rate_speech(*case)) == pytest.approx(SPEECHMOS[case], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_noise_is_heard() -> None:
     rated = [_rate_speech(1.0, noise) for noise in (0.0, 0.01, 0.03)]
     for before, after in itertools.pairwise(rated):
@@ -46,6 +47,7 @@ def test_noise_is_heard() -> None:
         assert after.bak < before.bak
 
 
+@pytest.mark.slow
 def test_another_rate_is_resampled_and_peaks_are_cut() -> None:
     speech = draw_speech(1.0, 0.0)
     found = _rate(soxr.resample(speech, RATE_HZ, 48_000, quality="HQ"), 48_000)
@@ -53,6 +55,7 @@ def test_another_rate_is_resampled_and_peaks_are_cut() -> None:
     assert _rate(20 * speech) == _rate(np.clip(20 * speech, -1, 1))
 
 
+@pytest.mark.slow
 def test_channels_are_averaged_and_silent_ones_left_out() -> None:
     clean, noisy = draw_speech(1.0, 0.0), draw_speech(1.0, 0.03)
     both = _rate(np.stack([clean, np.zeros_like(clean), noisy]))

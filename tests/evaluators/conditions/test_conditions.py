@@ -264,6 +264,7 @@ def test_a_long_clip_is_coded() -> None:
     assert find_shift(samples, treat(open_kind("vorbis"), samples, 8000)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t60_s", [0.2, 0.4, 0.8])
 @pytest.mark.parametrize("rate_hz", [8000, 44_100])
 def test_a_room_has_the_reverberation_time_that_was_asked(t60_s: float, rate_hz: int) -> None:

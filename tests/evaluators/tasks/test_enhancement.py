@@ -179,6 +179,7 @@ def test_intelligibility_is_pystois(tmp_path: Path) -> None:
     assert find_stoi(np.zeros(8000), estimate[0], RATE_HZ) == Absent("the reference is silent")
 
 
+@pytest.mark.slow
 def test_listeners_opinion_needs_no_reference(tmp_path: Path) -> None:
     plain = load_task("enhancement", {"dnsmos": True, "delay_samples": 100})
     bare = open_task(find_task("enhancement", {"dnsmos": True, "delay_samples": 100}, labels=False))

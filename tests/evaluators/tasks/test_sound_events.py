@@ -162,6 +162,7 @@ def test_psds_is_of_fifty_thresholds() -> None:
     )
 
 
+@pytest.mark.slow
 def test_psds_has_an_interval() -> None:
     task = load_task("sound_events", {"psds": {"dtc": 0.5, "gtc": 0.5}})
     labels = _events((1, 3, 0), duration_s=10.0)
