@@ -53,6 +53,8 @@ class Condition(abc.ABC):
     """what it can be set to, each with its range; a record with defaults where there are some"""
     libraries: ClassVar[tuple[str, ...]] = ()
     """installed packages whose version decides what comes out, numpy aside"""
+    extra: ClassVar[str | None] = None
+    """testpress's extra that brings those of the libraries that testpress does without"""
 
     def __init__(self, parameters: Any) -> None:
         """Set it; `parameters` is a `Parameters`."""

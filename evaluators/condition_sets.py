@@ -95,11 +95,13 @@ def list_code(condition: ConditionInfo) -> tuple[str, ...]:
     return tuple(dict.fromkeys(list_conditions()[step.kind].module for step in condition.steps))
 
 
-def list_libraries(condition: ConditionInfo) -> tuple[str, ...]:
-    """The packages whose versions decide what a condition makes, each once, sorted."""
+def list_libraries(condition: ConditionInfo) -> Mapping[str, str | None]:
+    """The packages whose versions decide what a condition makes, sorted, with testpress's extra that brings each."""
     offered = [list_conditions()[step.kind].distribution for step in condition.steps]
-    used = {library for step in condition.steps for library in open_step(step).libraries}
-    return tuple(sorted({"numpy", *used, *(name for name in offered if name is not None)}))
+    found: dict[str, str | None] = {"numpy": None, **{name: None for name in offered if name is not None}}
+    for step in map(open_step, condition.steps):
+        found.update(dict.fromkeys(step.libraries, step.extra))
+    return dict(sorted(found.items()))
 
 
 def list_recordings(conditions: Iterable[ConditionInfo]) -> tuple[str, ...]:

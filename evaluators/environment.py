@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from device_profiles.record import Record
+from evaluators.errors import EvaluationError
 from packager.bounds import Count
 
 _PACKAGES = (
@@ -53,6 +54,26 @@ def describe_environment(more: Mapping[str, str] = MappingProxyType({})) -> Envi
         python=platform.python_version(),
         packages=dict(sorted(packages.items())),
     )
+
+
+def find_version(package: str, user: str, extra: str | None = None) -> str:
+    """The version of a package without which something cannot be done.
+
+    Args:
+        package: As pip names it.
+        user: What needs it, as messages name it.
+        extra: testpress's extra that brings it; None where it is installed by its own name.
+
+    Raises:
+        EvaluationError: It is not installed, and what installs it.
+    """
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        wanted = package if extra is None else f"'testpress[{extra}]'"
+        raise EvaluationError(
+            f"{user} needs the package {package}, which is not installed; install it: pip install {wanted}"
+        ) from None
 
 
 def describe_machine() -> str:

@@ -127,6 +127,8 @@ class Task:
     """names of the model outputs that `decode` reads"""
     metrics: Mapping[str, Metric] = MappingProxyType({})
     """every metric, by name, the leading one first"""
+    label_free: tuple[str, ...] = ()
+    """those of `metrics` that `score_alone` finds, which clips without labels have too"""
     agreements: Mapping[str, Metric] = MappingProxyType({})
     """what tells of a bundle whether it decides as the source model does, by name, the leading one first"""
     unread_keys: tuple[str, ...] = ()
@@ -168,6 +170,13 @@ class Task:
 
     def score(self, labels: Any, estimate: Any) -> Found:  # noqa: ARG002
         """Score one clip: the metrics of scope "clip"."""
+        return {}
+
+    def score_alone(self, estimate: Any) -> Found:  # noqa: ARG002
+        """Score one clip's estimate by itself: the metrics in `label_free`, all of scope "clip".
+
+        It is asked in place of `score` where clips have no labels; where they have, `score` returns these too.
+        """
         return {}
 
     def score_dataset(self, pairs: Sequence[tuple[Any, Any]]) -> Found:  # noqa: ARG002

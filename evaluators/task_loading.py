@@ -6,13 +6,13 @@ main process must know of it is asked of a worker, see `task_asking.py`.
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from device_profiles.plugins import Plugin, list_plugins
 from device_profiles.record import Record, parse_record, suggest
+from evaluators.environment import find_version
 from evaluators.errors import EvaluationError
 from evaluators.metrics import BUILT_IN, LONG_RUN
 from evaluators.score import MetricInfo
@@ -198,22 +198,12 @@ def describe(task: Task, reference: TaskReference) -> TaskInfo:
             name: metric.info.model_copy(update={"with_source": True}) for name, metric in task.agreements.items()
         },
         options=task.options.model_dump(mode="json"),
-        versions={package: _find_version(package, kind, task.extra) for package in packages},
+        versions={package: find_version(package, f"task {kind}", task.extra) for package in packages},
         is_heard=type(task).hear is not Task.hear,
         digest=None if reference.path is None else digest_factory(Path(reference.path)),
     )
     check_declared(info)
     return info
-
-
-def _find_version(package: str, kind: str, extra: str | None) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        wanted = package if extra is None else f"'testpress[{extra}]'"
-        raise EvaluationError(
-            f"task {kind} needs the package {package}, which is not installed; install it: pip install {wanted}"
-        ) from None
 
 
 def check_declared(info: TaskInfo) -> None:

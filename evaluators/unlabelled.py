@@ -1,9 +1,9 @@
-"""A task whose clips have no labels: bundles are held against the source model alone."""
+"""A task whose clips have no labels: bundles are held against the source model, and scored by what needs no labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from evaluators.picture_records import Pictures
 from evaluators.pictures.sounds import Sound
@@ -21,6 +21,7 @@ class Unlabelled(Task):
         self.kind, self.options = task.kind, task.options
         self.unread_keys = (*task.label_keys, *task.unread_keys)
         self.required_outputs = task.required_outputs
+        self.metrics = {name: metric for name, metric in task.metrics.items() if name in task.label_free}
         self.agreements = {name: metric for name, metric in task.agreements.items() if not metric.needs_labels}
         self.libraries, self.extra = task.libraries, task.extra
 
@@ -30,6 +31,14 @@ class Unlabelled(Task):
     def decode(self, outputs: Mapping[str, Stitched]) -> Any:
         """The task's own; so are the others."""
         return self._task.decode(outputs)
+
+    def score(self, labels: None, estimate: Any) -> Found:  # noqa: ARG002
+        """See `Task.score_alone`."""
+        return self._task.score_alone(estimate)
+
+    def name_verb(self, scope: Literal["clip", "dataset"]) -> str:
+        """As the task's author wrote it."""
+        return f"{type(self._task).__name__}.score_alone" if scope == "clip" else self._task.name_verb(scope)
 
     def agree(self, clip: SideBySide) -> Found:
         """See `Task.agree`."""

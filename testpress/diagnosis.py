@@ -86,7 +86,15 @@ REQUIREMENTS = (
     Requirement(
         "pystoi", "pystoi", "intelligibility of enhanced speech", "speech", oldest="0.4.1", default_job=False
     ),
+    Requirement(
+        "speechmos", "speechmos", "listeners' opinion of enhanced speech (DNSMOS)", "dnsmos", "0.0.1.1",
+        default_job=False,
+    ),
+    Requirement("onnxruntime", "onnxruntime", "the same: it runs DNSMOS", "dnsmos", oldest="1.20", default_job=False),
     Requirement("G722", "G722", "the condition g722", "codecs", oldest="1.2.8", below="2", default_job=False),
+    Requirement(
+        "av", "av", "the condition amr (wheels under GPL)", "codecs-gpl", oldest="15.1", below="19", default_job=False
+    ),
     Requirement(
         "pillow", "PIL", "Core ML models that take or make pictures", "coreml", oldest="10", default_job=False
     ),

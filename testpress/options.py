@@ -28,8 +28,21 @@ RECIPES = click.argument(
 )
 DEVICE = click.option("--device", "devices", multiple=True, metavar="ID", help="A phone instead of the recipe's.")
 OUT = click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where output goes.")
+
+
+def _find_evaluation(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """An evaluation.json, or the one of the output folder that is named."""
+    return path / "evaluation.json" if path is not None and path.is_dir() else path
+
+
+_PATH = click.Path(path_type=Path)
+EVALUATION = click.argument("evaluation", type=_PATH, callback=_find_evaluation)
 BASELINE = click.option(
-    "--baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="An earlier evaluation.json."
+    "--baseline",
+    type=_PATH,
+    callback=_find_evaluation,
+    metavar="FILE",
+    help="An earlier evaluation.json, or its folder.",
 )
 SIGN = click.option(
     "--sign", type=click.Path(path_type=Path), metavar="KEY", help="Sign bundles with an elliptic-curve private key."

@@ -17,6 +17,8 @@ from packager.proving.proofs import describe_break, worst_stream
 from reports.judging.comparison import Comparison
 from reports.judging.conditions import describe_worst
 from reports.notation import format_number
+from reports.renderers.shipping import describe_line, list_ship_lines
+from reports.renderers.summary import find_main_metric
 from reports.write import Paths
 from testpress.pipeline import RunResult
 from testpress.table import align
@@ -27,7 +29,7 @@ def run_text(result: RunResult) -> str:
     lines = [
         evaluation_table(result.evaluation),
         "",
-        check_text(result.comparison),
+        judged_text(result.comparison),
         "",
         f"report: {result.report.html}",
     ]
@@ -177,10 +179,18 @@ def check_text(comparison: Comparison) -> str:
     return "\n".join([f"verdict: {outcome.status} ({counts})", *(f"  - {reason}" for reason in outcome.reasons)])
 
 
+def judged_text(comparison: Comparison) -> str:
+    """The verdict, then what to ship on each phone."""
+    lines, main = list_ship_lines(comparison), find_main_metric(comparison)
+    shipped = [] if not lines else ["", "ship:", align([(f"  {x.phone}", describe_line(x, main)) for x in lines])]
+    return "\n".join([check_text(comparison), *shipped])
+
+
 def check_data(comparison: Comparison) -> dict[str, Any]:
     """What `testpress check --json` writes."""
     return {
         "outcome": comparison.outcome.model_dump(mode="json"),
+        "ship": [choice.model_dump(mode="json") for choice in comparison.choices],
         "verdicts": [verdict.model_dump(mode="json") for verdict in comparison.verdicts],
     }
 

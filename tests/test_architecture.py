@@ -115,6 +115,7 @@ def test_there_is_something_to_look_at() -> None:
     assert {module.parts[0] for module in MODULES} == set(PACKAGES)
 
 
+@pytest.mark.slow
 @_of_each(MODULES)
 def test_imports_run_in_one_direction(module: Path) -> None:
     allowed = PACKAGES[: PACKAGES.index(module.parts[0]) + 1]
@@ -123,6 +124,7 @@ def test_imports_run_in_one_direction(module: Path) -> None:
     assert ours <= set(allowed), f"{module} may import {', '.join(allowed)}"
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Also not by way of others, nor inside functions; what type checkers alone import does not count."""
     found = _circles({_dotted(m): _ours(m) for m in MODULES})
@@ -219,6 +221,7 @@ def test_help_imports_no_framework(arguments: list[str]) -> None:
     assert not imported & (HEAVY | {"numpy", "scipy", "pydantic", "jinja2", "mir_eval", "soundfile"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_importing_a_package_whole_imports_no_framework(package: str) -> None:
     """All modules but the torch leaf's own, and the command's entry, in one process."""
@@ -279,6 +282,7 @@ COMMANDS = {module for module in MODULES if module.parent == Path("testpress/com
 EDGE = COMMANDS | {Path(f"testpress/{name}.py") for name in ("__main__", "cli", "edge", "options", "progress")}
 
 
+@pytest.mark.slow
 @_of_each([m for m in MODULES if m not in EDGE])
 def test_the_library_is_quiet(module: Path) -> None:
     tree = _tree(module)
@@ -291,6 +295,7 @@ def test_the_library_is_quiet(module: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @_of_each(MODULES)
 def test_no_broad_except_but_at_a_framework(module: Path) -> None:
     """`except Exception` re-raises from the original, or says beside it why not."""
@@ -303,6 +308,7 @@ def test_no_broad_except_but_at_a_framework(module: Path) -> None:
                 assert raises or "noqa: BLE001  " in lines[node.lineno - 1], f"line {node.lineno}"
 
 
+@pytest.mark.slow
 @_of_each([module for module in MODULES if module not in COMMANDS])
 def test_functions_take_six_parameters_at_most(module: Path) -> None:
     """All but commands, which have a parameter an option and are called by Click, by name."""

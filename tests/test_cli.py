@@ -94,6 +94,7 @@ def test_what_a_verb_cannot_do_without_is_usage(arguments: tuple[object, ...]) -
     assert invoke(*arguments).exit_code == 2
 
 
+@pytest.mark.slow
 def test_devices_lists_and_shows() -> None:
     listed = json.loads(invoke("devices", "--json").stdout)
     assert [profile["id"] for profile in listed] == sorted(profile["id"] for profile in listed)
@@ -103,6 +104,7 @@ def test_devices_lists_and_shows() -> None:
     assert all(profile["id"] in invoke("devices").stdout for profile in listed)
 
 
+@pytest.mark.slow
 def test_an_unknown_phone_is_one_message_and_exit_1() -> None:
     code, out, err = start("devices", "pixl-8")
     assert (code, out) == (1, "")
@@ -232,6 +234,7 @@ def test_a_recipe_tells_the_notes_from_the_onsets(notes_job: Any, tmp_path: Path
     assert "tflite-float32 departs from its source, 999 dB are promised: " in broken.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoding", "shown"), [("ascii", rb"\xe9\U0001f3a7"), ("latin-1", b"\xe9\\U0001f3a7")])
 @pytest.mark.parametrize("arguments", [("devices", "é🎧"), ("devices", "pixel-8", "é🎧")], ids=["unknown", "usage"])
 def test_a_stream_is_given_nothing_that_its_encoding_lacks(

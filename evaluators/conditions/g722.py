@@ -6,17 +6,16 @@ import array
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from device_profiles.record import Record
-from evaluators.condition import Condition, Surroundings, Wide, fit_length
+from evaluators.condition import Condition, Surroundings, Wide
+from evaluators.conditions._pcm import Pcm, code_pcm
 from evaluators.conditions._rates import treat_at
 
 RATE_HZ = 16_000
 DELAY_SAMPLES = 22
 """of encoder and decoder together, by their filters of 24 taps that part the two bands and join them (tests measure
 it)"""
-FULL_SCALE = 32_768
 
 
 class G722Parameters(Record):
@@ -36,23 +35,20 @@ class G722(Condition):
 
     Parameters = G722Parameters
     libraries = ("G722", "soxr")
+    extra = "codecs"
 
     def apply(self, samples: Wide, surroundings: Surroundings) -> Wide:
         """See `Condition.apply`."""
         return treat_at(samples, surroundings.sample_rate_hz, RATE_HZ, self._code)
 
     def _code(self, samples: Wide) -> Wide:
-        n_samples = samples.shape[1]
-        n_coded = n_samples + DELAY_SAMPLES
-        limited = np.clip(np.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-        padded = np.pad(limited, ((0, 0), (0, DELAY_SAMPLES + n_coded % 2)))  # samples are coded in pairs
-        decoded = np.stack(
-            [decode(encode(channel, self.parameters.kbit_s), self.parameters.kbit_s) for channel in padded]
-        )
-        return fit_length(decoded[:, DELAY_SAMPLES:].astype(np.float64) / FULL_SCALE, n_samples)
+        def code(channel: Pcm) -> Pcm:
+            return decode(encode(channel, self.parameters.kbit_s), self.parameters.kbit_s)
+
+        return code_pcm(samples, code, delay_samples=DELAY_SAMPLES, frame_samples=2)
 
 
-def encode(samples: npt.NDArray[np.int16], kbit_s: int = 64) -> bytes:
+def encode(samples: Pcm, kbit_s: int = 64) -> bytes:
     """The coded bytes, one for two samples, of `(samples,)`, an even number, at 16 kHz."""
     import G722
 
@@ -60,7 +56,7 @@ def encode(samples: npt.NDArray[np.int16], kbit_s: int = 64) -> bytes:
     return coded
 
 
-def decode(coded: bytes, kbit_s: int = 64) -> npt.NDArray[np.int16]:
+def decode(coded: bytes, kbit_s: int = 64) -> Pcm:
     """The samples, `(samples,)` at 16 kHz, two of each byte."""
     import G722
 

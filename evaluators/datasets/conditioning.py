@@ -6,7 +6,6 @@ windows' address and all that decides the condition: each is made once, however 
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from evaluators.datasets.inputs import write_windows
 from evaluators.datasets.place import Place
 from evaluators.datasets.prepared import Span, Windows, read_clip
 from evaluators.datasets.recordings import FoundRecordings, RecordingFiles, open_recordings
+from evaluators.environment import find_version
 from evaluators.errors import EvaluationError
 from packager.bundle import AudioContract
 from packager.jobs.code import digest_job_code
@@ -83,7 +83,10 @@ def store_conditioned(
     facts = {
         "windows": windows.path.parent.name,
         "steps": [step.model_dump(mode="json") for step in condition.steps],
-        "versions": {library: _find_version(library, condition) for library in list_libraries(condition)},
+        "versions": {
+            library: find_version(library, f"condition {condition.name}", extra)
+            for library, extra in list_libraries(condition).items()
+        },
         "code": digest_job_code(*code),
         **({"recordings": {name: one.sha256 for name, one in played.items()}} if played else {}),
     }
@@ -123,13 +126,3 @@ def treat(request: dict[str, Any], folder: Path) -> Iterator[Result | Made]:
             writer.add(samples)
     yield Made(made=_WINDOWS)
     yield Result(result=Conditioned(clips=len(read)).model_dump(mode="json"))
-
-
-def _find_version(library: str, condition: ConditionInfo) -> str:
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        raise EvaluationError(
-            f"condition {condition.name} needs the package {library}, which is not installed; install it: "
-            f"pip install {library}"
-        ) from None

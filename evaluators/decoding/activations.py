@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -110,6 +110,10 @@ class SegmentRules:
     """shorter stretches are left out"""
     minimum_gap_s: float
     """shorter gaps are closed, before short stretches are left out"""
+
+    def at(self, threshold: float) -> SegmentRules:
+        """The same with one threshold for both ends."""
+        return replace(self, onset_threshold=threshold, offset_threshold=threshold)
 
 
 def find_segments(values: Values, frames: Frames, rules: SegmentRules) -> Segments:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pydantic
 
 from device_profiles.record import Record
+from evaluators.comparing.dnsmos import PACKAGES, rate_sound
 from evaluators.decoding.waveforms import (
     Recording,
     Rows,
@@ -65,6 +66,11 @@ _AGREEMENTS = {
 }
 _IMPROVEMENT = Metric("db", "higher", f"{_SI_SDR}, less that of the noisy recording.", tolerance=_TOLERANCE_DB)
 _STOI = Metric("ratio", "higher", "Short-time objective intelligibility of the output, about 0 to 1.")
+_MOS = "Mean opinion of listeners, 1 to 5, that DNSMOS (P.835) predicts of the output alone"
+_DNSMOS = {
+    f"dnsmos_{part}": Metric("points", "higher", f"{_MOS}: {words}.", tolerance=0.01)
+    for part, words in (("ovrl", "on the whole"), ("sig", "of the speech"), ("bak", "of how little background is left"))
+}
 
 
 class EnhancementOptions(Record):
@@ -74,6 +80,8 @@ class EnhancementOptions(Record):
     """whether each line names the `noisy` recording beside the reference, commonly the clip itself"""
     stoi: bool = False
     """whether intelligibility is scored too; for speech, needs testpress[speech]"""
+    dnsmos: bool = False
+    """whether it is predicted how listeners would rate the output; for speech, needs testpress[dnsmos]"""
     delay_samples: Annotated[int, pydantic.Field(ge=0, le=1_000_000)] = 0
     """by how many samples the model's output comes late"""
 
@@ -101,10 +109,12 @@ class Enhancement(Task):
       as many as the reference.
     - `stoi`, with the option `stoi`: pystoi's. Source: Taal et al., "An Algorithm for Intelligibility Prediction of
       Time-Frequency Weighted Noisy Speech", IEEE TASLP 19 (2011).
+    - `dnsmos_ovrl`, `dnsmos_sig`, `dnsmos_bak`, with the option `dnsmos`: see `evaluators/comparing/dnsmos.py`. They
+      ask for no reference, so that clips without labels have them too.
 
     All are means over channels that have a value. A channel has none in dB where reference and output are identical,
     where the reference is silent, or, of si_sdr_db, where the output holds nothing of it (sdr_db of silence is 0 dB);
-    and no intelligibility where less than 0.4 s of the reference are loud.
+    no intelligibility where less than 0.4 s of the reference are loud; and no listeners' opinion where it is silent.
     """
 
     Options = EnhancementOptions
@@ -120,9 +130,15 @@ class Enhancement(Task):
         if self.options.improvement:
             self.label_keys = self.label_files = ("reference", "noisy")
             self.metrics["si_sdr_improvement_db"] = _IMPROVEMENT
+        extras = []
         if self.options.stoi:
-            self.libraries, self.extra = ("pystoi",), "speech"
+            self.libraries, extras = ("pystoi",), ["speech"]
             self.metrics["stoi"] = _STOI
+        if self.options.dnsmos:
+            self.libraries, extras = (*self.libraries, *PACKAGES), [*extras, "dnsmos"]
+            self.metrics |= _DNSMOS
+            self.label_free = tuple(_DNSMOS)
+        self.extra = ",".join(extras) or None
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> Recordings:  # noqa: ARG002
         """Check the files; see `Task.parse_labels`."""
@@ -154,7 +170,14 @@ class Enhancement(Task):
             scores["si_sdr_improvement_db"] = _subtract(scores["si_sdr_db"], before)
         if self.options.stoi:
             scores["stoi"] = _mean(lambda right, row: find_stoi(right, row, estimate.rate_hz), reference, found)
-        return scores
+        return {**scores, **self.score_alone(estimate)}
+
+    def score_alone(self, estimate: Waveform) -> Found:
+        """What listeners would say; see the class."""
+        if not self.options.dnsmos:
+            return {}
+        rated = rate_sound(estimate.samples[:, self.options.delay_samples :], estimate.rate_hz)
+        return dict.fromkeys(_DNSMOS, rated) if isinstance(rated, Absent) else dict(zip(_DNSMOS, rated, strict=True))
 
     def agree(self, clip: SideBySide) -> Found:
         """The source's sound is the reference; a channel in which it is silent and the bundle's is not has no value."""

@@ -15,7 +15,8 @@ import pydantic
 from device_profiles.text import shorten
 from evaluators.comparing.drawn import DrawnClips, Pairs
 from evaluators.comparing.matching import count_matches
-from evaluators.decoding.activations import FrameOptions, SegmentRules, Segments, find_segments, read_frames
+from evaluators.comparing.psds import THRESHOLDS, ClipCounts, Counts, Psds, PsdsRules, count_clip
+from evaluators.decoding.activations import FrameOptions, Frames, SegmentRules, Segments, find_segments, read_frames
 from evaluators.decoding.outputs import check_probabilities
 from evaluators.errors import EvaluationError
 from evaluators.labels import ClassNames, are_numbers, check_column, find_class, find_place_fault, read_rows, show
@@ -61,6 +62,12 @@ _METRICS = {
     **{name: Metric("ratio", way, words, scope="dataset") for name, way, words in _NUMBERS},
     "event_errors": Metric("errors", "lower", f"Missed and false events of a clip; {_EVENTS}."),
 }
+_PSDS = Metric(
+    "ratio",
+    "higher",
+    "Polyphonic sound detection score: area under the curve of events found over false ones an hour, at 50 thresholds.",
+    scope="dataset",
+)
 
 
 class SoundEventsOptions(FrameOptions):
@@ -76,6 +83,8 @@ class SoundEventsOptions(FrameOptions):
     """shorter events are left out"""
     minimum_gap_ms: Annotated[float, pydantic.Field(ge=0, le=60_000)] = 0.0
     """shorter gaps between events of one class are closed"""
+    psds: Psds | None = None
+    """the score over many thresholds too: one of DCASE's scenarios, or what counts as found and what errors cost"""
 
     @pydantic.model_validator(mode="after")
     def _in_order(self) -> SoundEventsOptions:
@@ -107,6 +116,8 @@ class Events:
     """of the output; of labels, as many as they name"""
     duration_s: float | None = None
     """of the clip; the labels know it"""
+    points: tuple[Mapping[int, Segments], ...] = ()
+    """of an estimate whose PSDS is asked for: what is found at each of its thresholds"""
 
 
 class SoundEvents(Task):
@@ -129,13 +140,13 @@ class SoundEvents(Task):
     macro means and error rates have no value, and micro F1 and precision are 0 if something is found. Where nothing is
     found, precision has no value, and F1 and recall are 0.
 
-    PSDS is not computed: its libraries bring pandas, matplotlib and more.
+    With the option `psds`, `psds` is the polyphonic sound detection score, see `evaluators/comparing/psds.py`. There,
+    an event begins and ends at one threshold, 0.01 to 0.99 in 50 steps; least lengths and gaps hold as elsewhere.
     """
 
     Options = SoundEventsOptions
     label_keys = ("events",)
     required_outputs = ("events",)
-    metrics = MappingProxyType(_METRICS)
     agreements = MappingProxyType(
         {
             _AGREEMENT: Metric(
@@ -153,6 +164,11 @@ class SoundEvents(Task):
         super().__init__(options)
         self._columns = {name: column for column, name in enumerate(self.options.classes)}
         self._drawn = DrawnClips(_tally_clips)
+        self.metrics = dict(_METRICS)
+        self._psds_rules: PsdsRules | None = self.options.psds
+        self._psds_drawn = DrawnClips(self._count_clips)
+        if self._psds_rules is not None:
+            self.metrics["psds"] = _PSDS
 
     def parse_labels(self, line: Mapping[str, Any], clip: ClipContext) -> Events:
         """Read `events`, a list of `[start_s, end_s, class]`; see `Task.parse_labels`."""
@@ -189,9 +205,10 @@ class SoundEvents(Task):
                 f"output 'events' has {columns} columns where task.options.classes names {len(self._columns)}"
             )
         check_probabilities(frames.values, "events")
-        rules = self.options.rules
-        found = {column: find_segments(frames.values[:, column], frames, rules) for column in range(columns)}
-        return Events({column: segments for column, segments in found.items() if segments}, columns)
+        points: tuple[Mapping[int, Segments], ...] = ()
+        if self._psds_rules is not None:
+            points = tuple(_find_events(frames, self.options.rules.at(threshold)) for threshold in THRESHOLDS)
+        return Events(_find_events(frames, self.options.rules), columns, points=points)
 
     def score(self, labels: Events, estimate: Events) -> Found:
         """How many errors a clip has.
@@ -223,7 +240,17 @@ class SoundEvents(Task):
         errors = named[:, 0] + named[:, 1] - 2 * named[:, 2]
         scores["segment_macro_error_rate"] = float((errors / named[:, 0]).mean()) if len(named) else none
         scores["segment_micro_error_rate"] = _divide(shared[0], segments[:, 0].sum(), none)
+        if self._psds_rules is not None:
+            scores["psds"] = self._score_points(pairs, self._psds_rules)
         return scores
+
+    def _score_points(self, pairs: Pairs, rules: PsdsRules) -> float | Absent:
+        counts, drawn = self._psds_drawn.count(pairs)
+        return counts.score(drawn, rules)
+
+    def _count_clips(self, pairs: Pairs) -> Counts:
+        assert self._psds_rules is not None
+        return Counts([_count_clip(labels, estimate, self._psds_rules) for labels, estimate in pairs])
 
     def agree(self, clip: SideBySide) -> Found:
         """The source's events are the labels; no value where neither has any."""
@@ -253,6 +280,20 @@ class SoundEvents(Task):
 
     def _name(self, column: int) -> str:
         return shorten(self.options.classes[column]) if self._columns else str(column)
+
+
+def _find_events(frames: Frames, rules: SegmentRules) -> dict[int, Segments]:
+    found = {column: find_segments(frames.values[:, column], frames, rules) for column in range(frames.values.shape[1])}
+    return {column: segments for column, segments in found.items() if segments}
+
+
+def _count_clip(labels: Events, estimate: Events, rules: PsdsRules) -> ClipCounts:
+    duration_s = labels.duration_s
+    assert duration_s is not None, "labels know the clip's length"
+    points = [
+        {column: tuple(_cut(segments, duration_s)) for column, segments in point.items()} for point in estimate.points
+    ]
+    return count_clip(labels.by_class, duration_s, points, estimate.columns, rules)
 
 
 def _tally_clips(pairs: Pairs) -> Floats:

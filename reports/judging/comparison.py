@@ -14,13 +14,15 @@ from reports.errors import ReportError
 from reports.judging.baseline import Change, find_changes
 from reports.judging.budgets import Budget, recipe_budgets
 from reports.judging.regressions import judge_changes
-from reports.judging.verdicts import SEVERITY, Status, Verdict, judge
+from reports.judging.shipping import Cause, Choice, choose, find_causes
+from reports.judging.verdicts import PROMISE, SEVERITY, Status, Verdict, judge
 
 MOST_BYTES = 256 * 2**20
 """of an evaluation.json: 50 bundles on 24 phones and 200 clips take 36 MB"""
 
 
 _REASON_LIMIT = 1000
+_MOST_SUBJECTS = 6
 
 
 class Outcome(Record):
@@ -52,6 +54,8 @@ class Comparison(Record):
     outcome: Outcome
     verdicts: tuple[Verdict, ...]
     rows: tuple[Row, ...]
+    choices: tuple[Choice, ...] = ()
+    """what to ship on each phone"""
     baseline_created: str | None = None
     changes: tuple[Change, ...] = ()
 
@@ -100,6 +104,7 @@ def compare(
         outcome=_conclude(evaluation, verdicts, unjudged=unjudged, has_budgets=bool(budgets)),
         verdicts=verdicts,
         rows=_build_rows(evaluation, verdicts),
+        choices=choose(evaluation, verdicts),
         baseline_created=baseline.created if baseline is not None else None,
         changes=changes,
     )
@@ -135,19 +140,36 @@ def _conclude(evaluation: Evaluation, verdicts: tuple[Verdict, ...], *, unjudged
 
 
 def _collect_reasons(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> list[str]:
-    """Sentences, heaviest first; a cause that spoils several budgets is told once."""
-    told: dict[str, int] = {}
+    """Sentences, heaviest first: one a cause that keeps bundles from being shipped, then what else does not hold."""
+    causes = find_causes(evaluation, verdicts)
+    named = {variant.variant for variant in evaluation.variants}
     starts = {each.variant: each.drift.first_op for each in evaluation.variants if each.drift is not None}
-    for verdict in sorted((verdict for verdict in verdicts if verdict.status != "passed"), key=_weigh):
+    told = dict.fromkeys(_describe_cause(evaluation, cause) for cause in causes)
+    departing = {variant for cause in causes if cause.is_departure for variant, _ in cause.subjects}
+    others = (
+        one
+        for one in verdicts
+        if one.status != "passed"
+        and not (one.blocks and one.variant in named)
+        and not (one.rule == PROMISE and one.variant in departing)  # the same cause in other words
+    )
+    for verdict in sorted(others, key=_weigh):
         subject = describe_subject(evaluation, verdict.variant, verdict.device)
         if verdict.status == "error":
             own = verdict.rule if verdict.variant is None else ""
             sentence = f"{own or subject}: {verdict.reason}"
         else:
             sentence = f"{subject}: {verdict.rule}: {verdict.reason}{_describe_start(starts, verdict)}"
-        sentence = shorten(sentence, _REASON_LIMIT)
-        told[sentence] = told.get(sentence, 0) + 1
+        told[shorten(sentence, _REASON_LIMIT)] = None
     return list(told)
+
+
+def _describe_cause(evaluation: Evaluation, cause: Cause) -> str:
+    shown = [describe_subject(evaluation, variant, device) for variant, device in cause.subjects[:_MOST_SUBJECTS]]
+    left = len(cause.subjects) - len(shown)
+    subjects = ", ".join(shown) + (f" and {left} more" if left else "")
+    remedy = f"; {cause.remedy}" if cause.remedy else ""
+    return shorten(f"{subjects}: {cause.reason}{remedy}", _REASON_LIMIT)
 
 
 def _describe_start(starts: dict[str, str], verdict: Verdict) -> str:

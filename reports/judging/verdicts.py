@@ -28,6 +28,9 @@ Status = Literal["passed", "warned", "failed", "error"]
 MAX_VERDICTS = 100_000
 """in one report: 50 bundles on 24 phones under 20 budgets are 24,000"""
 
+PROMISE = "keeps its promise"
+"""the rule that a bundle departs from its source no further than its precision's tolerance"""
+
 SEVERITY: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
 """for sorting, the worst first"""
 
@@ -298,7 +301,7 @@ def _failure_reason(variant: VariantResult) -> str:
 
 
 def _warn_of_break(variant: VariantResult, broken: str) -> Verdict:
-    verdict = _plain("keeps its promise", variant, None, status="warned", reason=f"BROKEN: {shorten(broken, 300)}")
+    verdict = _plain(PROMISE, variant, None, status="warned", reason=f"BROKEN: {shorten(broken, 300)}")
     return verdict.model_copy(update={"level": "warn"})
 
 

@@ -67,6 +67,7 @@ from reports.page.sections import (
 )
 from reports.page.targets import MOST_LINES, list_targets
 from reports.page.word_alignment import MOST_WORDS
+from reports.renderers.shipping import format_share, format_speed, list_ship_lines
 from reports.renderers.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
@@ -135,6 +136,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
     metrics, score_lines, metrics_left = list_scores(evaluation)
     return {
         "keys": keys,
+        "ship": list_ship_lines(report),
         "budgets": group_budgets(report),
         "bundles": bundles,
         "matrix": list_matrix(report, bundles),
@@ -190,6 +192,8 @@ def _environment() -> jinja2.Environment:
         "p_value": format_p_value,
         "rate": format_rate,
         "score": format_score,
+        "share": format_share,
+        "speed": format_speed,
         "short": shorten,
         "sortable": "{:.6g}".format,
         "format_title": _name_format,

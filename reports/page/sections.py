@@ -128,7 +128,8 @@ def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, 
     if main is None:
         return ()
     blocks = [variant for variant in evaluation.variants if variant.failure is None and main in variant.scores]
-    wanted = [("Size of the model", "size", [(v, v.scores.get("size_bytes")) for v in blocks])]
+    wanted: list[tuple[str | None, str, str, list[tuple[VariantResult, Score | None]]]]
+    wanted = [(None, "Size of the model", "size", [(v, v.scores.get("size_bytes")) for v in blocks])]
     for device, name in list(evaluation.device_names.items())[:_MOST_PHONES]:
         costs = [
             (variant, result.scores.get("latency_ms"))
@@ -136,17 +137,36 @@ def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, 
             for result in variant.devices
             if result.device == device and result.runs
         ]
-        wanted.append((f"Predicted latency, {shorten(name)}", "latency of one window", costs))
+        wanted.append((device, f"Predicted latency, {shorten(name)}", "latency of one window", costs))
+    broken = _list_broken(report)
     figures = []
     formats = order_formats(variant.format for variant in report.evaluation.variants)
-    for title, label, costs in wanted:
+    for phone, title, label, costs in wanted:
         found = [
-            Candidate(keys[variant.variant], variant.variant, variant.format, cost, variant.scores[main])
+            Candidate(
+                keys[variant.variant],
+                variant.variant,
+                variant.format,
+                cost,
+                variant.scores[main],
+                holds=(variant.variant, phone) not in broken,
+            )
             for variant, cost in costs
             if cost is not None
         ]
         figures.append(draw_frontier(title, found, cost_label=label, accuracy_label=main, formats=formats))
     return tuple(figure for figure in figures if figure is not None)
+
+
+def _list_broken(report: Comparison) -> set[tuple[str | None, str | None]]:
+    """Bundles that break what blocks a release: on a phone, or with no phone wherever they run."""
+    phones = report.evaluation.device_names
+    return {
+        (verdict.variant, device)
+        for verdict in report.verdicts
+        if verdict.blocks
+        for device in ((None, *phones) if verdict.device is None else (verdict.device,))
+    }
 
 
 def list_drifts(report: Comparison, keys: dict[str, str]) -> tuple[tuple[DriftView, ...], int]:

@@ -1,7 +1,7 @@
 """`comment.md`: the verdict as one comment on a pull request, which CI finds by its first line and updates.
 
-What a reviewer must read comes first and is left out last: the reasons, then what did not pass, then what changed since
-the baseline, then the matrix, folded.
+What a reviewer must read comes first and is left out last: the reasons, then what to ship on each phone, then each
+budget that did not pass, folded, then what changed since the baseline, then the matrix, folded.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from reports.renderers.markdown import (
     matrix_head,
     matrix_rows,
     origin,
+    ship_head,
+    ship_rows,
     subject,
     title,
 )
@@ -42,6 +44,7 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
     """
     groups = [
         [bullet(reason) for reason in report.outcome.reasons],
+        ship_rows(report),
         failed_rows(report),
         change_rows(report),
         matrix_rows(report),
@@ -51,17 +54,18 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
 
 
 def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequence[int]) -> str:
-    (reasons, failed, changes, matrix), notes = cut(groups, kept)
+    (reasons, ship, failed, changes, matrix), notes = cut(groups, kept)
     parts = [
         f"{marker(report.evaluation.model.name)}\n## {title(report)}",
         subject(report),
         "\n".join(reasons) + notes[0],
-        f"### What did not pass\n\n{table(BUDGET_HEAD, failed)}{notes[1]}" if groups[1] else "",
-        f"### Since the baseline of {escape(report.baseline_created or '')}\n\n{table(CHANGE_HEAD, changes)}{notes[2]}"
-        if groups[2]
-        else "",
-        _fold(f"Bundles and phones ({len(groups[3])})", table(matrix_head(report), matrix) + notes[3])
+        f"### Ship this\n\n{table(ship_head(report), ship)}{notes[1]}" if groups[1] else "",
+        _fold(f"What did not pass ({len(groups[2])})", table(BUDGET_HEAD, failed) + notes[2]) if groups[2] else "",
+        f"### Since the baseline of {escape(report.baseline_created or '')}\n\n{table(CHANGE_HEAD, changes)}{notes[3]}"
         if groups[3]
+        else "",
+        _fold(f"Bundles and phones ({len(groups[4])})", table(matrix_head(report), matrix) + notes[4])
+        if groups[4]
         else "",
         origin(report),
     ]

@@ -23,6 +23,7 @@ from reports.judging.metrics import worst_parity
 from reports.judging.verdicts import SEVERITY, Verdict
 from reports.notation import BASIS_WORDS, describe_place, format_interval, format_score
 from reports.renderers.gfm import bullet, code, cut, escape, fit, row, table
+from reports.renderers.shipping import ShipLine, format_share, format_speed, list_ship_lines
 from reports.renderers.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
@@ -50,6 +51,7 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
     """
     groups = [
         [bullet(reason) for reason in report.outcome.reasons],
+        ship_rows(report),
         budget_rows(report),
         change_rows(report),
         condition_rows(report),
@@ -80,6 +82,31 @@ def origin(report: Comparison) -> str:
     evaluation = report.evaluation
     made = f"Made {escape(evaluation.created)} by testpress {escape(evaluation.testpress_version)}:"
     return f"{made}\n\n{code(evaluation.command)}"
+
+
+def ship_head(report: Comparison) -> list[str]:
+    """The names of the columns of `ship_rows`."""
+    main = escape(find_main_metric(report) or "task")
+    return ["phone", "ship", main, "clips no worse", "faster than real time", "size", "memory"]
+
+
+def ship_rows(report: Comparison) -> list[str]:
+    """One row a phone and format: what to ship there."""
+    return [row([escape(line.phone), *_ship_cells(line)]) for line in list_ship_lines(report)]
+
+
+def _ship_cells(line: ShipLine) -> list[str]:
+    if line.choice.variant is None:
+        return [f"nothing: {escape(line.choice.reason)}", *["–"] * 5]
+    mark = f" {STATUS_MARKS['warned']}" if line.choice.status == "warned" else ""
+    cells = (format_share(line.clips_not_worse), format_speed(line.real_time))
+    return [
+        f"**{escape(line.choice.variant)}**{mark}",
+        _cell(line.main),
+        *(escape(cell) or "–" for cell in cells),
+        _cell(line.size),
+        _cell(line.memory),
+    ]
 
 
 def budget_rows(report: Comparison) -> list[str]:
@@ -183,19 +210,20 @@ def matrix_rows(report: Comparison) -> list[str]:
 
 
 def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequence[int]) -> str:
-    _, budgets, changes, conditions, runs, matrix = groups
+    _, ship, budgets, changes, conditions, runs, matrix = groups
     shown, notes = cut(groups, kept)
     parts = [
         f"# {title(report)}",
         subject(report),
         "\n".join(shown[0]) + notes[0],
+        f"## Ship this\n\n{table(ship_head(report), shown[1])}{notes[1]}" if ship else "",
         "## Budgets",
-        (table(BUDGET_HEAD, shown[1]) if budgets else "(none)") + notes[1],
-        f"## Since the baseline\n\n{table(CHANGE_HEAD, shown[2])}{notes[2]}" if changes else "",
-        _describe_conditions(report, shown[3], notes[3]) if conditions else "",
-        _describe_runs(report, shown[4], notes[4]) if runs else "",
+        (table(BUDGET_HEAD, shown[2]) if budgets else "(none)") + notes[2],
+        f"## Since the baseline\n\n{table(CHANGE_HEAD, shown[3])}{notes[3]}" if changes else "",
+        _describe_conditions(report, shown[4], notes[4]) if conditions else "",
+        _describe_runs(report, shown[5], notes[5]) if runs else "",
         "## Bundles and phones",
-        (table(matrix_head(report), shown[5]) if matrix else "(none)") + notes[5],
+        (table(matrix_head(report), shown[6]) if matrix else "(none)") + notes[6],
         origin(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from testpress.options import BASELINE, JSON, conclude, example, show
+from testpress.options import BASELINE, EVALUATION, JSON, conclude, example, show
 
 
-@click.command(epilog=example("testpress check testpress-out/evaluation.json --recipe stricter.toml"))
-@click.argument("evaluation", type=click.Path(path_type=Path, dir_okay=False))
+@click.command(epilog=example("testpress check testpress-out --recipe stricter.toml"))
+@EVALUATION
 @BASELINE
 @click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Budgets instead of those embedded.")
 @JSON
@@ -23,5 +23,5 @@ def check(evaluation: Path, baseline: Path | None, recipe: Path | None, as_json:
     old = load_evaluation(baseline) if baseline else None
     budgets = read_recipe(recipe).written.budgets if recipe else None
     comparison = compare(load_evaluation(evaluation), old, budgets=budgets)
-    show(summary.check_data(comparison) if as_json else summary.check_text(comparison), as_json)
+    show(summary.check_data(comparison) if as_json else summary.judged_text(comparison), as_json)
     conclude(comparison, recipe)

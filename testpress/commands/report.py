@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from testpress.options import BASELINE, JSON, OUT, example, show
+from testpress.options import BASELINE, EVALUATION, JSON, OUT, example, show
 
 
-@click.command(epilog=example("testpress report testpress-out/evaluation.json --baseline main/evaluation.json"))
-@click.argument("evaluation", type=click.Path(path_type=Path, dir_okay=False))
+@click.command(epilog=example("testpress report testpress-out --baseline main/testpress-out"))
+@EVALUATION
 @BASELINE
 @OUT
 @JSON

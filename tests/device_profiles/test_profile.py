@@ -191,6 +191,7 @@ clusters = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(clusters)
 def test_cluster_round_trip(cluster: CpuCluster) -> None:
     again = parse_record(json.loads(dump_json(cluster)), CpuCluster, where="x", error=ProfileError)

@@ -24,7 +24,7 @@ from evaluators.condition_sets import find_conditions, list_code, list_libraries
 (found,) = find_conditions([{"kind": "reverse_polarity", "share": 1.0}], 8000)
 assert found.name == "reverse_polarity share=1.0", found
 assert list_code(found) == ("polarity",)
-assert list_libraries(found) == ("numpy", "polarity"), list_libraries(found)
+assert tuple(list_libraries(found)) == ("numpy", "polarity"), list_libraries(found)
 samples = np.ones((1, 8), np.float32)
 print(apply_condition(open_step(found.steps[0]), samples, 0, 8000).tolist())
 """

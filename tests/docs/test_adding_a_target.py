@@ -37,6 +37,7 @@ def test_the_page_is_short() -> None:
     assert len(PAGE.read_text().splitlines()) <= MOST_LINES
 
 
+@pytest.mark.slow
 @pytest.mark.tflite
 def test_what_the_page_adds_plays_a_file(tmp_path: Path) -> None:
     install_page(read_page(PAGE), tmp_path, module="plain", entry_points={"targets": "litert_plain = plain:PLAYER"})

@@ -30,7 +30,7 @@ def test_presets_kinds_and_tables() -> None:
     assert found[1].steps[0].parameters == {"law": "mu"}
     assert found[2].steps[0].parameters == {"colour": "white", "snr_db": 10.0, "voices": 6}
     assert found[3].text == "noise (colour pink, snr_db 0.0, voices 6), then clipping (overdrive_db 12.0)"
-    assert list_libraries(found[0]) == ("numpy", "scipy", "soundfile", "soxr")
+    assert tuple(list_libraries(found[0])) == ("numpy", "scipy", "soundfile", "soxr")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -46,6 +46,10 @@ def test_every_preset_can_be_opened(preset: str, rate_hz: int) -> None:
         ("foggy", f"set[0]: no condition 'foggy'; known: {KNOWN}"),
         ("phone_call", "set[0]: no condition 'phone_call'; did you mean 'phone-call'?"),
         ({"kind": "nois"}, "set[0]: no condition 'nois'; did you mean 'noise'?"),
+        (
+            {"kind": "amr", "kbit_s": 12},
+            "set[0]: kbit_s: 12 is no mode of AMR; right is one of 4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2, 12.2",
+        ),
         (
             {"kind": "packet_loss", "loss": 0.9, "burst": 1.0},
             (

@@ -55,6 +55,7 @@ def test_an_error_beyond_float64_has_no_value() -> None:
     assert parity.max_abs_error.reason == "the values are beyond the range float64 can sum the squares of"
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # cores are shared
 @given(
     data=st.lists(st.tuples(st.floats(-10, 10, width=16), st.floats(-10, 10, width=16)), min_size=2, max_size=40),

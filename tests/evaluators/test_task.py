@@ -8,6 +8,7 @@ from evaluators.errors import EvaluationError
 from evaluators.task import Absent, Found, Metric, Task, make_scores
 from evaluators.task_asking import ask_task
 from evaluators.task_loading import find_task, list_tasks, load_task
+from evaluators.unlabelled import Unlabelled
 from testpress.diagnosis import REQUIREMENTS
 
 
@@ -55,3 +56,24 @@ def test_what_is_no_score_is_told(found: Found, message: str) -> None:
     with pytest.raises(EvaluationError) as caught:
         make_scores(_Levels(), found, "clip", basis="emulated")
     assert str(caught.value) == message
+
+
+class _Loud(_Levels):
+    label_free = ("level",)
+    wrong = False
+
+    def score_alone(self, estimate: float) -> Found:
+        return {} if self.wrong else {"level": estimate}
+
+
+def test_what_needs_no_labels_is_scored_without_them() -> None:
+    bare = Unlabelled(_Loud())
+    assert list(bare.metrics) == ["level"]
+    assert make_scores(bare, bare.score(None, 3.0), "clip", basis="emulated")["level"].value == 3.0
+    assert not Unlabelled(_Levels()).metrics
+    wrong = _Loud()
+    wrong.wrong = True
+    bare = Unlabelled(wrong)
+    with pytest.raises(EvaluationError) as caught:
+        make_scores(bare, bare.score(None, 3.0), "clip", basis="emulated")
+    assert str(caught.value) == '_Loud.score_alone returned nothing; right are its metrics of scope "clip": level'

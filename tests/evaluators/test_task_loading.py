@@ -86,6 +86,7 @@ def test_kinds_are_the_file_names() -> None:
     assert list(list_tasks()) == sorted(list_tasks())
 
 
+@pytest.mark.slow
 def test_listing_kinds_imports_no_task_and_no_metric_library() -> None:
     code = (
         "import sys; from evaluators.task_loading import list_tasks; assert list_tasks();"

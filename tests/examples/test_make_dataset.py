@@ -53,6 +53,7 @@ def test_the_dataset_is_what_the_evaluators_read(made: Path) -> None:
     assert sum(len(clip.labels) for clip in dataset.clips) > 400
 
 
+@pytest.mark.slow
 def test_levels_vary_and_never_clip(made: Path) -> None:
     peaks_db = []
     for clip in load_dataset(made, audio=AUDIO, task=load_task("note_transcription")).clips:

@@ -1,4 +1,4 @@
-"""The fuzzer finds what it looks for, makes the same inputs again, and finds nothing in a thousand of them."""
+"""The fuzzer finds what it looks for, makes the same inputs again, and finds nothing in some hundreds of them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from tests.fuzz.plants import GOOD, PLANTS
 from tests.fuzz.sandbox import Sandbox
 from tests.specimens import ROOT
 
-MOST_S = 180.0
-"""for a thousand inputs on two cores"""
+INPUTS = 400
+"""`make fuzz` takes ten thousand"""
+MOST_S = 0.18
+"""of an input, on two cores"""
 _CORES = 2
 
 
@@ -106,12 +108,22 @@ def test_ten_thousand_hold_enough_of_every_kind() -> None:
 @pytest.mark.slow
 @pytest.mark.tflite
 @pytest.mark.coreml
-def test_a_thousand_inputs_break_no_promise(tmp_path: Path) -> None:
+def test_hundreds_of_inputs_break_no_promise(tmp_path: Path) -> None:
     report = tmp_path / "results.json"
-    choice = ("--inputs", "1000", "--quick", "--seed", "1", "--report", str(report), "--keep", str(tmp_path / "kept"))
+    choice = (
+        "--inputs",
+        str(INPUTS),
+        "--quick",
+        "--seed",
+        "1",
+        "--report",
+        str(report),
+        "--keep",
+        str(tmp_path / "kept"),
+    )
     run = start("tests.fuzz", *choice, timeout_s=1500)
     assert run.returncode == 0, run.stdout
     results = json.loads(report.read_text())
-    assert len(results) == 1000
+    assert len(results) == INPUTS
     # Held to by the time of the cores: the wall's is another one where others work, too.
-    assert sum(result["ended"]["cpu_seconds"] for result in results) < _CORES * MOST_S
+    assert sum(result["ended"]["cpu_seconds"] for result in results) < _CORES * MOST_S * INPUTS

@@ -422,6 +422,7 @@ def test_a_file_that_is_no_model(
     assert message in err
 
 
+@pytest.mark.slow
 def test_the_same_through_a_shell(job: Job) -> None:
     """One fault by the interpreter's own start, to know that the tests above see what a shell sees."""
     _set("devices", "ids", value=["pixle-8"])(job)

@@ -138,8 +138,12 @@ def _check(folder: Path, recipe: Path, expected: npt.NDArray[np.float64], larges
 KINDS = {"log_mel": "whisper_80", "mfcc": "kaldi_mfcc", "spectrogram": "librosa_stft"}
 
 
-@pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
-@pytest.mark.parametrize("kind", KINDS)
+# Each kind once, one of them both ways; tests/packager/frontends holds every kind against the libraries.
+@pytest.mark.parametrize(
+    ("kind", "inside"),
+    [("log_mel", False), ("log_mel", True), ("mfcc", True), ("spectrogram", False)],
+    ids=lambda value: value if isinstance(value, str) else "inside" if value else "outside",
+)
 def test_the_librarys_features_go_into_the_model(kind: str, inside: bool, tmp_path: Path) -> None:
     reference = REFERENCES[KINDS[kind]]
     frontend = {**SETTINGS[KINDS[kind]], "axes": ["batch", "frame", AXES[kind]], "inside": inside}

@@ -32,9 +32,9 @@ pytestmark = [
     # Ray forks to start a node, and JAX, if a test before this one loaded it, warns of every fork.
     pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
 ]
-VARIANTS = {"tflite": ["float32", "float16"], "coreml": ["float32", "float16"]}
+VARIANTS = {"tflite": ["float32"], "coreml": ["float32", "float16"]}
 STARTS = 5
-NAMES = ("one", "two", "three")
+NAMES = ("one", "two")
 
 
 def _start_cluster() -> Any:
@@ -141,12 +141,12 @@ def test_a_cluster_that_loses_a_node_finds_what_this_machine_finds(
             _works(tmp_path / "near", saved_models / "notes", LocalExecutor(), progress), command="x"
         )
     killer.join()
-    assert [one.reason for one in (*far, *near)] == [None] * 6
+    assert [one.reason for one in (*far, *near)] == [None] * 2 * len(NAMES)
     assert 0 < killed[0] < counted.given  # it was lost while there was work
     assert [node["Alive"] for node in ray.nodes()].count(True) == 1
     for name in NAMES:
         found = [_findings(tmp_path / where / name / "evaluation.json") for where in ("far", "near")]
-        assert [row["failure"] for row in found[0]["variants"]] == [None] * 4
+        assert [row["failure"] for row in found[0]["variants"]] == [None] * 3
         assert found[0] == found[1]
         bundles = [digest_files(tmp_path / where / name / "bundles") for where in ("far", "near")]
         assert bundles[0] == bundles[1]

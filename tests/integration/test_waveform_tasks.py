@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from evaluators.comparing.dnsmos import Ratings, rate_sound
 from evaluators.evaluation import Evaluation
 from reports.judging.comparison import load_evaluation
 from tests.specimens import Job
@@ -53,6 +54,8 @@ def job(tmp_path: Path) -> Job:
     folder.mkdir()
     (folder / "net.py").write_text(NET)
     sounds = {name: (_noise(seed), RATE_HZ) for seed, name in enumerate(("a.wav", "b.wav"))}
+    # A second: doubled for DNSMOS it is the same in all windows.
+    sounds |= {name: (_noise(seed, RATE_HZ), RATE_HZ) for seed, name in enumerate(("c.wav", "d.wav"))}
     sounds["short.wav"] = (_noise(3, 1000), RATE_HZ)
     lines = [{"audio": "a.wav", "reference": "a.wav"}, {"audio": "b.wav", "reference": "b.wav"}]
     return Job(folder, recipe, lines, sounds)
@@ -88,6 +91,24 @@ def _check_sound(evaluation: Evaluation, job: Job) -> None:
     assert page.count('class="listening"') == 2
 
 
+def _check_opinions(job: Job) -> None:
+    """What needs no reference is scored of clips without labels, of source and bundle, and leads."""
+    job.recipe["task"] |= {"labels": False, "options": {"dnsmos": True}}
+    job.recipe["budgets"] = [{"metric": "dnsmos_ovrl", "max_drop": 0.1}]
+    job.lines = [{"audio": "c.wav"}, {"audio": "d.wav"}]
+    evaluation = _evaluate(job)
+    assert evaluation.leading_metric == "dnsmos_ovrl"
+    (row,) = evaluation.variants
+    found = rate_sound(0.5 * _noise(0, RATE_HZ).T.astype(np.float64), RATE_HZ)
+    assert isinstance(found, Ratings)
+    expected = {f"dnsmos_{part}": value for part, value in found._asdict().items()}
+    first = evaluation.source.clips[0].scores
+    assert {name: first[name].value for name in expected} == pytest.approx(expected, abs=1e-2)
+    assert row.differences["dnsmos_ovrl"].value == pytest.approx(0, abs=1e-3)
+    assert row.scores["clips_not_worse"].value == 1
+    assert row.scores["agreement_sdr_db"].value == pytest.approx(100)
+
+
 def test_enhancement_and_codec(job: Job) -> None:
     evaluation = _evaluate(job)
     # Half the gain: the error is half as long as the reference, and SI-SDR does not hear it.
@@ -101,3 +122,5 @@ def test_enhancement_and_codec(job: Job) -> None:
     (fault,) = [line for line in run.stderr.splitlines() if "clips.jsonl" in line]
     assert f"clips.jsonl:2: reference {job.folder}/short.wav is 0.125 s long where the clip is 0.4 s" in fault
     assert run.returncode == 1
+    job.recipe["task"]["kind"] = "enhancement"
+    _check_opinions(job)

@@ -53,6 +53,7 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
 names = st.text(min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         AudioContract,

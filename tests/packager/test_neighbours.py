@@ -34,6 +34,7 @@ def _call(folder: Path, files: dict[str, str]) -> list[str]:
 BOOM = "raise RuntimeError('the file beside the recipe was taken')"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("beside", "imported"),
     [
@@ -55,6 +56,7 @@ def test_nobody_else_takes_a_file_beside_a_recipe(beside: str, imported: str, tm
     assert _call(tmp_path / "job", {beside: BOOM, "net.py": net}) == [imported]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["layers", "yaml", "click"])
 def test_a_recipes_code_takes_what_lies_beside_it(name: str, tmp_path: Path) -> None:
     """Whether or not something of that name is installed."""

@@ -441,7 +441,7 @@ parts_of = st.fixed_dictionaries(
         part: st.lists(names, min_size=0 if part == "clips" else 1, max_size=3, unique=True)
         for part in ("variants", "devices", "clips", "outputs")
     }
-    | {"conditions": st.lists(names.filter(bool), max_size=2, unique=True)}
+    | {"conditions": st.lists(names.filter(lambda name: 0 < len(name) <= 200), max_size=2, unique=True)}
 )
 
 

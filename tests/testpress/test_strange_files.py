@@ -186,6 +186,17 @@ def test_a_strange_evaluation(name: str, run: Callable[..., tuple[int, str, str]
         assert not re.search(ACTING.pattern.split("|^")[0], report.read_text(encoding="utf-8")), report
 
 
+@pytest.mark.slow
+def test_an_output_folder_stands_for_its_evaluation(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text(changed())
+    named, of_folder = (run("check", path, "--json") for path in (tmp_path / "evaluation.json", tmp_path))
+    assert named == of_folder
+    assert run("check", tmp_path, "--baseline", tmp_path)[0] == named[0]
+    (tmp_path / "none").mkdir()
+    code, _, err = run("report", tmp_path / "none")
+    assert (code, "none/evaluation.json" in err) == (1, True)
+
+
 def change_manifest(**changes: Any) -> str:
     return json.dumps(
         {

@@ -9,7 +9,9 @@ import pytest
 
 from packager.bundle import OutputProof, Proof, read_bundle
 from packager.package import Packaged, Variant
-from testpress.summary import break_texts, package_text
+from reports.judging.comparison import compare
+from testpress.summary import break_texts, judged_text, package_text
+from tests.reports.example_evaluation import make_evaluation
 from tests.testpress.tiny_tflite import write_bundle
 
 
@@ -63,3 +65,15 @@ def test_a_state_that_a_recipe_forgot_is_told(state: dict[str, str], told: bool,
     packaged = replace(packaged, bundle=packaged.bundle.model_copy(update={"manifest": changed}))
     line = 'looks like state, by names and shapes: h_in = "h_out"; [model.state] carries it from call to call'
     assert (line in package_text([packaged])) is told
+
+
+def test_what_is_judged_ends_with_what_to_ship() -> None:
+    evaluation = make_evaluation()
+    text = judged_text(compare(evaluation))
+    verdict, _, ship = text.partition("\n\nship:\n")
+    assert verdict.startswith("verdict: fail (")
+    lines = ship.splitlines()
+    assert len(lines) == len({(result.device, one.format) for one in evaluation.variants for result in one.devices})
+    assert all(line.startswith("  ") for line in lines)
+    without = evaluation.model_copy(update={"variants": ()})
+    assert "ship:" not in judged_text(compare(without))

@@ -19,6 +19,7 @@ import numpy as np
 import pydantic
 
 from evaluators.conditions import g722
+from evaluators.conditions._pcm import FULL_SCALE
 from evaluators.datasets.builtin.archives import Archive, read_members
 from evaluators.datasets.builtin.collection import (
     Collection,
@@ -148,7 +149,7 @@ def _decode(data: bytes, name: str, options: PromptOptions) -> tuple[Mono, int]:
         if not 0 < len(data) <= MAX_DURATION_S * g722.RATE_HZ // 2:
             raise EvaluationError(f"{name}: {len(data)} bytes of G.722 are none, or more than is read")
         decoded = g722.decode(data)[g722.DELAY_SAMPLES :]
-        return decoded.astype(np.float32) / np.float32(g722.FULL_SCALE), g722.RATE_HZ
+        return decoded.astype(np.float32) / np.float32(FULL_SCALE), g722.RATE_HZ
     return decode_audio(data, name, **_HEADER[options.codec])
 
 

@@ -26,6 +26,8 @@ class Candidate:
     format: Format
     cost: Score
     accuracy: Score
+    holds: bool = True
+    """whether it breaks nothing that blocks a release; what does is never among the best"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Mark:
     upright: tuple[float, float] | None
     """bottom and top of the accuracy's interval"""
     best: bool
-    """no other bundle is at least as good on both and better on one"""
+    """no other bundle that holds is at least as good on both and better on one"""
+    holds: bool
     shape: int
     """which of the format's signs: the format's place among those in the figure"""
 
@@ -132,6 +135,7 @@ def _mark(
         across=_interval(item.cost, scales[0]),
         upright=_interval(item.accuracy, scales[1]),
         best=best,
+        holds=item.holds,
         shape=0,
     )
 
@@ -157,11 +161,12 @@ def _interval(score: Score, scale: Scale) -> tuple[float, float] | None:
 
 
 def _find_best(shown: list[Candidate]) -> list[bool]:
-    """Of each, whether no other is at least as good on both and better on one."""
+    """Of each, whether it holds and no other that does is at least as good on both and better on one."""
     pairs = [(item.cost.goodness or 0.0, item.accuracy.goodness or 0.0) for item in shown]
+    holding = [pair for pair, item in zip(pairs, shown, strict=True) if item.holds]
     return [
-        not any(a >= cost and b >= accuracy and (a, b) != (cost, accuracy) for a, b in pairs)
-        for cost, accuracy in pairs
+        item.holds and not any(a >= cost and b >= accuracy and (a, b) != (cost, accuracy) for a, b in holding)
+        for (cost, accuracy), item in zip(pairs, shown, strict=True)
     ]
 
 

@@ -40,6 +40,7 @@ def test_an_error_of_known_size_has_its_ratio() -> None:
     assert (found.verdict, found.growth.value) == ("does not grow", pytest.approx(0))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 1000))
 def test_errors_that_differ_by_the_audio_alone_do_not_grow(seed: int) -> None:
     found = _feed(_spread(seed)).result()

@@ -63,6 +63,7 @@ def test_three_thousand_ops_are_planned_at_once() -> None:
     assert time.process_time() - begin < 3
 
 
+@pytest.mark.slow
 def test_a_graph_whose_blocks_all_live_at_once_is_bounded() -> None:
     """Each of 20,000 would be held against all others."""
     begin = time.process_time()

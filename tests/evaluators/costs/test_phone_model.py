@@ -160,6 +160,7 @@ def test_left_out_is_without_all_rows_of_the_model() -> None:
     assert first == second == pytest.approx(alone)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 10_000), max_size=8, unique=True),

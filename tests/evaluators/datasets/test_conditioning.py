@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,25 @@ def test_a_worker_treats_every_clip_and_each_condition_once(tmp_path: Path) -> N
     found[0].path.write_bytes(found[0].path.read_bytes()[:-4])
     with pytest.raises(EvaluationError, match="the condition street cannot be made: "):
         store_conditioned(windows, conditions[0], audio=AUDIO, place=Place(out, NOTHING))
+
+
+@pytest.mark.parametrize(("kind", "package", "extra"), [("g722", "G722", "codecs"), ("amr", "av", "codecs-gpl")])
+def test_a_condition_whose_package_is_not_installed(
+    kind: str, package: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = store_windows(read_dataset(write_dataset(tmp_path / "data")), AUDIO, tmp_path / "out" / "cache")
+    (condition,) = find_conditions([{"kind": kind, "name": "call"}], AUDIO.sample_rate_hz)
+    find = importlib.metadata.version
+
+    def find_others(name: str) -> str:
+        if name == package:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return find(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", find_others)
+    with pytest.raises(EvaluationError) as caught:
+        store_conditioned(windows, condition, audio=AUDIO, place=Place(tmp_path / "out", LONG))
+    assert str(caught.value) == (
+        f"condition call needs the package {package}, which is not installed; install it: "
+        f"pip install 'testpress[{extra}]'"
+    )

@@ -95,6 +95,7 @@ def test_a_value_that_is_no_number_is_refused(tmp_path: Path) -> None:
         read()
 
 
+@pytest.mark.slow
 def test_a_dataset_that_cannot_be_had_says_who_asked_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TESTPRESS_CACHE", str(tmp_path / "cache"))
     absent = Archive(registry="debian", package="testpress-none", version="1", file="no.deb", sha256="0", size_bytes=1)

@@ -163,6 +163,7 @@ def _notes_step_by_step(note: np.ndarray, onset: np.ndarray, rules: NoteRules) -
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

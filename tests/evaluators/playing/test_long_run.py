@@ -54,6 +54,7 @@ def _play(request_: dict[str, Any], folder: Path, fault: Fault = "") -> LongRun:
     return LongRun.model_validate(event["result"], strict=False)
 
 
+@pytest.mark.slow
 def test_an_unchanged_bundle_raises_no_fault(request_: dict[str, Any], tmp_path: Path) -> None:
     found = _play(request_, tmp_path)
     assert find_faults(found) == []
@@ -80,6 +81,7 @@ def test_an_unchanged_bundle_raises_no_fault(request_: dict[str, Any], tmp_path:
     assert scores["decision_delay_ms"].value == 0
 
 
+@pytest.mark.slow
 def test_a_state_in_float16_that_stops_counting_grows(request_: dict[str, Any], tmp_path: Path) -> None:
     found = _play(request_, tmp_path, "drifts")
     verdicts = {one.output: one.verdict for one in found.outputs}
@@ -91,6 +93,7 @@ def test_a_state_in_float16_that_stops_counting_grows(request_: dict[str, Any], 
     assert growth.low is not None and growth.low > 1
 
 
+@pytest.mark.slow
 def test_decisions_that_come_two_frames_late_are_told(request_: dict[str, Any], tmp_path: Path) -> None:
     found = _play(request_, tmp_path, "late")
     assert found.decisions is not None
@@ -101,6 +104,7 @@ def test_decisions_that_come_two_frames_late_are_told(request_: dict[str, Any], 
     ]
 
 
+@pytest.mark.slow
 def test_what_a_reset_does_not_end_is_told(request_: dict[str, Any], tmp_path: Path) -> None:
     found = _play(request_, tmp_path, "keeps")
     reset = found.repeats[0]

@@ -44,6 +44,7 @@ def test_a_model_that_is_the_source_is_identical(setup: TrialSetup, tmp_path: Pa
     assert result.notices == ()
 
 
+@pytest.mark.slow
 def test_a_gain_that_is_off_is_off_by_as_much_as_the_loudest_sample(setup: TrialSetup, tmp_path: Path) -> None:
     _, result = _play(setup, write_model(tmp_path / "m.tflite", note=(0.5, 0.75)))
     windows = np.load(setup.windows.path)

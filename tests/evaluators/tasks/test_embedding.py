@@ -135,6 +135,7 @@ def _datasets(draw: st.DrawFn) -> list[tuple[str, np.ndarray]]:
     return _clips(names, _angles(*degrees))
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # cores are shared
 @given(_datasets(), st.lists(st.integers(0, 8), max_size=9), st.sampled_from([0.01, 0.3, 0.9]), st.randoms())
 def test_scores_are_those_counted(pairs: Any, drawn: list[int], p_target: float, random: Any) -> None:

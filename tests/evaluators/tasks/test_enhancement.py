@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import math
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.comparing.dnsmos import Ratings, rate_sound
 from evaluators.errors import EvaluationError
-from evaluators.task import Absent, ClipContext
-from evaluators.task_loading import load_task
+from evaluators.task import Absent, ClipContext, make_scores
+from evaluators.task_asking import ask_task
+from evaluators.task_loading import find_task, load_task, open_task
 from evaluators.tasks.enhancement import (
     Enhancement,
     EnhancementOptions,
@@ -174,3 +177,44 @@ def test_intelligibility_is_pystois(tmp_path: Path) -> None:
     short = Absent("less than 0.4 s of the reference are loud enough for intelligibility")
     assert find_stoi(reference[0, :2000], estimate[0, :2000], RATE_HZ) == short
     assert find_stoi(np.zeros(8000), estimate[0], RATE_HZ) == Absent("the reference is silent")
+
+
+@pytest.mark.slow
+def test_listeners_opinion_needs_no_reference(tmp_path: Path) -> None:
+    plain = load_task("enhancement", {"dnsmos": True, "delay_samples": 100})
+    bare = open_task(find_task("enhancement", {"dnsmos": True, "delay_samples": 100}, labels=False))
+    parts = ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak")
+    assert tuple(bare.metrics) == parts
+    assert isinstance(plain, Enhancement)
+    reference = _noise(0, 1, 8100)
+    samples = np.concatenate([_noise(1, 1, 100), reference[:, :-100]], axis=1)
+    found = _values(plain, _labels(plain, tmp_path, reference=reference), samples)
+    output = {"enhanced": Stitched(samples, np.arange(8100) / RATE_HZ, "audio")}
+    alone = make_scores(bare, bare.score(None, bare.decode(output)), "clip", basis="emulated")
+    rated = rate_sound(samples[:, 100:], RATE_HZ)
+    assert isinstance(rated, Ratings)
+    assert {part: found[part] for part in parts} == {part: alone[part].value for part in parts}
+    assert [found[part] for part in parts] == [rated.ovrl, rated.sig, rated.bak]
+    silent = {"enhanced": Stitched(np.zeros(800), np.arange(800) / RATE_HZ, "audio")}
+    assert set(bare.score(None, bare.decode(silent)).values()) == {Absent("the output is silent")}
+
+
+def test_what_an_option_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = load_task("enhancement", {"stoi": True, "dnsmos": True})
+    assert (both.libraries, both.extra) == (("pystoi", "speechmos", "onnxruntime"), "speech,dnsmos")
+    found = importlib.metadata.version
+
+    def find(package: str) -> str:
+        if package == "speechmos":
+            raise importlib.metadata.PackageNotFoundError(package)
+        return found(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", find)
+    for labels in (True, False):
+        with pytest.raises(EvaluationError) as caught:
+            ask_task(find_task("enhancement", {"dnsmos": True}, labels=labels))
+        assert str(caught.value) == (
+            "task enhancement needs the package speechmos, which is not installed; install it: pip install "
+            "'testpress[dnsmos]'"
+        )
+    assert not ask_task(find_task("enhancement")).versions

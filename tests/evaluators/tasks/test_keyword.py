@@ -276,6 +276,7 @@ def test_as_many_are_found_as_can_be(clip: Pair) -> None:
     assert tally.false[0] == len(times_s) - most
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(_clips(), min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_bounds_and_the_order_of_clips(clips: list[Pair], chance: random.Random) -> None:
@@ -286,6 +287,7 @@ def test_bounds_and_the_order_of_clips(clips: list[Pair], chance: random.Random)
     assert _values(*chance.sample(clips, len(clips))) == found
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(10, 80), min_size=1, max_size=6))
 def test_a_perfect_estimate_is_perfect_and_a_late_one_is_not(gaps: list[int]) -> None:
     starts = [int(start) / 10 for start in np.cumsum(gaps)]
@@ -331,6 +333,7 @@ def test_a_det_curve_by_hand() -> None:
     assert (mark.name, mark.at, mark.in_use) == ("threshold 0.5", (60.0, 0.5), True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 0.333, 0.9]))
 def test_points_of_the_curve_are_the_metrics(seed: int, threshold: float) -> None:
@@ -378,6 +381,7 @@ def test_words_that_are_heard_for_others_by_hand() -> None:
     assert TASK.draw_dataset([(_labels((1.0, 2.0)), _detections((1.5, 0.9)))]).confusion is None, "one word alone"
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_a_matrix_of_words_has_every_label_and_every_detection_once(seed: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.comparing.dataset_scores import score_dataset
 from evaluators.errors import EvaluationError
 from evaluators.task import Absent, ClipContext, make_scores
 from evaluators.task_loading import load_task
@@ -107,6 +108,12 @@ def test_without_names_classes_are_numbers(value: Any) -> None:
         ),
         ({"onset_threshold": 1.0}, "onset_threshold"),
         ({"minimum_event_ms": -1}, "minimum_event_ms"),
+        ({"psds": "dcase_scenario3"}, "psds: no scenario 'dcase_scenario3'; did you mean"),
+        (
+            {"psds": "mine"},
+            "psds: no scenario 'mine'; right is dcase_scenario1, dcase_scenario2 or a table",
+        ),
+        ({"psds": {"dtc": 0}}, "psds.dtc: Input should be greater than 0; found 0"),
     ],
 )
 def test_bad_option(options: dict[str, Any], message: str) -> None:
@@ -125,6 +132,45 @@ def test_decode_finds_events_of_each_class() -> None:
     }
     loose = SoundEvents(SoundEventsOptions(offset_threshold=0.3, minimum_gap_ms=150, minimum_event_ms=500))
     assert loose.decode(_outputs(frames)).by_class == {2: ((0, pytest.approx(1.0)),)}
+
+
+def _peak(level: float, *rows: Row) -> Events:
+    """What the output makes of a probability over stretches of 10 s."""
+    frames = np.zeros((100, 3))
+    for start_s, end_s, column in rows:
+        frames[round(start_s / FRAME_S) : round(end_s / FRAME_S), column] = level
+    return SoundEvents(SoundEventsOptions(psds="dcase_scenario1")).decode(_outputs(frames))
+
+
+def test_psds_is_of_fifty_thresholds() -> None:
+    task = load_task("sound_events", {"psds": "dcase_scenario1"})
+    assert list(task.metrics)[-1] == "psds"
+    assert "psds" not in TASK.metrics
+    labels = _events((1, 3, 0), (4, 6, 2), duration_s=10.0)
+    perfect, none = _peak(0.7, (1, 3, 0), (4, 6, 2)), _peak(0.0)
+    assert [sum(map(len, point.values())) for point in perfect.points] == [2] * 35 + [0] * 15
+    for estimate, expected in ((perfect, 1.0), (none, 0.0), (_peak(0.005, (1, 3, 0), (4, 6, 2)), 0.0)):
+        found = task.score_dataset([(labels, estimate)])
+        make_scores(task, found, "dataset", basis="emulated")
+        assert found["psds"] == pytest.approx(expected)
+    # An hour has 360 clips of 10 s: with one false event in each the curve ends before it comes to the right one.
+    timid = _peak(0.4, (1, 3, 0), (4, 6, 2), (7, 9, 0), (7, 9, 2))
+    assert task.score_dataset([(labels, timid)])["psds"] == 0
+    assert task.score_dataset([(labels, timid), (labels, perfect)])["psds"] == pytest.approx(0.5)
+    assert task.score_dataset([(_events(duration_s=10.0), _peak(0.7, (1, 3, 0)))])["psds"] == Absent(
+        "no labelled event"
+    )
+
+
+@pytest.mark.slow
+def test_psds_has_an_interval() -> None:
+    task = load_task("sound_events", {"psds": {"dtc": 0.5, "gtc": 0.5}})
+    labels = _events((1, 3, 0), duration_s=10.0)
+    pairs = [(labels, _peak(0.7, *([(1, 3, 0)] if clip % 2 else []))) for clip in range(8)]
+    score = score_dataset(task, pairs, [None] * 8, basis="emulated")["psds"].score
+    assert score.value == pytest.approx(0.5)
+    assert score.low is not None and score.high is not None
+    assert 0 <= score.low < 0.5 < score.high <= 1
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ Matrices = st.integers(1, 12).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # cores are shared
 @given(Matrices, st.randoms())
 def test_bounds_and_order_of_clips(case: tuple[Any, Any], random: Any) -> None:
@@ -167,6 +168,7 @@ def test_bounds_and_order_of_clips(case: tuple[Any, Any], random: Any) -> None:
     assert set(_values(TASK, truth, np.array(truth, float)).values()) <= {None, 1.0}
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(Matrices, st.lists(st.integers(0, 11), min_size=1, max_size=12))
 def test_a_draw_is_its_clips_written_out(case: tuple[Any, Any], drawn: list[int]) -> None:
@@ -231,6 +233,7 @@ def _chart(task: Tagging, truth: Any, scores: Any) -> Charts:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(Matrices)
 def test_charts_say_what_the_metrics_say(case: tuple[Any, Any]) -> None:

@@ -290,6 +290,7 @@ def test_a_roc_curve_by_hand() -> None:
     assert (found["speech_false_alarm_rate"], found["speech_recall"]) == (0.5, 1.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([0.1, 0.5, 0.777, 0.99]))
 def test_the_threshold_in_use_lies_on_a_curve_that_rises(seed: int, clips: int, threshold: float) -> None:

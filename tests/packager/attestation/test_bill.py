@@ -134,6 +134,7 @@ def test_the_models_licence_is_an_spdx_id_where_it_is_one(
     assert json.loads(text)["metadata"]["component"]["licenses"] == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("license_", ["", "  "])
 def test_no_licence_is_no_name_of_one(manifest: Manifest, license_: str) -> None:
     text = dump_bill(changed(manifest, model=ModelIdentity(name="m", version="1", license=license_)), EMPTY)

@@ -86,6 +86,7 @@ def throw_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     list_plugins.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("throw_away")
 def test_what_the_page_says_adds_an_executor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(PAGE.read_text().splitlines()) <= 30

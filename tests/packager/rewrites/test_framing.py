@@ -24,6 +24,7 @@ def test_cutting_moves_values_and_changes_none(
     assert "framing" in applied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "dilation"),
     [((16, 1), (8, 1), (8, 0), (1, 1)), ((3, 5), (2, 1), (1, 2), (1, 1)), ((3, 2), (1, 3), (2, 0), (2, 3))],

@@ -116,6 +116,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_has_no_fixed_form_is_one_message(kind: str, audio: Any) -> None:
     formula, needed = REFUSED[kind]
@@ -131,6 +132,7 @@ def test_what_has_no_fixed_form_is_one_message(kind: str, audio: Any) -> None:
     assert "choose by torch.where" in str(fault.value)
 
 
+@pytest.mark.slow
 def test_numbers_taken_out_say_what_is_taken(audio: Any) -> None:
     """The last frame of each clip, by its length."""
 

@@ -54,6 +54,7 @@ def rewritten(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str],
     return {(event["name"], event["format"]): event for event in run_job(Job(target, request, log, Limits(time_s=300)))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", CASES)
 def test_a_rewrite_is_applied_and_changes_nothing(rewritten: dict[tuple[str, str], dict[str, Any]], file: str) -> None:
     found = rewritten[CASES[file]]

@@ -77,6 +77,7 @@ def _agree(evaluation: Evaluation, not_worse: Score) -> Evaluation:
     return played.model_copy(update={"variants": tuple(rows), "metrics": metrics, "source": source})
 
 
+@pytest.mark.slow
 def test_every_bundle_stands_in_the_section_and_the_source_does_not(labelled: Evaluation) -> None:
     section = list_agreement(labelled, make_keys(labelled), "note_f1")
     assert section is not None

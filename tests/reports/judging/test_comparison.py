@@ -43,7 +43,7 @@ def test_a_failed_bundle_fails_even_without_budgets(evaluation: Evaluation) -> N
 def test_reasons_stand_in_order_of_weight_and_each_cause_once(comparison: Comparison) -> None:
     reasons = comparison.outcome.reasons
     assert reasons[0].startswith("coreml-float16: note_f1")  # 170 % over its limit, the widest miss
-    assert reasons[1].startswith("coreml-float16: max_abs_error")
+    assert len([reason for reason in reasons if reason.startswith("coreml-float16: ")]) == 1  # what it departs by, once
     assert len([reason for reason in reasons if "tflite-static_wi8_ai8" in reason]) == 1
     assert len([reason for reason in reasons if "cannot run the bundle" in reason]) == 1
     assert len(set(reasons)) == len(reasons)

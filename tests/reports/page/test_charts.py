@@ -140,6 +140,7 @@ def test_a_long_table_is_cut() -> None:
     assert (len(found.lines), found.left_out) == (MOST_LINES, 7)
 
 
+@pytest.mark.slow
 def test_source_and_the_bundles_that_lost_most_are_drawn(evaluation: Evaluation) -> None:
     section = _section(add_charts(evaluation))
     charted = sum(variant.failure is None for variant in evaluation.variants)
@@ -151,6 +152,7 @@ def test_source_and_the_bundles_that_lost_most_are_drawn(evaluation: Evaluation)
         assert [reading.style for reading in view.readings] == list(range(MOST_BUNDLES + 1))
 
 
+@pytest.mark.slow
 def test_the_matrix_beside_the_sources_is_the_one_that_differs_most(evaluation: Evaluation) -> None:
     found = _section(add_charts(evaluation)).confusion
     last = [variant.variant for variant in evaluation.variants if variant.failure is None][-1]
@@ -197,6 +199,7 @@ def test_a_curve_on_other_axes_is_in_no_figure_with_the_first(evaluation: Evalua
     assert [reading.model.key for reading in view.readings] == [None]
 
 
+@pytest.mark.slow
 def test_numbers_stand_beside_the_picture(evaluation: Evaluation) -> None:
     page = render(compare(add_charts(evaluation)))
     section = page[page.index('<section id="charts"') : page.index("</section>", page.index('<section id="charts"'))]

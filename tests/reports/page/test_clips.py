@@ -35,6 +35,7 @@ def test_the_worst_clips_are_seen_and_heard(pictured: Evaluation, folder: Path) 
     assert last.empty
 
 
+@pytest.mark.slow
 def test_a_task_without_a_metric_ranks_clips_by_their_largest_error(pictured: Evaluation, folder: Path) -> None:
     bare = without_a_metric(pictured)
     found = list_clips(compare(bare), make_keys(bare), folder)

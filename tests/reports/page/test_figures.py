@@ -56,6 +56,21 @@ def test_bars_of_a_budget_share_their_axis(comparison: Comparison) -> None:
     assert widths["coreml-float32"] > drawn[0].limit_x - drawn[0].zero_x > widths["nmp.mlpackage"]
 
 
+def test_what_may_not_be_shipped_is_never_on_the_frontier() -> None:
+    costs = {"A": (100, 0.80, True), "B": (50, 0.95, False), "C": (200, 0.90, True)}
+    marks = [
+        Candidate(key, key, "tflite", lower(size, "bytes"), ratio(f1), holds=holds)
+        for key, (size, f1, holds) in costs.items()
+    ]
+    figure = draw_frontier("title", marks, cost_label="size", accuracy_label="f1")
+    assert figure is not None
+    assert {mark.key: (mark.best, mark.holds) for mark in figure.marks} == {
+        "A": (True, True),
+        "B": (False, False),
+        "C": (True, True),
+    }
+
+
 def test_the_frontier_joins_what_nothing_beats() -> None:
     costs = {"A": (100, 0.80), "B": (200, 0.90), "C": (250, 0.85), "D": (300, 0.90), "E": (90, 0.70)}
     found = draw_frontier(

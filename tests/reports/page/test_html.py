@@ -184,6 +184,7 @@ def test_names_are_isolated_from_the_text_around_them(hostile: Comparison) -> No
     assert {path[-1] for path in paths} == {"bdi", "title"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 60])
 def test_a_page_stays_small_however_many_clips(evaluation: Evaluation, count: int) -> None:
     infos, many = list(evaluation.dataset.clips), 24 * count

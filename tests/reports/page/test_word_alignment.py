@@ -40,6 +40,7 @@ def test_both_texts_can_be_read_off_the_steps(said: str, heard: str) -> None:
     assert " ".join(step.estimate for step in found.steps if step.estimate) == heard
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(WORDS.filter(bool), WORDS)
 def test_the_counts_are_those_of_jiwer(said: str, heard: str) -> None:

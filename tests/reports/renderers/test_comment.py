@@ -35,16 +35,20 @@ def test_two_models_have_two_comments() -> None:
     assert len({marker(name) for name in ("a b", "a/b", "a-b", "日本", "音")}) == 5
 
 
-def test_reasons_come_first_then_what_failed_then_the_folded_matrix(comparison: Comparison) -> None:
+def test_reasons_come_first_then_what_to_ship_then_the_folded_tables(comparison: Comparison) -> None:
     text = render(comparison)
-    places = [text.index(part) for part in ("\n- coreml-float16", "### What did not pass", "<details>", "\nMade ")]
+    parts = ("\n- coreml-float16", "### Ship this", "What did not pass", "Bundles and phones", "\nMade ")
+    places = [text.index(part) for part in parts]
     assert places == sorted(places)
-    failed = text[places[1] : places[2]]
+    ship = text[places[1] : places[2]]
+    assert ship.count("\n| ") == 2 + len(comparison.choices)
+    failed = text[places[2] : places[3]]
     assert "✗ failed" in failed
     assert "✓ passed" not in failed
-    matrix = text[places[2] : text.index("</details>")]
+    matrix = text[places[3] : places[4]]
     assert matrix.count("\n| ") == 2 + len(comparison.rows)
     assert "\n\n|  | bundle" in matrix  # Markdown within HTML starts after an empty line
+    assert text.count("<details>") == text.count("</details>") == 2
 
 
 def test_a_good_evaluation_is_short(evaluation: Evaluation) -> None:
@@ -70,7 +74,8 @@ def test_the_matrix_goes_first_and_the_reasons_last(evaluation: Evaluation, limi
     text = render(report, max_bytes=limit)
     assert len(text.encode()) <= limit
     reasons = text.count("\n- ")
-    failed, matrix = text.partition("<details>")[0].count("\n| ✗"), text.partition("<details>")[2].count("\n| ✗")
+    before, _, matrix_text = text.partition("Bundles and phones")
+    failed, matrix = before.count("\n| ✗"), matrix_text.count("\n| ✗")
     if reasons < len(report.outcome.reasons):
         assert "more reasons: see report.html." in text
         assert failed == matrix == 0

@@ -132,6 +132,7 @@ def test_a_name_stays_text(render: Callable[[str], str], place: str, text: str) 
     assert found.shown.replace(APART, "").count(wanted.replace(APART, "")) >= repeats or not wanted
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(texts)
 @pytest.mark.parametrize("render", RENDERERS)

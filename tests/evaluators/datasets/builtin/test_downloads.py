@@ -125,6 +125,7 @@ def test_a_registry_that_sends_without_end_is_broken_off(tmp_path: Path, monkeyp
     assert left(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_bytes_are_told_as_they_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = "f = open('p_1.deb', 'wb', 0); f.write(b'what is meant' * 500); import time; time.sleep(0.5); "
     use_registry(monkeypatch, registry_that_runs(half + "f.write(b'what is meant' * 500)"))
@@ -134,6 +135,7 @@ def test_bytes_are_told_as_they_arrive(tmp_path: Path, monkeypatch: pytest.Monke
     assert max(told) <= len(DATA)
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_and_fetches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = f"import time; time.sleep(0.5); open({str(tmp_path / 'count')!r}, 'a').write('x'); {WRITE}"
     use_registry(monkeypatch, registry_that_runs(slow))
@@ -160,6 +162,7 @@ t.fetch(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_tool_and_leaves_nothing(tmp_path: Path) -> None:
     mark, cache = tmp_path / "mark", tmp_path / "cache"
     process = subprocess.Popen(

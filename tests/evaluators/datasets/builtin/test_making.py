@@ -146,6 +146,7 @@ def test_labels_that_it_lacks_are_told_with_datasets_that_have_them(strokes: Cal
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -55,6 +55,7 @@ def test_what_is_written_is_read_and_the_old_list_stays() -> None:
     np.testing.assert_array_equal(read(empty, 0), [0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["fp32", "fp16", "int32", "bool"])
 def test_elements_never_written_are_zero(dtype: str) -> None:
     found = read(make(2, 3, dtype=dtype), 1)

@@ -1,0 +1,208 @@
+"""What to ship on each phone, and why other bundles are not to be shipped, one line a cause.
+
+Of the bundles of a format that hold every budget on a phone, the fastest is named. Predictions err, so those within
+the tolerance of `latency_p90_ms` of the fastest count as equally fast, and of them the smallest is taken. A bundle for
+which no budget says anything is never named: nothing tells whether it is good enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from device_profiles.record import Record
+from device_profiles.text import shorten
+from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
+from evaluators.metrics import BUILT_IN
+from evaluators.score import Scope, Score
+from packager.bundle import Format
+from packager.formats import format_names, precisions
+from reports.judging.metrics import list_metrics
+from reports.judging.regressions import RULE as BASELINE_RULE
+from reports.judging.verdicts import SEVERITY, Status, Verdict
+
+_SPEED = "latency_p90_ms"
+_SIZE = "size_bytes"
+_REASON_LIMIT = 700
+_MIXED = "mixed_float16"
+_HALF = "float16"
+_ACCURACY: tuple[Scope, ...] = ("clip", "dataset", "output")
+"""of metrics that say how right a bundle is, wherever it runs"""
+
+
+class Choice(Record):
+    """What to ship on one phone in one format."""
+
+    device: str
+    format: Format
+    variant: str | None
+    """none where nothing can be named"""
+    status: Status | None
+    """of what is named: passed, or warned"""
+    reason: str
+    """why this one, or why none"""
+
+
+class Cause(Record):
+    """Why bundles are not to be shipped, told once whatever the number of budgets that they break."""
+
+    subjects: tuple[tuple[str, str | None], ...]
+    """bundle and phone; no phone where it holds for all"""
+    reason: str
+    remedy: str
+    """what holds in its place, or what was not tried; empty where nothing is known"""
+    is_departure: bool
+    """whether it is that a bundle departs from its source"""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    variant: VariantResult
+    result: DeviceResult
+    status: Status | None
+    """the worst of its verdicts on the phone; none where no budget covers it"""
+
+    @property
+    def holds(self) -> bool:
+        return self.status in ("passed", "warned")
+
+
+def choose(evaluation: Evaluation, verdicts: Iterable[Verdict]) -> tuple[Choice, ...]:
+    """One choice for each phone and format, by phones in the evaluation's order.
+
+    Args:
+        evaluation: What was found.
+        verdicts: What came of its budgets.
+    """
+    own: dict[str | None, list[Verdict]] = {}
+    for verdict in verdicts:
+        own.setdefault(verdict.variant, []).append(verdict)
+    places: dict[tuple[str, Format], list[_Candidate]] = {}
+    for variant in evaluation.variants:
+        for result in variant.devices:
+            status = _find_status(own.get(variant.variant, ()), result.device)
+            places.setdefault((result.device, variant.format), []).append(_Candidate(variant, result, status))
+    order = {device: number for number, device in enumerate(evaluation.device_names)}
+    ordered = sorted(places, key=lambda place: order.get(place[0], len(order)))
+    return tuple(_choose(device, format_, places[device, format_]) for device, format_ in ordered)
+
+
+def _find_status(verdicts: Sequence[Verdict], device: str) -> Status | None:
+    there = [verdict for verdict in verdicts if verdict.device in (None, device)]
+    worst = min((verdict.status for verdict in there), key=SEVERITY.__getitem__, default=None)
+    covered = worst in ("failed", "error") or any(verdict.metric is not None for verdict in there)
+    return worst if covered else None
+
+
+def _choose(device: str, format_: Format, found: Sequence[_Candidate]) -> Choice:
+    good = [one for one in found if one.holds]
+    if not good:
+        broken = any(one.status is not None for one in found)
+        count = "the one bundle" if len(found) == 1 else f"each of {len(found)} bundles"
+        reason = f"{count} breaks a budget or cannot run there" if broken else "no budget says how good it must be"
+        return Choice(device=device, format=format_, variant=None, status=None, reason=reason)
+    clean = [one for one in good if one.status == "passed"] or good
+    chosen, why = _rank(clean)
+    held = f"{_count(len(good))} of {len(found)} {'holds' if len(good) == 1 else 'hold'} every budget"
+    if len(clean) < len(good):
+        held += f", {len(clean)} without a warning"
+    reason = f"{held}; {why}" if why else held
+    return Choice(device=device, format=format_, variant=chosen.variant.variant, status=chosen.status, reason=reason)
+
+
+def _count(number: int) -> str:
+    return "one" if number == 1 else str(number)
+
+
+def _rank(good: Sequence[_Candidate]) -> tuple[_Candidate, str]:
+    """The best of bundles that may all be shipped, and why it is."""
+    if len(good) == 1:
+        return good[0], ""
+    times = {one.variant.variant: time for one in good if (time := _value(one.result.scores.get(_SPEED))) is not None}
+    if not times:
+        return min(good, key=lambda one: _size(one.variant)), "the smallest; of their speed nothing is known"
+    share = BUILT_IN[_SPEED].relative_tolerance
+    limit = min(times.values()) * (1 + share)
+    fast = [one for one in good if times.get(one.variant.variant, limit + 1) <= limit]
+    if len(fast) == 1:
+        return fast[0], "the fastest"
+    return min(fast, key=lambda one: _size(one.variant)), f"the smallest of those within {share:.0%} of the fastest"
+
+
+def _size(variant: VariantResult) -> tuple[float, str]:
+    size = _value(variant.scores.get(_SIZE))
+    return float("inf") if size is None else size, variant.variant
+
+
+def _value(score: Score | None) -> float | None:
+    return None if score is None else score.value
+
+
+def find_causes(evaluation: Evaluation, verdicts: Sequence[Verdict]) -> tuple[Cause, ...]:
+    """What speaks against bundles, heaviest first.
+
+    A bundle that departs from its source breaks budgets on its outputs and on the task alike: that is one cause, told
+    by the budget that it misses most and, where it was located, by the op at which it starts. One reason that holds
+    for several bundles or phones is one cause too.
+
+    Args:
+        evaluation: What was found.
+        verdicts: What came of its budgets.
+    """
+    scopes = {name: metric.scope for name, metric in list_metrics(evaluation).items()}
+    variants = {variant.variant: variant for variant in evaluation.variants}
+    groups: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in sorted((one for one in verdicts if one.blocks), key=lambda one: one.urgency):
+        if verdict.variant in variants:
+            groups.setdefault((verdict.variant, _find_kind(verdict, scopes)), []).append(verdict)
+    blocked = {verdict.variant for verdict in verdicts if verdict.blocks and verdict.device is None}
+    holding = [one for one in evaluation.variants if one.variant not in blocked and one.failure is None]
+    causes: dict[tuple[str, str, bool], list[tuple[str, str | None]]] = {}
+    for (name, kind), found in groups.items():
+        is_accuracy = kind == "accuracy"
+        reason = _describe(found, variants[name] if is_accuracy else None, evaluation)
+        remedy = _find_remedy(variants[name], evaluation, holding) if is_accuracy else ""
+        phones = dict.fromkeys((name, verdict.device) for verdict in found)
+        causes.setdefault((reason, remedy, is_accuracy), []).extend(phones)
+    return tuple(
+        Cause(subjects=tuple(subjects), reason=reason, remedy=remedy, is_departure=is_departure)
+        for (reason, remedy, is_departure), subjects in causes.items()
+    )
+
+
+def _find_kind(verdict: Verdict, scopes: Mapping[str, Scope]) -> str:
+    """What verdicts of a bundle share that have one cause."""
+    if verdict.status == "error":
+        return f"error: {verdict.reason}"
+    if verdict.metric is None or verdict.rule == BASELINE_RULE:
+        return f"{verdict.rule}: {verdict.metric}"
+    return "accuracy" if scopes.get(verdict.metric) in _ACCURACY else f"metric: {verdict.metric}"
+
+
+def _describe(verdicts: Sequence[Verdict], departing: VariantResult | None, evaluation: Evaluation) -> str:
+    worst = verdicts[0]
+    words = worst.reason if worst.status == "error" else f"{worst.rule}: {worst.reason}"
+    if worst.status != "error" and worst.device is not None and any(one.device != worst.device for one in verdicts):
+        words += f" on {shorten(evaluation.device_names.get(worst.device, worst.device))}, the widest miss"
+    more = len({verdict.rule for verdict in verdicts}) - 1
+    if more and worst.status != "error":
+        words += f", and {_count(more)} more {'budget' if more == 1 else 'budgets'}"
+    if departing is not None and departing.drift is not None:
+        words += f"; it starts at op {shorten(departing.drift.first_op)}"
+    return shorten(words, _REASON_LIMIT)
+
+
+def _find_remedy(variant: VariantResult, evaluation: Evaluation, holding: Sequence[VariantResult]) -> str:
+    """Which bundle of the format holds in its place; else what may mend coarse arithmetic and was not tried."""
+    beside = [one for one in holding if one.format == variant.format]
+    why = "keeps in float32 what float16 is too coarse for"
+    mixed = next((one for one in beside if one.precision == _MIXED), None)
+    if mixed is not None:
+        return f"{shorten(mixed.variant)} {why}, and holds"
+    tried = {one.precision for one in evaluation.variants if one.format == variant.format}
+    known = precisions(variant.format) if variant.format in format_names() else ()
+    if variant.precision == _HALF and _MIXED in known and _MIXED not in tried:
+        return f"not tried: {_MIXED} under variants.{variant.format}, which {why}"
+    if beside:
+        return f"{shorten(min(beside, key=_size).variant)} holds"
+    return ""
