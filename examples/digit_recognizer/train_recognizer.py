@@ -17,10 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from words import DATASET, Samples, Sequence, join, load_words
 
-from evaluators.datasets.builtin.downloads import find_cache, hold_lock
-from evaluators.datasets.builtin.making import find_dataset
-from packager.factories import digest_factory
-from packager.storage import digest_facts, write_bytes_atomically
+from evaluators.datasets.builtin.trained import keep_trained
 
 STEPS, BATCH, MOST_RATE = 500, 16, 4e-3
 PLACED = 0.3
@@ -30,19 +27,13 @@ _FRAME = 4 * HOP
 
 def find_weights() -> Path:
     """The file with the weights, made first where it is not there."""
-    facts = {
-        "code": digest_factory(Path(__file__)),
-        "data": find_dataset(DATASET).folder.name,
-        "torch": torch.__version__,
-    }
-    path = find_cache() / "trained" / f"digit-recognizer-{digest_facts(facts)[:16]}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with hold_lock(path.with_name(f".{path.name}.lock")):  # bundles are made at the same time
-        if not path.is_file():
-            stream = io.BytesIO()
-            torch.save(train(load_words("wav")).state_dict(), stream)
-            write_bytes_atomically(path, stream.getvalue())
-    return path
+
+    def make() -> bytes:
+        stream = io.BytesIO()
+        torch.save(train(load_words("wav")).state_dict(), stream)
+        return stream.getvalue()
+
+    return keep_trained("digit-recognizer", Path(__file__), [DATASET], make, torch=torch.__version__)
 
 
 def train(recordings: list[Samples], *, steps: int = STEPS, seed: int = 0) -> Recognizer:

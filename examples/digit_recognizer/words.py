@@ -70,4 +70,5 @@ def join(recordings: list[Samples], random: np.random.Generator, *, snr_db: floa
 def _resample(samples: Samples, speed: float) -> Samples:
     """Faster and higher, or slower and lower, by linear interpolation."""
     places = np.arange(0, len(samples) - 1, speed)
-    return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    found: Samples = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    return found

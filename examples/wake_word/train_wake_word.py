@@ -19,10 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from wake_word import HOP, WakeWord, start
 
-from evaluators.datasets.builtin.downloads import find_cache, hold_lock
-from evaluators.datasets.builtin.making import find_dataset
-from packager.factories import digest_factory
-from packager.storage import digest_facts, write_bytes_atomically
+from evaluators.datasets.builtin.trained import keep_trained
 
 STEPS, BATCH = 500, 32
 LENGTH = 176 * HOP
@@ -45,19 +42,13 @@ class Example:
 
 def find_weights() -> Path:
     """The file with the weights, made first where it is not there."""
-    facts = {
-        "code": digest_factory(Path(__file__)),
-        "data": [find_dataset(name).folder.name for name in DATASETS],
-        "torch": torch.__version__,
-    }
-    path = find_cache() / "trained" / f"wake-word-{digest_facts(facts)[:16]}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with hold_lock(path.with_name(f".{path.name}.lock")):  # bundles are made at the same time
-        if not path.is_file():
-            stream = io.BytesIO()
-            torch.save(train(load_clips("train")).state_dict(), stream)
-            write_bytes_atomically(path, stream.getvalue())
-    return path
+
+    def make() -> bytes:
+        stream = io.BytesIO()
+        torch.save(train(load_clips("train")).state_dict(), stream)
+        return stream.getvalue()
+
+    return keep_trained("wake-word", Path(__file__), DATASETS, make, torch=torch.__version__)
 
 
 def train(clips: Clips, *, steps: int = STEPS, seed: int = 0) -> WakeWord:
