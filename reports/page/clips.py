@@ -221,7 +221,9 @@ def _find_worst(ranked: _Ranked) -> int | None:
 
 def _make_cell(ranked: _Ranked, number: int, worst: int | None) -> ClipCell:
     score, gain = ranked.scores[number], ranked.gains[number]
-    return ClipCell(score, _difference(score, gain), number == worst and (gain is None or gain < 0))
+    others = {None if each is None else each.goodness for each in ranked.scores}
+    is_worse = len(others) > 1 if gain is None else gain < 0
+    return ClipCell(score, _difference(score, gain), number == worst and is_worse)
 
 
 def _gain(source: Score | None, score: Score | None) -> float | None:

@@ -79,8 +79,8 @@ def describe_line(line: ShipLine, main: str | None) -> str:
     if line.main is not None and main is not None:
         beside = "" if line.difference is None else f" ({_against(line.difference)})"
         parts.append(f"{shorten(main)} {format_score(line.main)}{beside}")
-    if share := format_share(line.clips_not_worse):
-        parts.append(f"{share} of clips no worse")
+    if line.clips_not_worse is not None and line.clips_not_worse.value is not None:
+        parts.append(f"{format_share(line.clips_not_worse)} of clips no worse")
     if speed := format_speed(line.real_time):
         parts.append(f"{speed} real time")
     parts += [format_score(score) for score in (line.size,) if score is not None]
