@@ -208,6 +208,13 @@ class Task:
         """
         return None
 
+    def remark(self, labels: Any) -> tuple[str, ...]:  # noqa: ARG002
+        """What a reader should know of a clip's labels, for example that no estimate can ever be right; for most, nothing.
+
+        The report shows it beside the clip.
+        """
+        return ()
+
     def draw(self, labels_or_estimate: Any) -> Pictures:  # noqa: ARG002
         """What a report shows of a clip's labels, or of an estimate."""
         return Pictures()

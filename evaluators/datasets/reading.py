@@ -121,7 +121,7 @@ class Dataset:
                 duration_s=clip.duration_s,
                 reference=store_pictures(task.draw(clip.labels)),
                 group=task.group(clip.labels),
-                notices=clip.notices,
+                notices=(*clip.notices, *task.remark(clip.labels)),
             )
             for clip in self.clips
         )

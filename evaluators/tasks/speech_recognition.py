@@ -22,6 +22,7 @@ from evaluators.windows import Stitched
 
 _Token = Annotated[str, pydantic.Field(max_length=100)]
 _MOST_TOKENS = 100_000
+_MOST_STRANGE = 5
 
 
 class SpeechOptions(Record):
@@ -194,6 +195,36 @@ class SpeechRecognition(Task):
     def group(self, labels: Said) -> str | None:
         """The speaker, where lines say one."""
         return labels.speaker
+
+    def remark(self, labels: Said) -> tuple[str, ...]:
+        """Which labelled words no sequence of the vocabulary's entries spells, so that they are always wrong."""
+        strange = list(dict.fromkeys(word for word in labels.text.split() if not self._can_spell(word)))
+        if not strange:
+            return ()
+        more = f" and {len(strange) - _MOST_STRANGE} more" if len(strange) > _MOST_STRANGE else ""
+        words = ", ".join(repr(shorten(word)) for word in strange[:_MOST_STRANGE])
+        return (f"the vocabulary cannot spell {words}{more}",)
+
+    def _can_spell(self, word: str) -> bool:
+        """Whether entries put together give the word, from left to right."""
+        entries, longest = self._entries
+        reached = [True] + [False] * len(word)
+        for end in range(1, len(reached)):
+            starts = range(max(0, end - longest), end)
+            reached[end] = any(reached[start] and word[start:end] in entries for start in starts)
+        return reached[-1]
+
+    @functools.cached_property
+    def _entries(self) -> tuple[frozenset[str], int]:
+        """The vocabulary's entries without the blank, as they are compared, and the longest one's length."""
+        options = self.options
+        spoken = (entry for column, entry in enumerate(options.vocabulary) if column != options.blank)
+        # An entry may hold the end of one word and the beginning of the next.
+        parts = (
+            part for entry in spoken for part in self.normalize(entry.replace(options.word_separator, " ")).split()
+        )
+        entries = frozenset(parts)
+        return entries, max(map(len, entries), default=0)
 
     def draw(self, labels_or_estimate: Said | str) -> Pictures:
         """The text."""

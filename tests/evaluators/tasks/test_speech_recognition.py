@@ -216,3 +216,29 @@ def test_texts_are_drawn() -> None:
     assert TASK.draw(Said("a b")).text == "a b"
     assert TASK.draw("a").text == "a"
     assert len(TASK.draw("a" * 30_000).text or "") == 20_000
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "notices"),
+    [
+        ({}, "Press one, please.", ()),
+        ({}, "press 1 or 23 or 1", ("the vocabulary cannot spell '1', '23'",)),
+        ({"vocabulary": "_ abcdefghijklmnopqrstuvwxyzé"}, "cafe\u0301 où", ("the vocabulary cannot spell 'où'",)),
+        ({"vocabulary": ["", " one", " two"]}, "one two one", ()),
+        ({"vocabulary": ["", " one", " two"]}, "one twone", ("the vocabulary cannot spell 'twone'",)),
+        ({"vocabulary": ["_", "\u2581the", "re", "s", "\u2581a"], "word_separator": "\u2581"}, "theres a there", ()),
+        ({"vocabulary": ["b", "a"], "blank": 0}, "ab", ("the vocabulary cannot spell 'ab'",)),
+        ({}, "0 1 2 3 4 5 6", ("the vocabulary cannot spell '0', '1', '2', '3', '4' and 2 more",)),
+        ({}, "", ()),
+    ],
+)
+def test_words_that_can_never_be_right_are_told(options: dict[str, Any], text: str, notices: tuple[str, ...]) -> None:
+    task = load_task("speech_recognition", options)
+    assert task.remark(task.parse_labels({"text": text}, ClipContext(1.0, "x:1", {}))) == notices
+
+
+@given(st.lists(st.sampled_from(("one", "two", "three")), max_size=6), st.text("abcot", max_size=5))
+def test_what_decoding_can_give_can_be_spelled(words: list[str], word: str) -> None:
+    task = load_task("speech_recognition", {"vocabulary": ["", " one", " two", " three"]})
+    assert task.remark(Said(" ".join(words))) == ()
+    assert bool(task.remark(Said(word))) == any(each not in ("one", "two", "three") for each in word.split())
