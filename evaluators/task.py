@@ -209,7 +209,7 @@ class Task:
         return None
 
     def remark(self, labels: Any) -> tuple[str, ...]:  # noqa: ARG002
-        """What a reader should know of a clip's labels, for example that no estimate can ever be right; for most, nothing.
+        """What a reader should know of a clip's labels, for example that no estimate can be right; for most, nothing.
 
         The report shows it beside the clip.
         """
