@@ -125,8 +125,10 @@ def _rank(good: Sequence[_Candidate]) -> tuple[_Candidate, str]:
     limit = min(times.values()) * (1 + share)
     fast = [one for one in good if times.get(one.variant.variant, limit + 1) <= limit]
     if len(fast) == 1:
-        return fast[0], "the fastest"
-    return min(fast, key=lambda one: _size(one.variant)), f"the smallest of those within {share:.0%} of the fastest"
+        return fast[0], "the fastest as predicted"
+    return min(
+        fast, key=lambda one: _size(one.variant)
+    ), f"the smallest of those predicted within {share:.0%} of the fastest"
 
 
 def _size(variant: VariantResult) -> tuple[float, str]:

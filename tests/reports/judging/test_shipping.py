@@ -42,23 +42,23 @@ def _choose(evaluation: Evaluation, *budgets: Budget) -> Choice:
 @pytest.mark.parametrize(
     ("costs", "named", "why"),
     [
-        ({"a": (10, 100), "b": (20, 50)}, "a", "2 of 2 hold every budget; the fastest"),
+        ({"a": (10, 100), "b": (20, 50)}, "a", "2 of 2 hold every budget; the fastest as predicted"),
         (
             {"a": (10, 100), "b": (10.9, 50)},
             "b",
-            "2 of 2 hold every budget; the smallest of those within 10% of the fastest",
+            "2 of 2 hold every budget; the smallest of those predicted within 10% of the fastest",
         ),
         (
             {"a": (10, 50), "b": (10, 50)},
             "a",
-            "2 of 2 hold every budget; the smallest of those within 10% of the fastest",
+            "2 of 2 hold every budget; the smallest of those predicted within 10% of the fastest",
         ),
         (
             {"a": (None, 100), "b": (None, 50)},
             "b",
             "2 of 2 hold every budget; the smallest; of their speed nothing is known",
         ),
-        ({"a": (None, 1), "b": (30, 50)}, "b", "2 of 2 hold every budget; the fastest"),
+        ({"a": (None, 1), "b": (30, 50)}, "b", "2 of 2 hold every budget; the fastest as predicted"),
         ({"a": (10, 100)}, "a", "one of 1 holds every budget"),
     ],
 )
@@ -72,7 +72,7 @@ def test_the_fastest_is_named_and_of_equally_fast_ones_the_smallest(
 def test_what_breaks_a_budget_is_not_named_however_fast(evaluation: Evaluation) -> None:
     three = _only(evaluation, {"a": (1, 900), "b": (20, 80), "c": (30, 70)})
     choice = _choose(three, Budget(metric="size_bytes", max=100))
-    assert (choice.variant, choice.reason) == ("b", "2 of 3 hold every budget; the fastest")
+    assert (choice.variant, choice.reason) == ("b", "2 of 3 hold every budget; the fastest as predicted")
     nothing = _choose(three, Budget(metric="size_bytes", max=1))
     assert (nothing.variant, nothing.status) == (None, None)
     assert nothing.reason == "each of 3 bundles breaks a budget or cannot run there"
