@@ -19,12 +19,12 @@ HOP, N_FFT, MELS = 80, 256, 32
 WINDOW = 16 * HOP
 CHANNELS, KERNEL = 32, 5
 DILATIONS = (1, 2, 2, 4)
-_KEPT = tuple((KERNEL - 1) * dilation for dilation in DILATIONS)
+KEPT = tuple((KERNEL - 1) * dilation for dilation in DILATIONS)
 """frames that each block remembers"""
-MEMORY = sum(_KEPT)
+MEMORY = sum(KEPT)
 CONTEXT = N_FFT - HOP + 3 * HOP
 """samples before a call: what its first spectrum lacks, and three spectra that its first convolution looks back at"""
-_FLOOR = 0.01
+FLOOR = 0.01
 """of a mel band's magnitude: what a quiet room has; small enough for speech, great enough for float16"""
 
 
@@ -58,9 +58,9 @@ class WakeWord(nn.Module):
         """As `forward`, with logits `(batch, words, frames)` in place of probabilities."""
         heard = torch.cat([context, audio], dim=1)
         spectrum = torch.stft(heard, N_FFT, HOP, window=self.window, center=False, return_complex=True).abs()
-        x = functional.relu(self.entry(torch.log(self.mel @ spectrum + _FLOOR)))
+        x = functional.relu(self.entry(torch.log(self.mel @ spectrum + FLOOR)))
         kept = []
-        remembered = memory.split(_KEPT, dim=2)  # type: ignore[no-untyped-call]
+        remembered = memory.split(KEPT, dim=2)  # type: ignore[no-untyped-call]
         for block, before in zip(self.blocks, remembered, strict=True):
             x, after = block(x, before)
             kept.append(after)

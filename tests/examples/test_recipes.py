@@ -10,10 +10,10 @@ from evaluators.datasets.builtin.making import PREFIX, find_dataset
 from evaluators.task_loading import load_task
 from testpress.recipe import read_recipe
 
-RECIPES = sorted((Path(__file__).parents[2] / "examples").glob("*/testpress.toml"))
+RECIPES = sorted((Path(__file__).parents[2] / "examples").glob("*/*.toml"))
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_an_example_has_labels_and_a_budget_on_its_task(path: Path) -> None:
     written = read_recipe(path).written
     assert written.task is not None
