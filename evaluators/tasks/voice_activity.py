@@ -233,8 +233,11 @@ class VoiceActivity(Task):
         thresholds = sorted({*SWEPT, options.onset_threshold}, reverse=True)
         rules = [self._rules_at(threshold) for threshold in thresholds]
         hit_s, found_s = np.sum([sweep_speech(labels, estimate, rules) for labels, estimate in pairs], axis=0)
-        recalls = np.concatenate([[0.0], (hit_s / speech_s).clip(0, 1), [1.0]])
-        alarms = np.concatenate([[0.0], ((found_s - hit_s) / silence_s).clip(0, 1), [1.0]])
+        # Both rise but for the rounding of sums.
+        recalls, alarms = (
+            np.maximum.accumulate(np.concatenate([[0.0], rates.clip(0, 1), [1.0]]))
+            for rates in (hit_s / speech_s, (found_s - hit_s) / silence_s)
+        )
         at = 1 + thresholds.index(options.onset_threshold)
         words = f"speech from {options.onset_threshold:g} on, until below {options.offset_threshold:g}"
         mark = Mark(name=words, at=make_point(alarms[at], recalls[at]), in_use=True)
