@@ -31,9 +31,11 @@ from tests.specimens import (
     run_command,
 )
 
-# No example is timed: speed is measured in benchmarks/, and machines that test are busy.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# No example is timed: speed is measured in benchmarks/, and machines that test are busy. Examples are the same in every
+# run, so that what passes once passes again; `pytest --hypothesis-profile=drawn` draws others.
+hypothesis.settings.register_profile("drawn", deadline=None)
+hypothesis.settings.register_profile("seeded", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("seeded")
 
 
 @contextmanager
