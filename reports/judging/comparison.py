@@ -99,12 +99,13 @@ def compare(
     if baseline is not None:
         verdicts += judge_changes(changes, budgets, evaluation)
     unjudged = 0 if baseline is not None else sum(budget.against == "baseline" for budget in budgets)
+    rows = _build_rows(evaluation, verdicts)
     return Comparison(
         evaluation=evaluation,
         outcome=_conclude(evaluation, verdicts, unjudged=unjudged, has_budgets=bool(budgets)),
         verdicts=verdicts,
-        rows=_build_rows(evaluation, verdicts),
-        choices=choose(evaluation, verdicts),
+        rows=rows,
+        choices=choose(evaluation, verdicts, {(row.variant, row.device): row.status for row in rows}),
         baseline_created=baseline.created if baseline is not None else None,
         changes=changes,
     )

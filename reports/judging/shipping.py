@@ -19,7 +19,7 @@ from packager.bundle import Format
 from packager.formats import format_names, precisions
 from reports.judging.metrics import list_metrics
 from reports.judging.regressions import RULE as BASELINE_RULE
-from reports.judging.verdicts import SEVERITY, Status, Verdict
+from reports.judging.verdicts import Status, Verdict
 
 _SPEED = "latency_p90_ms"
 _SIZE = "size_bytes"
@@ -67,31 +67,28 @@ class _Candidate:
         return self.status in ("passed", "warned")
 
 
-def choose(evaluation: Evaluation, verdicts: Iterable[Verdict]) -> tuple[Choice, ...]:
+def choose(
+    evaluation: Evaluation, verdicts: Iterable[Verdict], statuses: Mapping[tuple[str, str | None], Status | None]
+) -> tuple[Choice, ...]:
     """One choice for each phone and format, by phones in the evaluation's order.
 
     Args:
         evaluation: What was found.
         verdicts: What came of its budgets.
+        statuses: Of each bundle on each phone, the worst of its verdicts.
     """
-    own: dict[str | None, list[Verdict]] = {}
-    for verdict in verdicts:
-        own.setdefault(verdict.variant, []).append(verdict)
+    covered = {(verdict.variant, verdict.device) for verdict in verdicts if verdict.metric is not None}
     places: dict[tuple[str, Format], list[_Candidate]] = {}
     for variant in evaluation.variants:
         for result in variant.devices:
-            status = _find_status(own.get(variant.variant, ()), result.device)
-            places.setdefault((result.device, variant.format), []).append(_Candidate(variant, result, status))
+            here = variant.variant, result.device
+            worst = statuses[here]
+            is_judged = worst in ("failed", "error") or bool(covered & {here, (variant.variant, None)})
+            candidate = _Candidate(variant, result, worst if is_judged else None)
+            places.setdefault((result.device, variant.format), []).append(candidate)
     order = {device: number for number, device in enumerate(evaluation.device_names)}
     ordered = sorted(places, key=lambda place: order.get(place[0], len(order)))
     return tuple(_choose(device, format_, places[device, format_]) for device, format_ in ordered)
-
-
-def _find_status(verdicts: Sequence[Verdict], device: str) -> Status | None:
-    there = [verdict for verdict in verdicts if verdict.device in (None, device)]
-    worst = min((verdict.status for verdict in there), key=SEVERITY.__getitem__, default=None)
-    covered = worst in ("failed", "error") or any(verdict.metric is not None for verdict in there)
-    return worst if covered else None
 
 
 def _choose(device: str, format_: Format, found: Sequence[_Candidate]) -> Choice:
@@ -126,9 +123,8 @@ def _rank(good: Sequence[_Candidate]) -> tuple[_Candidate, str]:
     fast = [one for one in good if times.get(one.variant.variant, limit + 1) <= limit]
     if len(fast) == 1:
         return fast[0], "the fastest as predicted"
-    return min(
-        fast, key=lambda one: _size(one.variant)
-    ), f"the smallest of those predicted within {share:.0%} of the fastest"
+    smallest = min(fast, key=lambda one: _size(one.variant))
+    return smallest, f"the smallest of those predicted within {share:.0%} of the fastest"
 
 
 def _size(variant: VariantResult) -> tuple[float, str]:
@@ -157,7 +153,7 @@ def find_causes(evaluation: Evaluation, verdicts: Sequence[Verdict]) -> tuple[Ca
     for verdict in sorted((one for one in verdicts if one.blocks), key=lambda one: one.urgency):
         if verdict.variant in variants:
             groups.setdefault((verdict.variant, _find_kind(verdict, scopes)), []).append(verdict)
-    blocked = {verdict.variant for verdict in verdicts if verdict.blocks and verdict.device is None}
+    blocked = {verdict.variant for verdict in verdicts if verdict.blocks}
     holding = [one for one in evaluation.variants if one.variant not in blocked and one.failure is None]
     causes: dict[tuple[str, str, bool], list[tuple[str, str | None]]] = {}
     for (name, kind), found in groups.items():

@@ -163,6 +163,19 @@ def test_a_mixed_bundle_that_holds_is_the_remedy_and_else_another_that_does(eval
     assert cause.remedy == "coreml-float32 holds"
 
 
+def test_what_breaks_a_budget_on_one_phone_is_no_remedy(evaluation: Evaluation) -> None:
+    there = tuple(one for one in _depart(evaluation).variants if one.precision in ("float32", "float16"))
+    (exact,) = (one for one in there if one.precision == "float32")
+    slow = Budget(metric="latency_p90_ms", max=0.001, precisions=("float32",), devices=(exact.devices[0].device,))
+    half = next(one for one in there if one.precision == "float16").model_copy(update={"precision": "linear_w8"})
+    causes = _causes(
+        evaluation.model_copy(update={"variants": (exact, half)}),
+        Budget(metric="max_abs_error", max=0.01, precisions=("linear_w8",)),
+        slow,
+    )
+    assert [cause.remedy for cause in causes if cause.is_departure] == [""]
+
+
 def test_phones_on_which_one_bundle_is_too_slow_are_one_cause(evaluation: Evaluation) -> None:
     slow = next(one for one in evaluation.variants if sum(result.runs for result in one.devices) > 1)
     alone = evaluation.model_copy(update={"variants": (slow,)})
@@ -184,4 +197,4 @@ def test_a_bundle_without_a_result_is_one_cause_whatever_the_budgets(evaluation:
 def test_nothing_is_a_cause_where_everything_holds(evaluation: Evaluation) -> None:
     sound = evaluation.model_copy(update={"variants": evaluation.variants[:1]})
     assert _causes(sound, LARGE) == ()
-    assert choose(sound.model_copy(update={"variants": ()}), ()) == ()
+    assert choose(sound.model_copy(update={"variants": ()}), (), {}) == ()
