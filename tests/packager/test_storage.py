@@ -404,7 +404,15 @@ def test_an_older_folder_goes_at_a_stroke(tmp_path: Path) -> None:
     def look() -> None:
         while not stop.is_set():
             with contextlib.suppress(FileNotFoundError):
-                seen.add(len(list(final.iterdir())))
+                opened = os.open(final, os.O_RDONLY)
+                try:
+                    with os.scandir(opened) as entries:
+                        count = sum(1 for _ in entries)
+                    # What was opened may have lost its name since: then nobody finds this count under it.
+                    if os.path.samestat(os.fstat(opened), final.stat()):
+                        seen.add(count)
+                finally:
+                    os.close(opened)
 
     reader = threading.Thread(target=look)
     reader.start()
