@@ -99,16 +99,7 @@ def _task_differences(trial: TrialResult, context: Context) -> dict[str, Score]:
 
 def variant_result(candidate: Candidate, trials: Trials, context: Context) -> VariantResult:
     """One row: what was found of a candidate, or why nothing was."""
-    row = VariantResult(
-        variant=candidate.variant,
-        origin=candidate.origin,
-        path=_display(candidate, context.out),
-        format=candidate.format,
-        precision=candidate.precision or "unknown",
-        key=candidate.key,
-        failure=candidate.failure,
-        broken=candidate.broken,
-    )
+    row = _begin_row(candidate, context.out)
     if candidate.model is None:
         return row
     played = trials.played[candidate.variant]
@@ -116,6 +107,28 @@ def variant_result(candidate: Candidate, trials: Trials, context: Context) -> Va
         return row.model_copy(update={"failure": describe_failure(played, context.out)})
     complete = _complete(row, candidate.model, trials, context)
     return _name_targets(_predict(complete, trials.predicted.get(candidate.variant, _NOTHING)), trials, context)
+
+
+def screened_result(candidate: Candidate, predicted: Mapping[str, Outcome], out: Path) -> VariantResult:
+    """The row of a candidate that was not played: its sizes and predictions alone."""
+    row = _begin_row(candidate, out)
+    if candidate.model is None:
+        return row
+    sized = row.model_copy(update={"scores": _sizes(candidate.model)})
+    return _predict(sized, predicted.get(candidate.variant, _NOTHING))
+
+
+def _begin_row(candidate: Candidate, out: Path) -> VariantResult:
+    return VariantResult(
+        variant=candidate.variant,
+        origin=candidate.origin,
+        path=_display(candidate, out),
+        format=candidate.format,
+        precision=candidate.precision or "unknown",
+        key=candidate.key,
+        failure=candidate.failure,
+        broken=candidate.broken,
+    )
 
 
 def _complete(row: VariantResult, model: Path, trials: Trials, context: Context) -> VariantResult:

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -36,8 +36,10 @@ from packager.frontends.opening import check_frontend
 from packager.model import ModelSpec
 from packager.package import Variant
 from reports.judging.budgets import Budget, find_condition_fault, find_reference_fault
+from reports.judging.shipping import find_objective_fault
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
+from testpress.searching.spec import SEARCH, SearchSpec
 
 DEFAULT_PRECISIONS = ("float32", "float16")
 """of every format, where a recipe names neither variants nor phones: what needs no calibration and no late system"""
@@ -109,9 +111,10 @@ class RecipeFile(Record):
     """the [frontend] section: what the app computes of a window before it calls a model that takes features"""
     devices: DevicesSpec | None = None
     """the [devices] section; packaging alone can do without, for the formats in [variants]"""
-    variants: dict[Format, tuple[str, ...]] | None = None
-    """the [variants] section, precisions by format, for example tflite = ["float32", "dynamic_wi8_afp32"]; default:
-    what each phone prefers of its first runtime, and without phones `DEFAULT_PRECISIONS`"""
+    variants: dict[Format, Literal["search"] | tuple[str, ...]] | None = None
+    """the [variants] section, precisions by format, for example tflite = ["float32", "dynamic_wi8_afp32"], or "search"
+    for the best of each phone, see [search]; default: what each phone prefers of its first runtime, and without phones
+    `DEFAULT_PRECISIONS`"""
     task: TaskSpec | None = None
     """the [task] section; packaging alone can do without"""
     conditions: ConditionsSpec | None = None
@@ -120,6 +123,8 @@ class RecipeFile(Record):
     """the [long_run] section: minutes of audio through every bundle, states carried, with silence in the middle"""
     budgets: tuple[Budget, ...] = ()
     """one [[budgets]] table a budget"""
+    search: SearchSpec | None = None
+    """the [search] section: what the bundle to ship has least of, and how long it is searched for"""
     limits: LimitsSpec | None = None
     """the [limits] section: what one worker may use"""
 
@@ -147,6 +152,7 @@ class Recipe:
         limits: What one worker may use: as the command line says, else as the recipe does.
         calibrations: Measured rows of its phones.
         conditions: What its clips are played under, beside as they are.
+        searched: Formats whose precisions are to be searched for before anything is packaged.
     """
 
     path: Path
@@ -157,6 +163,7 @@ class Recipe:
     limits: LimitsSpec = dataclasses.field(default_factory=LimitsSpec)
     calibrations: tuple[PhoneCalibration, ...] = ()
     conditions: tuple[ConditionInfo, ...] = ()
+    searched: tuple[Format, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -278,7 +285,9 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
         _collect(faults, f"{path}: task.dataset", partial(_check_dataset, written.task))
     if written.frontend is not None and written.audio is not None:
         _collect(faults, str(path), partial(check_frontend, written.frontend, written.audio))
-    if not variants and not faults:
+    wanted = {name: ps for name, ps in (written.variants or {}).items() if _is_wanted(name, profiles)}
+    searched = tuple(name for name, ps in wanted.items() if ps == SEARCH and name not in unknown)
+    if not variants and not searched and not faults:
         formats = " or ".join(name for name in format_names() if _is_wanted(name, profiles))
         faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")
     if faults:
@@ -292,6 +301,7 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
         said.or_else(written.limits or LimitsSpec()),
         calibrations,
         conditions,
+        searched,
     )
 
 
@@ -356,6 +366,8 @@ def _budget_faults(written: RecipeFile, task: TaskInfo, conditions: tuple[Condit
         for index, budget in enumerate(budgets)
         if (fault := find_reference_fault(budget, metrics.get(budget.metric))) is not None
     ]
+    if written.search is not None and (fault := find_objective_fault(written.search.minimise, metrics)) is not None:
+        faults.append(f"search.minimise: {fault}")
     return faults + [
         f"budgets[{index}].metric: "
         + (
@@ -371,7 +383,8 @@ def _budget_faults(written: RecipeFile, task: TaskInfo, conditions: tuple[Condit
 def _variants(written: RecipeFile, profiles: list[DeviceProfile]) -> tuple[Variant, ...]:
     if written.variants is not None:
         wanted = {format_: ps for format_, ps in written.variants.items() if _is_wanted(format_, profiles)}
-        return tuple(Variant(format_, p) for format_, ps in wanted.items() for p in dict.fromkeys(ps))
+        listed = {format_: ps for format_, ps in wanted.items() if ps != SEARCH}
+        return tuple(Variant(format_, p) for format_, ps in listed.items() for p in dict.fromkeys(ps))
     if not profiles:
         return tuple(Variant(format_, p) for format_ in format_names() for p in DEFAULT_PRECISIONS)
     found: list[Variant] = []

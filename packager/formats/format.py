@@ -28,6 +28,21 @@ class Precision:
     because: str
 
 
+@dataclass(frozen=True)
+class Arithmetic:
+    """What a precision computes in and stores, as far as it can be said of all models.
+
+    Attributes:
+        kind: Precisions of one kind are expected to take about the same time.
+        weight_bits: Of a weight as it is stored.
+        is_priced: Whether anything published tells how long it takes.
+    """
+
+    kind: str
+    weight_bits: int
+    is_priced: bool = True
+
+
 def _know_nothing(_: str) -> None:
     return None
 
@@ -105,6 +120,7 @@ class Format:
         get_ready: Called with the source's framework before the converter is imported.
         explain_refusal: What the runtime's refusal of a fresh model means, of the fault and the loaded source.
         on_floor_scale: A runtime's version on the scale of floors.
+        arithmetic: Precision → what it computes in; of one that is left out nothing is known.
         code: Modules, beside the converter's, that are loaded by name; see `packager.jobs.code`.
     """
 
@@ -127,3 +143,8 @@ class Format:
     explain_refusal: Callable[[Exception, Any], str] | None = None
     on_floor_scale: Callable[[Runtime], str] = _own_version
     code: tuple[str, ...] = ()
+    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
+
+    def arithmetic_of(self, precision: str) -> Arithmetic:
+        """What a precision computes in; one of which nothing is known is like no other."""
+        return self.arithmetic.get(precision, Arithmetic(precision, 32))

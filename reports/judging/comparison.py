@@ -99,7 +99,7 @@ def compare(
     if baseline is not None:
         verdicts += judge_changes(changes, budgets, evaluation)
     unjudged = 0 if baseline is not None else sum(budget.against == "baseline" for budget in budgets)
-    rows = _build_rows(evaluation, verdicts)
+    rows = build_rows(evaluation, verdicts)
     return Comparison(
         evaluation=evaluation,
         outcome=_conclude(evaluation, verdicts, unjudged=unjudged, has_budgets=bool(budgets)),
@@ -185,7 +185,8 @@ def _weigh(verdict: Verdict) -> tuple[bool, int, float]:
     return not verdict.blocks, *verdict.urgency
 
 
-def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+def build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+    """The matrix: of each bundle on each phone, the worst of its verdicts."""
     worst: dict[tuple[str | None, str | None], Status] = {}
     for verdict in verdicts:
         key = verdict.variant, verdict.device
