@@ -15,7 +15,7 @@ Every arrow's result is stored under its content address, so that an evaluation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ class EvaluationRequest:
         conditions: What else the clips are played under.
         long_run: Minutes of audio that every bundle is played on too.
         recordings: What the conditions play beside the clips.
+        meant_elsewhere: Of each phone, the candidates that are made for other phones alone.
     """
 
     source: ModelSource
@@ -101,6 +102,7 @@ class EvaluationRequest:
     conditions: Sequence[ConditionInfo] = ()
     long_run: LongRunSpec | None = None
     recordings: Mapping[str, FoundRecordings] = field(default_factory=dict)
+    meant_elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     groups = tuple(clip.group for clip in dataset.found.info.clips)
     reference = source_result(request.source, source.result, request.task, groups)
     devices = {profile.id: profile for profile in request.devices}
-    context = Context(reference, source.result, request.task, groups, request.out, devices)
+    context = Context(reference, source.result, request.task, groups, request.out, devices, request.meant_elsewhere)
     rows = tuple(variant_result(candidate, trials, context) for candidate in request.candidates)
     if request.conditions:
         under = play_conditions(request.conditions, good, request.source, setup, on_progress, request.recordings)
