@@ -15,7 +15,7 @@ Every arrow's result is stored under its content address, so that an evaluation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ class EvaluationRequest:
         recordings: What the conditions play beside the clips.
         scores_alone: Whether to leave out what no budget on a score needs: drift, pictures, sounds and further targets.
         times: Whether calls are timed here.
+        meant_elsewhere: Of each phone, the candidates that are made for other phones alone.
     """
 
     source: ModelSource
@@ -105,6 +106,7 @@ class EvaluationRequest:
     recordings: Mapping[str, FoundRecordings] = field(default_factory=dict)
     scores_alone: bool = False
     times: bool = True
+    meant_elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     groups = tuple(clip.group for clip in dataset.found.info.clips)
     reference = source_result(request.source, source.result, request.task, groups)
     devices = {profile.id: profile for profile in request.devices}
-    context = Context(reference, source.result, request.task, groups, request.out, devices)
+    context = Context(reference, source.result, request.task, groups, request.out, devices, request.meant_elsewhere)
     rows = tuple(variant_result(candidate, trials, context) for candidate in request.candidates)
     if request.conditions:
         under = play_conditions(request.conditions, good, request.source, setup, on_progress, request.recordings)

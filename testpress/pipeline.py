@@ -110,6 +110,7 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
         TestpressError: The user can mend it.
     """
     out = work.out
+    _say_notices(work)
     with lock_folder(out):
         need_audio(work.recipe)
         need_task(work.recipe)
@@ -129,8 +130,14 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
 
 def package_recipe(work: Work, *, sign: Path | None = None) -> list[Packaged]:
     """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
+    _say_notices(work)
     with lock_folder(work.out):
         return _package(work, sign)
+
+
+def _say_notices(work: Work) -> None:
+    for notice in work.recipe.notices:
+        work.progress.say(notice)
 
 
 def remake_bundle(work: Work, variant: str) -> Packaged:
@@ -166,6 +173,7 @@ def evaluate_recipe(work: Work, files: Sequence[str], *, command: str) -> Evalua
     Raises:
         TestpressError: Nothing is there to be evaluated, or the user can mend something else.
     """
+    _say_notices(work)
     with lock_folder(work.out):
         candidates = _packaged_candidates(work)
         candidates += [from_path(resolve_path(name, Path.cwd())) for name in files]
@@ -311,6 +319,7 @@ def make_evaluation_request(work: Work, candidates: Sequence[Candidate]) -> Eval
         conditions=recipe.conditions,
         long_run=recipe.long_run,
         recordings=_find_recordings(work),
+        meant_elsewhere=recipe.meant_elsewhere,
     )
 
 

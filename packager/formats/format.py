@@ -22,10 +22,14 @@ class Precision:
     Attributes:
         tolerance_db: The least signal-to-noise ratio of every output, in dB.
         because: Where that number comes from.
+        meaning: What it does to a model, in a few words.
+        aliases: Other words for it, in small letters with `_`. One that several precisions have is asked about.
     """
 
     tolerance_db: float
     because: str
+    meaning: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

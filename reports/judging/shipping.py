@@ -89,12 +89,16 @@ def choose(
     for variant in evaluation.variants:
         for result in variant.devices:
             here = variant.variant, result.device
-            worst = statuses[here]
+            worst, found = statuses[here], places.setdefault((result.device, variant.format), [])
+            if worst == "not_applicable":
+                continue
             is_judged = worst in ("failed", "error") or bool(covered & {here, (variant.variant, None)})
             candidate = _Candidate(variant, result, worst if is_judged else None)
-            places.setdefault((result.device, variant.format), []).append(candidate)
+            found.append(candidate)
     order = {device: number for number, device in enumerate(evaluation.device_names)}
-    ordered = sorted(places, key=lambda place: order.get(place[0], len(order)))
+    served = {device for (device, _), found in places.items() if found}
+    told = [place for place, found in places.items() if found or place[0] not in served]
+    ordered = sorted(told, key=lambda place: order.get(place[0], len(order)))
     return tuple(_choose(device, format_, places[device, format_], objective) for device, format_ in ordered)
 
 
@@ -161,6 +165,9 @@ def find_objective_fault(name: object, metrics: Mapping[str, MetricInfo]) -> str
 
 def _choose(device: str, format_: Format, found: Sequence[_Candidate], objective: Objective) -> Choice:
     good = [one for one in found if one.holds]
+    if not found:
+        reason = "no bundle that is meant for it was made"
+        return Choice(device=device, format=format_, variant=None, status=None, reason=reason)
     if not good:
         broken = any(one.status is not None for one in found)
         count = "the one bundle" if len(found) == 1 else f"each of {len(found)} bundles"

@@ -76,8 +76,22 @@ def settle(work: Work, *, command: str) -> Work:
     if not variants:
         told = next((one.reason for one in result.options if one.state == "failed"), "nothing could be tried")
         raise RecipeError(f"{recipe.path}: the search found nothing to package: {told}")
-    settled = dataclasses.replace(recipe, variants=tuple(dict.fromkeys(variants)), searched=())
+    settled = dataclasses.replace(
+        recipe,
+        variants=tuple(dict.fromkeys(variants)),
+        searched=(),
+        meant_elsewhere={one.id: _list_meant_elsewhere(recipe, one.id, result) for one in recipe.profiles},
+    )
     return dataclasses.replace(work, recipe=settled)
+
+
+def _list_meant_elsewhere(recipe: Recipe, device: str, result: SearchResult) -> frozenset[str]:
+    """Bundles that are not for a phone: those that the recipe says, and those that were found for others."""
+    found = {name for one in result.recommendations if (name := one.variant or one.nearest) is not None}
+    own = {one.variant or one.nearest for one in result.recommendations if one.device == device}
+    named = device in (recipe.written.variants_for or {})  # what is made for it is said
+    listed = {one.name for one in recipe.variants}
+    return recipe.meant_elsewhere.get(device, frozenset()) | (found - listed if named else found - own - listed)
 
 
 def _as_variant(name: str) -> Variant:

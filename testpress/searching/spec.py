@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -11,6 +12,17 @@ from reports.judging.shipping import SPEED
 
 SEARCH = "search"
 """what stands in [variants] in place of precisions, where they are to be searched for"""
+
+
+Written = Mapping[str, Literal["search"] | tuple[str, ...]]
+
+
+def split_searched(variants: Written | None) -> tuple[dict[str, tuple[str, ...]] | None, tuple[str, ...]]:
+    """[variants] as far as it lists precisions, and the formats that are to be searched."""
+    if variants is None:
+        return None, ()
+    listed = {name: words for name, words in variants.items() if words != SEARCH}
+    return listed, tuple(name for name in variants if name not in listed)
 
 
 class SearchSpec(Record):
