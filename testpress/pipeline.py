@@ -34,14 +34,16 @@ from evaluators.task_loading import TaskInfo
 from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
+from packager.formats import precisions
 from packager.jobs.executors import Executor
 from packager.jobs.executors.local import LocalExecutor
 from packager.jobs.workers import DEFAULT_LIMITS
 from packager.model import ModelSource, find_source, resolve_path
-from packager.package import Packaged, PackageRequest, folder, is_outdated, key, package
+from packager.package import Packaged, PackageRequest, Variant, folder, is_outdated, key, package
 from packager.storage import lock_folder, write_text_atomically
 from reports.judging.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
+from testpress.errors import RecipeError
 from testpress.recipe import Recipe, ask_own_task, need_audio, need_task
 
 MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
@@ -111,6 +113,7 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
     """
     out = work.out
     _say_notices(work)
+    _refuse_unsettled(work.recipe)
     with lock_folder(out):
         need_audio(work.recipe)
         need_task(work.recipe)
@@ -131,6 +134,7 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
 def package_recipe(work: Work, *, sign: Path | None = None) -> list[Packaged]:
     """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
     _say_notices(work)
+    _refuse_unsettled(work.recipe)
     with lock_folder(work.out):
         return _package(work, sign)
 
@@ -151,9 +155,10 @@ def remake_bundle(work: Work, variant: str) -> Packaged:
         TestpressError: The recipe makes no such bundle, or the user can mend something else.
     """
     recipe = work.recipe
-    wanted = tuple(one for one in recipe.variants if one.name == variant)
+    made = (*recipe.variants, *(Variant(name, one) for name in recipe.searched for one in precisions(name)))
+    wanted = tuple(one for one in made if one.name == variant)
     if not wanted:
-        names = ", ".join(one.name for one in recipe.variants)
+        names = ", ".join(one.name for one in made)
         raise PackagingError(f"{recipe.path}: makes no bundle {variant!r}, only {names}; name its own recipe")
     request = replace(make_package_request(work), variants=wanted)
     work.progress.stage("remake", 0, 1)
@@ -174,10 +179,20 @@ def evaluate_recipe(work: Work, files: Sequence[str], *, command: str) -> Evalua
         TestpressError: Nothing is there to be evaluated, or the user can mend something else.
     """
     _say_notices(work)
+    _refuse_unsettled(work.recipe)
     with lock_folder(work.out):
         candidates = _packaged_candidates(work)
         candidates += [from_path(resolve_path(name, Path.cwd())) for name in files]
         return _evaluate(work, _distinct(candidates), command=command)
+
+
+def _refuse_unsettled(recipe: Recipe) -> None:
+    """Refuse a recipe of which it is not known yet what is to be packaged, see `testpress.searching.settling`."""
+    if recipe.searched:
+        named = ", ".join(f"variants.{name}" for name in recipe.searched)
+        raise RecipeError(
+            f'{recipe.path}: {named} is "search", and nothing was searched for; run testpress search first'
+        )
 
 
 def _packaged_candidates(work: Work) -> list[Candidate]:

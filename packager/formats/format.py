@@ -51,6 +51,10 @@ def _know_nothing(_: str) -> None:
     return None
 
 
+def _keep_nothing(_: str) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Write:
     """Makes model files of one source in one format.
@@ -60,10 +64,12 @@ class Write:
             rewrites applied.
         find_place: The user's line that an op of the float32 file came from, by the op's name; None where that is not
             known, or the name says it already.
+        list_kept: The ops that were kept in float32 while all others compute in float16, of a precision that was made.
     """
 
     make: Callable[[str, Path], tuple[str, ...]]
     find_place: Callable[[str], str | None] = _know_nothing
+    list_kept: Callable[[str], tuple[str, ...]] = _keep_nothing
 
     def __call__(self, precision: str, path: Path) -> tuple[str, ...]:
         """As `make`."""

@@ -121,8 +121,18 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
         ]
         if len(verdicts) + len(found) > MAX_VERDICTS:
             raise ReportError(f"budgets times bundles and phones are more than {MAX_VERDICTS}; set fewer budgets")
-        verdicts += found or [_error(budget, None, None, "the budget met no bundle: check its devices and variants")]
+        verdicts += found or [_judge_nothing(budget, evaluation)]
     return tuple(verdicts)
+
+
+def _judge_nothing(budget: Budget, evaluation: Evaluation) -> Verdict:
+    """A budget that met no bundle: an error, unless a search decided which of them there are."""
+    variants = evaluation.recipe.get("variants")
+    searched = isinstance(variants, dict) and "search" in variants.values()
+    if searched and budget.devices is None:
+        reason = "no bundle that the search found is of these"
+        return _plain(budget.text, None, None, status="passed", reason=reason, budget=budget)
+    return _error(budget, None, None, "the budget met no bundle: check its devices and variants")
 
 
 def _judge_existence(variant: VariantResult, scope: _Scope) -> list[Verdict]:

@@ -116,7 +116,7 @@ def _tell(trace: Trace, board: Board, objective: Objective, verdicts: Sequence[V
         devices=option.devices,
         state=state,
         reason=reason,
-        known=_describe(trace.part or judged),
+        known=_describe(trace.part or judged, packaged),
         size=None if row is None else row.scores.get(_SIZE),
         objective=_read_objectives(row, objective, option) if row is not None else {},
         score=judged.scores.get(metric) if judged is not None and metric else None,
@@ -146,14 +146,16 @@ def _end(trace: Trace, board: Board, verdicts: Sequence[Verdict], facts: Facts) 
     return "not_needed", "likened to its kind it would not be chosen if it held every budget"
 
 
-def _describe(row: VariantResult | None) -> str:
-    """What was learnt: how far its outputs depart from the source model's."""
-    if row is None or not row.parity:
-        return ""
-    worst = worst_parity(row, MAX_ABS_ERROR)
-    if worst.identical or worst.score is None:
-        return worst.detail or (worst.problem or "")
-    return f"departs by at most {format_score(worst.score)} ({worst.detail})"
+def _describe(row: VariantResult | None, packaged: Packaged | None) -> str:
+    """What was learnt: the ops that it keeps in float32, and how far its outputs depart from the source model's."""
+    bundle = None if packaged is None else packaged.bundle
+    kept = () if bundle is None else bundle.manifest.kept_float32
+    parts = [f"keeps {len(kept)} {'op' if len(kept) == 1 else 'ops'} in float32"] if kept else []
+    if row is not None and row.parity:
+        worst = worst_parity(row, MAX_ABS_ERROR)
+        found = "" if worst.score is None else f"departs by at most {format_score(worst.score)}"
+        parts.append(" in ".join(part for part in (found, worst.detail or worst.problem) if part))
+    return " and ".join(parts)
 
 
 def _read_objectives(row: VariantResult, objective: Objective, option: Option) -> dict[str, Score]:

@@ -57,20 +57,25 @@ def _read_result(path: Path) -> SearchResult | None:
         return None
 
 
-def settle(work: Work, *, command: str) -> Work:
+def settle(work: Work, *, command: str, searches: bool = True) -> Work:
     """The work with what a search found in place of each `"search"` in [variants]; as it is where there is none.
 
     Args:
         work: The recipe.
         command: What reproduces this.
+        searches: Whether to search where that was not done; else what an earlier search found is taken.
 
     Raises:
-        TestpressError: Nothing was found to be packaged, or the user can mend something else.
+        TestpressError: Nothing was found to be packaged or was searched for, or the user can mend something else.
     """
     recipe = work.recipe
     if not recipe.searched:
         return work
-    result = search_recipe(work, command=command)
+    result = search_recipe(work, command=command) if searches else _read_result(work.out / RESULT_NAME)
+    if result is None:
+        raise RecipeError(
+            f'{recipe.path}: [variants] says "search"; testpress search {recipe.path} finds what to package'
+        )
     found = [_as_variant(name) for name in result.list_variants()]
     variants = (*recipe.variants, *(one for one in found if one.format in recipe.searched))
     if not variants:

@@ -37,7 +37,10 @@ class Option:
 
 
 def list_options(formats: Collection[Format], profiles: Sequence[DeviceProfile]) -> tuple[Option, ...]:
-    """Every option, by format, those with the fewest bits first, and last those of which no time is known.
+    """Every option, by format, in the order in which they are made.
+
+    First is one of each kind of arithmetic, which tells how fast the others of its kind are, last what no time is known
+    of; else those with the fewest bits come first.
 
     Args:
         formats: Which are searched.
@@ -51,9 +54,18 @@ def list_options(formats: Collection[Format], profiles: Sequence[DeviceProfile])
             devices = [one for one in profiles if plays(one, format_)]
             able = tuple(one.id for one in devices if one.os_number >= needed)
             found.append(Option(Variant(format_, precision), able))
-    return tuple(sorted(found, key=_order))
+    return _order(found)
 
 
-def _order(option: Option) -> tuple[str, bool, int]:
-    arithmetic = option.arithmetic
-    return option.variant.format, not arithmetic.is_priced, arithmetic.weight_bits
+def _order(options: Sequence[Option]) -> tuple[Option, ...]:
+    ordered = sorted(options, key=lambda option: (option.variant.format, option.arithmetic.weight_bits))
+    first: dict[tuple[Format, str], str] = {}
+    for option in ordered:
+        if option.devices:
+            first.setdefault((option.variant.format, option.arithmetic.kind), option.name)
+
+    def rank(option: Option) -> tuple[str, int]:
+        leads = first.get((option.variant.format, option.arithmetic.kind)) == option.name
+        return option.variant.format, 2 if not option.arithmetic.is_priced else 0 if leads else 1
+
+    return tuple(sorted(ordered, key=rank))

@@ -110,6 +110,14 @@ def make_model(convert: Convert, precision: str, context: Context) -> Any:
     return Maker(convert, context, target).make(precision)
 
 
+def list_kept(convert: Convert, precision: str) -> tuple[str, ...]:
+    """The ops that `mixed_float16` kept in float32, sorted; none of another precision, or where none was made."""
+    if precision != "mixed_float16":
+        return ()
+    notes = _made.get(convert, {}).get("notes", {})
+    return tuple(sorted({name for kept in notes.values() for name in kept}))
+
+
 class Maker:
     """Makes the models of one source for one target; what they share is made once.
 
