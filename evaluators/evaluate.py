@@ -15,7 +15,7 @@ Every arrow's result is stored under its content address, so that an evaluation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ from evaluators.playing.schedule import (
     time_all,
 )
 from evaluators.playing.trial import TrialEvent
-from evaluators.results import Context, Trials, source_result, variant_result
+from evaluators.results import Context, Trials, screened_result, source_result, variant_result
 from evaluators.targets import choose_targets
 from evaluators.task_loading import TaskInfo
 from evaluators.under_conditions import add_conditions, play_conditions
@@ -84,6 +84,9 @@ class EvaluationRequest:
         conditions: What else the clips are played under.
         long_run: Minutes of audio that every bundle is played on too.
         recordings: What the conditions play beside the clips.
+        scores_alone: Whether to leave out what no budget on a score needs: drift, pictures, sounds and further targets.
+        times: Whether calls are timed here.
+        meant_elsewhere: Of each phone, the candidates that are made for other phones alone.
     """
 
     source: ModelSource
@@ -101,6 +104,9 @@ class EvaluationRequest:
     conditions: Sequence[ConditionInfo] = ()
     long_run: LongRunSpec | None = None
     recordings: Mapping[str, FoundRecordings] = field(default_factory=dict)
+    scores_alone: bool = False
+    times: bool = True
+    meant_elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,15 +132,17 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     targets = {candidate.variant: _choose_targets(candidate, request.devices) for candidate in request.candidates}
     setup = _prepare(request, dataset, on_progress)
     setup = replace(setup, targets={name: one for name, found in targets.items() for one in found[:1]})
-    more = [Further(name, model, target) for name, model in models.items() for target in targets[name][1:]]
+    names = () if request.scores_alone else models
+    more = [Further(name, models[name], target) for name in names for target in targets[name][1:]]
 
     played = _play(models, setup, on_progress)
     source = played.pop(_SOURCE)
     if source.result is None:
         raise EvaluationError(f"the source model's outputs cannot be scored: {source.reason}\n(log: {source.log})")
     good = {name: model for name, model in models.items() if played[name].result is not None}
-    timed = _counted("time the calls", len(good), on_progress, lambda tick: time_all(good, setup, tick))
-    pairs = _drift_pairs(request.candidates, good, played)
+    timing = good if request.times else {}
+    timed = _counted("time the calls", len(timing), on_progress, lambda tick: time_all(timing, setup, tick))
+    pairs = {} if request.scores_alone else _drift_pairs(request.candidates, good, played)
     drifts = _counted(
         "locate drift",
         len(pairs),
@@ -152,7 +160,7 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     groups = tuple(clip.group for clip in dataset.found.info.clips)
     reference = source_result(request.source, source.result, request.task, groups)
     devices = {profile.id: profile for profile in request.devices}
-    context = Context(reference, source.result, request.task, groups, request.out, devices)
+    context = Context(reference, source.result, request.task, groups, request.out, devices, request.meant_elsewhere)
     rows = tuple(variant_result(candidate, trials, context) for candidate in request.candidates)
     if request.conditions:
         under = play_conditions(request.conditions, good, request.source, setup, on_progress, request.recordings)
@@ -161,11 +169,33 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     if request.long_run is not None:
         rows = add_long_runs(request.long_run, rows, good, request.source, setup, on_progress)
     findings = Findings(dataset=dataset.found.info, source=reference, variants=rows)
+    if request.scores_alone:
+        return findings
 
     def hear(found: Heard, worst: Sequence[str]) -> Heard:
         return add_sound(found, worst, good, setup, on_progress)
 
     return _show_worst(findings, request, dataset, hear)
+
+
+def screen(request: EvaluationRequest, on_progress: OnProgress = lambda *_: None) -> tuple[VariantResult, ...]:
+    """What can be told of every candidate before it plays: its sizes, and what each phone would make of it.
+
+    Raises:
+        EvaluationError: As `evaluate`'s.
+    """
+    check_outputs(request.task, request.source.spec)
+    place = Place(request.out, request.limits, request.executor)
+    dataset = request.prepared or prepare_dataset(request.dataset, task=request.task, audio=request.audio, place=place)
+    models = {candidate.variant: candidate.model for candidate in request.candidates if candidate.model is not None}
+    wanted, setup = _phones_of(request, models), _prepare(request, dataset, on_progress)
+    predicted = _counted(
+        "predict the phones",
+        len(wanted),
+        on_progress,
+        lambda tick: predict_all(wanted, request.asked, setup, tick, request.calibrations),
+    )
+    return tuple(screened_result(candidate, predicted, request.out) for candidate in request.candidates)
 
 
 def _choose_targets(candidate: Candidate, devices: Sequence[DeviceProfile]) -> tuple[Target, ...]:

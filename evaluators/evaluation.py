@@ -137,6 +137,8 @@ class DeviceResult(Record):
     very bundle was measured on the phone"""
     target: str | None = None
     """the target whose parity, decisions and host timing are this phone's; phones of one runtime share one"""
+    meant: bool = True
+    """whether the recipe means the bundle for the phone; where it does not, nothing is judged there"""
     stand_in: str = ""
     """how that target differs from what the phone's apps carry; empty where it does not"""
 

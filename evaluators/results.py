@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,8 @@ class Context:
     """of each clip, what it is drawn together with"""
     out: Path
     devices: Mapping[str, DeviceProfile] = field(default_factory=dict)
+    meant_elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """of each phone, the recipe's bundles that are not meant for it"""
 
 
 def source_result(source: ModelSource, trial: TrialResult, task: TaskInfo, groups: Groups) -> SourceResult:
@@ -99,16 +101,7 @@ def _task_differences(trial: TrialResult, context: Context) -> dict[str, Score]:
 
 def variant_result(candidate: Candidate, trials: Trials, context: Context) -> VariantResult:
     """One row: what was found of a candidate, or why nothing was."""
-    row = VariantResult(
-        variant=candidate.variant,
-        origin=candidate.origin,
-        path=_display(candidate, context.out),
-        format=candidate.format,
-        precision=candidate.precision or "unknown",
-        key=candidate.key,
-        failure=candidate.failure,
-        broken=candidate.broken,
-    )
+    row = _begin_row(candidate, context.out)
     if candidate.model is None:
         return row
     played = trials.played[candidate.variant]
@@ -116,6 +109,28 @@ def variant_result(candidate: Candidate, trials: Trials, context: Context) -> Va
         return row.model_copy(update={"failure": describe_failure(played, context.out)})
     complete = _complete(row, candidate.model, trials, context)
     return _name_targets(_predict(complete, trials.predicted.get(candidate.variant, _NOTHING)), trials, context)
+
+
+def screened_result(candidate: Candidate, predicted: Mapping[str, Outcome], out: Path) -> VariantResult:
+    """The row of a candidate that was not played: its sizes and predictions alone."""
+    row = _begin_row(candidate, out)
+    if candidate.model is None:
+        return row
+    sized = row.model_copy(update={"scores": _sizes(candidate.model)})
+    return _predict(sized, predicted.get(candidate.variant, _NOTHING))
+
+
+def _begin_row(candidate: Candidate, out: Path) -> VariantResult:
+    return VariantResult(
+        variant=candidate.variant,
+        origin=candidate.origin,
+        path=_display(candidate, out),
+        format=candidate.format,
+        precision=candidate.precision or "unknown",
+        key=candidate.key,
+        failure=candidate.failure,
+        broken=candidate.broken,
+    )
 
 
 def _complete(row: VariantResult, model: Path, trials: Trials, context: Context) -> VariantResult:
@@ -147,7 +162,7 @@ def _complete(row: VariantResult, model: Path, trials: Trials, context: Context)
 def _name_targets(row: VariantResult, trials: Trials, context: Context) -> VariantResult:
     """The row with where it was played, what further targets gave, and whose results each phone's are."""
     targets = list(trials.targets.get(row.variant, ()))
-    devices = tuple(_name_target(result, row.format, targets, context) for result in row.devices)
+    devices = tuple(_name_target(result, row, targets, context) for result in row.devices)
     return row.model_copy(
         update={
             "target": targets[0] if targets else None,
@@ -160,12 +175,13 @@ def _name_targets(row: VariantResult, trials: Trials, context: Context) -> Varia
     )
 
 
-def _name_target(result: DeviceResult, format_: str, targets: Sequence[Target], context: Context) -> DeviceResult:
+def _name_target(result: DeviceResult, row: VariantResult, targets: Sequence[Target], context: Context) -> DeviceResult:
     profile = context.devices.get(result.device)
     if profile is None:
         return result
-    target, stands_in = stand_in(profile, format_, targets)
-    return result.model_copy(update={"target": target and target.name, "stand_in": stands_in})
+    target, stands_in = stand_in(profile, row.format, targets)
+    meant = row.variant not in context.meant_elsewhere.get(result.device, ())
+    return result.model_copy(update={"target": target and target.name, "stand_in": stands_in, "meant": meant})
 
 
 def _target_result(target: Target, played: Outcome, timed: Outcome, context: Context) -> TargetResult:

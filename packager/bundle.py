@@ -282,6 +282,8 @@ class Manifest(Record):
     """what was computed in other types than the source's own, and what that changes; none where nothing was"""
     proof: Proof | None = None
     """none where the bundle was made without an emulator at hand"""
+    kept_float32: tuple[str, ...] = ()
+    """ops that compute in float32 while all others compute in float16, where a search found that the outputs need it"""
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> Manifest:

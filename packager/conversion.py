@@ -204,6 +204,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         rewrites=rewrites,
         types=getattr(loaded, "types", None),
         proof=proof,
+        kept_float32=prepared.write.list_kept(bundle.precision),
     )
     manifest = add_bill(folder, manifest, request.source)
     (folder / MANIFEST_NAME).write_text(dump_manifest(manifest), encoding="utf-8")

@@ -25,7 +25,7 @@ from evaluators.datasets.prepared import PreparedDataset
 from evaluators.datasets.recordings import FoundRecordings, find_recordings
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
-from evaluators.evaluate import EvaluationRequest, check_outputs, evaluate
+from evaluators.evaluate import EvaluationRequest, Findings, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
 from evaluators.metrics import LONG_RUN
 from evaluators.playing.candidates import Candidate, from_packaged, from_path
@@ -34,14 +34,16 @@ from evaluators.task_loading import TaskInfo
 from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
+from packager.formats import precisions
 from packager.jobs.executors import Executor
 from packager.jobs.executors.local import LocalExecutor
 from packager.jobs.workers import DEFAULT_LIMITS
 from packager.model import ModelSource, find_source, resolve_path
-from packager.package import Packaged, PackageRequest, folder, is_outdated, key, package
+from packager.package import Packaged, PackageRequest, Variant, folder, is_outdated, key, package
 from packager.storage import lock_folder, write_text_atomically
 from reports.judging.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
+from testpress.errors import RecipeError
 from testpress.recipe import Recipe, ask_own_task, need_audio, need_task
 
 MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
@@ -110,6 +112,8 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
         TestpressError: The user can mend it.
     """
     out = work.out
+    _say_notices(work)
+    _refuse_unsettled(work.recipe)
     with lock_folder(out):
         need_audio(work.recipe)
         need_task(work.recipe)
@@ -129,8 +133,15 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
 
 def package_recipe(work: Work, *, sign: Path | None = None) -> list[Packaged]:
     """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
+    _say_notices(work)
+    _refuse_unsettled(work.recipe)
     with lock_folder(work.out):
         return _package(work, sign)
+
+
+def _say_notices(work: Work) -> None:
+    for notice in work.recipe.notices:
+        work.progress.say(notice)
 
 
 def remake_bundle(work: Work, variant: str) -> Packaged:
@@ -144,11 +155,12 @@ def remake_bundle(work: Work, variant: str) -> Packaged:
         TestpressError: The recipe makes no such bundle, or the user can mend something else.
     """
     recipe = work.recipe
-    wanted = tuple(one for one in recipe.variants if one.name == variant)
+    made = (*recipe.variants, *(Variant(name, one) for name in recipe.searched for one in precisions(name)))
+    wanted = tuple(one for one in made if one.name == variant)
     if not wanted:
-        names = ", ".join(one.name for one in recipe.variants)
+        names = ", ".join(one.name for one in made)
         raise PackagingError(f"{recipe.path}: makes no bundle {variant!r}, only {names}; name its own recipe")
-    request = replace(_package_request(work), variants=wanted)
+    request = replace(make_package_request(work), variants=wanted)
     work.progress.stage("remake", 0, 1)
     (outcome,) = package(request)
     work.progress.stage("remake", 1, 1)
@@ -166,15 +178,26 @@ def evaluate_recipe(work: Work, files: Sequence[str], *, command: str) -> Evalua
     Raises:
         TestpressError: Nothing is there to be evaluated, or the user can mend something else.
     """
+    _say_notices(work)
+    _refuse_unsettled(work.recipe)
     with lock_folder(work.out):
         candidates = _packaged_candidates(work)
         candidates += [from_path(resolve_path(name, Path.cwd())) for name in files]
         return _evaluate(work, _distinct(candidates), command=command)
 
 
+def _refuse_unsettled(recipe: Recipe) -> None:
+    """Refuse a recipe of which it is not known yet what is to be packaged, see `testpress.searching.settling`."""
+    if recipe.searched:
+        named = ", ".join(f"variants.{name}" for name in recipe.searched)
+        raise RecipeError(
+            f'{recipe.path}: {named} is "search", and nothing was searched for; run testpress search first'
+        )
+
+
 def _packaged_candidates(work: Work) -> list[Candidate]:
     """The recipe's bundles that are there and up to date, damaged ones too; says which are not."""
-    request, candidates = _package_request(work), []
+    request, candidates = make_package_request(work), []
     for variant in work.recipe.variants:
         path = folder(request, variant)
         packaged = (path / MANIFEST_NAME).is_file()
@@ -225,7 +248,12 @@ def _find_recordings(work: Work) -> dict[str, FoundRecordings]:
     )
 
 
-def _package_request(work: Work) -> PackageRequest:
+def make_package_request(work: Work) -> PackageRequest:
+    """What packaging the recipe asks for; its dataset is read.
+
+    Raises:
+        TestpressError: The dataset cannot be used, or the user can mend something else.
+    """
     recipe, windows = work.recipe, None
     if recipe.written.task is not None and recipe.written.audio is not None:
         prepared = _read_dataset(work)  # a fault in it is told before minutes of conversion, not after
@@ -252,7 +280,7 @@ def _package(work: Work, sign: Path | None) -> list[Packaged]:
     if sign is not None:
         check_private_key(sign)  # told before minutes of conversion, not after
     progress = work.progress
-    request, done, total = _package_request(work), 0, len(work.recipe.variants)
+    request, done, total = make_package_request(work), 0, len(work.recipe.variants)
     progress.stage("package", 0, total)
 
     def on_done(_: Packaged) -> None:
@@ -279,13 +307,22 @@ def _refuse_nothing(outcomes: Sequence[Packaged]) -> None:
 
 
 def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> Evaluation:
+    request = make_evaluation_request(work, candidates)
+    return finish_evaluation(work, request, evaluate(request, work.progress.stage), command=command)
+
+
+def make_evaluation_request(work: Work, candidates: Sequence[Candidate]) -> EvaluationRequest:
+    """What evaluating candidates by the recipe asks for.
+
+    Raises:
+        TestpressError: The task, the dataset or a recording cannot be used.
+    """
     recipe = work.recipe
-    written, audio, task = recipe.written, need_audio(recipe), _ask_task(work)
-    manifest = _locate_dataset(work, task)
-    request = EvaluationRequest(
+    audio, task = need_audio(recipe), _ask_task(work)
+    return EvaluationRequest(
         source=_source(recipe),
         audio=audio,
-        dataset=manifest,
+        dataset=_locate_dataset(work, task),
         task=task,
         candidates=candidates,
         devices=recipe.profiles,
@@ -297,25 +334,37 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
         conditions=recipe.conditions,
         long_run=recipe.long_run,
         recordings=_find_recordings(work),
+        meant_elsewhere=recipe.meant_elsewhere,
     )
-    findings = evaluate(request, work.progress.stage)
+
+
+def finish_evaluation(work: Work, request: EvaluationRequest, findings: Findings, *, command: str) -> Evaluation:
+    """The evaluation that findings make.
+
+    Args:
+        work: The recipe.
+        request: What was asked for.
+        findings: What was found.
+        command: What reproduces this.
+    """
+    recipe, task = work.recipe, request.task
     return Evaluation(
         testpress_version=testpress.__version__,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         command=command,
-        model=written.model.identity,
-        audio=audio,
+        model=recipe.written.model.identity,
+        audio=request.audio,
         task=task.kind,
         task_options=task.options,
         metrics={**task.known_metrics, **(LONG_RUN if recipe.long_run else {})},
         leading_metric=task.leading,
         recipe=recipe.as_data(),
-        dataset=findings.dataset.model_copy(update={"attribution": read_attribution(manifest)}),
+        dataset=findings.dataset.model_copy(update={"attribution": read_attribution(request.dataset)}),
         environment=describe_environment(task.versions),
         source=findings.source,
         variants=findings.variants,
         device_names={profile.id: profile.name for profile in recipe.profiles},
-        conditions=recipe.conditions,
+        conditions=request.conditions,
     )
 
 

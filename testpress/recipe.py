@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -29,18 +30,18 @@ from evaluators.metrics import LONG_RUN
 from evaluators.task_asking import Asked, ask_task
 from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
-from packager.formats import check_precision, format_names, precisions
-from packager.formats.phones import carry, format_of_runtime, plays, read_phone
+from packager.formats import format_names
+from packager.formats.phones import carry, plays, read_phone
 from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import check_frontend
 from packager.model import ModelSpec
 from packager.package import Variant
 from reports.judging.budgets import Budget, find_condition_fault, find_reference_fault
+from reports.judging.shipping import find_objective_fault
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
-
-DEFAULT_PRECISIONS = ("float32", "float16")
-"""of every format, where a recipe names neither variants nor phones: what needs no calibration and no late system"""
+from testpress.searching.spec import SEARCH, SearchSpec, split_searched
+from testpress.variant_choice import Words, choose_variants, join_variants, list_meant_elsewhere
 
 
 class DevicesSpec(Record):
@@ -109,9 +110,13 @@ class RecipeFile(Record):
     """the [frontend] section: what the app computes of a window before it calls a model that takes features"""
     devices: DevicesSpec | None = None
     """the [devices] section; packaging alone can do without, for the formats in [variants]"""
-    variants: dict[Format, tuple[str, ...]] | None = None
-    """the [variants] section, precisions by format, for example tflite = ["float32", "dynamic_wi8_afp32"]; default:
-    what each phone prefers of its first runtime, and without phones `DEFAULT_PRECISIONS`"""
+    variants: dict[Format, Literal["search"] | tuple[str, ...]] | None = None
+    """the [variants] section, precisions by format, for example tflite = ["float32", "dynamic_wi8_afp32"], or "search"
+    for the best of each phone, see [search]; default: for each phone what it prefers of its first runtime, and without
+    phones float32 and float16 of each format"""
+    variants_for: dict[str, tuple[str, ...]] | None = None
+    """the [variants_for] section: by phone, what is made for it in place of [variants], for example
+    iphone-16 = ["w8a8"], or whole bundles ("tflite-float32"); on other phones those are not applicable"""
     task: TaskSpec | None = None
     """the [task] section; packaging alone can do without"""
     conditions: ConditionsSpec | None = None
@@ -120,6 +125,8 @@ class RecipeFile(Record):
     """the [long_run] section: minutes of audio through every bundle, states carried, with silence in the middle"""
     budgets: tuple[Budget, ...] = ()
     """one [[budgets]] table a budget"""
+    search: SearchSpec | None = None
+    """the [search] section: what the bundle to ship has least of, and how long it is searched for"""
     limits: LimitsSpec | None = None
     """the [limits] section: what one worker may use"""
 
@@ -147,6 +154,9 @@ class Recipe:
         limits: What one worker may use: as the command line says, else as the recipe does.
         calibrations: Measured rows of its phones.
         conditions: What its clips are played under, beside as they are.
+        meant_elsewhere: Of each phone, the names of the variants that are made for other phones alone.
+        notices: What was taken for what, in words.
+        searched: Formats whose precisions are to be searched for before anything is packaged.
     """
 
     path: Path
@@ -157,6 +167,9 @@ class Recipe:
     limits: LimitsSpec = dataclasses.field(default_factory=LimitsSpec)
     calibrations: tuple[PhoneCalibration, ...] = ()
     conditions: tuple[ConditionInfo, ...] = ()
+    meant_elsewhere: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    searched: tuple[Format, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -259,15 +272,18 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
             _collect(faults, f"{path}: devices", lambda p=profile: check_requests(_asked(written), p))
             profiles.append(profile)
     calibrations = () if devices else _read_calibrations(path, written.devices, profiles, faults)
-    unknown = [name for name in written.variants or {} if name not in format_names()]
-    faults += [
-        f"{path}: variants.{name}: unknown format{suggest(name, format_names())}; known: {', '.join(format_names())}"
-        for name in unknown
-    ]
-    variants = tuple(one for one in _variants(written, profiles) if one.format not in unknown)
-    for variant in variants:
-        where = f"variants.{variant.format}"
-        _collect(faults, str(path), lambda v=variant, w=where: check_precision(v.format, v.precision, where=w))
+    words = Words()
+    listed, searched = split_searched(written.variants)
+    wanted = words.resolve(listed)
+    own = words.resolve_for(written.variants_for, profiles, strict=not devices)
+    budgets = words.resolve_budgets(written.budgets)
+    if wanted is not None:
+        wanted_too = dict.fromkeys(searched, SEARCH)
+        written = written.model_copy(update={"variants": {**wanted, **wanted_too}})
+    written = written.model_copy(update={"budgets": budgets})
+    faults += [f"{path}: {fault}" for fault in words.faults]
+    meant = choose_variants(wanted, own, profiles)
+    variants = join_variants(wanted, meant)
     conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written, path.parent))
     task = _collect(faults, str(path), lambda: _find_task(written, path.parent))
     if task is not None and task.path is None:  # one of the recipe's own is asked by a worker, when it is needed
@@ -278,7 +294,8 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
         _collect(faults, f"{path}: task.dataset", partial(_check_dataset, written.task))
     if written.frontend is not None and written.audio is not None:
         _collect(faults, str(path), partial(check_frontend, written.frontend, written.audio))
-    if not variants and not faults:
+    searched = tuple(name for name in searched if _is_wanted(name, profiles))
+    if not variants and not searched and not faults:
         formats = " or ".join(name for name in format_names() if _is_wanted(name, profiles))
         faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")
     if faults:
@@ -292,6 +309,9 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
         said.or_else(written.limits or LimitsSpec()),
         calibrations,
         conditions,
+        list_meant_elsewhere(variants, meant),
+        tuple(f"{path}: {notice}" for notice in words.notices),
+        searched,
     )
 
 
@@ -356,6 +376,8 @@ def _budget_faults(written: RecipeFile, task: TaskInfo, conditions: tuple[Condit
         for index, budget in enumerate(budgets)
         if (fault := find_reference_fault(budget, metrics.get(budget.metric))) is not None
     ]
+    if written.search is not None and (fault := find_objective_fault(written.search.minimise, metrics)) is not None:
+        faults.append(f"search.minimise: {fault}")
     return faults + [
         f"budgets[{index}].metric: "
         + (
@@ -368,21 +390,6 @@ def _budget_faults(written: RecipeFile, task: TaskInfo, conditions: tuple[Condit
     ]
 
 
-def _variants(written: RecipeFile, profiles: list[DeviceProfile]) -> tuple[Variant, ...]:
-    if written.variants is not None:
-        wanted = {format_: ps for format_, ps in written.variants.items() if _is_wanted(format_, profiles)}
-        return tuple(Variant(format_, p) for format_, ps in wanted.items() for p in dict.fromkeys(ps))
-    if not profiles:
-        return tuple(Variant(format_, p) for format_ in format_names() for p in DEFAULT_PRECISIONS)
-    found: list[Variant] = []
-    for profile in profiles:
-        first = profile.runtimes[0]
-        format_ = format_of_runtime(first.name, profile.platform)
-        assert format_ is not None
-        found += [Variant(format_.name, p) for p in first.precisions if p in precisions(format_.name)]
-    return tuple(dict.fromkeys(found))
-
-
 def _is_wanted(format_: str, profiles: list[DeviceProfile]) -> bool:
-    """Whether a phone plays a format, or no phone is named; an unknown format is told of elsewhere."""
-    return not profiles or format_ not in format_names() or any(plays(profile, format_) for profile in profiles)
+    """Whether a phone plays a format, or no phone is named."""
+    return not profiles or any(plays(profile, format_) for profile in profiles)

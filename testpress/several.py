@@ -15,6 +15,7 @@ from testpress import pipeline, summary
 from testpress.errors import RecipeError
 from testpress.pipeline import Progress, RunResult, Work
 from testpress.recipe import Recipe
+from testpress.searching.settling import settle
 from testpress.table import align
 
 _RECIPE_NAME = "testpress.toml"
@@ -99,7 +100,7 @@ def run_all(works: Sequence[Work], *, command: str, sign: Path | None = None) ->
 
     def run(work: Work) -> Ended:
         try:
-            return Ended(work.recipe.path, pipeline.run(work, command=command, sign=sign))
+            return Ended(work.recipe.path, pipeline.run(settle(work, command=command), command=command, sign=sign))
         except TestpressError as fault:
             work.progress.say(str(fault))
             return Ended(work.recipe.path, None, str(fault))

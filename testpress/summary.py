@@ -18,7 +18,7 @@ from reports.judging.comparison import Comparison
 from reports.judging.conditions import describe_worst
 from reports.notation import format_number
 from reports.renderers.shipping import describe_line, list_ship_lines
-from reports.renderers.summary import find_main_metric
+from reports.renderers.summary import describe_counts, find_main_metric
 from reports.write import Paths
 from testpress.pipeline import RunResult
 from testpress.table import align
@@ -175,8 +175,8 @@ def evaluation_table(evaluation: Evaluation) -> str:
 def check_text(comparison: Comparison) -> str:
     """The verdict and every reason against it."""
     outcome = comparison.outcome
-    counts = f"{outcome.passed} passed, {outcome.warned} warned, {outcome.failed} failed, {outcome.errors} not judged"
-    return "\n".join([f"verdict: {outcome.status} ({counts})", *(f"  - {reason}" for reason in outcome.reasons)])
+    head = f"verdict: {outcome.status} ({describe_counts(outcome)})"
+    return "\n".join([head, *(f"  - {reason}" for reason in outcome.reasons)])
 
 
 def judged_text(comparison: Comparison) -> str:

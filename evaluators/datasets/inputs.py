@@ -77,8 +77,11 @@ def find_windows(sha256: str, audio: AudioContract, cache: Path) -> Windows | No
     folder = windows_folder(sha256, audio, cache)
     if not is_whole(folder):
         return None
-    spans = tuple((first, count, samples) for first, count, samples in json.loads((folder / "spans.json").read_text()))
-    return Windows(folder / "windows.npy", spans)
+    return Windows(folder / "windows.npy", _read_spans(folder))
+
+
+def _read_spans(folder: Path) -> tuple[Span, ...]:
+    return tuple((first, count, samples) for first, count, samples in json.loads((folder / "spans.json").read_text()))
 
 
 def windows_folder(sha256: str, audio: AudioContract, cache: Path) -> Path:
@@ -117,7 +120,7 @@ def store_source_outputs(
     request = ReferenceRequest(
         source=source,
         audio=audio,
-        starts=tuple(first for first, _, _ in windows.spans),
+        starts=tuple(first for first, _, _ in _read_spans(windows.path.parent)),  # of all clips, also for a subset
         windows=str(windows.path.resolve()),
     )
     reason = store_reference(

@@ -317,7 +317,7 @@ def _check_result(result: TrialResult, setup: TrialSetup, agreements: Mapping[st
         raise LyingEventError(f"the worker's result: a clip lacks one of {', '.join(metrics)}")
     if set(result.dataset_scores) != {name for name, metric in asked.items() if metric.scope == "dataset"}:
         raise LyingEventError("the worker's result: its scores of the dataset are not the task's")
-    if not 0 <= result.worst_window < setup.windows.count:
+    if not 0 <= result.worst_window < max(first + count for first, count, _ in setup.windows.spans):
         raise LyingEventError("the worker's result: its worst window is not in the dataset")
 
 

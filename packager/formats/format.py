@@ -22,14 +22,37 @@ class Precision:
     Attributes:
         tolerance_db: The least signal-to-noise ratio of every output, in dB.
         because: Where that number comes from.
+        meaning: What it does to a model, in a few words.
+        aliases: Other words for it, in small letters with `_`. One that several precisions have is asked about.
     """
 
     tolerance_db: float
     because: str
+    meaning: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What a precision computes in and stores, as far as it can be said of all models.
+
+    Attributes:
+        kind: Precisions of one kind are expected to take about the same time.
+        weight_bits: Of a weight as it is stored.
+        is_priced: Whether anything published tells how long it takes.
+    """
+
+    kind: str
+    weight_bits: int
+    is_priced: bool = True
 
 
 def _know_nothing(_: str) -> None:
     return None
+
+
+def _keep_nothing(_: str) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -41,10 +64,12 @@ class Write:
             rewrites applied.
         find_place: The user's line that an op of the float32 file came from, by the op's name; None where that is not
             known, or the name says it already.
+        list_kept: The ops that were kept in float32 while all others compute in float16, of a precision that was made.
     """
 
     make: Callable[[str, Path], tuple[str, ...]]
     find_place: Callable[[str], str | None] = _know_nothing
+    list_kept: Callable[[str], tuple[str, ...]] = _keep_nothing
 
     def __call__(self, precision: str, path: Path) -> tuple[str, ...]:
         """As `make`."""
@@ -105,6 +130,7 @@ class Format:
         get_ready: Called with the source's framework before the converter is imported.
         explain_refusal: What the runtime's refusal of a fresh model means, of the fault and the loaded source.
         on_floor_scale: A runtime's version on the scale of floors.
+        arithmetic: Precision → what it computes in; of one that is left out nothing is known.
         code: Modules, beside the converter's, that are loaded by name; see `packager.jobs.code`.
     """
 
@@ -127,3 +153,8 @@ class Format:
     explain_refusal: Callable[[Exception, Any], str] | None = None
     on_floor_scale: Callable[[Runtime], str] = _own_version
     code: tuple[str, ...] = ()
+    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
+
+    def arithmetic_of(self, precision: str) -> Arithmetic:
+        """What a precision computes in; one of which nothing is known is like no other."""
+        return self.arithmetic.get(precision, Arithmetic(precision, 32))

@@ -11,6 +11,7 @@ from device_profiles.record import Record, parse_json, validate_json
 from device_profiles.text import shorten
 from evaluators.evaluation import PARITY_NUMBERS, SCHEMA_VERSION, Evaluation
 from reports.errors import ReportError
+from reports.judging.applicability import drop_inapplicable, find_inapplicable
 from reports.judging.baseline import Change, find_changes
 from reports.judging.budgets import Budget, recipe_budgets
 from reports.judging.regressions import judge_changes
@@ -34,6 +35,8 @@ class Outcome(Record):
     failed: int
     errors: int
     """what could not be judged"""
+    not_applicable: int = 0
+    """bundles on phones that they are not for"""
     reasons: tuple[str, ...]
     """what speaks against a release, heaviest first; empty for a pass"""
 
@@ -45,6 +48,8 @@ class Row(Record):
     device: str | None
     status: Status | None
     """the worst of its verdicts, the bundle's own counting for each of its phones; none where nothing was judged"""
+    reason: str = ""
+    """why the bundle is not judged on the phone, where it is not for it"""
 
 
 class Comparison(Record):
@@ -97,9 +102,9 @@ def compare(
     changes = find_changes(baseline, evaluation) if baseline is not None else ()
     verdicts = judge(evaluation, budgets)
     if baseline is not None:
-        verdicts += judge_changes(changes, budgets, evaluation)
+        verdicts += judge_changes(drop_inapplicable(changes, evaluation), budgets, evaluation)
     unjudged = 0 if baseline is not None else sum(budget.against == "baseline" for budget in budgets)
-    rows = _build_rows(evaluation, verdicts)
+    rows = build_rows(evaluation, verdicts)
     return Comparison(
         evaluation=evaluation,
         outcome=_conclude(evaluation, verdicts, unjudged=unjudged, has_budgets=bool(budgets)),
@@ -136,6 +141,7 @@ def _conclude(evaluation: Evaluation, verdicts: tuple[Verdict, ...], *, unjudged
         warned=counts["warned"],
         failed=counts["failed"],
         errors=counts["error"],
+        not_applicable=counts["not_applicable"],
         reasons=tuple(reasons),
     )
 
@@ -150,7 +156,7 @@ def _collect_reasons(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> l
     others = (
         one
         for one in verdicts
-        if one.status != "passed"
+        if one.objects
         and not (one.blocks and one.variant in named)
         and not (one.rule == PROMISE and one.variant in departing)  # the same cause in other words
     )
@@ -185,16 +191,21 @@ def _weigh(verdict: Verdict) -> tuple[bool, int, float]:
     return not verdict.blocks, *verdict.urgency
 
 
-def _build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+def build_rows(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+    """The matrix: of each bundle on each phone, the worst of its verdicts."""
     worst: dict[tuple[str | None, str | None], Status] = {}
     for verdict in verdicts:
         key = verdict.variant, verdict.device
         worst[key] = _worse(worst.get(key), verdict.status)
-    rows = []
+    rows, inapplicable = [], find_inapplicable(evaluation)
     for variant in evaluation.variants:
         own = worst.get((variant.variant, None))
         phones: list[str | None] = [result.device for result in variant.devices]
         for device in phones or [None]:
+            reason = inapplicable.get((variant.variant, device)) if device else None
+            if reason is not None:
+                rows.append(Row(variant=variant.variant, device=device, status="not_applicable", reason=reason))
+                continue
             there = worst.get((variant.variant, device))
             status = own if there is None else _worse(own, there)
             rows.append(Row(variant=variant.variant, device=device, status=status))

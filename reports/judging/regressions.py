@@ -72,7 +72,7 @@ def _judge_plainly(change: Change, only_told: Collection[str]) -> list[Verdict]:
 
 def _list_unharmed(changes: Sequence[Change], verdicts: Sequence[Verdict]) -> list[Verdict]:
     """A verdict for each bundle of which numbers were compared and none is worse."""
-    harmed = {verdict.variant for verdict in verdicts if verdict.status != "passed"}
+    harmed = {verdict.variant for verdict in verdicts if verdict.objects}
     counts: dict[str, int] = {}
     for change in changes:
         if change.difference is not None and change.variant not in harmed:

@@ -1,27 +1,30 @@
 """What to ship on each phone, and why other bundles are not to be shipped, one line a cause.
 
-Of the bundles of a format that hold every budget on a phone, the fastest is named. Predictions err, so those within
-the tolerance of `latency_p90_ms` of the fastest count as equally fast, and of them the smallest is taken. A bundle for
-which no budget says anything is never named: nothing tells whether it is good enough.
+Of the bundles of a format that hold every budget on a phone, the one is named that has the least of what the recipe
+minimises (`[search]`; unless it says otherwise `latency_p90_ms`, so the fastest). Predictions err, so those within the
+metric's tolerance of the least count as equally good, and of them the smallest is taken. A bundle for which no budget
+says anything is never named: nothing tells whether it is good enough.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from device_profiles.record import Record
+from device_profiles.record import Record, suggest
 from device_profiles.text import shorten
 from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
-from evaluators.metrics import BUILT_IN
-from evaluators.score import Scope, Score
+from evaluators.score import MetricInfo, Scope, Score
 from packager.bundle import Format
 from packager.formats import format_names, precisions
-from reports.judging.metrics import list_metrics
+from reports.errors import ReportError
+from reports.judging.metrics import find_score, list_metrics
 from reports.judging.regressions import RULE as BASELINE_RULE
 from reports.judging.verdicts import Status, Verdict
 
-_SPEED = "latency_p90_ms"
+SPEED = "latency_p90_ms"
+"""what is minimised where a recipe does not say"""
 _SIZE = "size_bytes"
 _REASON_LIMIT = 700
 _MIXED = "mixed_float16"
@@ -76,30 +79,102 @@ def choose(
         evaluation: What was found.
         verdicts: What came of its budgets.
         statuses: Of each bundle on each phone, the worst of its verdicts.
+
+    Raises:
+        ReportError: The recipe minimises a metric that there is not, or that is better when it is higher.
     """
+    objective = find_objective(evaluation)
     covered = {(verdict.variant, verdict.device) for verdict in verdicts if verdict.metric is not None}
     places: dict[tuple[str, Format], list[_Candidate]] = {}
     for variant in evaluation.variants:
         for result in variant.devices:
             here = variant.variant, result.device
-            worst = statuses[here]
+            worst, found = statuses[here], places.setdefault((result.device, variant.format), [])
+            if worst == "not_applicable":
+                continue
             is_judged = worst in ("failed", "error") or bool(covered & {here, (variant.variant, None)})
             candidate = _Candidate(variant, result, worst if is_judged else None)
-            places.setdefault((result.device, variant.format), []).append(candidate)
+            found.append(candidate)
     order = {device: number for number, device in enumerate(evaluation.device_names)}
-    ordered = sorted(places, key=lambda place: order.get(place[0], len(order)))
-    return tuple(_choose(device, format_, places[device, format_]) for device, format_ in ordered)
+    served = {device for (device, _), found in places.items() if found}
+    told = [place for place, found in places.items() if found or place[0] not in served]
+    ordered = sorted(told, key=lambda place: order.get(place[0], len(order)))
+    return tuple(_choose(device, format_, places[device, format_], objective) for device, format_ in ordered)
 
 
-def _choose(device: str, format_: Format, found: Sequence[_Candidate]) -> Choice:
+@dataclass(frozen=True)
+class Objective:
+    """What the bundle that is named has least of."""
+
+    name: str
+    metric: MetricInfo
+
+    def read(self, variant: VariantResult, result: DeviceResult) -> float | None:
+        """Its value for a bundle on a phone; none where there is none."""
+        on_phone = result if self.metric.scope == "phone" else None
+        finding = find_score(variant, self.name, self.metric.scope, on_phone)
+        return 0.0 if finding.identical else _value(finding.score)
+
+    def describe(self, *, only: bool) -> str:
+        """Why a bundle is named: the only one that has so little, or the smallest of several."""
+        share, absolute = self.metric.relative_tolerance, self.metric.tolerance
+        if self.name == SPEED:
+            return (
+                "the fastest as predicted"
+                if only
+                else f"the smallest of those predicted within {share:.0%} of the fastest"
+            )
+        name = shorten(self.name)
+        if only:
+            return f"the least {name}"
+        near = f"{share:.0%}" if share else f"{absolute:.12g}" if absolute else ""
+        return f"the smallest of those {f'within {near} of' if near else 'with'} the least {name}"
+
+
+def find_objective(evaluation: Evaluation) -> Objective:
+    """What the evaluation's recipe minimises.
+
+    Raises:
+        ReportError: There is no such metric, or more of it is better.
+    """
+    section = evaluation.recipe.get("search")
+    name = section.get("minimise", SPEED) if isinstance(section, dict) else SPEED
+    metrics = list_metrics(evaluation)
+    fault = find_objective_fault(name, metrics)
+    if fault is not None:
+        raise ReportError(f"search.minimise: {fault}")
+    return Objective(name, metrics[name])
+
+
+def find_objective_fault(name: object, metrics: Mapping[str, MetricInfo]) -> str | None:
+    """Why a metric cannot be minimised; None where it can.
+
+    Args:
+        name: The metric's.
+        metrics: How those that there are are to be read.
+    """
+    can = sorted(metric for metric, info in metrics.items() if info.direction == "lower")
+    if isinstance(name, str) and name in can:
+        return None
+    known = ", ".join(map(shorten, can))
+    if isinstance(name, str) and name in metrics:
+        return f"more {shorten(name)} is better; set its limit in [[budgets]], and minimise one of {known}"
+    hint = suggest(shorten(name), can) if isinstance(name, str) else ""
+    return f"unknown metric {shorten(str(name))!r}{hint or f'; known: {known}'}"
+
+
+def _choose(device: str, format_: Format, found: Sequence[_Candidate], objective: Objective) -> Choice:
     good = [one for one in found if one.holds]
+    if not found:
+        reason = "no bundle that is meant for it was made"
+        return Choice(device=device, format=format_, variant=None, status=None, reason=reason)
     if not good:
         broken = any(one.status is not None for one in found)
         count = "the one bundle" if len(found) == 1 else f"each of {len(found)} bundles"
         reason = f"{count} breaks a budget or cannot run there" if broken else "no budget says how good it must be"
         return Choice(device=device, format=format_, variant=None, status=None, reason=reason)
     clean = [one for one in good if one.status == "passed"] or good
-    chosen, why = _rank(clean)
+    chosen, why = _rank(clean, objective)
     held = f"{_count(len(good))} of {len(found)} {'holds' if len(good) == 1 else 'hold'} every budget"
     if len(clean) < len(good):
         held += f", {len(clean)} without a warning"
@@ -111,20 +186,19 @@ def _count(number: int) -> str:
     return "one" if number == 1 else str(number)
 
 
-def _rank(good: Sequence[_Candidate]) -> tuple[_Candidate, str]:
+def _rank(good: Sequence[_Candidate], objective: Objective) -> tuple[_Candidate, str]:
     """The best of bundles that may all be shipped, and why it is."""
     if len(good) == 1:
         return good[0], ""
-    times = {one.variant.variant: time for one in good if (time := _value(one.result.scores.get(_SPEED))) is not None}
-    if not times:
-        return min(good, key=lambda one: _size(one.variant)), "the smallest; of their speed nothing is known"
-    share = BUILT_IN[_SPEED].relative_tolerance
-    limit = min(times.values()) * (1 + share)
-    fast = [one for one in good if times.get(one.variant.variant, limit + 1) <= limit]
-    if len(fast) == 1:
-        return fast[0], "the fastest as predicted"
-    smallest = min(fast, key=lambda one: _size(one.variant))
-    return smallest, f"the smallest of those predicted within {share:.0%} of the fastest"
+    read = ((one.variant.variant, objective.read(one.variant, one.result)) for one in good)
+    values = {name: value for name, value in read if value is not None}
+    if not values:
+        what = "their speed" if objective.name == SPEED else f"their {shorten(objective.name)}"
+        return min(good, key=lambda one: _size(one.variant)), f"the smallest; of {what} nothing is known"
+    least, metric = min(values.values()), objective.metric
+    limit = least + max(abs(least) * metric.relative_tolerance, metric.tolerance)
+    near = [one for one in good if values.get(one.variant.variant, math.inf) <= limit]
+    return min(near, key=lambda one: _size(one.variant)), objective.describe(only=len(near) == 1)
 
 
 def _size(variant: VariantResult) -> tuple[float, str]:

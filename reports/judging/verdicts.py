@@ -16,22 +16,27 @@ from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
 from evaluators.score import MetricInfo, Score
 from packager.bundle import Format
 from reports.errors import ReportError
+from reports.judging.applicability import Pair, find_inapplicable
 from reports.judging.budgets import Budget, Level, allow, find_condition_fault, find_reference_fault
 from reports.judging.conditions import describe_loss, list_losers
 from reports.judging.long_runs import RULE, find_faults
 from reports.judging.metrics import Finding, check_metrics, find_score, list_metrics
 from reports.judging.rules import Judgement, judge_bound, judge_change
 
-Status = Literal["passed", "warned", "failed", "error"]
-"""error: there is nothing to judge, or the phone cannot run the bundle"""
+Status = Literal["passed", "warned", "failed", "error", "not_applicable"]
+"""error: there is nothing to judge, or the phone cannot run the bundle and no other · not_applicable: the bundle is not
+for the phone, which speaks against neither"""
 
 MAX_VERDICTS = 100_000
 """in one report: 50 bundles on 24 phones under 20 budgets are 24,000"""
 
+RUNS = "runs on the phone"
+"""the rule that a phone meets a bundle's floor"""
+
 PROMISE = "keeps its promise"
 """the rule that a bundle departs from its source no further than its precision's tolerance"""
 
-SEVERITY: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3}
+SEVERITY: dict[Status, int] = {"failed": 0, "error": 1, "warned": 2, "passed": 3, "not_applicable": 4}
 """for sorting, the worst first"""
 
 
@@ -67,6 +72,11 @@ class Verdict(Record):
         return self.level == "error" and self.status in ("failed", "error")
 
     @property
+    def objects(self) -> bool:
+        """Whether it speaks against the bundle, be it in a warning."""
+        return self.status not in ("passed", "not_applicable")
+
+    @property
     def urgency(self) -> tuple[int, float]:
         """For sorting: broken ones first, then those with the least margin for their limit."""
         if self.margin is None or self.limit is None:
@@ -84,15 +94,16 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
 
     Five rules hold without a budget: each bundle has a result, each keeps its precision's promise, each loses no more
     than its source under a condition and is the same after minutes (where one does not, there is a warning), and each
-    phone meets its floor.
+    phone meets its floor. On a phone that it is not for a bundle is not judged: `find_inapplicable`.
 
     Raises:
         ReportError: A budget names an unknown metric, its limit cannot be of that metric, or there are too many.
     """
-    verdicts = [verdict for variant in evaluation.variants for verdict in _judge_existence(variant)]
+    scope = _find_scope(evaluation)
+    verdicts = [verdict for variant in evaluation.variants for verdict in _judge_existence(variant, scope)]
+    verdicts += _judge_homes(evaluation)
     verdicts += [verdict for variant in evaluation.variants for verdict in _judge_losses(variant, evaluation)]
     verdicts += [verdict for variant in evaluation.variants for verdict in _judge_long_run(variant)]
-    scope = _find_scope(evaluation)
     check_metrics([budget.metric for budget in budgets], scope.metrics)
     faults = {find_condition_fault(one, scope.metrics[one.metric], evaluation.conditions): one for one in budgets}
     faults |= {find_reference_fault(one, scope.metrics[one.metric]): one for one in budgets}
@@ -106,24 +117,49 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
             verdict
             for variant in evaluation.variants
             if _applies(budget, variant, scope)
-            for verdict in _judge_variant(budget, variant, evaluation, scope.metrics[budget.metric])
+            for verdict in _judge_variant(budget, variant, evaluation, scope)
         ]
         if len(verdicts) + len(found) > MAX_VERDICTS:
             raise ReportError(f"budgets times bundles and phones are more than {MAX_VERDICTS}; set fewer budgets")
-        verdicts += found or [_error(budget, None, None, "the budget met no bundle: check its devices and variants")]
+        verdicts += found or [_judge_nothing(budget, evaluation)]
     return tuple(verdicts)
 
 
-def _judge_existence(variant: VariantResult) -> list[Verdict]:
+def _judge_nothing(budget: Budget, evaluation: Evaluation) -> Verdict:
+    """A budget that met no bundle: an error, unless a search decided which of them there are."""
+    variants = evaluation.recipe.get("variants")
+    searched = isinstance(variants, dict) and "search" in variants.values()
+    if searched and budget.devices is None:
+        reason = "no bundle that the search found is of these"
+        return _plain(budget.text, None, None, status="passed", reason=reason, budget=budget)
+    return _error(budget, None, None, "the budget met no bundle: check its devices and variants")
+
+
+def _judge_existence(variant: VariantResult, scope: _Scope) -> list[Verdict]:
     if variant.failure is not None:
         return [_plain("has a result", variant, None, status="error", reason=_failure_reason(variant))]
     broken = [] if variant.broken is None else [_warn_of_break(variant, variant.broken)]
-    return broken + [
-        _plain("runs on the phone", variant, result, status="passed", reason=result.floor_reason)
-        if result.runs
-        else _plain("runs on the phone", variant, result, status="error", reason=_floor_reason(result))
-        for result in variant.devices
-    ]
+    return broken + [_judge_floor(variant, result, scope) for result in variant.devices]
+
+
+def _judge_floor(variant: VariantResult, result: DeviceResult, scope: _Scope) -> Verdict:
+    inapplicable = scope.inapplicable.get((variant.variant, result.device))
+    if inapplicable is not None:
+        return _plain(RUNS, variant, result, status="not_applicable", reason=inapplicable)
+    if result.runs:
+        return _plain(RUNS, variant, result, status="passed", reason=result.floor_reason)
+    return _plain(RUNS, variant, result, status="error", reason=_floor_reason(result))
+
+
+def _judge_homes(evaluation: Evaluation) -> list[Verdict]:
+    """A warning for each bundle that no phone runs, where each phone runs another one."""
+    judged = find_inapplicable(evaluation)
+    found = []
+    for variant in evaluation.variants:
+        if variant.devices and all((variant.variant, result.device) in judged for result in variant.devices):
+            verdict = _plain("runs on a phone", variant, None, status="warned", reason="it runs on none of the phones")
+            found.append(verdict.model_copy(update={"level": "warn"}))
+    return found
 
 
 def _judge_losses(variant: VariantResult, evaluation: Evaluation) -> list[Verdict]:
@@ -157,13 +193,19 @@ class _Scope:
     metrics: dict[str, MetricInfo]
     phones: dict[Format, set[str]]
     """of all bundles of a format"""
+    inapplicable: dict[Pair, str]
+    """bundles and phones that are not judged together"""
+
+    def list_results(self, variant: VariantResult) -> list[DeviceResult]:
+        """Of the phones on which a bundle is judged."""
+        return [one for one in variant.devices if (variant.variant, one.device) not in self.inapplicable]
 
 
 def _find_scope(evaluation: Evaluation) -> _Scope:
     phones: dict[Format, set[str]] = {}
     for variant in evaluation.variants:
         phones.setdefault(variant.format, set()).update(result.device for result in variant.devices)
-    return _Scope(list_metrics(evaluation), phones)
+    return _Scope(list_metrics(evaluation), phones, find_inapplicable(evaluation))
 
 
 def _applies(budget: Budget, variant: VariantResult, scope: _Scope) -> bool:
@@ -172,11 +214,13 @@ def _applies(budget: Budget, variant: VariantResult, scope: _Scope) -> bool:
     if budget.devices is None:
         return True
     # A bundle that failed lists no phones; those of its format are the ones it was meant for.
-    phones = scope.phones[variant.format] if variant.failure else {result.device for result in variant.devices}
+    own = {result.device for result in scope.list_results(variant)}
+    phones = scope.phones[variant.format] if variant.failure else own
     return bool(phones & set(budget.devices)) or (variant.failure is not None and not phones)
 
 
-def _judge_variant(budget: Budget, variant: VariantResult, evaluation: Evaluation, metric: MetricInfo) -> list[Verdict]:
+def _judge_variant(budget: Budget, variant: VariantResult, evaluation: Evaluation, scope: _Scope) -> list[Verdict]:
+    metric = scope.metrics[budget.metric]
     if variant.failure is not None:
         return [_error(budget, variant, None, _failure_reason(variant))]
     if budget.condition not in (None, CLEAN):
@@ -191,7 +235,10 @@ def _judge_variant(budget: Budget, variant: VariantResult, evaluation: Evaluatio
     if metric.scope != "phone":
         finding = find_score(variant, budget.metric, metric.scope)
         return [_conclude(budget, variant, None, finding, best_is_low=metric.direction == "lower")]
-    wanted = [result for result in variant.devices if budget.devices is None or result.device in budget.devices]
+    judged = scope.list_results(variant)
+    wanted = [result for result in judged if budget.devices is None or result.device in budget.devices]
+    if variant.devices and not judged:
+        return []
     if not wanted:
         return [_error(budget, variant, None, f"no phone was evaluated, so there is no {budget.metric}")]
     return [_judge_phone(budget, variant, result) for result in wanted]

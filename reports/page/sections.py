@@ -109,7 +109,7 @@ def group_budgets(report: Comparison) -> tuple[BudgetGroup, ...]:
     """Verdicts by rule. Rules without a budget show only what broke them."""
     groups: dict[tuple[str, Level], list[Verdict]] = {}
     for verdict in report.verdicts:
-        if verdict.metric is not None or verdict.status != "passed":
+        if verdict.metric is not None or verdict.objects:
             groups.setdefault((verdict.rule, verdict.level), []).append(verdict)
     most = max(_LEAST_BUDGET_LINES, min(_MOST_BUDGET_LINES, _MOST_BARS // max(len(groups), 1)))
     made = []
@@ -135,7 +135,7 @@ def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, 
             (variant, result.scores.get("latency_ms"))
             for variant in blocks
             for result in variant.devices
-            if result.device == device and result.runs
+            if result.device == device and result.runs and result.meant
         ]
         wanted.append((device, f"Predicted latency, {shorten(name)}", "latency of one window", costs))
     broken = _list_broken(report)

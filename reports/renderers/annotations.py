@@ -49,7 +49,7 @@ def _verdicts(report: Comparison, *, blocks: bool) -> list[tuple[str, str]]:
     return [
         (describe_subject(report.evaluation, each.variant, each.device), f"{each.rule}: {each.reason}")
         for each in sorted(report.verdicts, key=lambda each: each.status != "failed")
-        if each.status != "passed" and each.blocks == blocks
+        if each.objects and each.blocks == blocks
     ]
 
 

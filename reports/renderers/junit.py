@@ -28,7 +28,7 @@ def render(report: Comparison) -> str:
     """The comparison as JUnit XML. A broken budget is a failure, what cannot be judged an error.
 
     A budget of level "warn" never fails a case: broken, its reason goes to the case's output; without a number, it is
-    skipped with the reason.
+    skipped with the reason. So is a bundle on a phone that it is not for.
     """
     root = ET.Element("testsuites", name=_clean(f"testpress: {shorten(report.evaluation.model.name)}"), time="0")
     groups: dict[str | None, list[Verdict]] = {}
@@ -64,7 +64,7 @@ def _add_case(suite: ET.Element, verdict: Verdict, report: Comparison, *, place:
     if verdict.blocks:
         tag = "failure" if verdict.status == "failed" else "error"
         ET.SubElement(case, tag, message=reason, type=tag).text = f"{subject}: {name}: {reason}"
-    elif verdict.status == "error":
+    elif verdict.status in ("error", "not_applicable"):
         ET.SubElement(case, "skipped", message=reason).text = reason
     else:
         word = "warning: " if verdict.status == "warned" else ""

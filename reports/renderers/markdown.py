@@ -111,13 +111,13 @@ def _ship_cells(line: ShipLine) -> list[str]:
 
 def budget_rows(report: Comparison) -> list[str]:
     """One row a verdict, what speaks against a release first."""
-    verdicts = (v for v in report.verdicts if v.metric is not None or v.status != "passed")
+    verdicts = (v for v in report.verdicts if v.metric is not None or v.objects)
     return [_budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: SEVERITY[v.status])]
 
 
 def failed_rows(report: Comparison) -> list[str]:
     """As `budget_rows`, of what did not pass."""
-    verdicts = (verdict for verdict in report.verdicts if verdict.status != "passed")
+    verdicts = (verdict for verdict in report.verdicts if verdict.objects)
     return [
         _budget_row(report, verdict) for verdict in sorted(verdicts, key=lambda v: (not v.blocks, SEVERITY[v.status]))
     ]
@@ -249,13 +249,19 @@ def _matrix_cells(report: Comparison, line: Row, variant: VariantResult, main: s
     return [
         mark,
         escape(variant.variant),
-        phone if result is None or result.runs else f"{phone} (cannot run it)",
+        phone + _describe_absence(line, result),
         _cell(variant.scores.get(main) if main else None),
         _cell(variant.scores.get("size_bytes")),
         _latency_cell(result),
         _cell(_device_score(result, "memory_bytes")),
         _cell(worst_parity(variant, "max_abs_error").score),
     ]
+
+
+def _describe_absence(line: Row, result: DeviceResult | None) -> str:
+    if result is None or (result.runs and result.meant):
+        return ""
+    return " (not meant for it)" if line.status == "not_applicable" and not result.meant else " (cannot run it)"
 
 
 def _device_score(result: DeviceResult | None, metric: str) -> Score | None:

@@ -9,10 +9,18 @@ STATUS_WORDS: dict[Status | None, str] = {
     "passed": "passed",
     "warned": "warning",
     "failed": "failed",
-    "error": "error",
-    None: "not judged",
+    "error": "not judged",
+    "not_applicable": "not applicable",
+    None: "no budget",
 }
-STATUS_MARKS: dict[Status | None, str] = {"passed": "✓", "warned": "!", "failed": "✗", "error": "⊘", None: "–"}
+STATUS_MARKS: dict[Status | None, str] = {
+    "passed": "✓",
+    "warned": "!",
+    "failed": "✗",
+    "error": "⊘",
+    "not_applicable": "·",
+    None: "–",
+}
 OUTCOME_STATUS: dict[str, Status] = {"pass": "passed", "warn": "warned", "fail": "failed"}
 _OUTCOMES = {"pass": "Pass", "warn": "Pass, with warnings", "fail": "Fail"}
 
@@ -23,12 +31,13 @@ def describe_outcome(outcome: Outcome) -> str:
 
 
 def describe_counts(outcome: Outcome) -> str:
-    """How many checks ended how, for example "2 failed, 1 error, 40 passed"."""
+    """How many checks ended how, for example "2 failed, 1 not judged, 40 passed"."""
     counts = (
         (outcome.failed, "failed"),
-        (outcome.errors, "error" if outcome.errors == 1 else "errors"),
+        (outcome.errors, "not judged"),
         (outcome.warned, "warning" if outcome.warned == 1 else "warnings"),
         (outcome.passed, "passed"),
+        (outcome.not_applicable, "not applicable"),
     )
     return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing was judged"
 

@@ -49,13 +49,14 @@ def evaluate(
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
+    from testpress.searching.settling import settle
 
     read = read_recipe(recipe, devices=devices, limits=limits)
     path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
     with open_executor(executor, read.limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
-        evaluation = pipeline.evaluate_recipe(
-            pipeline.Work(read, path.parent, progress, opened), files, command=command_line()
-        )
+        work = pipeline.Work(read, path.parent, progress, opened)
+        settled = settle(work, command=command_line(), searches=False)
+        evaluation = pipeline.evaluate_recipe(settled, files, command=command_line())
     write_text_atomically(path, dump_json(evaluation))
     show(evaluation.model_dump(mode="json") if as_json else summary.evaluation_text(evaluation, path), as_json)
     if (nothing := summary.describe_nothing(evaluation)) is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from testpress.options import BROKEN, DEVICE, JSON, OUT, QUIET, RECIPE, SIGN, distributed, example, show
+from testpress.options import BROKEN, DEVICE, JSON, OUT, QUIET, RECIPE, SIGN, command_line, distributed, example, show
 
 if TYPE_CHECKING:
     from testpress.limits import LimitsSpec
@@ -37,12 +37,12 @@ def package(
     from testpress import pipeline, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
+    from testpress.searching.settling import settle
 
     read = read_recipe(recipe, devices=devices, limits=limits)
     with open_executor(executor, read.limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
-        outcomes = pipeline.package_recipe(
-            pipeline.Work(read, out or pipeline.default_out(read), progress, opened), sign=sign
-        )
+        work = pipeline.Work(read, out or pipeline.default_out(read), progress, opened)
+        outcomes = pipeline.package_recipe(settle(work, command=command_line()), sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     if not all(outcome.bundle for outcome in outcomes):
         sys.exit(1)

@@ -49,7 +49,8 @@ def run(
 ) -> None:
     """Package, evaluate, report and check: the default job.
 
-    What is finished already is not done again, also after a kill. Several recipes are run one after another, on a
+    What is finished already is not done again, also after a kill. Where [variants] says "search", the best bundles are
+    searched for first, as testpress search does. Several recipes are run one after another, on a
     cluster side by side; each has its own output folder, with -o DIR a folder in DIR. They end with one table, or one
     list of --json, and the highest exit code.
     """
@@ -58,6 +59,7 @@ def run(
     from testpress import pipeline, several, summary
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
+    from testpress.searching.settling import settle
 
     if len(recipes) > 1 and baseline is not None:
         raise click.UsageError("--baseline is one recipe's; compare the others with testpress check")
@@ -70,6 +72,7 @@ def run(
             ended = several.run_all(works, command=command_line(), sign=sign)
             show(several.as_data(ended) if as_json else several.as_text(ended), as_json)
             conclude_all([(None if one.result is None else one.result.comparison, one.path) for one in ended])
-        result = pipeline.run(works[0], command=command_line(), baseline=old, sign=sign)
+        work = settle(works[0], command=command_line())
+        result = pipeline.run(work, command=command_line(), baseline=old, sign=sign)
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipes[0])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from packager.compression import Context
-from packager.formats.coreml.compression import make_model
+from packager.formats.coreml.compression import list_kept, make_model
 from packager.formats.coreml.compression.programs import share_frontend, tell_faults
 from packager.formats.coreml.mlpackage import import_coremltools, save_package
 from packager.formats.format import Write
@@ -52,7 +53,7 @@ def prepare(source: TensorFlowSource, context: Context) -> Write:
         save_package(model.get_spec(), Path(model.weights_dir), path)
         return tuple(sorted(applied.union(rewritten.applied)))
 
-    return Write(write)
+    return Write(write, list_kept=functools.partial(list_kept, convert))
 
 
 def _input_type(ct: Any, tensor: Any, source: TensorFlowSource, context: Context) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from packager.compression import Context
 from packager.diagnosis import explain
 from packager.errors import PackagingError
-from packager.formats.coreml.compression import make_model
+from packager.formats.coreml.compression import list_kept, make_model
 from packager.formats.coreml.compression.programs import share_frontend, tell_faults
 from packager.formats.coreml.compression.targets import find_target
 from packager.formats.coreml.export_attempts import find_attempt
@@ -73,7 +73,7 @@ def prepare(source: TorchSource, context: Context) -> Write:
         except Exception:  # noqa: BLE001  it could not be traced, or coremltools changed: then no line is named
             return {}
 
-    return Write(write, lambda op: find_in(list_places(), op))
+    return Write(write, lambda op: find_in(list_places(), op), functools.partial(list_kept, convert))
 
 
 def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
@@ -95,7 +95,7 @@ def _prepare_lengths(ct: Any, source: TorchSource, context: Context) -> Write:
         save_package(model.get_spec(), Path(model.weights_dir), path)
         return way.applied
 
-    return Write(write)
+    return Write(write, list_kept=functools.partial(list_kept, convert))
 
 
 def _trace(program: Any, source: TorchSource) -> Any:

@@ -7,10 +7,21 @@ from typing import Any
 
 from device_profiles.profile import Runtime
 from packager.bundle import Floor
-from packager.formats.format import Format
+from packager.formats.format import Arithmetic, Format
 from packager.formats.tflite.compression import MODEL_FILE, PRECISIONS
 
 _BOTH = ("android", "ios")
+
+ARITHMETIC = {
+    "float32": Arithmetic("float", 32),
+    "float16": Arithmetic("float", 16),
+    "weight_only_wi8_afp32": Arithmetic("float", 8),
+    "dynamic_wi8_afp32": Arithmetic("dynamic", 8),
+    "dynamic_wi4_afp32": Arithmetic("dynamic", 4),
+    "static_wi8_ai8": Arithmetic("int8", 8),
+    "static_wi8_ai16": Arithmetic("int16", 8, is_priced=False),
+}
+"""weights are brought to the type that a kernel multiplies in, whatever type they are stored in"""
 
 
 def _read_floor(path: Path) -> Floor:
@@ -53,5 +64,6 @@ FORMAT = Format(
     ),
     explain_refusal=_explain_refusal,
     on_floor_scale=_on_floor_scale,
+    arithmetic=ARITHMETIC,
     code=(f"{__name__}.compression.*", f"{__name__}.lowerings.*"),
 )

@@ -130,7 +130,7 @@ def test_hash_source_is_the_standards_example() -> None:
 def test_verdict_numbers_and_their_basis_are_in_words(page: Page) -> None:
     text = page.visible()
     assert "✗ Fail" in text
-    assert "7 failed, 9 errors, 53 passed." in text
+    assert "7 failed, 6 not judged, 53 passed, 1 not applicable." in text
     assert "Latency of a window ↓ lower is better ◇ predicted" in text
     assert "24.8 ms ◇ 80 %: 15.5 to 39.7 ms" in text
     assert "247 kB ● measured on this host" in text

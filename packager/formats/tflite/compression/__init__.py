@@ -15,16 +15,49 @@ from packager.errors import PackagingError
 from packager.formats.format import Precision
 from packager.formats.tflite.compression.quantizer import quantize
 
+_INT8 = ("int8", "i8", "8bit", "8_bit", "quantized", "quantised")
+"""what may be any of three"""
+
 PRECISIONS = {
-    "float32": Precision(60.0, "the same arithmetic in another order"),
-    "float16": Precision(30.0, "weights of 11 bits; about 60 dB a layer, less where a model amplifies differences"),
-    "dynamic_wi8_afp32": Precision(15.0, "8 bits for weights and, call by call, for what convolutions read"),
-    "weight_only_wi8_afp32": Precision(18.0, "8 bits for weights, float32 for everything else"),
-    "dynamic_wi4_afp32": Precision(
-        6.0, "4 bits for weights: 24 dB at best where weights fill their range, and it adds up"
+    "float32": Precision(
+        60.0, "the same arithmetic in another order", "nothing is made smaller", ("fp32", "f32", "float", "single")
     ),
-    "static_wi8_ai8": Precision(10.0, "8 bits for weights and activations, in ranges set beforehand"),
-    "static_wi8_ai16": Precision(15.0, "8 bits for weights; activations of 16 bits add little to their error"),
+    "float16": Precision(
+        30.0,
+        "weights of 11 bits; about 60 dB a layer, less where a model amplifies differences",
+        "weights stored in 16 bits, computed in float32, or in float16 by GPUs",
+        ("fp16", "f16", "half"),
+    ),
+    "dynamic_wi8_afp32": Precision(
+        15.0,
+        "8 bits for weights and, call by call, for what convolutions read",
+        "dynamic range: weights in 8 bits, activations brought to 8 bits at each call; no calibration",
+        (*_INT8, "int8_dynamic", "dynamic_int8", "dynamic_range", "dynamic", "dynamic_wi8"),
+    ),
+    "weight_only_wi8_afp32": Precision(
+        18.0,
+        "8 bits for weights, float32 for everything else",
+        "weights only: stored in 8 bits, computed in float32; no calibration",
+        (*_INT8, "w8", "weight_only", "weights_only", "weight_only_int8", "int8_weights", "int8_weight_only", "w8a32"),
+    ),
+    "dynamic_wi4_afp32": Precision(
+        6.0,
+        "4 bits for weights: 24 dB at best where weights fill their range, and it adds up",
+        "dynamic range with weights in 4 bits; no calibration",
+        ("int4", "i4", "4bit", "int4_dynamic", "dynamic_int4", "dynamic_wi4"),
+    ),
+    "static_wi8_ai8": Precision(
+        10.0,
+        "8 bits for weights and activations, in ranges set beforehand",
+        "full integer: weights and activations in 8 bits, in ranges calibrated on the recipe's audio",
+        (*_INT8, "static", "int8_static", "static_int8", "full_int8", "int8_full", "full_integer", "w8a8"),
+    ),
+    "static_wi8_ai16": Precision(
+        15.0,
+        "8 bits for weights; activations of 16 bits add little to their error",
+        "full integer: weights in 8 bits, activations in 16, in ranges calibrated on the recipe's audio",
+        ("static", "16x8", "int16x8", "w8a16", "static_int16"),
+    ),
 }
 MODEL_FILE = "model.tflite"
 

@@ -1,0 +1,35 @@
+"""The recipe's [search] section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import pydantic
+
+from device_profiles.record import Record
+from reports.judging.shipping import SPEED
+
+SEARCH = "search"
+"""what stands in [variants] in place of precisions, where they are to be searched for"""
+
+
+Written = Mapping[str, Literal["search"] | tuple[str, ...]]
+
+
+def split_searched(variants: Written | None) -> tuple[dict[str, tuple[str, ...]] | None, tuple[str, ...]]:
+    """[variants] as far as it lists precisions, and the formats that are to be searched."""
+    if variants is None:
+        return None, ()
+    listed = {name: words for name, words in variants.items() if words != SEARCH}
+    return listed, tuple(name for name in variants if name not in listed)
+
+
+class SearchSpec(Record):
+    """The recipe's [search] section."""
+
+    minimise: str = SPEED
+    """the metric that the bundle to ship has least of, among those that hold every budget, for example "size_bytes";
+    one of which less is better"""
+    minutes: Annotated[float, pydantic.Field(gt=0, le=30 * 24 * 60)] | None = None
+    """after which a search stops with what it found; default: until nothing better can be found"""
