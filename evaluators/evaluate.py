@@ -71,7 +71,7 @@ class EvaluationRequest:
     Attributes:
         source: The model that bundles are compared with.
         audio: The contract.
-        dataset: A JSONL manifest.
+        dataset: A manifest, a table or a folder of audio.
         task: What the task declares.
         candidates: Bundles and files.
         devices: The phones.
@@ -84,6 +84,7 @@ class EvaluationRequest:
         conditions: What else the clips are played under.
         long_run: Minutes of audio that every bundle is played on too.
         recordings: What the conditions play beside the clips.
+        audio_root: The folder that the dataset's files lie in; None: its own.
     """
 
     source: ModelSource
@@ -101,6 +102,7 @@ class EvaluationRequest:
     conditions: Sequence[ConditionInfo] = ()
     long_run: LongRunSpec | None = None
     recordings: Mapping[str, FoundRecordings] = field(default_factory=dict)
+    audio_root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     """
     check_outputs(request.task, request.source.spec)
     place = Place(request.out, request.limits, request.executor)
-    dataset = request.prepared or prepare_dataset(request.dataset, task=request.task, audio=request.audio, place=place)
+    dataset = request.prepared or prepare_dataset(
+        request.dataset, task=request.task, audio=request.audio, place=place, audio_root=request.audio_root
+    )
     models = {candidate.variant: candidate.model for candidate in request.candidates if candidate.model is not None}
     targets = {candidate.variant: _choose_targets(candidate, request.devices) for candidate in request.candidates}
     setup = _prepare(request, dataset, on_progress)
