@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_profiles.files import is_folder
 from evaluators.datasets.recordings import SUFFIXES
 from evaluators.errors import EvaluationError
 
@@ -44,7 +45,7 @@ def list_audio(folder: Path) -> AudioFolder:
                 f"{folder}: holds more than {MOST_ENTRIES} files; name a folder of the clips alone, or list "
                 "them in a manifest"
             )
-        if entry.is_dir():
+        if is_folder(Path(entry.path)):
             links += entry.is_symlink()
         elif Path(entry.name).suffix.lower() in SUFFIXES:
             files.append(Path(entry.path).relative_to(folder).as_posix())
