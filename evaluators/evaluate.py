@@ -71,7 +71,7 @@ class EvaluationRequest:
     Attributes:
         source: The model that bundles are compared with.
         audio: The contract.
-        dataset: A JSONL manifest.
+        dataset: A manifest, a table or a folder of audio.
         task: What the task declares.
         candidates: Bundles and files.
         devices: The phones.
@@ -87,6 +87,7 @@ class EvaluationRequest:
         scores_alone: Whether to leave out what no budget on a score needs: drift, pictures, sounds and further targets.
         times: Whether calls are timed here.
         meant_elsewhere: Of each phone, the candidates that are made for other phones alone.
+        audio_root: The folder that the dataset's files lie in; None: its own.
     """
 
     source: ModelSource
@@ -107,6 +108,7 @@ class EvaluationRequest:
     scores_alone: bool = False
     times: bool = True
     meant_elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
+    audio_root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
     """
     check_outputs(request.task, request.source.spec)
     place = Place(request.out, request.limits, request.executor)
-    dataset = request.prepared or prepare_dataset(request.dataset, task=request.task, audio=request.audio, place=place)
+    dataset = request.prepared or prepare_dataset(
+        request.dataset, task=request.task, audio=request.audio, place=place, audio_root=request.audio_root
+    )
     models = {candidate.variant: candidate.model for candidate in request.candidates if candidate.model is not None}
     targets = {candidate.variant: _choose_targets(candidate, request.devices) for candidate in request.candidates}
     setup = _prepare(request, dataset, on_progress)

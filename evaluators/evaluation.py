@@ -287,6 +287,8 @@ class DatasetInfo(Record):
     clips: tuple[ClipInfo, ...]
     attribution: Annotated[str, pydantic.Field(max_length=2000)] | None = None
     """who made the audio, and its licence: the first line of `ATTRIBUTION.txt` beside the manifest"""
+    notices: tuple[str, ...] = ()
+    """what a reader should know of what lists the clips, for example keys that nobody reads"""
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> DatasetInfo:

@@ -18,6 +18,7 @@ from device_profiles.files import MOST_TEXT_BYTES, read_bytes, read_text
 from device_profiles.record import Record
 from evaluators.chart_records import Charts
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import LabelColumns
 from evaluators.picture_records import Pictures
 from evaluators.pictures.sounds import Sound
 from evaluators.score import Basis, Direction, MetricInfo, Score
@@ -123,6 +124,8 @@ class Task:
     """the keys a dataset's line must hold besides `audio`"""
     label_files: tuple[str, ...] = ()
     """those of `label_keys` whose values are paths of files within the dataset's folder"""
+    label_columns: Mapping[str, LabelColumns] = MappingProxyType({})
+    """of `label_keys`, which columns of a table say them; default: one column of the key's name, one row a clip"""
     required_outputs: tuple[str, ...] = ()
     """names of the model outputs that `decode` reads"""
     metrics: Mapping[str, Metric] = MappingProxyType({})
@@ -156,6 +159,13 @@ class Task:
             EvaluationError: One line a fault, each with `clip.where` before it.
         """
         return {key: line[key] for key in self.label_keys}
+
+    def label_folder(self, name: str, clip: ClipContext) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """What a line would say of the labels of a clip that lies in a folder of that name.
+
+        A task whose labels can be told so overrides this; `parse_labels` reads what it returns.
+        """
+        return None
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Any:
         """Turn a clip's outputs into the estimate.

@@ -21,7 +21,7 @@ from evaluators.datasets.builtin.making import (
 from evaluators.datasets.factory import FACTORY_LIMITS, locate_dataset
 from evaluators.datasets.place import LONG, Place
 from evaluators.datasets.preparation import prepare_dataset
-from evaluators.datasets.prepared import PreparedDataset
+from evaluators.datasets.prepared import PreparedDataset, count_notices
 from evaluators.datasets.recordings import FoundRecordings, find_recordings
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
@@ -215,9 +215,16 @@ def _read_dataset(work: Work) -> PreparedDataset:
     check_outputs(task, recipe.written.model)
     work.progress.stage("read the dataset", 0, 1)
     manifest = _locate_dataset(work, task)
-    prepared = prepare_dataset(manifest, task=task, audio=audio, place=work.place)
+    prepared = prepare_dataset(manifest, task=task, audio=audio, place=work.place, audio_root=_audio_root(recipe))
     work.progress.stage("read the dataset", 1, 1)
+    for notice in count_notices(prepared.found.info):
+        work.progress.say(notice)
     return prepared
+
+
+def _audio_root(recipe: Recipe) -> Path | None:
+    root = need_task(recipe).audio_root
+    return None if root is None else recipe.folder / root
 
 
 def _ask_task(work: Work) -> TaskInfo:
@@ -335,6 +342,7 @@ def make_evaluation_request(work: Work, candidates: Sequence[Candidate]) -> Eval
         long_run=recipe.long_run,
         recordings=_find_recordings(work),
         meant_elsewhere=recipe.meant_elsewhere,
+        audio_root=_audio_root(recipe),
     )
 
 

@@ -80,8 +80,11 @@ class TaskSpec(Record):
     kind: str
     """what the model is for, for example "note_transcription", or "python:module:Class" for a task of your own"""
     dataset: str
-    """a JSONL manifest, "python:module:function" that makes one on first use, or "builtin:NAME", see testpress
-    datasets"""
+    """a JSONL manifest, a CSV or TSV table, a folder of audio, "python:module:function" that makes one on first use, or
+    "builtin:NAME", see testpress datasets"""
+    audio_root: str | None = None
+    """the folder that the dataset's files lie in and its paths start from, for example "/srv/recordings"; default: that
+    of the manifest or table itself"""
     dataset_options: dict[str, Any] = {}
     """what a "builtin:NAME" dataset can be set to, for example codec = "gsm"; default: as testpress datasets show NAME
     says"""

@@ -1,13 +1,12 @@
-"""What `testpress init` writes: a recipe to fill in and CI jobs that hold a model against it."""
+"""What `testpress init` writes: a recipe, where nobody names data a sample of clips, and CI jobs."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ import testpress
 from device_profiles.files import find_kind
 from packager.factories import PREFIX
 from testpress.errors import RecipeError
+from testpress.starting.clips import FOLDER, encode_clip, make_clips
+from testpress.starting.draft import Draft, as_data
+from testpress.starting.recipe_text import DEFAULT_DATASET, DEFAULT_DEVICES, fill_template, quote, write_recipe
 
 RECIPE_NAME = "testpress.toml"
 CI_FILES = {"github": ".github/workflows/testpress.yml", "gitlab": "testpress.gitlab-ci.yml"}
 """by CI system, where its job is written: GitHub reads it there, GitLab where `.gitlab-ci.yml` includes it"""
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _DEFAULT_SOURCE = "python:net:build"
 _LONGEST = 200
 """what a recipe takes for a name or source"""
@@ -33,17 +34,31 @@ class Starter:
     Attributes:
         recipe: The recipe.
         jobs: CI system → its file.
+        draft: What was found of the model and the data; None where nobody looked.
+        clips: The folder of the sample of clips, where one was written.
     """
 
     recipe: Path
     jobs: dict[str, Path]
+    draft: Draft | None = None
+    clips: Path | None = None
 
     def as_data(self) -> dict[str, Any]:
         """What `testpress init --json` writes."""
-        return {"recipe": str(self.recipe), **{system: str(path) for system, path in self.jobs.items()}}
+        found = {} if self.draft is None else as_data(self.draft)
+        clips = {} if self.clips is None else {"clips": str(self.clips)}
+        return {"recipe": str(self.recipe), **clips, **{n: str(path) for n, path in self.jobs.items()}, **found}
 
 
-def make_starter(folder: Path, *, source: str | None = None, systems: Sequence[str] = tuple(CI_FILES)) -> Starter:
+def make_starter(
+    folder: Path,
+    *,
+    source: str | None = None,
+    systems: Sequence[str] = tuple(CI_FILES),
+    draft: Draft | None = None,
+    data: Path | str | None = None,
+    devices: Sequence[str] = DEFAULT_DEVICES,
+) -> Starter:
     """Write a recipe into `folder` and CI jobs where their systems look for them: in the repository's root.
 
     Args:
@@ -51,6 +66,9 @@ def make_starter(folder: Path, *, source: str | None = None, systems: Sequence[s
             else `folder` itself.
         source: The model, as a recipe names it; a path that is there is rewritten to start from `folder`.
         systems: Keys of `CI_FILES`.
+        draft: What was found of the model, to be filled in.
+        data: The user's; where there is a draft and no data, a sample of clips is written.
+        devices: Phones by their ids.
 
     Raises:
         RecipeError: One of the files is there already, or cannot be written; then none of them is.
@@ -58,38 +76,62 @@ def make_starter(folder: Path, *, source: str | None = None, systems: Sequence[s
     root = _find_root(folder)
     recipe = folder / RECIPE_NAME
     jobs = {system: root / CI_FILES[system] for system in dict.fromkeys(systems)}
-    texts = {recipe: _recipe_text(folder, source)}
+    clips = folder / FOLDER if draft is not None and data is None else None
+    dataset = DEFAULT_DATASET if draft is None else FOLDER if data is None else from_folder(str(data), folder)
+    text = _recipe_text(folder, source, draft=draft, dataset=dataset, devices=devices)
+    writers: dict[Path, Callable[[Path], None]] = {recipe: partial(_write_text, text)}
+    if clips is not None and draft is not None:
+        made = make_clips(draft.rate_hz, draft.channels, draft.window_samples)
+        writers |= {clips / name: partial(encode_clip, sound, draft.rate_hz) for name, sound in made.items()}
     for system, path in jobs.items():
-        texts[path] = _fill(f"{system}.yml", _job_values(recipe, path, root))
-    for path in texts:
+        writers[path] = partial(_write_text, fill_template(f"{system}.yml", _job_values(recipe, path, root)))
+    refuse_existing(writers)
+    _write_new(writers)
+    return Starter(recipe, jobs, draft, clips)
+
+
+def refuse_existing(paths: Sequence[Path] | dict[Path, Any]) -> None:
+    """See that nothing would be overwritten.
+
+    Raises:
+        RecipeError: A file is there already.
+    """
+    for path in paths:
         if os.path.lexists(path):
             raise RecipeError(f"{path}: is there already and is not overwritten; move it away or name another folder")
-    _write_new(texts)
-    return Starter(recipe, jobs)
 
 
 def as_text(starter: Starter) -> str:
-    """The files, one a line, and what is to be done next."""
-    lines = [str(path) for path in (starter.recipe, *starter.jobs.values())]
-    lines.append(f"next: say in {starter.recipe} what the model hears and what it must keep; then")
-    lines.append(f"  {shlex.join(['testpress', 'run', str(starter.recipe)])}")
+    """What was found, the files, one a line, and what is to be done next."""
+    lines = [] if starter.draft is None else [*starter.draft.found, ""]
+    lines += [str(path) for path in (starter.recipe, *starter.jobs.values())]
+    if starter.clips is not None:
+        lines.append(
+            f"{starter.clips}: clips made here, so that the recipe runs; name your own audio in [task] dataset"
+        )
+    run = shlex.join(["testpress", "run", str(starter.recipe)])
+    if starter.draft is None:
+        lines += [f"next: say in {starter.recipe} what the model hears and what it must keep; then", f"  {run}"]
+    else:
+        lines += ["next: bundles for each phone, and a verdict:", f"  {run}"]
     if "gitlab" in starter.jobs:
         lines.append(f"GitLab: include {starter.jobs['gitlab'].name} in .gitlab-ci.yml, as its first lines say")
     return "\n".join(lines)
 
 
-def _recipe_text(folder: Path, source: str | None) -> str:
-    written = _DEFAULT_SOURCE if source is None else _from_folder(source, folder)
-    if not 0 < len(written) <= _LONGEST or not written.isprintable():
-        raise RecipeError(f"--model: a source has 1 to {_LONGEST} printable signs; found {written[:80]!r}")
+def _recipe_text(folder: Path, source: str | None, *, draft: Draft | None, dataset: str, devices: Sequence[str]) -> str:
+    written = _DEFAULT_SOURCE if source is None else from_folder(source, folder)
+    for key, value in (("--model", written), ("--data", dataset)):
+        if not 0 < len(value) <= _LONGEST or not value.isprintable():
+            raise RecipeError(f"{key}: a source has 1 to {_LONGEST} printable signs; found {value[:80]!r}")
     name = "my-model" if source is None else _model_name(written)
-    return _fill("testpress.toml", {"FILE": RECIPE_NAME, "NAME": _quote(name), "SOURCE": _quote(written)})
+    return write_recipe(name, file=RECIPE_NAME, source=written, draft=draft, dataset=dataset, devices=devices)
 
 
-def _from_folder(source: str, folder: Path) -> str:
+def from_folder(source: str, folder: Path) -> str:
     """A shell's path starts where the shell stands, a recipe's where the recipe is."""
     if (
-        source.startswith(("pkg://", PREFIX))
+        source.startswith(("pkg://", PREFIX, "builtin:"))
         or not source
         or find_kind(Path(source)) == "missing"
         or Path(source).is_absolute()
@@ -106,20 +148,10 @@ def _model_name(source: str) -> str:
 
 def _job_values(recipe: Path, job: Path, root: Path) -> dict[str, str]:
     return {
-        "RECIPE": _quote(Path(os.path.relpath(recipe.resolve(), root.resolve())).as_posix()),
+        "RECIPE": quote(Path(os.path.relpath(recipe.resolve(), root.resolve())).as_posix()),
         "FILE": job.name,
         "VERSION": testpress.__version__,
     }
-
-
-def _fill(template: str, values: Mapping[str, str]) -> str:
-    text = (_TEMPLATES / template).read_text(encoding="utf-8")
-    return re.sub("@([A-Z]+)@", lambda found: values[found[1]], text)
-
-
-def _quote(text: str) -> str:
-    """A string as both TOML and YAML read it: JSON's."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _find_root(folder: Path) -> Path:
@@ -127,15 +159,19 @@ def _find_root(folder: Path) -> Path:
     return next((parent for parent in (place, *place.parents) if (parent / ".git").exists()), folder)
 
 
-def _write_new(texts: Mapping[Path, str]) -> None:
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _write_new(writers: dict[Path, Callable[[Path], None]]) -> None:
     """All of the files or none; a file that came to be in the meantime stays as it is."""
     written: list[Path] = []
-    for path, text in texts.items():
+    for path, write in writers.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
-                written.append(path)
-                file.write(text)
+            path.open("x").close()
+            written.append(path)
+            write(path)
         except OSError as fault:
             for each in written:
                 each.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,22 @@ class Prepared(Record):
             )
             for line, clip in zip(self.lines, self.info.clips, strict=True)
         ]
+
+
+_MOST_NOTICES = 10
+
+
+def count_notices(info: DatasetInfo) -> tuple[str, ...]:
+    """What a reader should know of a dataset: each notice once, those of clips with how many have it."""
+    counts = collections.Counter(notice for clip in info.clips for notice in clip.notices)
+    named = {notice: next(clip.clip for clip in info.clips if notice in clip.notices) for notice in counts}
+    total = len(info.clips)
+    of_clips = [
+        f"clip {named[notice]}: {notice}" if count == 1 else f"{count} of {total} clips: {notice}"
+        for notice, count in counts.most_common(_MOST_NOTICES)
+    ]
+    more = [f"and {len(counts) - _MOST_NOTICES} other notices, in the report"] if len(counts) > _MOST_NOTICES else []
+    return (*info.notices, *of_clips, *more)
 
 
 @dataclass(frozen=True)

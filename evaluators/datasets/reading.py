@@ -1,14 +1,13 @@
-"""Labelled audio: a JSONL manifest, one line a clip, and the audio files beside it.
+"""Labelled audio, read and checked: every clip that a manifest, a table or a folder names, see `listing.py`.
 
     {"audio": "audio/piano.wav", "notes": [[onset_s, offset_s, midi], …], "tags": ["quiet"]}
 
-`audio` and `tags` (optional) mean the same for every task; the other keys are the task's labels. Everything is checked
-before anything is run, and all faults are listed at once.
+is a manifest's line. `audio` and `tags` (optional) mean the same for every task; the other keys are the task's labels.
+Everything is checked before anything is run, and all faults are listed at once.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from device_profiles.files import find_kind, is_file, open_file, read_bytes
+from device_profiles.files import find_kind, open_file
 from device_profiles.pointers import describe_pointer, read_head
-from device_profiles.record import parse_json, suggest
+from device_profiles.record import suggest
+from evaluators.datasets.listing import Entry, Listing, check_listing, complete_line, list_clips
+from evaluators.datasets.paths import locate_file
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import ClipInfo, DatasetInfo
 from evaluators.picture_records import store_pictures
@@ -30,13 +31,6 @@ from packager.bundle import AudioContract
 from packager.storage import digest_file
 
 MAX_FAULTS = 20
-_OTHER_ENCODINGS = {
-    codecs.BOM_UTF8: "UTF-8",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
-MOST_MANIFEST_BYTES = 256 * 2**20
-"""of a JSONL manifest: the labels of a thousand hours"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Clip:
     """One labelled recording."""
 
     id: str
-    """the audio path as the manifest writes it, without its suffix"""
+    """the audio path from the dataset's root, without its suffix"""
     path: Path
     duration_s: float
     """of the file, before resampling"""
@@ -56,7 +50,7 @@ class Clip:
     notices: tuple[str, ...] = ()
     """what a reader should know, for example "resampled from 44100 Hz to 22050 Hz" """
     line: Mapping[str, Any] = field(default_factory=dict)
-    """of the manifest, checked"""
+    """as a manifest has it, checked, files named from the dataset's root"""
 
     def read(self, audio: AudioContract) -> Samples:
         """Read the clip as the model expects it: float32 `(channels, samples)` at the contract's rate.
@@ -79,7 +73,7 @@ class Recording:
     duration_s: float
     """of the file, before resampling"""
     notices: tuple[str, ...]
-    """what was done to it: resampled from one rate to another"""
+    """what was done to it: mixed down, resampled from one rate to another; or that it is silent"""
 
 
 def read_audio(path: Path, audio: AudioContract) -> Recording:
@@ -87,11 +81,11 @@ def read_audio(path: Path, audio: AudioContract) -> Recording:
 
     Args:
         path: The file.
-        audio: What the model expects. Another rate is resampled, with a notice; another channel count is a fault.
+        audio: What the model expects. Another rate is resampled, and several channels become one where one is expected,
+            each with a notice; another channel count is a fault.
 
     Raises:
-        EvaluationError: The file is missing, not audio, empty, silent, not finite, too long or of the wrong number of
-            channels.
+        EvaluationError: The file is missing, not audio, empty, not finite, too long or of the wrong number of channels.
     """
     kind = find_kind(path)
     if kind != "file":
@@ -108,10 +102,12 @@ class Dataset:
     """Clips to evaluate on, checked."""
 
     name: str
-    """the manifest's file name without its suffix"""
+    """the manifest's file name without its suffix, or the folder's"""
     sha256: str
     """over the manifest, the audio files and the label files, in the manifest's order"""
     clips: tuple[Clip, ...]
+    notices: tuple[str, ...] = ()
+    """what a reader should know of what lists the clips, for example keys that nobody reads"""
 
     def describe(self, task: Task) -> DatasetInfo:
         """What `evaluation.json` holds of the dataset."""
@@ -125,114 +121,104 @@ class Dataset:
             )
             for clip in self.clips
         )
-        return DatasetInfo(name=self.name, sha256=self.sha256, clips=tuple(clips))
+        return DatasetInfo(name=self.name, sha256=self.sha256, clips=tuple(clips), notices=self.notices)
 
 
 def load_dataset(
-    manifest: Path,
+    path: Path,
     *,
     audio: AudioContract,
     task: Task,
+    audio_root: Path | None = None,
     on_samples: Callable[[Samples], None] = lambda _: None,
     digests: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """Read and check a dataset: its manifest, every audio file, every label.
+    """Read and check a dataset: what lists its clips, every audio file, every label.
 
     Args:
-        manifest: The JSONL file. Audio paths are relative to its folder and lie within it.
-        audio: What the model expects. Other rates are resampled, with a notice; other channel counts are a fault.
-        task: Whose labels the lines hold.
-        on_samples: Called with each clip's samples, in the manifest's order, so that nobody need decode them again.
-        digests: SHA-256 of the audio and label files by the manifest's names, where they are known already.
+        path: A manifest, a table or a folder, see `list_clips`.
+        audio: What the model expects, see `read_audio`.
+        task: Whose labels it holds.
+        audio_root: The folder that its files lie in; None: the manifest's own.
+        on_samples: Called with each clip's samples, in the dataset's order, so that nobody need decode them again.
+        digests: SHA-256 of the audio and label files by their names from the root, where they are known already.
 
     Raises:
-        EvaluationError: One line a fault, with file and line number, at most `MAX_FAULTS`: the manifest is missing,
-            holds no clip, or a line that is not a JSON object; keys are missing or unknown; a clip is there twice;
-            audio is missing, outside the folder, not audio, empty, silent, not finite, too long or of the wrong number
-            of channels; labels are not what the task expects.
+        EvaluationError: One line a fault, with file and line number, at most `MAX_FAULTS`: what `list_clips` refuses;
+            there is no clip, or none that sounds; keys are missing; a clip is there twice; audio is missing, outside
+            the root, not audio, empty, not finite, too long or of the wrong number of channels; labels are not what
+            the task expects.
     """
-    text = _read_manifest(manifest)
-    digest = hashlib.sha256(text)
+    listing = list_clips(path, audio_root)
+    notices = (*listing.notices, *check_listing(listing, task))
+    digest = hashlib.sha256(listing.text)
     faults: list[str] = []
     clips: dict[str, Clip] = {}
-    for number, raw in enumerate(text.split(b"\n"), start=1):
-        if not raw.strip():
-            continue
-        where = f"{manifest}:{number}"
-        found, clip, samples = _read_line(raw, where=where, folder=manifest.parent, audio=audio, task=task)
+    is_silent = True
+    for entry in listing.entries:
+        found, clip, samples = _read_entry(entry, listing, audio, task)
         if clip is not None and clip.id in clips:
-            found.append(f"{where}: clip '{clip.id}' is there twice; each clip needs a path of its own, suffix aside")
+            found.append(
+                f"{entry.where}: clip '{clip.id}' is there twice; each clip needs a path of its own, suffix aside"
+            )
         faults += found
         if clip is not None and samples is not None and not found:
             clips[clip.id] = clip
-            for name, path in (
-                (clip.line["audio"], clip.path),
-                *((clip.line[k], p) for k, p in clip.label_files.items()),
-            ):
-                digest.update(bytes.fromhex((digests or {}).get(name) or digest_clip_file(path)))
+            is_silent = is_silent and not samples.any()
+            for name in (clip.line["audio"], *(clip.line[key] for key in clip.label_files)):
+                digest.update(bytes.fromhex((digests or {}).get(name) or digest_clip_file(listing.root / name)))
             on_samples(samples)
     if faults:
         raise EvaluationError(_list(faults))
     if not clips:
-        raise EvaluationError(f"{manifest}: holds no clip; one JSON object a line is expected")
-    return Dataset(name=manifest.stem, sha256=digest.hexdigest(), clips=tuple(clips.values()))
+        raise EvaluationError(f"{path}: holds no clip; {_right_form(listing)} is expected")
+    if is_silent:
+        raise EvaluationError(f"{path}: every clip is silent, each sample 0, so that there is nothing to measure")
+    return Dataset(listing.name, digest.hexdigest(), tuple(clips.values()), notices)
 
 
-def _read_manifest(manifest: Path) -> bytes:
-    if find_kind(manifest) == "missing":
-        raise EvaluationError(f"{manifest}: no such file; the recipe's dataset must be a JSONL manifest")
-    text = read_bytes(manifest, error=EvaluationError, most=MOST_MANIFEST_BYTES)
-    for mark, name in _OTHER_ENCODINGS.items():
-        if text.startswith(mark):
-            raise EvaluationError(f"{manifest}: begins with a byte order mark, of {name}; save it as UTF-8 without one")
-    if b"\0" in text:
-        raise EvaluationError(f"{manifest}: holds bytes of 0, so that it is no text in UTF-8; save it as UTF-8")
-    return text
+def _right_form(listing: Listing) -> str:
+    return "one JSON object a line" if listing.table is None else "a row a clip below the header"
 
 
-def _read_line(
-    raw: bytes, *, where: str, folder: Path, audio: AudioContract, task: Task
+def _read_entry(
+    entry: Entry, listing: Listing, audio: AudioContract, task: Task
 ) -> tuple[list[str], Clip | None, Samples | None]:
-    """A line's faults, and its clip with its samples where there is none but a label's."""
-    try:
-        line = parse_json(raw.decode(), where=where, error=EvaluationError)
-    except UnicodeDecodeError as fault:
-        byte = f"byte 0x{raw[fault.start]:02x} at column {fault.start + 1}"
-        return [f"{where}: not UTF-8: {byte}; save the manifest as UTF-8"], None, None
-    except EvaluationError as fault:
-        return [f"{fault}; right is one JSON object a line"], None, None
-    if not isinstance(line, dict):
-        return [f"{where}: must be a JSON object, found {type(line).__name__}; right is one object a line"], None, None
-    faults = _key_faults(line, task, where)
+    """An entry's faults, and its clip with its samples where there is none but a label's."""
+    where, faults = entry.where, [*entry.faults]
+    if not faults and listing.table is None and not listing.is_folder:
+        faults += _key_faults(entry.line, task, where)
     if faults:
         return faults, None, None
-    path, faults = locate_file(line["audio"], folder, where)
-    files: dict[str, Path] = {}
+    name, faults = locate_file(entry.line["audio"], listing.root, where)
+    names: dict[str, str] = {}
     for key in task.label_files:
-        file, more = locate_file(line[key], folder, where, key=key)
-        files |= {} if file is None else {key: file}
+        file, more = locate_file(entry.line[key], listing.root, where, key=key)
+        names |= {} if file is None else {key: file}
         faults += more
-    if path is None or faults:
+    if name is None or faults:
         return faults, None, None
+    path, files = listing.root / name, {key: listing.root / file for key, file in names.items()}
     faults, samples, facts = _read_audio(path, audio, f"{where}: ")
     if samples is None:
         return faults, None, None
-    labels = None
+    labels, line, clip = None, dict(entry.line), ClipContext(facts.duration_s, where, files)
     try:
-        labels = task.parse_labels(line, ClipContext(facts.duration_s, where, files))
+        line = complete_line(entry, listing, task, clip)
+        labels = task.parse_labels(line, clip)
     except EvaluationError as fault:
         faults += str(fault).split("\n")
-    clip = Clip(
-        id=str(PurePosixPath(line["audio"]).with_suffix("")),
+    clip_read = Clip(
+        id=str(PurePosixPath(name).with_suffix("")),
         path=path,
         duration_s=facts.duration_s,
         labels=labels,
         label_files=files,
         tags=tuple(line.get("tags", ())),
         notices=facts.notices,
-        line=line,
+        line={**line, "audio": name, **names},
     )
-    return faults, clip, samples
+    return faults, clip_read, samples
 
 
 def digest_clip_file(path: Path) -> str:
@@ -241,35 +227,18 @@ def digest_clip_file(path: Path) -> str:
         return digest_file(file).sha256
 
 
-def _key_faults(line: dict[str, Any], task: Task, where: str) -> list[str]:
+def _key_faults(line: Mapping[str, Any], task: Task, where: str) -> list[str]:
     required = ("audio", *task.label_keys)
-    known = (*required, *task.unread_keys, "tags")
-    faults = [
-        f"{where}: key '{key}' is missing; {task.kind} needs {', '.join(required)}"
-        for key in required
-        if key not in line
-    ]
-    for key in line:
-        if key not in known:
-            hint = suggest(key, known) or f"; known keys: {', '.join(known)}"
-            faults.append(f"{where}: unknown key '{key}'{hint}")
+    faults = []
+    for key in required:
+        if key not in line:
+            near = next((name for name in line if name not in required and f"'{key}'" in suggest(name, required)), None)
+            hint = "" if near is None else f"; it has {near!r}; did you mean {key!r}?"
+            faults.append(f"{where}: key '{key}' is missing; {task.kind} needs {', '.join(required)}{hint}")
     tags = line.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         faults.append(f"{where}: tags must be a list of words, found {tags!r}")
     return faults
-
-
-def locate_file(name: Any, folder: Path, where: str, *, key: str = "audio") -> tuple[Path | None, list[str]]:
-    """The file that a line names under a key, or what is wrong with the name."""
-    if not isinstance(name, str) or not name:
-        return None, [f"{where}: {key} must be a path, found {name!r}"]
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        hint = f"{key} must lie within the manifest's folder, with its path written from there"
-        return None, [f"{where}: {key} '{name}' lies outside the dataset; {hint}"]
-    path = folder / name
-    if not is_file(path):
-        return None, [f"{where}: {key} file {path} does not exist"]
-    return path, []
 
 
 @dataclass(frozen=True)
@@ -300,11 +269,14 @@ def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str]
     fault = _content_fault(samples)
     if fault:
         return [f"{where}{path}: {fault}"], None, _Facts()
-    if rate_hz == audio.sample_rate_hz:
-        return [], np.ascontiguousarray(samples), _Facts(duration_s)
-    resampled = soxr.resample(samples.T, rate_hz, audio.sample_rate_hz, quality="HQ").T
-    notice = f"resampled from {rate_hz} Hz to {audio.sample_rate_hz} Hz"
-    return [], np.ascontiguousarray(resampled, np.float32), _Facts(duration_s, (notice,))
+    notices = () if samples.any() else ("silent: every sample is 0",)
+    if len(samples) != audio.channels:
+        notices += (f"mixed down from {len(samples)} channels to 1",)
+        samples = samples.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+    if rate_hz != audio.sample_rate_hz:
+        notices += (f"resampled from {rate_hz} Hz to {audio.sample_rate_hz} Hz",)
+        samples = soxr.resample(samples.T, rate_hz, audio.sample_rate_hz, quality="HQ").T
+    return [], np.ascontiguousarray(samples, np.float32), _Facts(duration_s, notices)
 
 
 def _shape_fault(n_samples: int, rate_hz: int, channels: int, audio: AudioContract) -> str | None:
@@ -315,9 +287,8 @@ def _shape_fault(n_samples: int, rate_hz: int, channels: int, audio: AudioContra
     if n_samples > MAX_DURATION_S * rate_hz:
         duration_s = n_samples // rate_hz
         return f"{duration_s} s long; at most {MAX_DURATION_S} s are read at once, cut it into shorter clips"
-    if channels != audio.channels:
-        hint = "; mix it down, for example with `sox in.wav -c 1 out.wav`" if audio.channels == 1 else ""
-        return f"has {channels} channels where the model expects {audio.channels}{hint}"
+    if channels not in (audio.channels, 0) and audio.channels != 1:
+        return f"has {channels} channels where the model expects {audio.channels}; several are mixed down to one alone"
     return None
 
 
@@ -325,8 +296,6 @@ def _content_fault(samples: Samples) -> str | None:
     finite = np.isfinite(samples)
     if not finite.all():
         return f"holds a value that is not finite, first at sample {int(np.argmin(finite.all(axis=0)))}"
-    if not samples.any():
-        return "silent: every sample is 0, so there is nothing to measure"
     return None
 
 

@@ -150,3 +150,24 @@ def find_segments(values: Values, frames: Frames, rules: SegmentRules) -> Segmen
 
 _ROUNDING_S = 1e-9
 """by which sums of frames may differ from the length that they are held against"""
+
+
+_ROUNDING_S = 1e-9
+"""by which sums of frames may differ from the time that they are held against"""
+
+
+def detect(values: Values, times_s: Values, threshold: float, refractory_s: float) -> Values:
+    """When a stream's probability reaches a threshold, but not within the refractory time after the last such time.
+
+    Args:
+        values: `(frames,)`.
+        times_s: `(frames,)`.
+        threshold: Of the probability.
+        refractory_s: Above 0.
+    """
+    above_s = times_s[values >= threshold]
+    found, index = [], 0
+    while index < len(above_s):
+        found.append(above_s[index])
+        index = int(np.searchsorted(above_s, above_s[index] + refractory_s - _ROUNDING_S))
+    return np.array(found, np.float64)

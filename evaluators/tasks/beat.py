@@ -10,6 +10,7 @@ import numpy as np
 import pydantic
 
 from evaluators.decoding.activations import FrameOptions, pick_column, pick_peaks, read_frames
+from evaluators.label_columns import Column, LabelColumns
 from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Pictures, Span
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
@@ -95,6 +96,7 @@ class Beat(Task):
 
     Options = BeatOptions
     label_keys = ("beats",)
+    label_columns = MappingProxyType({"beats": LabelColumns((Column(("beat", "time", "time_s", "beat_s")),), "values")})
     required_outputs = ("beat",)
     metrics = MappingProxyType(_METRICS)
     agreements = MappingProxyType(

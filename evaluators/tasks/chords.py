@@ -15,6 +15,7 @@ import pydantic
 from device_profiles.text import shorten
 from evaluators.decoding.activations import FrameOptions, read_frames
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import END, START, Column, LabelColumns
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
@@ -104,6 +105,7 @@ class Chords(Task):
 
     Options = ChordOptions
     label_keys = ("chords",)
+    label_columns = MappingProxyType({"chords": LabelColumns((START, END, Column(("chord", "label"), "word")))})
     required_outputs = ("chords",)
     metrics = MappingProxyType(_METRICS)
     agreements = MappingProxyType(

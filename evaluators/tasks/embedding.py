@@ -17,6 +17,7 @@ from evaluators.chart_records import Axis, Charts, Mark
 from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import IDENTITY, LabelColumns
 from evaluators.picture_records import Pictures
 from evaluators.pictures.rate_curves import Frame, make_curve, make_point
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
@@ -84,6 +85,7 @@ class Embedding(Task):
 
     Options = EmbeddingOptions
     label_keys = ("identity",)
+    label_columns = MappingProxyType({"identity": LabelColumns((IDENTITY,), "value")})
     required_outputs = ("embedding",)
     metrics = MappingProxyType(
         {
@@ -132,6 +134,10 @@ class Embedding(Task):
         if not isinstance(name, str) or not name.strip():
             raise EvaluationError(f"{clip.where}: identity must be a name; found {shorten(repr(name))}")
         return name
+
+    def label_folder(self, name: str, clip: ClipContext) -> Mapping[str, Any]:  # noqa: ARG002
+        """The folder's name is the identity."""
+        return {"identity": name}
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Vector:
         """The embedding at length 1, float64; see `Task.decode`."""

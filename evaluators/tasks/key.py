@@ -13,6 +13,7 @@ from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import Column, LabelColumns
 from evaluators.picture_records import Pictures
 from evaluators.task import ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
@@ -68,6 +69,7 @@ class Key(Task):
 
     Options = KeyOptions
     label_keys = ("key",)
+    label_columns = MappingProxyType({"key": LabelColumns((Column(("key", "label"), "word"),), "value")})
     required_outputs = ("key",)
     metrics = MappingProxyType(_METRICS)
     agreements = MappingProxyType(
@@ -85,6 +87,10 @@ class Key(Task):
         if not isinstance(value, str) or find_key(value) is None:
             raise EvaluationError(f"{clip.where}: key must be {_RIGHT}; found {shorten(repr(value))}")
         return " ".join(value.split())
+
+    def label_folder(self, name: str, clip: ClipContext) -> Mapping[str, Any]:  # noqa: ARG002
+        """The folder's name is the key."""
+        return {"key": name}
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Vector:
         """One score a key; see `Task.decode`."""

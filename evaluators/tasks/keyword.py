@@ -15,9 +15,10 @@ import pydantic
 from device_profiles.text import shorten
 from evaluators.chart_records import Axis, Charts, ConfusionMatrix, Mark
 from evaluators.comparing.operating_point import AGREEMENTS, DIFFERENT, SAME, Heard, score_at_sources_threshold
-from evaluators.decoding.activations import FrameOptions, Values, read_frames
+from evaluators.decoding.activations import FrameOptions, Values, detect, read_frames
 from evaluators.decoding.outputs import check_probabilities
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import END, START, WORD, LabelColumns
 from evaluators.labels import find_place_fault, is_number, read_rows, show
 from evaluators.picture_records import Curve, Pictures, Span
 from evaluators.pictures.curves import draw_curve
@@ -180,6 +181,7 @@ class Keyword(Task):
 
     Options = KeywordOptions
     label_keys = ("keywords",)
+    label_columns = MappingProxyType({"keywords": LabelColumns((START, END, WORD))})
     required_outputs = ("keyword",)
     metrics = MappingProxyType(_metrics())
     agreements = MappingProxyType(AGREEMENTS)
@@ -204,6 +206,10 @@ class Keyword(Task):
         return Keywords(
             tuple(Spoken(float(row[0]), float(row[1]), _word_of(row, keywords)) for row in rows), clip.duration_s
         )
+
+    def label_folder(self, name: str, clip: ClipContext) -> Mapping[str, Any]:
+        """The folder is the word that is said somewhere in the clip; none is in a folder of `background`."""
+        return {"keywords": [] if name in self.options.background else [[0.0, clip.duration_s, name]]}
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Detections:
         """Detect every keyword at every threshold. See `Task.decode`."""
@@ -324,25 +330,6 @@ class Keyword(Task):
 
 
 _SIDES = ("source", "estimate")
-_ROUNDING_S = 1e-9
-"""by which sums of frames may differ from the time that they are held against"""
-
-
-def detect(values: Values, times_s: Values, threshold: float, refractory_s: float) -> Values:
-    """When a stream's probability reaches a threshold, but not within the refractory time after the last such time.
-
-    Args:
-        values: `(frames,)`.
-        times_s: `(frames,)`.
-        threshold: Of the probability.
-        refractory_s: Above 0.
-    """
-    above_s = times_s[values >= threshold]
-    found, index = [], 0
-    while index < len(above_s):
-        found.append(above_s[index])
-        index = int(np.searchsorted(above_s, above_s[index] + refractory_s - _ROUNDING_S))
-    return np.array(found, np.float64)
 
 
 def tally_keywords(labels: Keywords, estimate: Detections, *, tolerance_s: float) -> Tally:

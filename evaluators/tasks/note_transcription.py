@@ -13,6 +13,7 @@ from device_profiles.record import Record
 from evaluators.decoding.notes import NoteRules, create_notes
 from evaluators.decoding.outputs import check_finite, take_output
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import END, START, Column, LabelColumns
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Note, Pictures
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
@@ -85,6 +86,9 @@ class NoteTranscription(Task):
 
     Options = NoteOptions
     label_keys = ("notes",)
+    label_columns = MappingProxyType(
+        {"notes": LabelColumns((START, END, Column(("midi", "pitch", "pitch_midi", "note"))))}
+    )
     required_outputs = ("note", "onset")
     metrics = MappingProxyType(_metrics())
     agreements = MappingProxyType(_AGREEMENTS)

@@ -14,6 +14,7 @@ import pydantic
 
 from evaluators.decoding.activations import FrameOptions, Frames, Values, read_frames
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import Column, LabelColumns
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures
 from evaluators.pictures.curves import draw_curve
@@ -131,6 +132,9 @@ class Pitch(Task):
 
     Options = PitchOptions
     label_keys = ("pitch",)
+    label_columns = MappingProxyType(
+        {"pitch": LabelColumns((Column(("time", "time_s")), Column(("hz", "f0", "frequency", "pitch_hz"))))}
+    )
     metrics = MappingProxyType(_METRICS)
     agreements = MappingProxyType(_AGREEMENTS)
     libraries = ("mir_eval",)

@@ -19,6 +19,7 @@ from evaluators.comparing.psds import THRESHOLDS, ClipCounts, Counts, Psds, Psds
 from evaluators.decoding.activations import FrameOptions, Frames, SegmentRules, Segments, find_segments, read_frames
 from evaluators.decoding.outputs import check_probabilities
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import END, EVENT, START, LabelColumns
 from evaluators.labels import ClassNames, are_numbers, check_column, find_class, find_place_fault, read_rows, show
 from evaluators.picture_records import Pictures, Span
 from evaluators.score import Direction
@@ -146,6 +147,7 @@ class SoundEvents(Task):
 
     Options = SoundEventsOptions
     label_keys = ("events",)
+    label_columns = MappingProxyType({"events": LabelColumns((START, END, EVENT))})
     required_outputs = ("events",)
     agreements = MappingProxyType(
         {

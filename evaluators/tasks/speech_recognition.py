@@ -16,6 +16,7 @@ from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.decoding.outputs import check_finite, take_output
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import Column, LabelColumns
 from evaluators.picture_records import MAX_TEXT, Pictures
 from evaluators.task import Absent, ClipContext, Found, Metric, SideBySide, Task
 from evaluators.windows import Stitched
@@ -109,6 +110,12 @@ class SpeechRecognition(Task):
 
     Options = SpeechOptions
     label_keys: tuple[str, ...] = ("text",)
+    label_columns = MappingProxyType(
+        {
+            "text": LabelColumns((Column(("text", "sentence", "transcript", "transcription"), "word"),), "value"),
+            "speaker": LabelColumns((Column(("speaker", "speaker_id", "client_id"), "word"),), "value"),
+        }
+    )
     required_outputs = ("logits",)
     metrics = MappingProxyType(
         {

@@ -16,6 +16,7 @@ from evaluators.chart_records import Charts, name_class
 from evaluators.comparing.drawn import DrawnClips, Pairs, find_ties
 from evaluators.decoding.vectors import Vector, pool_vector
 from evaluators.errors import EvaluationError
+from evaluators.label_columns import Column, LabelColumns
 from evaluators.labels import ClassNames, check_column, find_class
 from evaluators.picture_records import MAX_TEXT, Pictures
 from evaluators.pictures.class_charts import draw_confusion, draw_mean_roc, draw_pooled_roc, tabulate_classes
@@ -148,6 +149,8 @@ class Tagging(Task):
         super().__init__(options)
         self.metrics = {"top1_accuracy": _TOP1, **_METRICS} if self.options.single_label else _METRICS
         self.agreements = {_SAME_TOP1: _AGREEMENTS[_SAME_TOP1]} if self.options.single_label else _AGREEMENTS
+        form: Literal["value", "values"] = "value" if self.options.single_label else "values"
+        self.label_columns = {"labels": LabelColumns((Column(("label", "class", "category"), "class"),), form)}
         self._columns = {name: column for column, name in enumerate(self.options.classes)}
         self._drawn = DrawnClips(self._rank)
 
@@ -172,6 +175,11 @@ class Tagging(Task):
         if faults:
             raise EvaluationError("\n".join(faults))
         return tuple(sorted(columns))
+
+    def label_folder(self, name: str, clip: ClipContext) -> Mapping[str, Any]:  # noqa: ARG002
+        """The folder is the clip's only class: its name, or the number of its column where classes have none."""
+        label = int(name) if name.isdecimal() and not self._columns else name
+        return {"labels": label if self.options.single_label else [label]}
 
     def decode(self, outputs: Mapping[str, Stitched]) -> Vector:
         """One score a class, float64; see `Task.decode`."""

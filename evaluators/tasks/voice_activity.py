@@ -23,6 +23,7 @@ from evaluators.decoding.activations import (
     read_frames,
 )
 from evaluators.decoding.outputs import check_probabilities
+from evaluators.label_columns import END, START, LabelColumns
 from evaluators.labels import are_numbers, find_place_fault, read_rows, show
 from evaluators.picture_records import Curve, Pictures, Span
 from evaluators.pictures.class_charts import FALSE_ALARM_RATE, RECALL
@@ -135,6 +136,7 @@ class VoiceActivity(Task):
 
     Options = VoiceActivityOptions
     label_keys = ("speech",)
+    label_columns = MappingProxyType({"speech": LabelColumns((START, END))})
     required_outputs = ("speech",)
     metrics = MappingProxyType(_METRICS)
     agreements = MappingProxyType(

@@ -314,9 +314,10 @@ def describe_origin(chosen: Chosen, archives: Mapping[str, Path]) -> str:
 
 
 def read_attribution(manifest: Path) -> str | None:
-    """The first line of the `ATTRIBUTION.txt` beside a manifest; None where there is none."""
+    """The first line of the `ATTRIBUTION.txt` beside a manifest, or in a folder of audio; None where there is none."""
+    folder = manifest if manifest.is_dir() else manifest.parent
     try:
-        with open_file(manifest.parent / ATTRIBUTION_NAME, error=EvaluationError) as file:
+        with open_file(folder / ATTRIBUTION_NAME, error=EvaluationError) as file:
             return file.readline(_MOST_LINE_BYTES).decode("utf-8", "ignore").strip() or None
     except EvaluationError:
         return None

@@ -103,7 +103,7 @@ def test_label_files_are_part_of_the_dataset(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("b.txt", "text file "),
-        ("../a.txt", "text '../a.txt' lies outside the dataset; text must lie within the manifest's folder"),
+        ("../a.txt", "text '../a.txt' lies outside the dataset; text must lie within "),
         ("/etc/passwd", "text '/etc/passwd' lies outside the dataset"),
         (3, "text must be a path, found 3"),
         (".", "text file "),
@@ -174,12 +174,8 @@ def test_the_digest_does_not_follow_the_folder(tmp_path: Path) -> None:
         ({}, ["notes.jsonl:2: key 'audio' is missing", "notes.jsonl:2: key 'notes' is missing"]),
         ({"audio": "a.wav"}, ["notes.jsonl:2: key 'notes' is missing; note_transcription needs audio, notes"]),
         (
-            {"audio": "a.wav", "notes": NOTES, "tag": []},
-            ["notes.jsonl:2: unknown key 'tag'; did you mean 'tags'?"],
-        ),
-        (
-            {"audio": "a.wav", "notes": NOTES, "zzz": 1},
-            ["notes.jsonl:2: unknown key 'zzz'; known keys: audio, notes, tags"],
+            {"audio": "a.wav", "note": NOTES},
+            ["notes.jsonl:2: key 'notes' is missing; note_transcription needs audio, notes; it has 'note'; did you"],
         ),
         ({"audio": "a.wav", "notes": NOTES, "tags": "x"}, ["notes.jsonl:2: tags must be a list of words, found 'x'"]),
         ({"audio": 3, "notes": NOTES}, ["notes.jsonl:2: audio must be a path, found 3"]),
@@ -220,14 +216,8 @@ def _hole() -> np.ndarray:
     ("sound", "audio", "fault"),
     [
         (np.zeros((0, 1)), AUDIO, "empty: it holds no sample"),
-        (np.zeros((4000, 1)), AUDIO, "silent: every sample is 0, so there is nothing to measure"),
         (_hole(), AUDIO, "holds a value that is not finite, first at sample 7"),
-        (
-            _tone(channels=2),
-            AUDIO,
-            "has 2 channels where the model expects 1; mix it down, for example with `sox in.wav -c 1 out.wav`",
-        ),
-        (_tone(), STEREO, "has 1 channels where the model expects 2"),
+        (_tone(), STEREO, "has 1 channels where the model expects 2; several are mixed down to one alone"),
     ],
 )
 def test_bad_audio(tmp_path: Path, sound: np.ndarray, audio: AudioContract, fault: str) -> None:
@@ -257,11 +247,12 @@ def test_no_clip(tmp_path: Path, text: str) -> None:
 
 
 def test_no_manifest(tmp_path: Path) -> None:
-    expected = "notes.jsonl: no such file; the recipe's dataset must be a JSONL manifest"
-    assert _faults(tmp_path / "notes.jsonl") == [expected]
+    (fault,) = _faults(tmp_path / "notes.jsonl")
+    assert fault.startswith("notes.jsonl: no such file; the recipe's dataset must be a JSONL manifest, a CSV or TSV")
     (tmp_path / "folder.jsonl").mkdir()
-    (fault,) = _faults(tmp_path / "folder.jsonl")
-    assert fault.startswith("folder.jsonl: cannot be read: ")
+    assert _faults(tmp_path / "folder.jsonl") == [
+        "folder.jsonl: holds no audio file; right are .wav, .flac, .ogg, .mp3"
+    ]
 
 
 TEXT = '{"audio": "a.wav", "notes": []}\n{"audio": "é.wav", "notes": []}\n'

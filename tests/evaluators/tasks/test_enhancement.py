@@ -144,9 +144,9 @@ def test_a_late_output_is_put_in_its_place(tmp_path: Path) -> None:
 def test_bad_labels_are_all_listed(tmp_path: Path) -> None:
     task = Enhancement(ALL)
     with pytest.raises(EvaluationError) as caught:
-        _labels(task, tmp_path, reference=np.zeros((1, 800)), noisy=_noise(0, 1, 700))
+        _labels(task, tmp_path, reference=np.full((1, 800), np.nan), noisy=_noise(0, 1, 700))
     first, second = str(caught.value).split("\n")
-    assert first.startswith(f"n.jsonl:3: reference {tmp_path / 'reference.wav'}: silent")
+    assert first.startswith(f"n.jsonl:3: reference {tmp_path / 'reference.wav'}: holds a value that is not")
     assert second.endswith("is 0.0875 s long where the clip is 0.1 s; both must be cut alike")
     with pytest.raises(EvaluationError, match="noisy has 3 channels where reference has 2; right is as many, or one"):
         _labels(task, tmp_path, reference=_noise(0, 2, 800), noisy=_noise(0, 3, 800))
