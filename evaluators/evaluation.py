@@ -17,6 +17,7 @@ from evaluators.chart_records import Charts
 from evaluators.condition_records import ConditionInfo, check_conditions
 from evaluators.drift_records import Drift
 from evaluators.environment import Environment
+from evaluators.identity import Identity
 from evaluators.long_run_records import LongRun
 from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram, Tracks
 from evaluators.score import MetricInfo, Score
@@ -335,6 +336,8 @@ class Evaluation(Record):
     """profile identifier → the phone's name"""
     conditions: tuple[ConditionInfo, ...] = ()
     """what was done to the clips, beside playing them as they are"""
+    identity: Identity | None = None
+    """which state of which repository it is of, and which run made it"""
 
     @pydantic.model_validator(mode="after")
     def _coherent(self) -> Evaluation:

@@ -27,6 +27,7 @@ from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import EvaluationRequest, Findings, check_outputs, evaluate
 from evaluators.evaluation import Evaluation
+from evaluators.identity import describe_identity
 from evaluators.metrics import LONG_RUN
 from evaluators.playing.candidates import Candidate, from_packaged, from_path
 from evaluators.task_asking import Asked
@@ -373,6 +374,7 @@ def finish_evaluation(work: Work, request: EvaluationRequest, findings: Findings
         variants=findings.variants,
         device_names={profile.id: profile.name for profile in recipe.profiles},
         conditions=request.conditions,
+        identity=describe_identity(recipe.folder, recipe.as_data()),
     )
 
 

@@ -80,7 +80,9 @@ def subject(report: Comparison) -> str:
 def origin(report: Comparison) -> str:
     """When and by which command the evaluation was made."""
     evaluation = report.evaluation
-    made = f"Made {escape(evaluation.created)} by testpress {escape(evaluation.testpress_version)}:"
+    identity = evaluation.identity
+    state = f" of {escape(identity.words)}" if identity is not None and identity.words else ""
+    made = f"Made {escape(evaluation.created)} by testpress {escape(evaluation.testpress_version)}{state}:"
     return f"{made}\n\n{code(evaluation.command)}"
 
 
