@@ -27,7 +27,14 @@ from reports.judging.differences import (
     subtract_errors,
 )
 from reports.judging.metrics import is_better, list_metrics, worst_parity
-from reports.notation import BASIS_WORDS, format_interval, format_number, format_score, format_threads
+from reports.notation import (
+    BASIS_WORDS,
+    format_interval,
+    format_number,
+    format_percent,
+    format_score,
+    format_threads,
+)
 
 MAX_TESTS = 10_000
 """50 bundles of 20 metrics are 1,000; each takes milliseconds"""
@@ -320,7 +327,9 @@ def _weigh(change: Change, difference: Difference, p_value: float | None) -> Cha
     reason = f"{format_score(before)} before, {format_score(after)} now{change.reason}"
     if found.value != 0:
         interval = format_interval(found, signed=True)
-        reason += f": {format_number(found.value, found.unit, signed=True)}{f' ({interval})' if interval else ''}"
+        share = change.model_copy(update={"difference": found}).share
+        told = format_number(found.value, found.unit, signed=True) + (f", {format_percent(share)}" if share else "")
+        reason += f": {told}{f' ({interval})' if interval else ''}"
     if state == "same" and found.value != 0:
         within = format_number(difference.tolerance, found.unit) if difference.tolerance else ""
         reason += f", within {within}" if within else ", which may be chance"

@@ -96,7 +96,9 @@ class _Ranked:
         return order_by_loss(self.reference, self.scores)
 
 
-def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = None) -> ClipSection:
+def list_clips(
+    report: Comparison, keys: dict[str, str], folder: Path | None = None, earlier: Path | None = None
+) -> ClipSection:
     """Every clip under every bundle: the largest loss against the source model first, then the worst score.
 
     Args:

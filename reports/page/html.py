@@ -87,12 +87,13 @@ _MOST_OUTPUTS = 12
 _CHANGE_ORDER: tuple[State, ...] = ("worse", "gone", "not comparable", "new", "better", "same")
 
 
-def render(report: Comparison, *, folder: Path | None = None) -> str:
+def render(report: Comparison, *, folder: Path | None = None, earlier: Path | None = None) -> str:
     """The comparison as one self-contained page.
 
     Args:
         report: What to show.
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
+        earlier: The same of the baseline.
     """
     evaluation = report.evaluation
     style = _read("report.css") + _read("listening.css")
@@ -101,7 +102,7 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
         _environment()
         .get_template("report.html")
         .render(
-            **_collect(report, folder),
+            **_collect(report, folder, earlier),
             report=report,
             evaluation=evaluation,
             main=find_main_metric(report),
@@ -126,7 +127,7 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
     return clean_text(page)
 
 
-def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
+def _collect(report: Comparison, folder: Path | None, earlier: Path | None) -> dict[str, Any]:
     """What each section shows."""
     evaluation = report.evaluation
     keys = make_keys(evaluation)
@@ -150,7 +151,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "timings": timings,
         "timing_ticks": timing_ticks,
         "charts": list_charts(report, keys),
-        "clips": list_clips(report, keys, folder),
+        "clips": list_clips(report, keys, folder, earlier),
         "conditions": tabulate(evaluation, find_main_metric(report)),
         "conditions_worst": describe_worst(evaluation, find_main_metric(report)),
         "agreement": list_agreement(evaluation, keys, find_main_metric(report)),

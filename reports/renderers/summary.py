@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from device_profiles.text import shorten
+from reports.judging.baseline import State
 from reports.judging.comparison import Comparison, Outcome
 from reports.judging.verdicts import Status
 
@@ -11,6 +15,14 @@ STATUS_WORDS: dict[Status | None, str] = {
     "failed": "failed",
     "error": "error",
     None: "not judged",
+}
+_STATE_WORDS: dict[State, str] = {
+    "gone": "gone",
+    "worse": "worse",
+    "not comparable": "not comparable",
+    "new": "new",
+    "better": "better",
+    "same": "the same",
 }
 STATUS_MARKS: dict[Status | None, str] = {"passed": "✓", "warned": "!", "failed": "✗", "error": "⊘", None: "–"}
 OUTCOME_STATUS: dict[str, Status] = {"pass": "passed", "warn": "warned", "fail": "failed"}
@@ -31,6 +43,22 @@ def describe_counts(outcome: Outcome) -> str:
         (outcome.passed, "passed"),
     )
     return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing was judged"
+
+
+def describe_baseline(report: Comparison) -> str:
+    """What it was compared with and how many numbers changed, in a sentence; that there was no baseline, where none."""
+    if report.baseline_created is None:
+        return "No baseline was given, so nothing is said of what became worse."
+    states = Counter(change.state for change in report.changes)
+    accepted = sum(verdict.accepted is not None for verdict in report.verdicts)
+    counts = [f"{states[state]} {word}" for state, word in _STATE_WORDS.items() if states[state]]
+    if accepted:
+        counts.append(f"{accepted} accepted")
+    compared = len(report.changes)
+    return (
+        f"Against the baseline of {shorten(report.baseline_created)}: {compared} "
+        f"{'number' if compared == 1 else 'numbers'}, {', '.join(counts) or 'none of them changed'}."
+    )
 
 
 def find_main_metric(report: Comparison) -> str | None:
