@@ -144,7 +144,7 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> None:
     starts = [found.start() for found in _BLOCK.finditer(text)]
     if len(starts) != len(known):
         raise ReportError(f"{path}: entries are not written as [[accept]] tables; write them so, then add to them")
-    ends = [*starts[1:], len(text)]
+    ends = [*starts[1:], len(text)][: len(starts)]
     new = {entry.key: entry for entry in entries}
     parts = [text[: starts[0]] if starts else text]
     for entry, start, end in zip(known, starts, ends, strict=True):

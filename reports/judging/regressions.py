@@ -1,7 +1,8 @@
 """Verdicts on what changed since a baseline: no number may be worse, or only as much worse as a budget allows.
 
 Without a budget against the baseline a number is worse when `baseline.py` says so. A budget takes its place for
-its metric and is judged as budgets are: the interval must exclude a larger change.
+its metric and is judged as budgets are: the interval must exclude a larger change. Times on the host, which move with
+whatever else the machine does, are compared and shown, and judged by budgets alone.
 """
 
 from __future__ import annotations
@@ -54,12 +55,15 @@ def judge_each(
     """As `judge_changes`, of changes alone, each with its verdict, the worst changes first."""
     own = [budget for budget in budgets if budget.against == "baseline"]
     variants = {variant.variant: variant for variant in evaluation.variants}
-    only_told = {name for name, metric in list_metrics(evaluation).items() if metric.only_told}
-    only_told |= {name for name, metric in list_metrics(evaluation).items() if metric.scope == "host"}
+    infos = list_metrics(evaluation)
+    only_told = {name for name, metric in infos.items() if metric.only_told}
+    unjudged = {name for name, metric in infos.items() if metric.scope == "host"}
     pairs = []
     for change in sorted(changes, key=lambda change: change.urgency):
         meant = [budget for budget in own if _applies(budget, change, variants.get(change.variant))]
-        found = [_hold(budget, change) for budget in meant] if meant else _judge_plainly(change, only_told)
+        found = [_hold(budget, change) for budget in meant]
+        if not meant and change.metric not in unjudged:
+            found = _judge_plainly(change, only_told)
         pairs += [(change, _accept(verdict, change, evaluation, acceptance)) for verdict in found]
     return pairs
 
