@@ -103,7 +103,8 @@ class Entry(Record):
     @property
     def promise(self) -> str:
         """Why and until when: what stands beside a change that it accepts."""
-        return shorten(self.why, 300) + ("" if self.until is None else f", until {self.until}")
+        place = "" if self.replaced_by is None else f"{shorten(self.replaced_by)} takes its place; "
+        return place + shorten(self.why, 300) + ("" if self.until is None else f", until {self.until}")
 
     def is_over(self, today: dt.date) -> bool:
         """Whether its last day has passed."""

@@ -74,7 +74,7 @@ class Comparison(Record):
             if verdict.accepted is not None:
                 phone = self.evaluation.device_names.get(verdict.device or "", verdict.device or "")
                 number = " on ".join(shorten(word) for word in (verdict.metric or "", phone) if word)
-                groups.setdefault((verdict.variant, verdict.accepted), []).append(number)
+                groups.setdefault((verdict.variant, verdict.accepted), []).append(number or "no result any more")
         return tuple(
             f"{describe_subject(self.evaluation, variant, None)}{_list_numbers(numbers)}: accepted: {promise}"
             for (variant, promise), numbers in groups.items()
@@ -82,11 +82,8 @@ class Comparison(Record):
 
 
 def _list_numbers(numbers: list[str]) -> str:
-    named = [number for number in numbers if number]
-    if not named:
-        return ""
-    left = len(named) - _MOST_SUBJECTS
-    return f" ({', '.join(named[:_MOST_SUBJECTS])}{f' and {left} more' if left > 0 else ''})"
+    left = len(numbers) - _MOST_SUBJECTS
+    return f" ({', '.join(numbers[:_MOST_SUBJECTS])}{f' and {left} more' if left > 0 else ''})"
 
 
 def load_evaluation(path: Path) -> Evaluation:

@@ -119,10 +119,11 @@ class _Stages:
         for number in sorted(range(len(self.names)), key=lambda number: number != worst):
             name, key, clip = self.names[number], self.letters[number], ranked.clips[number]
             if clip is not None:
-                sides.append(Side(key, clip))
-                before = self.earlier.find(name, clip.clip)
+                sides.append(Side(key, clip, name=name))
+                before, other = self.earlier.find(name, clip.clip), self.earlier.names.get(name)
                 if before is not None:
-                    sides.append(Side(key, before, is_earlier=True, name=self.earlier.names.get(name, "")))
+                    side = Side(key, before, is_earlier=True, name=other or name, is_renamed=other is not None)
+                    sides.append(side)
         return sides
 
 

@@ -21,7 +21,6 @@ from markupsafe import Markup
 
 from device_profiles.text import clean_text, shorten
 from packager.formats import format_names, get_format
-from reports.judging.baseline import State
 from reports.judging.comparison import Comparison, describe_subject
 from reports.judging.conditions import describe_worst, format_p_value, tabulate
 from reports.judging.metrics import worst_parity
@@ -36,12 +35,14 @@ from reports.notation import (
     format_score,
 )
 from reports.page.agreement import list_agreement
+from reports.page.changes import list_changes
 from reports.page.charts import format_rate, list_charts
 from reports.page.clips import list_clips
 from reports.page.figures import (
     activity_strips,
     budget_bar,
     call_times,
+    change_bar,
     confusion_matrix,
     drift_curve,
     error_over_time,
@@ -72,6 +73,7 @@ from reports.renderers.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
     STATUS_WORDS,
+    describe_baseline,
     describe_counts,
     describe_outcome,
     find_main_metric,
@@ -84,7 +86,6 @@ _MOST_REASONS = 12
 _MOST_RECIPE = 20_000
 _MOST_NAME = 4_096
 _MOST_OUTPUTS = 12
-_CHANGE_ORDER: tuple[State, ...] = ("worse", "gone", "not comparable", "new", "better", "same")
 
 
 def render(report: Comparison, *, folder: Path | None = None, earlier: Path | None = None) -> str:
@@ -113,10 +114,8 @@ def render(report: Comparison, *, folder: Path | None = None, earlier: Path | No
             reasons=report.outcome.reasons[:_MOST_REASONS],
             reasons_left=report.outcome.reasons[_MOST_REASONS:],
             failed=[variant for variant in evaluation.variants if variant.failure is not None],
-            changes=sorted(
-                (change for change in report.changes if change.state != "same"),
-                key=lambda change: _CHANGE_ORDER.index(change.state),
-            ),
+            against=describe_baseline(report),
+            changes=list_changes(report),
             recipe=json.dumps(evaluation.recipe, indent=2, ensure_ascii=False)[:_MOST_RECIPE],
             long_names=[name[:_MOST_NAME] for name in list_long_names(evaluation)],
             style=Markup(style),  # noqa: S704  a file of this package
@@ -211,6 +210,7 @@ def _environment() -> jinja2.Environment:
         "figures": {
             "bar": budget_bar,
             "calls": call_times,
+            "change": change_bar,
             "confusion": confusion_matrix,
             "curve": output_curve,
             "drift": drift_curve,

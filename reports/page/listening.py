@@ -35,7 +35,9 @@ class Side:
     is_earlier: bool = False
     """whether it is the baseline's"""
     name: str = ""
-    """the baseline's bundle, where it has another name"""
+    """the bundle's"""
+    is_renamed: bool = False
+    """whether the baseline's has another name"""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _make_song(info: ClipInfo, source: ClipScores | None, sides: Sequence[Side],
     drawn: list[tuple[TrackLine, Pictures]] = [(TrackLine("labels", None, ""), info.drawn)]
     if source is not None:
         drawn.append((TrackLine("source", None, ""), source.drawn))
-    drawn += [(_line_of(side), side.clip.drawn) for side in shown]
+    drawn += [(_line_of(side, named=True), side.clip.drawn) for side in shown]
     bundle = shown[0].clip.drawn
     if bundle.events is not None:
         kind, drawn = "notes", [(line, one) for line, one in drawn if one.events is not None]
@@ -193,8 +195,8 @@ def _describe_beginning(info: ClipInfo, preview: Preview) -> str:
     return "" if preview.duration_s >= info.duration_s * 0.99 else f"its first {format_exact(round(preview.duration_s, 1), 's')}"
 
 
-def _line_of(side: Side) -> TrackLine:
-    return TrackLine("", side.key, side.name, is_earlier=side.is_earlier)
+def _line_of(side: Side, *, named: bool = False) -> TrackLine:
+    return TrackLine("", side.key, side.name if named or side.is_renamed else "", is_earlier=side.is_earlier)
 
 
 def _replace(line: TrackLine, **changes: object) -> TrackLine:
