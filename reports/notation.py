@@ -99,6 +99,12 @@ def format_score(score: Score, *, signed: bool = False) -> str:
     return format_number(score.value, score.unit, signed=signed)
 
 
+def format_percent(share: float) -> str:
+    """A change as a share of what was before, signed: "+21 %", "−3.5 %"."""
+    text = f"{share * 100:+.2g}" if abs(share) < 1 else f"{share * 100:+.0f}" if abs(share) < 100 else ""
+    return f"{text.replace('-', '−')} %" if text else f"{'×' if share > 0 else '−×'}{abs(share) + 1:.3g}"
+
+
 def _scale_bytes(value: float) -> tuple[float, str]:
     for size, name in _BYTE_STEPS:
         if abs(value) >= size:

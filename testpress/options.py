@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -16,6 +17,7 @@ from device_profiles.text import defuse, to_json
 
 if TYPE_CHECKING:
     from reports.judging.comparison import Comparison
+    from testpress.baselines import Baseline
     from testpress.limits import LimitsSpec
     from testpress.sandbox import Found
 
@@ -37,13 +39,66 @@ def _find_evaluation(_context: click.Context, _option: click.Parameter, path: Pa
 
 _PATH = click.Path(path_type=Path)
 EVALUATION = click.argument("evaluation", type=_PATH, callback=_find_evaluation)
-BASELINE = click.option(
-    "--baseline",
-    type=_PATH,
-    callback=_find_evaluation,
-    metavar="FILE",
-    help="An earlier evaluation.json, or its folder.",
+_BASELINE_HELP = "An earlier evaluation.json, its folder, or a folder of COMMIT/evaluation.json."
+_BASELINE = click.option("--baseline", type=_PATH, metavar="OLD", help=_BASELINE_HELP)
+_BRANCH = click.option(
+    "--baseline-branch", metavar="NAME", help="Whose merge base with HEAD a folder is asked for; default: the remote's."
 )
+_ACCEPT = click.option(
+    "--accept", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Accepted changes; default: the "
+    "file beside the recipe."
+)
+
+
+@dataclass(frozen=True)
+class Against:
+    """What a command is to compare with.
+
+    Attributes:
+        path: The baseline.
+        branch: Whose merge base with HEAD is asked for.
+        accept: The file of accepted changes.
+    """
+
+    path: Path | None = None
+    branch: str | None = None
+    accept: Path | None = None
+
+    def open(self) -> Baseline | None:
+        """The baseline, and a line on standard error where a folder of several has chosen one, or has none."""
+        from testpress.baselines import open_baseline
+
+        if self.path is None:
+            return None
+        found = open_baseline(self.path, branch=self.branch)
+        if found.is_chosen or found.evaluation is None:
+            tell(f"baseline: {found.words}" if found.evaluation is not None else f"no baseline: {found.words}")
+        return found
+
+
+def compared(command: Any) -> Any:
+    """The options --baseline, --baseline-branch and --accept, handed to a command as one `against`."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, baseline: Path | None, baseline_branch: str | None, accept: Path | None, **options: Any
+    ) -> Any:
+        return command(*args, against=Against(baseline, baseline_branch, accept), **options)
+
+    return _BASELINE(_BRANCH(_ACCEPT(wrapped)))
+
+
+def baseline_needed(command: Any) -> Any:
+    """As `compared`, where there must be a baseline, without --accept."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, baseline: Path, baseline_branch: str | None, **options: Any) -> Any:
+        return command(*args, against=Against(baseline, baseline_branch), **options)
+
+    needed = click.option("--baseline", type=_PATH, metavar="OLD", required=True, help=_BASELINE_HELP)
+    return needed(_BRANCH(wrapped))
+
+
 SIGN = click.option(
     "--sign", type=click.Path(path_type=Path), metavar="KEY", help="Sign bundles with an elliptic-curve private key."
 )

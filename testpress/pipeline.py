@@ -42,14 +42,16 @@ from packager.jobs.workers import DEFAULT_LIMITS
 from packager.model import ModelSource, find_source, resolve_path
 from packager.package import Packaged, PackageRequest, Variant, folder, is_outdated, key, package
 from packager.storage import lock_folder, write_text_atomically
+from reports.judging.acceptance import Acceptance
 from reports.judging.comparison import Comparison, compare
+from reports.judging.regressions import NOTHING_ACCEPTED
 from reports.write import Paths, write_comparison
+from testpress.baselines import EVALUATION_NAME, Baseline
 from testpress.errors import RecipeError
 from testpress.recipe import Recipe, ask_own_task, need_audio, need_task
 
 MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
 """what packaging runs model files with: named, not imported, so that the packager knows nothing of the emulators"""
-EVALUATION_NAME = "evaluation.json"
 
 
 class Progress(Protocol):
@@ -100,13 +102,21 @@ def default_out(recipe: Recipe) -> Path:
     return recipe.folder / "testpress-out"
 
 
-def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: Path | None = None) -> RunResult:
+def run(
+    work: Work,
+    *,
+    command: str,
+    baseline: Baseline | None = None,
+    acceptance: Acceptance = NOTHING_ACCEPTED,
+    sign: Path | None = None,
+) -> RunResult:
     """The default job: package, evaluate, report, check.
 
     Args:
         work: What to do.
         command: What reproduces this, for the report.
-        baseline: An earlier evaluation to compare with.
+        baseline: What to compare with.
+        acceptance: What may be worse than there.
         sign: A private key to sign the bundles with.
 
     Raises:
@@ -127,8 +137,8 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
         evaluation = _evaluate(work, candidates, command=command)
         path = out / EVALUATION_NAME
         write_text_atomically(path, dump_json(evaluation))
-        comparison = compare(evaluation, baseline)
-        report = write_comparison(comparison, out / "report", folder=out)
+        comparison = compare(evaluation, baseline and baseline.evaluation, acceptance=acceptance)
+        report = write_comparison(comparison, out / "report", folder=out, earlier=baseline and baseline.folder)
     return RunResult(packaged, evaluation, path, report, comparison)
 
 

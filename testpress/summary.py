@@ -18,7 +18,7 @@ from reports.judging.comparison import Comparison
 from reports.judging.conditions import describe_worst
 from reports.notation import format_number
 from reports.renderers.shipping import describe_line, list_ship_lines
-from reports.renderers.summary import describe_counts, find_main_metric
+from reports.renderers.summary import describe_baseline, describe_counts, find_main_metric
 from reports.write import Paths
 from testpress.pipeline import RunResult
 from testpress.table import align
@@ -175,8 +175,11 @@ def evaluation_table(evaluation: Evaluation) -> str:
 def check_text(comparison: Comparison) -> str:
     """The verdict and every reason against it."""
     outcome = comparison.outcome
-    head = f"verdict: {outcome.status} ({describe_counts(outcome)})"
-    return "\n".join([head, *(f"  - {reason}" for reason in outcome.reasons)])
+    lines = [f"verdict: {outcome.status} ({describe_counts(outcome)})"]
+    lines += [f"  - {reason}" for reason in outcome.reasons]
+    lines += [f"  - {accepted}" for accepted in comparison.accepted]
+    lines += [f"  - {removable}" for removable in comparison.removable]
+    return "\n".join([*lines, f"  {describe_baseline(comparison)}"])
 
 
 def judged_text(comparison: Comparison) -> str:
@@ -190,6 +193,9 @@ def check_data(comparison: Comparison) -> dict[str, Any]:
     """What `testpress check --json` writes."""
     return {
         "outcome": comparison.outcome.model_dump(mode="json"),
+        "baseline": comparison.baseline_created,
+        "accepted": list(comparison.accepted),
+        "removable": list(comparison.removable),
         "ship": [choice.model_dump(mode="json") for choice in comparison.choices],
         "verdicts": [verdict.model_dump(mode="json") for verdict in comparison.verdicts],
     }

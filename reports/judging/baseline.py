@@ -13,12 +13,28 @@ from typing import Literal, TypeAlias
 from device_profiles.record import Record
 from device_profiles.text import shorten
 from evaluators.comparing.statistics import CONFIDENCE, adjust_by_holm
-from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
+from evaluators.evaluation import PARITY_NUMBERS, TIMINGS, DeviceResult, Evaluation, VariantResult
 from evaluators.score import MetricInfo, Score
 from reports.errors import ReportError
-from reports.judging.differences import EXACT_DB, Difference, is_widened, subtract, subtract_clips
+from reports.judging.arithmetic import saturate
+from reports.judging.differences import (
+    EXACT_DB,
+    Difference,
+    is_widened,
+    subtract,
+    subtract_calls,
+    subtract_clips,
+    subtract_errors,
+)
 from reports.judging.metrics import is_better, list_metrics, worst_parity
-from reports.notation import BASIS_WORDS, format_interval, format_number, format_score
+from reports.notation import (
+    BASIS_WORDS,
+    format_interval,
+    format_number,
+    format_percent,
+    format_score,
+    format_threads,
+)
 
 MAX_TESTS = 10_000
 """50 bundles of 20 metrics are 1,000; each takes milliseconds"""
@@ -27,6 +43,10 @@ Metrics: TypeAlias = Mapping[str, MetricInfo]
 """of both evaluations"""
 
 State = Literal["better", "same", "worse", "new", "gone", "not comparable"]
+STATES: tuple[State, ...] = ("gone", "worse", "not comparable", "new", "better", "same")
+"""the worst first"""
+_DB_OF_ALL = 20.0
+"""a level that changes by so much counts as a number that doubles, where changes are put in order"""
 
 _RUNTIME = "run by "
 
@@ -44,6 +64,32 @@ class Change(Record):
     difference: Score | None = None
     """after minus before, with its interval where there is one; none where they cannot be compared"""
     reason: str
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether there is no result, or number, any more."""
+        return self.state == "gone" or (self.state == "worse" and self.metric is None)
+
+    @property
+    def worsening(self) -> float | None:
+        """By how much it is worse, in its unit; below zero where it is better."""
+        if self.difference is None or self.difference.value is None:
+            return None
+        return self.difference.value if self.difference.direction == "lower" else -self.difference.value
+
+    @property
+    def share(self) -> float | None:
+        """The change as a share of what was before; none of levels, and where nothing was before."""
+        if self.difference is None or self.difference.value is None or self.difference.unit == "db":
+            return None
+        before = None if self.before is None else self.before.value
+        return saturate(self.difference.value / abs(before)) if before else None
+
+    @property
+    def urgency(self) -> tuple[int, float]:
+        """For sorting: the worst state first, in it the largest change for its size."""
+        size = self.share if self.share is not None else (self.worsening or 0.0) / _DB_OF_ALL
+        return STATES.index(self.state), -abs(size)
 
 
 def find_changes(baseline: Evaluation, evaluation: Evaluation) -> tuple[Change, ...]:
@@ -111,6 +157,7 @@ def _compare_bundle(
     before: VariantResult, after: VariantResult, evaluations: tuple[Evaluation, Evaluation], metrics: Metrics
 ) -> Iterator[tuple[Change, Difference | None]]:
     old, new = _bundle_scores(before), _bundle_scores(after)
+    exact = _is_exact(before) and _is_exact(after)
     groups = {clip.clip: clip.group for clip in evaluations[1].dataset.clips}
     for metric in dict.fromkeys((*new, *old)):
         pair, info = (old.get(metric), new.get(metric)), metrics[metric]
@@ -121,23 +168,36 @@ def _compare_bundle(
             state, reason = _find_other_circumstances(before, after, evaluations)
         if state is None and info.machine_bound:
             state, reason = _find_other_host(evaluations)
+        if state is None and info.scope == "host":
+            state, reason = _find_other_stopwatch(before, after)
         change = _change(after.variant, None, metric, state or "same", reason, pair)
-        if state is not None:
-            yield change, None
-            continue
         first, second = pair
-        assert first is not None and second is not None
-        of_clips = info.scope == "clip" or None
-        paired = of_clips and subtract_clips(metric, before, after, groups, tolerance=info.tolerance)
-        yield change, paired or subtract(info, first, second)
+        if state is not None or first is None or second is None:
+            yield change, None
+        elif info.scope == "host":
+            yield change, subtract_calls(metric, before, after)
+        elif info.scope == "output" and info.unit != "db":
+            yield change, subtract_errors(metric, first, second, exact=exact)
+        else:
+            of_clips = info.scope == "clip" or None
+            paired = of_clips and subtract_clips(metric, before, after, groups, tolerance=info.tolerance)
+            yield change, paired or subtract(info, first, second)
 
 
 def _bundle_scores(variant: VariantResult) -> dict[str, Score]:
+    """All numbers of a bundle that are no phone's: its own, those of its worst output, and its calls on the host."""
+    outputs = {name: worst_parity(variant, name) for name in PARITY_NUMBERS if variant.parity}
+    found = {name: finding.score for name, finding in outputs.items() if finding.score is not None}
+    if "snr_db" in outputs and outputs["snr_db"].identical:
+        found["snr_db"] = Score(value=EXACT_DB, unit="db", direction="higher", basis="emulated")
+    calls = {} if variant.timing is None else {name: getattr(variant.timing, TIMINGS[name]) for name in TIMINGS}
+    return {**variant.scores, **found, **calls}
+
+
+def _is_exact(variant: VariantResult) -> bool:
+    """Whether its outputs differ from the source's by no more than the order in which float32 adds up."""
     found = worst_parity(variant, "snr_db")
-    if found.identical:
-        exact = Score(value=EXACT_DB, unit="db", direction="higher", basis="emulated")
-        return {**variant.scores, "snr_db": exact}
-    return variant.scores if found.score is None else {**variant.scores, "snr_db": found.score}
+    return found.identical or (found.score is not None and (found.score.value or 0.0) >= EXACT_DB)
 
 
 def _compare_phones(
@@ -242,6 +302,18 @@ def _find_other_host(evaluations: tuple[Evaluation, Evaluation]) -> tuple[State 
     return None, ""
 
 
+def _find_other_stopwatch(before: VariantResult, after: VariantResult) -> tuple[State | None, str]:
+    """Why times of calls on one machine cannot be held against each other."""
+    if before.timing is None or after.timing is None:
+        return "not comparable", "its calls were not timed"
+    if before.timing.machine != after.timing.machine:
+        return "not comparable", "timed on another machine"
+    if before.timing.threads != after.timing.threads:
+        threads = (format_threads(each.threads) for each in (before.timing, after.timing))
+        return "not comparable", "timed with {} before, with {} now".format(*threads)
+    return None, ""
+
+
 def _weigh(change: Change, difference: Difference, p_value: float | None) -> Change:
     before, after, found = change.before, change.after, difference.score
     assert before is not None and after is not None
@@ -255,11 +327,13 @@ def _weigh(change: Change, difference: Difference, p_value: float | None) -> Cha
     reason = f"{format_score(before)} before, {format_score(after)} now{change.reason}"
     if found.value != 0:
         interval = format_interval(found, signed=True)
-        reason += f": {format_number(found.value, found.unit, signed=True)}{f' ({interval})' if interval else ''}"
+        share = change.model_copy(update={"difference": found}).share
+        told = format_number(found.value, found.unit, signed=True) + (f", {format_percent(share)}" if share else "")
+        reason += f": {told}{f' ({interval})' if interval else ''}"
     if state == "same" and found.value != 0:
         within = format_number(difference.tolerance, found.unit) if difference.tolerance else ""
         reason += f", within {within}" if within else ", which may be chance"
-    if state == "same" and is_widened(before, after):
+    if state == "same" and before.basis != "measured_host" and is_widened(before, after):
         state, reason = (
             "worse",
             f"{reason}; its interval is wider ({format_interval(before)}, now {format_interval(after)})",

@@ -11,10 +11,13 @@ from device_profiles.record import Record, parse_json, validate_json
 from device_profiles.text import shorten
 from evaluators.evaluation import PARITY_NUMBERS, SCHEMA_VERSION, Evaluation
 from reports.errors import ReportError
+from reports.judging.acceptance import Acceptance, list_removable
 from reports.judging.applicability import drop_inapplicable, find_inapplicable
 from reports.judging.baseline import Change, find_changes
 from reports.judging.budgets import Budget, recipe_budgets
-from reports.judging.regressions import judge_changes
+from reports.judging.metrics import list_metrics
+from reports.judging.regression_causes import find_regression_causes, is_regression
+from reports.judging.regressions import NOTHING_ACCEPTED, judge_changes
 from reports.judging.shipping import Cause, Choice, choose, find_causes
 from reports.judging.verdicts import PROMISE, SEVERITY, Status, Verdict, judge
 
@@ -63,6 +66,29 @@ class Comparison(Record):
     """what to ship on each phone"""
     baseline_created: str | None = None
     changes: tuple[Change, ...] = ()
+    baseline: Evaluation | None = None
+    """the earlier evaluation that it was compared with"""
+    removable: tuple[str, ...] = ()
+    """accepted changes that match nothing any more, a sentence each"""
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """What is worse than the baseline and was accepted: a sentence for each bundle and reason."""
+        groups: dict[tuple[str | None, str], list[str]] = {}
+        for verdict in self.verdicts:
+            if verdict.accepted is not None:
+                phone = self.evaluation.device_names.get(verdict.device or "", verdict.device or "")
+                number = " on ".join(shorten(word) for word in (verdict.metric or "", phone) if word)
+                groups.setdefault((verdict.variant, verdict.accepted), []).append(number or "no result any more")
+        return tuple(
+            f"{describe_subject(self.evaluation, variant, None)}{_list_numbers(numbers)}: accepted: {promise}"
+            for (variant, promise), numbers in groups.items()
+        )
+
+
+def _list_numbers(numbers: list[str]) -> str:
+    left = len(numbers) - _MOST_SUBJECTS
+    return f" ({', '.join(numbers[:_MOST_SUBJECTS])}{f' and {left} more' if left > 0 else ''})"
 
 
 def load_evaluation(path: Path) -> Evaluation:
@@ -85,7 +111,11 @@ def load_evaluation(path: Path) -> Evaluation:
 
 
 def compare(
-    evaluation: Evaluation, baseline: Evaluation | None = None, *, budgets: tuple[Budget, ...] | None = None
+    evaluation: Evaluation,
+    baseline: Evaluation | None = None,
+    *,
+    budgets: tuple[Budget, ...] | None = None,
+    acceptance: Acceptance = NOTHING_ACCEPTED,
 ) -> Comparison:
     """Judge an evaluation.
 
@@ -93,6 +123,7 @@ def compare(
         evaluation: What was found.
         baseline: An earlier evaluation of the same model.
         budgets: Default: those of the recipe the evaluation was made from.
+        acceptance: Changes since the baseline that were accepted.
 
     Raises:
         ReportError: A budget cannot be applied, or the baseline is of another model.
@@ -102,7 +133,7 @@ def compare(
     changes = find_changes(baseline, evaluation) if baseline is not None else ()
     verdicts = judge(evaluation, budgets)
     if baseline is not None:
-        verdicts += judge_changes(drop_inapplicable(changes, evaluation), budgets, evaluation)
+        verdicts += judge_changes(drop_inapplicable(changes, evaluation), budgets, evaluation, acceptance)
     unjudged = 0 if baseline is not None else sum(budget.against == "baseline" for budget in budgets)
     rows = build_rows(evaluation, verdicts)
     return Comparison(
@@ -113,6 +144,8 @@ def compare(
         choices=choose(evaluation, verdicts, {(row.variant, row.device): row.status for row in rows}),
         baseline_created=baseline.created if baseline is not None else None,
         changes=changes,
+        baseline=baseline,
+        removable=list_removable(acceptance, changes) if baseline is not None else (),
     )
 
 
@@ -148,27 +181,40 @@ def _conclude(evaluation: Evaluation, verdicts: tuple[Verdict, ...], *, unjudged
 
 def _collect_reasons(evaluation: Evaluation, verdicts: tuple[Verdict, ...]) -> list[str]:
     """Sentences, heaviest first: one a cause that keeps bundles from being shipped, then what else does not hold."""
-    causes = find_causes(evaluation, verdicts)
+    causes = (*find_causes(evaluation, verdicts), *find_regression_causes(evaluation, verdicts))
     named = {variant.variant for variant in evaluation.variants}
     starts = {each.variant: each.drift.first_op for each in evaluation.variants if each.drift is not None}
     told = dict.fromkeys(_describe_cause(evaluation, cause) for cause in causes)
     departing = {variant for cause in causes if cause.is_departure for variant, _ in cause.subjects}
+    scopes = {name: metric.scope for name, metric in list_metrics(evaluation).items()}
     others = (
         one
         for one in verdicts
         if one.objects
         and not (one.blocks and one.variant in named)
+        and not is_regression(one, scopes)
         and not (one.rule == PROMISE and one.variant in departing)  # the same cause in other words
     )
+    groups: dict[tuple[str, str], list[str]] = {}
     for verdict in sorted(others, key=_weigh):
         subject = describe_subject(evaluation, verdict.variant, verdict.device)
-        if verdict.status == "error":
-            own = verdict.rule if verdict.variant is None else ""
-            sentence = f"{own or subject}: {verdict.reason}"
+        if verdict.variant is None and verdict.status == "error":
+            groups.setdefault((verdict.rule, verdict.reason), []).append(verdict.rule)
+        elif verdict.status == "error":
+            groups.setdefault(("", verdict.reason), []).append(subject)
         else:
-            sentence = f"{subject}: {verdict.rule}: {verdict.reason}{_describe_start(starts, verdict)}"
-        told[shorten(sentence, _REASON_LIMIT)] = None
+            sentence = f"{verdict.rule}: {verdict.reason}{_describe_start(starts, verdict)}"
+            groups.setdefault(("", sentence), []).append(subject)
+    told |= {_tell(subjects, sentence): None for (_, sentence), subjects in groups.items()}
     return list(told)
+
+
+def _tell(subjects: list[str], sentence: str) -> str:
+    """One sentence of all that it holds for."""
+    names = list(dict.fromkeys(subjects))
+    left = len(names) - _MOST_SUBJECTS
+    more = f" and {left} more" if left > 0 else ""
+    return shorten(f"{', '.join(names[:_MOST_SUBJECTS])}{more}: {sentence}", _REASON_LIMIT)
 
 
 def _describe_cause(evaluation: Evaluation, cause: Cause) -> str:

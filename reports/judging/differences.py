@@ -6,8 +6,8 @@ Three kinds of number change in three ways:
   those of groups of clips. Of one that is computed of all clips at once an evaluation holds the interval alone.
 - A prediction errs by the factor of its interval. Both predictions come of one cost model, so what errs is the price of
   the change: the change lies between itself divided and multiplied by that factor, and no change is none.
-- Sizes and what the emulator computes are exact. Memory measured on the host is not; no interval is known, and its
-  tolerance is wide. Where both numbers have intervals of their own, these add up as independent errors do.
+- Sizes and what the emulator computes are exact. Times of calls on the host have the spread of their calls, memory
+  measured there has no interval that is known; the tolerance of both is wide. Where both numbers have intervals of their own, these add up as independent errors do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evaluators.comparing.statistics import CONFIDENCE, difference, paired_p_value
-from evaluators.evaluation import VariantResult
+from evaluators.evaluation import TIMINGS, Timing, VariantResult
 from evaluators.score import MetricInfo, Score
 from reports.judging.arithmetic import divide, saturate
 
@@ -25,6 +25,15 @@ EXACT_DB = 100.0
 """beyond this, outputs differ by the order in which float32 adds up"""
 WIDENED = 1.5
 """factor by which an interval must be wider than before to tell that less is known"""
+
+HOST_TOLERANCE = 0.25
+"""of what was before, for times on the host"""
+_QUANTILES = {"host_latency_p50_ms": 0.5, "host_latency_p90_ms": 0.9}
+_TWO_SIDED_95 = 1.96
+_LARGER_ERROR = 0.5
+"""of what it was: by so much an output's largest error must grow to count, about 3 dB"""
+_LEAST_ERROR = 1e-6
+"""what float32 rounds beside 1 by"""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,60 @@ def subtract(metric: MetricInfo, before: Score, after: Score) -> Difference:
     spread = saturate(math.hypot(_half_width(before), _half_width(after)))
     found = _difference(after, change, (change - spread, change + spread) if spread else None)
     return Difference(found, tolerance=tolerance)
+
+
+def subtract_errors(metric: str, before: Score, after: Score, *, exact: bool) -> Difference:
+    """The difference of the worst output's error, or of how well it points the source's way.
+
+    Args:
+        metric: `max_abs_error` or `cosine`.
+        before: The baseline's.
+        after: The same now.
+        exact: Whether both are as near to the source as float32 can tell; what changes there is rounding.
+    """
+    assert before.value is not None and after.value is not None
+    error = before.value if metric == "max_abs_error" else max(1.0 - before.value, 0.0)
+    change = saturate(after.value - before.value)
+    tolerance = abs(change) if exact else max(_LEAST_ERROR, _LARGER_ERROR * abs(error))
+    return Difference(_difference(after, change, None), tolerance=tolerance)
+
+
+def subtract_calls(metric: str, before: VariantResult, after: VariantResult) -> Difference:
+    """The difference of a bundle's times on the host, with the spread of its calls; both were timed.
+
+    A host's clock moves by itself from run to run, by more than its calls spread in one, so the tolerance is wide.
+
+    Args:
+        metric: Which of `TIMINGS`.
+        before: The baseline's bundle.
+        after: The same bundle now.
+    """
+    assert before.timing is not None and after.timing is not None
+    first, second = (getattr(timing, TIMINGS[metric]) for timing in (before.timing, after.timing))
+    ends = [
+        _spread_of_calls(timing, _QUANTILES[metric], score)
+        for timing, score in ((before.timing, first), (after.timing, second))
+    ]
+    change = saturate(second.value - first.value)
+    spread = saturate(math.hypot(*((high - low) / 2 for low, high in ends)))
+    return Difference(
+        _difference(second, change, (change - spread, change + spread)), tolerance=HOST_TOLERANCE * first.value
+    )
+
+
+def _spread_of_calls(timing: Timing, quantile: float, score: Score) -> tuple[float, float]:
+    """Between which calls the quantile lies, by the binomial distribution's normal approximation; in ms.
+
+    Source: David and Nagaraja, "Order Statistics", 3rd edition, section 7.1.
+    """
+    ordered = sorted(timing.samples_ns)
+    if not ordered:
+        assert score.value is not None
+        return score.value, score.value
+    count = len(ordered)
+    middle, reach = count * quantile, _TWO_SIDED_95 * math.sqrt(count * quantile * (1 - quantile))
+    low, high = max(math.floor(middle - reach), 0), min(math.ceil(middle + reach), count - 1)
+    return ordered[low] / 1e6, ordered[high] / 1e6
 
 
 def _difference(like: Score, change: float, ends: tuple[float, float] | None) -> Score:

@@ -27,9 +27,10 @@ SPEED = "latency_p90_ms"
 """what is minimised where a recipe does not say"""
 _SIZE = "size_bytes"
 _REASON_LIMIT = 700
+_MOST_NUMBERS = 3
 _MIXED = "mixed_float16"
 _HALF = "float16"
-_ACCURACY: tuple[Scope, ...] = ("clip", "dataset", "output")
+ACCURACY: tuple[Scope, ...] = ("clip", "dataset", "output")
 """of metrics that say how right a bundle is, wherever it runs"""
 
 
@@ -225,6 +226,8 @@ def find_causes(evaluation: Evaluation, verdicts: Sequence[Verdict]) -> tuple[Ca
     variants = {variant.variant: variant for variant in evaluation.variants}
     groups: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in sorted((one for one in verdicts if one.blocks), key=lambda one: one.urgency):
+        if verdict.rule == BASELINE_RULE and scopes.get(verdict.metric or "") not in ACCURACY:
+            continue  # see reports.judging.regression_causes
         if verdict.variant in variants:
             groups.setdefault((verdict.variant, _find_kind(verdict, scopes)), []).append(verdict)
     blocked = {verdict.variant for verdict in verdicts if verdict.blocks}
@@ -246,9 +249,9 @@ def _find_kind(verdict: Verdict, scopes: Mapping[str, Scope]) -> str:
     """What verdicts of a bundle share that have one cause."""
     if verdict.status == "error":
         return f"error: {verdict.reason}"
-    if verdict.metric is None or verdict.rule == BASELINE_RULE:
-        return f"{verdict.rule}: {verdict.metric}"
-    return "accuracy" if scopes.get(verdict.metric) in _ACCURACY else f"metric: {verdict.metric}"
+    if verdict.metric is None:
+        return verdict.rule
+    return "accuracy" if scopes.get(verdict.metric) in ACCURACY else f"metric: {verdict.metric}"
 
 
 def _describe(verdicts: Sequence[Verdict], departing: VariantResult | None, evaluation: Evaluation) -> str:
@@ -256,9 +259,14 @@ def _describe(verdicts: Sequence[Verdict], departing: VariantResult | None, eval
     words = worst.reason if worst.status == "error" else f"{worst.rule}: {worst.reason}"
     if worst.status != "error" and worst.device is not None and any(one.device != worst.device for one in verdicts):
         words += f" on {shorten(evaluation.device_names.get(worst.device, worst.device))}, the widest miss"
-    more = len({verdict.rule for verdict in verdicts}) - 1
+    more = len({verdict.rule for verdict in verdicts} - {worst.rule, BASELINE_RULE})
     if more and worst.status != "error":
         words += f", and {_count(more)} more {'budget' if more == 1 else 'budgets'}"
+    regressed = [verdict.metric for verdict in verdicts if verdict.rule == BASELINE_RULE and verdict is not worst]
+    if regressed and worst.status != "error":
+        word = "also worse than the baseline" if worst.rule != BASELINE_RULE else "and so"
+        words += f"; {word} {'is' if len(regressed) == 1 else 'are'} {', '.join(map(str, regressed[:_MOST_NUMBERS]))}"
+        words += f" and {_count(len(regressed) - _MOST_NUMBERS)} more" if len(regressed) > _MOST_NUMBERS else ""
     if departing is not None and departing.drift is not None:
         words += f"; it starts at op {shorten(departing.drift.first_op)}"
     return shorten(words, _REASON_LIMIT)

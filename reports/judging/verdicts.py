@@ -65,6 +65,8 @@ class Verdict(Record):
     """what the number is of, where that is not plain"""
     reason: str
     """one sentence, without the bundle's and the phone's name"""
+    accepted: str | None = None
+    """why, and until when, it was accepted that the number is worse than the baseline's; none where nobody did"""
 
     @property
     def blocks(self) -> bool:

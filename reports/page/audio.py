@@ -36,13 +36,18 @@ class Player:
 class Shelf:
     """Makes players until the page holds as much sound as it may: who asks first is heard."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, room: list[int] | None = None) -> None:
         """An empty one.
 
         Args:
             folder: Where evaluation.json stands; without it nothing can be heard.
+            room: Characters that are left, shared with others; default: all.
         """
-        self._folder, self._room = folder, MAX_EMBEDDED
+        self._folder, self._room = folder, [MAX_EMBEDDED] if room is None else room
+
+    def beside(self, folder: Path | None) -> Shelf:
+        """One for the sound of another evaluation, which shares the room of this one."""
+        return Shelf(folder, room=self._room)
 
     @property
     def is_open(self) -> bool:
@@ -53,8 +58,8 @@ class Shelf:
         """What plays a preview, or why nothing does."""
         if self._folder is None:
             return Player(preview.duration_s, None, "the sound is not beside this page")
-        player = _make_player(preview, self._folder, self._room)
-        self._room -= len(player.source or "")
+        player = _make_player(preview, self._folder, self._room[0])
+        self._room[0] -= len(player.source or "")
         return player
 
 

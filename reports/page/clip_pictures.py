@@ -1,4 +1,4 @@
-"""The pictures of a clip: its spectrogram, and what its task asks for: events, curves, spans, texts, pitch."""
+"""The pictures of a clip: its spectrogram, and what its task asks for: curves, spans, texts, pitch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from evaluators.picture_records import Curve, Pictures
 from reports.notation import format_exact
 from reports.page.figures.activity_strips import ActivityStrips, draw_activity_strips
 from reports.page.figures.output_curve import OutputCurve, draw_output_curve
-from reports.page.figures.piano_roll import PianoRoll, draw_piano_roll
 from reports.page.figures.pitch_curve import PitchCurve, draw_pitch_curve
 from reports.page.figures.span_lanes import SpanLanes, draw_span_lanes
 from reports.page.figures.spectrogram import draw_spectrogram
@@ -45,7 +44,6 @@ class Texts:
 class ClipPictures:
     """All that is drawn of a clip, on one axis of time."""
 
-    roll: PianoRoll | None = None
     curves: tuple[OutputCurve, ...] = ()
     lanes: SpanLanes | None = None
     strips: ActivityStrips | None = None
@@ -81,15 +79,12 @@ def draw_pictures(info: ClipInfo, source: ClipScores | None, estimate: ClipScore
         return ClipPictures(spectrogram=_view_spectrogram(info))
     labels, found = info.drawn, estimate.drawn
     own = None if source is None else source.drawn
-    roll, lanes, strips = None, None, None
-    if found.events is not None and labels.events is not None:
-        roll = draw_piano_roll(labels.events, found.events, info.duration_s)
+    lanes, strips = None, None
     if found.spans is not None:
         strips = draw_activity_strips(labels, own, found, info.duration_s)
         lanes = None if strips else draw_span_lanes(labels.spans or (), found.spans, info.duration_s)
     pairs = [] if source is None else _pair_curves(source, estimate)
     return ClipPictures(
-        roll=roll,
         curves=_draw_curves([pair for pair in pairs if pair[1].meaning == "value"], info.duration_s),
         lanes=lanes,
         strips=strips,

@@ -11,7 +11,8 @@ from evaluators.score import Direction, Score
 from reports.judging.comparison import Comparison
 from reports.page.audio import Player, Shelf
 from reports.page.clip_pictures import NO_PICTURES, ClipPictures, draw_pictures
-from reports.page.listening import Listening, make_listening
+from reports.page.earlier_clips import EarlierClips, list_earlier_clips
+from reports.page.listening import Listening, Side, make_listening
 from reports.renderers.summary import find_main_metric
 
 _MOST_CLIPS = 40
@@ -44,6 +45,8 @@ class ClipLine:
     """of the clip alone"""
     listening: Listening | None
     """of the clip and what models made of it, instead"""
+    regressed: float
+    """by how much the bundle that is pictured is worse than in the baseline"""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class ClipSection:
     """key → where that bundle is worst; none where it is nowhere worse than its source by more than the tolerance"""
     anchors: dict[str, str]
     """clip → where it stands in the page"""
+    regressed: int
+    """how many clips are worse than in the baseline by more than the tolerance; they stand first"""
 
 
 @dataclass(frozen=True)
@@ -89,34 +94,66 @@ class _Ranked:
     gains: tuple[float | None, ...]
     """change against the source model, above zero where better"""
     reference: Score | None
+    regressions: tuple[float, ...]
+    """of each bundle, by how much it is worse than in the baseline; 0 where that is within the tolerance"""
 
     @property
-    def order(self) -> tuple[float, float]:
-        """The largest loss first, then the worst score."""
-        return order_by_loss(self.reference, self.scores)
+    def order(self) -> tuple[float, float, float]:
+        """What became worse since the baseline first, then the largest loss, then the worst score."""
+        return -max(self.regressions, default=0.0), *order_by_loss(self.reference, self.scores)
 
 
-def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = None) -> ClipSection:
+@dataclass(frozen=True)
+class _Stages:
+    """What is needed to let clips be heard."""
+
+    names: list[str]
+    letters: list[str]
+    earlier: EarlierClips
+    shelf: Shelf
+    earlier_shelf: Shelf
+
+    def list_sides(self, ranked: _Ranked, worst: int | None) -> list[Side]:
+        """Bundles on a clip, the worst first, each before what the baseline's made of it."""
+        sides = []
+        for number in sorted(range(len(self.names)), key=lambda number: number != worst):
+            name, key, clip = self.names[number], self.letters[number], ranked.clips[number]
+            if clip is not None:
+                sides.append(Side(key, clip, name=name))
+                before, other = self.earlier.find(name, clip.clip), self.earlier.names.get(name)
+                if before is not None:
+                    side = Side(key, before, is_earlier=True, name=other or name, is_renamed=other is not None)
+                    sides.append(side)
+        return sides
+
+
+def list_clips(
+    report: Comparison, keys: dict[str, str], folder: Path | None = None, earlier: Path | None = None
+) -> ClipSection:
     """Every clip under every bundle: the largest loss against the source model first, then the worst score.
 
     Args:
         report: What to show.
         keys: The bundles' letters.
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
+        earlier: The same of the baseline.
     """
     evaluation = report.evaluation
     scored = [variant for variant in evaluation.variants if variant.clips]
     metric = _choose_metric(report)
-    ranked = sorted(_rank_clips(report, metric), key=lambda clip: clip.order)
+    known = evaluation.metrics.get(metric)
+    tolerance = 0.0 if known is None else known.tolerance
+    before = list_earlier_clips(report)
+    ranked = sorted(_rank_clips(report, metric, before, tolerance), key=lambda clip: clip.order)
     present = [score for clip in ranked for score in clip.scores if score is not None]
     if not present:
-        return ClipSection(metric, "higher", "", 0.0, {}, (), False, 0, 0, 0, {}, {})
+        return ClipSection(metric, "higher", "", 0.0, {}, (), False, 0, 0, 0, {}, {}, 0)
     columns = _choose_columns(ranked, len(scored))
     letters = [keys[variant.variant] for variant in scored]
     shown = ranked[:_MOST_CLIPS]
+    names = [variant.variant for variant in scored]
     shelf = Shelf(folder)
-    known = evaluation.metrics.get(metric)
-    tolerance = 0.0 if known is None else known.tolerance
+    stages = _Stages(names, letters, before, shelf, shelf.beside(earlier))
     return ClipSection(
         metric=metric,
         direction=present[0].direction,
@@ -124,7 +161,7 @@ def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = N
         tolerance=tolerance,
         keys={letters[column]: scored[column].variant for column in columns},
         lines=tuple(
-            _make_line(clip, letters, columns, shelf if number < _MOST_PICTURES else None)
+            _make_line(clip, letters, columns, stages if number < _MOST_PICTURES else None)
             for number, clip in enumerate(shown)
         ),
         has_source=any(clip.reference is not None for clip in shown),
@@ -133,6 +170,7 @@ def list_clips(report: Comparison, keys: dict[str, str], folder: Path | None = N
         bundles_left_out=len(scored) - len(columns),
         worst={letters[column]: _find_worst_clip(ranked, column, tolerance) for column in columns},
         anchors={clip.info.clip: f"clip-{number}" for number, clip in enumerate(shown, 1)},
+        regressed=sum(any(clip.regressions) for clip in ranked),
     )
 
 
@@ -145,8 +183,9 @@ def _choose_metric(report: Comparison) -> str:
     return main if main in scored else next(iter(scored), _ERROR)
 
 
-def _rank_clips(report: Comparison, metric: str) -> list[_Ranked]:
+def _rank_clips(report: Comparison, metric: str, before: EarlierClips, tolerance: float) -> list[_Ranked]:
     evaluation = report.evaluation
+    names = [variant.variant for variant in evaluation.variants if variant.clips]
     tables = [{clip.clip: clip for clip in variant.clips} for variant in evaluation.variants if variant.clips]
     source = {clip.clip: clip for clip in evaluation.source.clips}
     ranked = []
@@ -156,7 +195,9 @@ def _rank_clips(report: Comparison, metric: str) -> list[_Ranked]:
         clips = tuple(table.get(info.clip) for table in tables)
         scores = tuple(clip.scores.get(metric) if clip is not None else None for clip in clips)
         gains = tuple(_gain(reference, score) for score in scores)
-        ranked.append(_Ranked(info, own, clips, scores, gains, reference))
+        losses = (before.loss(name, clip, metric) for name, clip in zip(names, clips, strict=True))
+        regressions = tuple(loss if loss > tolerance else 0.0 for loss in losses)
+        ranked.append(_Ranked(info, own, clips, scores, gains, reference, regressions))
     return ranked
 
 
@@ -185,8 +226,8 @@ def _find_worst_clip(ranked: list[_Ranked], column: int, tolerance: float) -> Wo
     return WorstClip(clip.info.clip, score, None)
 
 
-def _make_line(ranked: _Ranked, letters: list[str], columns: list[int], shelf: Shelf | None) -> ClipLine:
-    """A clip's line, with pictures and sound where there is a shelf."""
+def _make_line(ranked: _Ranked, letters: list[str], columns: list[int], stages: _Stages | None) -> ClipLine:
+    """A clip's line, with pictures and sound where there is a stage for it."""
     worst = _find_worst(ranked)
     line = ClipLine(
         info=ranked.info,
@@ -196,12 +237,12 @@ def _make_line(ranked: _Ranked, letters: list[str], columns: list[int], shelf: S
         pictures=NO_PICTURES,
         player=None,
         listening=None,
+        regressed=max(ranked.regressions, default=0.0),
     )
-    if shelf is None:
+    if stages is None:
         return line
-    order = sorted(range(len(letters)), key=lambda number: number != worst)
-    bundles = [(letters[number], clip) for number in order if (clip := ranked.clips[number]) is not None]
-    listening = make_listening(ranked.info, ranked.source, bundles, shelf)
+    sides, shelf = stages.list_sides(ranked, worst), stages.shelf
+    listening = make_listening(ranked.info, ranked.source, sides, shelf, stages.earlier_shelf)
     return replace(
         line,
         pictures=draw_pictures(ranked.info, ranked.source, ranked.clips[worst] if worst is not None else None),
@@ -211,7 +252,10 @@ def _make_line(ranked: _Ranked, letters: list[str], columns: list[int], shelf: S
 
 
 def _find_worst(ranked: _Ranked) -> int | None:
-    """Which bundle did worst; the first, where none has a number."""
+    """Which bundle did worst, first of all against the baseline; the first, where none has a number."""
+    regressed = max(ranked.regressions, default=0.0)
+    if regressed:
+        return ranked.regressions.index(regressed)
     found = [None if score is None else score.goodness for score in ranked.scores]
     present = [(goodness, number) for number, goodness in enumerate(found) if goodness is not None]
     if present:

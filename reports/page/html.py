@@ -21,7 +21,6 @@ from markupsafe import Markup
 
 from device_profiles.text import clean_text, shorten
 from packager.formats import format_names, get_format
-from reports.judging.baseline import State
 from reports.judging.comparison import Comparison, describe_subject
 from reports.judging.conditions import describe_worst, format_p_value, tabulate
 from reports.judging.metrics import worst_parity
@@ -36,19 +35,21 @@ from reports.notation import (
     format_score,
 )
 from reports.page.agreement import list_agreement
+from reports.page.changes import list_changes
 from reports.page.charts import format_rate, list_charts
 from reports.page.clips import list_clips
 from reports.page.figures import (
     activity_strips,
     budget_bar,
     call_times,
+    change_bar,
     confusion_matrix,
     drift_curve,
     error_over_time,
     frontier,
     output_curve,
-    piano_roll,
     pitch_curve,
+    pitch_lanes,
     rate_curves,
     span_lanes,
     spectrogram,
@@ -72,6 +73,7 @@ from reports.renderers.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
     STATUS_WORDS,
+    describe_baseline,
     describe_counts,
     describe_outcome,
     find_main_metric,
@@ -84,15 +86,15 @@ _MOST_REASONS = 12
 _MOST_RECIPE = 20_000
 _MOST_NAME = 4_096
 _MOST_OUTPUTS = 12
-_CHANGE_ORDER: tuple[State, ...] = ("worse", "gone", "not comparable", "new", "better", "same")
 
 
-def render(report: Comparison, *, folder: Path | None = None) -> str:
+def render(report: Comparison, *, folder: Path | None = None, earlier: Path | None = None) -> str:
     """The comparison as one self-contained page.
 
     Args:
         report: What to show.
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
+        earlier: The same of the baseline.
     """
     evaluation = report.evaluation
     style = _read("report.css") + _read("listening.css")
@@ -101,7 +103,7 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
         _environment()
         .get_template("report.html")
         .render(
-            **_collect(report, folder),
+            **_collect(report, folder, earlier),
             report=report,
             evaluation=evaluation,
             main=find_main_metric(report),
@@ -112,10 +114,8 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
             reasons=report.outcome.reasons[:_MOST_REASONS],
             reasons_left=report.outcome.reasons[_MOST_REASONS:],
             failed=[variant for variant in evaluation.variants if variant.failure is not None],
-            changes=sorted(
-                (change for change in report.changes if change.state != "same"),
-                key=lambda change: _CHANGE_ORDER.index(change.state),
-            ),
+            against=describe_baseline(report),
+            changes=list_changes(report),
             recipe=json.dumps(evaluation.recipe, indent=2, ensure_ascii=False)[:_MOST_RECIPE],
             long_names=[name[:_MOST_NAME] for name in list_long_names(evaluation)],
             style=Markup(style),  # noqa: S704  a file of this package
@@ -126,7 +126,7 @@ def render(report: Comparison, *, folder: Path | None = None) -> str:
     return clean_text(page)
 
 
-def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
+def _collect(report: Comparison, folder: Path | None, earlier: Path | None) -> dict[str, Any]:
     """What each section shows."""
     evaluation = report.evaluation
     keys = make_keys(evaluation)
@@ -150,7 +150,7 @@ def _collect(report: Comparison, folder: Path | None) -> dict[str, Any]:
         "timings": timings,
         "timing_ticks": timing_ticks,
         "charts": list_charts(report, keys),
-        "clips": list_clips(report, keys, folder),
+        "clips": list_clips(report, keys, folder, earlier),
         "conditions": tabulate(evaluation, find_main_metric(report)),
         "conditions_worst": describe_worst(evaluation, find_main_metric(report)),
         "agreement": list_agreement(evaluation, keys, find_main_metric(report)),
@@ -210,6 +210,7 @@ def _environment() -> jinja2.Environment:
         "figures": {
             "bar": budget_bar,
             "calls": call_times,
+            "change": change_bar,
             "confusion": confusion_matrix,
             "curve": output_curve,
             "drift": drift_curve,
@@ -218,7 +219,7 @@ def _environment() -> jinja2.Environment:
             "lanes": span_lanes,
             "rates": rate_curves,
             "pitch": pitch_curve,
-            "roll": piano_roll,
+            "lane": pitch_lanes,
             "spectrogram": spectrogram,
             "strips": activity_strips,
             "wave": waveform,

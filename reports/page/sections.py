@@ -10,6 +10,7 @@ from evaluators.evaluation import Evaluation, VariantResult
 from evaluators.score import Score
 from reports.judging.budgets import Level
 from reports.judging.comparison import Comparison
+from reports.judging.regressions import RULE
 from reports.judging.verdicts import SEVERITY, Status, Verdict
 from reports.notation import format_exact
 from reports.page.figures.budget_bar import BudgetBar, draw_budget_bars
@@ -139,6 +140,7 @@ def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, 
         ]
         wanted.append((device, f"Predicted latency, {shorten(name)}", "latency of one window", costs))
     broken = _list_broken(report)
+    covered = _list_covered(report)
     figures = []
     formats = order_formats(variant.format for variant in report.evaluation.variants)
     for phone, title, label, costs in wanted:
@@ -150,6 +152,7 @@ def draw_frontiers(report: Comparison, keys: dict[str, str]) -> tuple[Frontier, 
                 cost,
                 variant.scores[main],
                 holds=(variant.variant, phone) not in broken,
+                covered=_is_covered(variant.variant, phone, covered),
             )
             for variant, cost in costs
             if cost is not None
@@ -167,6 +170,18 @@ def _list_broken(report: Comparison) -> set[tuple[str | None, str | None]]:
         if verdict.blocks
         for device in ((None, *phones) if verdict.device is None else (verdict.device,))
     }
+
+
+def _list_covered(report: Comparison) -> set[tuple[str | None, str | None]]:
+    """Bundles for which a budget says something: on a phone, or with no phone wherever they run."""
+    judged = (verdict for verdict in report.verdicts if verdict.metric is not None and verdict.rule != RULE)
+    return {(verdict.variant, verdict.device) for verdict in judged}
+
+
+def _is_covered(variant: str, phone: str | None, covered: set[tuple[str | None, str | None]]) -> bool:
+    if phone is None:
+        return any(name == variant for name, _ in covered)
+    return bool({(variant, phone), (variant, None)} & covered)
 
 
 def list_drifts(report: Comparison, keys: dict[str, str]) -> tuple[tuple[DriftView, ...], int]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from device_profiles.text import clean_text, shorten
 from reports.judging.comparison import Comparison, describe_subject
+from reports.judging.regressions import RULE
 from reports.renderers.summary import describe_counts, describe_outcome
 
 Kind = Literal["error", "warning", "notice"]
@@ -54,13 +55,15 @@ def _verdicts(report: Comparison, *, blocks: bool) -> list[tuple[str, str]]:
 
 
 def _changes(report: Comparison) -> list[tuple[str, str]]:
+    """What is worse than in the baseline and has no verdict of its own that says so."""
+    judged = {(one.variant, one.device, one.metric) for one in report.verdicts if one.rule == RULE or one.accepted}
     return [
         (
             describe_subject(report.evaluation, change.variant, change.device),
             f"{change.metric or 'result'} is worse than in the baseline: {change.reason}",
         )
         for change in report.changes
-        if change.state == "worse"
+        if change.state == "worse" and (change.variant, change.device, change.metric) not in judged
     ]
 
 

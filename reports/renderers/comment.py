@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from device_profiles.naming import marker_name
 from reports.judging.comparison import Comparison
-from reports.renderers.gfm import bullet, cut, escape, fit, table
+from reports.renderers.gfm import cut, escape, fit, table
 from reports.renderers.markdown import (
     BUDGET_HEAD,
     CHANGE_HEAD,
@@ -19,6 +19,7 @@ from reports.renderers.markdown import (
     matrix_head,
     matrix_rows,
     origin,
+    reason_rows,
     ship_head,
     ship_rows,
     subject,
@@ -43,7 +44,7 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
         max_bytes: Rows are left out, with a note, until the text fits: first of the matrix, last of the reasons.
     """
     groups = [
-        [bullet(reason) for reason in report.outcome.reasons],
+        reason_rows(report),
         ship_rows(report),
         failed_rows(report),
         change_rows(report),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evaluators.evaluation import DeviceResult, VariantResult
 from evaluators.score import Score
+from reports.judging.baseline import Change
 from reports.judging.comparison import Comparison, Row, describe_subject
 from reports.judging.conditions import Cell, describe_worst, format_p_value, tabulate
 from reports.judging.long_runs import (
@@ -28,6 +29,7 @@ from reports.renderers.summary import (
     OUTCOME_STATUS,
     STATUS_MARKS,
     STATUS_WORDS,
+    describe_baseline,
     describe_counts,
     describe_outcome,
     find_main_metric,
@@ -39,7 +41,7 @@ MAX_BYTES = 1024 * 1024
 
 BUDGET_HEAD = ("", "budget", "bundle", "found")
 CHANGE_HEAD = ("", "bundle", "number", "before and now")
-_CHANGE_MARKS = {"worse": "▼ worse", "better": "▲ better"}
+_CHANGE_MARKS = {"gone": "▼ gone", "worse": "▼ worse", "better": "▲ better"}
 
 
 def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
@@ -50,7 +52,7 @@ def render(report: Comparison, *, max_bytes: int = MAX_BYTES) -> str:
         max_bytes: Rows are left out, with a note, until the text fits: first of the matrix, last of the reasons.
     """
     groups = [
-        [bullet(reason) for reason in report.outcome.reasons],
+        reason_rows(report),
         ship_rows(report),
         budget_rows(report),
         change_rows(report),
@@ -74,7 +76,13 @@ def title(report: Comparison) -> str:
 def subject(report: Comparison) -> str:
     """What was judged, and the counts."""
     model = report.evaluation.model
-    return f"{escape(model.name)} {escape(model.version)}: {describe_counts(report.outcome)}."
+    counts = describe_counts(report.outcome)
+    return f"{escape(model.name)} {escape(model.version)}: {counts}. {escape(describe_baseline(report), 300)}"
+
+
+def reason_rows(report: Comparison) -> list[str]:
+    """What speaks against a release, what was accepted, and which accepted changes can be removed."""
+    return [bullet(text) for text in (*report.outcome.reasons, *report.accepted, *report.removable)]
 
 
 def origin(report: Comparison) -> str:
@@ -126,20 +134,25 @@ def failed_rows(report: Comparison) -> list[str]:
 
 
 def change_rows(report: Comparison) -> list[str]:
-    """One row a number that became worse, then better, than in the baseline."""
+    """One row a number that is gone or became worse, then better, than in the baseline; the largest changes first."""
+    accepted = {(one.variant, one.device, one.metric) for one in report.verdicts if one.accepted is not None}
     return [
         row(
             [
-                mark,
+                _mark_change(change, accepted),
                 escape(describe_subject(report.evaluation, change.variant, change.device)),
                 escape(change.metric or "–"),
                 escape(change.reason, 400),
             ]
         )
-        for state, mark in _CHANGE_MARKS.items()
-        for change in report.changes
-        if change.state == state
+        for change in sorted(report.changes, key=lambda change: change.urgency)
+        if change.state in _CHANGE_MARKS
     ]
+
+
+def _mark_change(change: Change, accepted: set[tuple[str | None, str | None, str | None]]) -> str:
+    is_accepted = (change.variant, change.device, change.metric) in accepted
+    return _CHANGE_MARKS[change.state] + (", accepted" if is_accepted else "")
 
 
 def condition_rows(report: Comparison) -> list[str]:

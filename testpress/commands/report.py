@@ -6,21 +6,23 @@ from pathlib import Path
 
 import click
 
-from testpress.options import BASELINE, EVALUATION, JSON, OUT, example, show
+from testpress.options import EVALUATION, JSON, OUT, Against, compared, example, show
 
 
 @click.command(epilog=example("testpress report testpress-out --baseline main/testpress-out"))
 @EVALUATION
-@BASELINE
+@compared
 @OUT
 @JSON
-def report(evaluation: Path, baseline: Path | None, out: Path | None, as_json: bool) -> None:
+def report(evaluation: Path, against: Against, out: Path | None, as_json: bool) -> None:
     """Write report.html, report.md, comment.md, junit.xml, metrics.txt and drift/*.json of an evaluation."""
     from reports.judging.comparison import load_evaluation
-    from reports.write import write_report
+    from reports.write import write_comparison
     from testpress import summary
+    from testpress.judging import judge
 
-    old = load_evaluation(baseline) if baseline else None
-    out = out or evaluation.parent / "report"
-    paths = write_report(load_evaluation(evaluation), out, baseline=old, folder=evaluation.parent)
+    old = against.open()
+    comparison = judge(load_evaluation(evaluation), evaluation, old, accept=against.accept)
+    folders = evaluation.parent, None if old is None else old.folder
+    paths = write_comparison(comparison, out or evaluation.parent / "report", folder=folders[0], earlier=folders[1])
     show(summary.report_data(paths) if as_json else str(paths.html), as_json)

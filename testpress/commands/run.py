@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from testpress.options import (
-    BASELINE,
     DEVICE,
     JSON,
     OUT,
     QUIET,
     RECIPES,
     SIGN,
+    Against,
     command_line,
+    compared,
     conclude,
     conclude_all,
     distributed,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @RECIPES
 @DEVICE
 @OUT
-@BASELINE
+@compared
 @SIGN
 @JSON
 @QUIET
@@ -40,7 +41,7 @@ def run(
     recipes: tuple[Path, ...],
     devices: tuple[str, ...],
     out: Path | None,
-    baseline: Path | None,
+    against: Against,
     sign: Path | None,
     as_json: bool,
     quiet: bool,
@@ -55,16 +56,18 @@ def run(
     list of --json, and the highest exit code.
     """
     from packager.jobs.executors import open_executor
-    from reports.judging.comparison import load_evaluation
+    from reports.judging.acceptance import name_file
     from testpress import pipeline, several, summary
+    from testpress.acceptances import open_acceptance
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
     from testpress.searching.settling import settle
 
-    if len(recipes) > 1 and baseline is not None:
+    if len(recipes) > 1 and against.path is not None:
         raise click.UsageError("--baseline is one recipe's; compare the others with testpress check")
     read = [read_recipe(recipe, devices=devices, limits=limits) for recipe in recipes]
-    old = load_evaluation(baseline) if baseline else None
+    old = against.open()
+    accepted = open_acceptance(against.accept, name_file(recipes[0]))
     places = several.choose_folders(read, out)
     with open_executor(executor, read[0].limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
         works = [pipeline.Work(one, place, progress, opened) for one, place in zip(read, places, strict=True)]
@@ -73,6 +76,6 @@ def run(
             show(several.as_data(ended) if as_json else several.as_text(ended), as_json)
             conclude_all([(None if one.result is None else one.result.comparison, one.path) for one in ended])
         work = settle(works[0], command=command_line())
-        result = pipeline.run(work, command=command_line(), baseline=old, sign=sign)
+        result = pipeline.run(work, command=command_line(), baseline=old, acceptance=accepted, sign=sign)
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipes[0])

@@ -28,6 +28,8 @@ class Candidate:
     accuracy: Score
     holds: bool = True
     """whether it breaks nothing that blocks a release; what does is never among the best"""
+    covered: bool = True
+    """whether any budget says how good it must be; without one it is among the best only where none says it of any"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Mark:
     best: bool
     """no other bundle that holds is at least as good on both and better on one"""
     holds: bool
+    covered: bool
     shape: int
     """which of the format's signs: the format's place among those in the figure"""
 
@@ -68,6 +71,11 @@ class Frontier:
     """those in the figure, in the order of their signs"""
     is_lower_better: bool = False
     """whether the more accurate bundles are further down, as with an error rate"""
+
+    @property
+    def has_uncovered(self) -> bool:
+        """Whether there are marks of bundles for which no budget says anything."""
+        return any(not mark.covered for mark in self.marks)
 
     @property
     def crowded(self) -> bool:
@@ -136,6 +144,7 @@ def _mark(
         upright=_interval(item.accuracy, scales[1]),
         best=best,
         holds=item.holds,
+        covered=item.covered,
         shape=0,
     )
 
@@ -163,10 +172,11 @@ def _interval(score: Score, scale: Scale) -> tuple[float, float] | None:
 def _find_best(shown: list[Candidate]) -> list[bool]:
     """Of each, whether it holds and no other that does is at least as good on both and better on one."""
     pairs = [(item.cost.goodness or 0.0, item.accuracy.goodness or 0.0) for item in shown]
-    holding = [pair for pair, item in zip(pairs, shown, strict=True) if item.holds]
+    may_ship = [item.holds and (item.covered or not any(one.covered for one in shown)) for item in shown]
+    holding = [pair for pair, may in zip(pairs, may_ship, strict=True) if may]
     return [
-        item.holds and not any(a >= cost and b >= accuracy and (a, b) != (cost, accuracy) for a, b in holding)
-        for (cost, accuracy), item in zip(pairs, shown, strict=True)
+        may and not any(a >= cost and b >= accuracy and (a, b) != (cost, accuracy) for a, b in holding)
+        for (cost, accuracy), may in zip(pairs, may_ship, strict=True)
     ]
 
 

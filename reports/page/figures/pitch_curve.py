@@ -15,7 +15,7 @@ TOLERANCE_CENTS = 50.0
 LEFT = 62
 """room for the notes' names"""
 
-_NOTES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B")
+NOTES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B")
 _A4_HZ, _A4_MIDI = 440.0, 69
 _LEAST_HZ, _MOST_HZ = 10.0, 20_000.0
 _LEAST_SEMITONES = 6.0
@@ -60,7 +60,7 @@ def draw_pitch_curve(label: Curve | None, source: Curve, estimate: Curve, durati
         estimate: The bundle's.
         duration_s: The clip's length.
     """
-    midi = {curve: _to_midi(curve) for curve in filter(None, (label, source, estimate))}
+    midi = {curve: to_midi(curve) for curve in filter(None, (label, source, estimate))}
     found = [value for values in midi.values() for value in values if value is not None]
     if not found or duration_s <= 0:
         return None
@@ -90,7 +90,7 @@ def _cents() -> Scale:
     return Scale(-RANGE_CENTS, RANGE_CENTS, LOW_HEIGHT - 2, 2)
 
 
-def _to_midi(curve: Curve) -> list[float | None]:
+def to_midi(curve: Curve) -> list[float | None]:
     """Semitones; a stranger's frequency may be anything."""
     return [
         None if hz is None or hz <= 0 else _A4_MIDI + 12 * math.log2(min(max(hz, _LEAST_HZ), _MOST_HZ) / _A4_HZ)
@@ -120,7 +120,7 @@ def _mark_notes(height: Scale) -> tuple[Tick, ...]:
 
 def _name(midi: int) -> str:
     hz = _A4_HZ * 2 ** ((midi - _A4_MIDI) / 12)
-    return f"{_NOTES[midi % 12]}{midi // 12 - 1} {hz:.0f} Hz"
+    return f"{NOTES[midi % 12]}{midi // 12 - 1} {hz:.0f} Hz"
 
 
 def _path(curve: Curve, values: list[float | None], time: Scale, height: Scale) -> str:

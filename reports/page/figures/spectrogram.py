@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import math
 import struct
 import zlib
 
 from evaluators.picture_records import Spectrogram
+from reports.page.figures.scale import Tick
 
 WIDTH, HEIGHT = 340, 84
+_MARKS_HZ = (100, 1000, 10_000, 100_000)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _INVERSE = bytes(range(255, -1, -1))
 
@@ -24,6 +27,18 @@ def draw_spectrogram(found: Spectrogram) -> str:
     data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
     png = _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def mark_frequencies(found: Spectrogram, height: float) -> tuple[Tick, ...]:
+    """Powers of ten, from the bottom up: places in pixels of a picture so high."""
+    if not 0 < found.low_hz < found.high_hz:
+        return ()
+    octaves = math.log(found.high_hz / found.low_hz)
+    marks = (mark for mark in _MARKS_HZ if found.low_hz * 1.05 < mark < found.high_hz)
+    return tuple(
+        Tick(round(height * (1 - math.log(mark / found.low_hz) / octaves), 1), f"{mark / 1000:g}k" if mark >= 1000 else f"{mark:g}")
+        for mark in marks
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -8,6 +8,30 @@
     return element;
   }
 
+  // What is folded is printed too, and opens for who is sent there.
+  function openFolds(within) {
+    within.querySelectorAll("details").forEach(function (fold) {
+      if (!fold.open) { fold.open = true; fold.dataset.opened = ""; }
+    });
+  }
+
+  function closeFolds() {
+    document.querySelectorAll("details[data-opened]").forEach(function (fold) {
+      fold.open = false;
+      delete fold.dataset.opened;
+    });
+  }
+
+  function openNamed() {
+    var named = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (named) { named.querySelectorAll("details.fold").forEach(function (fold) { fold.open = true; }); }
+  }
+
+  addEventListener("beforeprint", function () { openFolds(document); });
+  addEventListener("afterprint", closeFolds);
+  addEventListener("hashchange", openNamed);
+  openNamed();
+
   function hidePassed(section) {
     var passed = section.querySelectorAll("tr[data-status='passed']").length;
     if (!passed) { return; }

@@ -58,8 +58,8 @@ def test_a_broken_warning_and_a_worse_number_warn(evaluation: Evaluation) -> Non
     variant = old.variants[0].model_copy(update={"scores": {**old.variants[0].scores, "size_bytes": size}})
     budgets = (Budget(metric="size_bytes", max=1, level="warn"),)
     lines = annotate(compare(old.model_copy(update={"variants": (variant,)}), old, budgets=budgets))
-    assert kinds(lines)[-3:] == ["warning", "warning", "notice"]
-    assert "size_bytes is worse than in the baseline: 247 kB before, 1.00 MB now" in lines[-2]
+    assert kinds(lines)[-3:] == ["error", "warning", "notice"]  # the worse number once, by its verdict
+    assert "no worse than the baseline: size_bytes: 247 kB before, 1.00 MB now" in lines[-3]
 
 
 def test_a_verdict_without_a_budget_is_never_silent(evaluation: Evaluation) -> None:

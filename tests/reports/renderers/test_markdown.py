@@ -62,7 +62,7 @@ def test_what_changed_since_the_baseline_is_a_table(evaluation: Evaluation) -> N
     scores = {**variant.scores, "size_bytes": size.model_copy(update={"value": (size.value or 0) / 2})}
     smaller = (variant.model_copy(update={"scores": scores}), *evaluation.variants[1:])
     text = render(compare(evaluation.model_copy(update={"variants": smaller}), evaluation))
-    assert "| ▲ better | tflite-float32 | size\\_bytes | 247 kB before, 123 kB now: −123 kB |" in text
+    assert "| ▲ better | tflite-float32 | size\\_bytes | 247 kB before, 123 kB now: −123 kB, −50 % |" in text
     assert "Since the baseline" not in render(compare(evaluation, evaluation))
 
 
