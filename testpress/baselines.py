@@ -120,7 +120,7 @@ def _run(arguments: list[str], repository: Path) -> subprocess.CompletedProcess[
     if git is None:
         raise ReportError("git is not installed, which says the merge base; name one evaluation.json with --baseline")
     try:
-        return subprocess.run(  # noqa: S603  (a program of this machine, asked of its own repository)
+        return subprocess.run(
             [git, "-C", str(repository), *arguments], capture_output=True, text=True, timeout=_LIMIT_S, check=False
         )
     except (subprocess.TimeoutExpired, UnicodeDecodeError) as fault:

@@ -45,8 +45,10 @@ _BRANCH = click.option(
     "--baseline-branch", metavar="NAME", help="Whose merge base with HEAD a folder is asked for; default: the remote's."
 )
 _ACCEPT = click.option(
-    "--accept", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Accepted changes; default: the "
-    "file beside the recipe."
+    "--accept",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Accepted changes; default: the file beside the recipe.",
 )
 
 

@@ -157,9 +157,7 @@ class Acceptance:
             return f"it was accepted until {entry.until} only ({shorten(entry.why, 200)})"
         if entry.replaced_by is not None:
             there = any(one.variant == entry.replaced_by and one.failure is None for one in evaluation.variants)
-            return (
-                None if there else f"{shorten(entry.replaced_by)}, which was to take its place, has no result here"
-            )
+            return None if there else f"{shorten(entry.replaced_by)}, which was to take its place, has no result here"
         if entry.is_loss:
             return None
         worsening, allowed = change.worsening, _allow(entry, change)

@@ -7,7 +7,8 @@ Three kinds of number change in three ways:
 - A prediction errs by the factor of its interval. Both predictions come of one cost model, so what errs is the price of
   the change: the change lies between itself divided and multiplied by that factor, and no change is none.
 - Sizes and what the emulator computes are exact. Times of calls on the host have the spread of their calls, memory
-  measured there has no interval that is known; the tolerance of both is wide. Where both numbers have intervals of their own, these add up as independent errors do.
+  measured there has no interval that is known; the tolerance of both is wide. Where both numbers have intervals of
+  their own, these add up as independent errors do.
 """
 
 from __future__ import annotations

@@ -79,6 +79,8 @@ def propose(
     for change in broken:
         entry = _make_entry(change, wish, _find_successor(change, evaluation, baseline), gone)
         entries.setdefault(entry.key, entry)
+    if any(entry.is_over(acceptance.today) for entry in entries.values()):
+        raise ReportError(f"until {wish.until}: that day has passed already; today is {acceptance.today}")
     own = Acceptance(tuple(entries.values()), acceptance.name, acceptance.today)
     faults = [f"{_name(change)}: {fault}" for change in broken if (fault := own.rule_on(change, evaluation)[1])]
     if faults:

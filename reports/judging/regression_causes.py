@@ -32,13 +32,14 @@ def find_regression_causes(evaluation: Evaluation, verdicts: Sequence[Verdict]) 
     for verdict in verdicts:
         if is_regression(verdict, scopes):
             groups.setdefault(_find_group(verdict), []).append(verdict)
-    found: dict[str, list[tuple[str, str | None]]] = {}
+    found: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {}
     for group in groups.values():
         subjects = dict.fromkeys((verdict.variant or "", verdict.device) for verdict in group)
-        found.setdefault(_describe(group), []).extend(subjects)
+        phone = group[0].device if group[0].metric is None else None
+        found.setdefault((_describe(group), phone), []).extend(subjects)
     return tuple(
         Cause(subjects=tuple(subjects), reason=reason, remedy="", is_departure=False)
-        for reason, subjects in found.items()
+        for (reason, _), subjects in found.items()
     )
 
 

@@ -6,12 +6,12 @@ make sound it is that which is heard; of notes and pitches, what the page's scri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluators.evaluation import ClipInfo, ClipScores
-from evaluators.picture_records import Curve, Note, Pictures, Preview, Track
+from evaluators.picture_records import Curve, Pictures, Preview, Track
 from reports.notation import format_exact
 from reports.page.audio import Player, Shelf
 from reports.page.figures.pitch_lanes import LANE_HEIGHT, PitchLanes, draw_note_lanes, draw_pitch_lanes
@@ -192,7 +192,11 @@ def _count(notes: int) -> str:
 
 
 def _describe_beginning(info: ClipInfo, preview: Preview) -> str:
-    return "" if preview.duration_s >= info.duration_s * 0.99 else f"its first {format_exact(round(preview.duration_s, 1), 's')}"
+    return (
+        ""
+        if preview.duration_s >= info.duration_s * 0.99
+        else f"its first {format_exact(round(preview.duration_s, 1), 's')}"
+    )
 
 
 def _line_of(side: Side, *, named: bool = False) -> TrackLine:

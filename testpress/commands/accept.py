@@ -21,7 +21,9 @@ from testpress.options import EVALUATION, JSON, Against, baseline_needed, exampl
 @click.option("--why", required=True, metavar="TEXT", help="The reason, for whoever reviews it.")
 @click.option("--until", metavar="DATE", help="The last day on which it holds, for example 2027-03-31.")
 @click.option("--who", metavar="NAME", help="Who accepts it.")
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where it is written.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where it is written."
+)
 @JSON
 def accept(
     evaluation: Path,
@@ -39,8 +41,8 @@ def accept(
     """Accept what is worse than a baseline: a small file beside the recipe, to be reviewed and committed.
 
     Without --bundle, --metric and --phone it proposes entries for everything that broke, each with exactly what was
-    found as its limit; a bundle that is gone names the new one of its format. `testpress run`, `check` and `report` read
-    the file, testpress.accept.toml beside testpress.toml.
+    found as its limit; a bundle that is gone names the new one of its format. `testpress run`, `check` and `report`
+    read the file, testpress.accept.toml beside testpress.toml.
     """
     from reports.judging.proposals import Wish
     from testpress import acceptances

@@ -45,7 +45,7 @@ def test_notes_of_old_files_are_drawn_as_before(version: int) -> None:
     assert notes == [clip.reference_notes for clip in evaluation.dataset.clips]
     assert any(notes)
     lines = list_clips(compare(evaluation), make_keys(evaluation)).lines
-    assert any(line.pictures.roll is not None for line in lines)
+    assert any(line.listening is not None and line.listening.kind == "notes" for line in lines)
 
 
 def test_a_metric_that_no_record_has_a_field_for_is_refused(tmp_path: Path) -> None:

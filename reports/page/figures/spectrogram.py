@@ -36,9 +36,12 @@ def mark_frequencies(found: Spectrogram, height: float) -> tuple[Tick, ...]:
     octaves = math.log(found.high_hz / found.low_hz)
     marks = (mark for mark in _MARKS_HZ if found.low_hz * 1.05 < mark < found.high_hz)
     return tuple(
-        Tick(round(height * (1 - math.log(mark / found.low_hz) / octaves), 1), f"{mark / 1000:g}k" if mark >= 1000 else f"{mark:g}")
-        for mark in marks
+        Tick(round(height * (1 - math.log(mark / found.low_hz) / octaves), 1), _name_frequency(mark)) for mark in marks
     )
+
+
+def _name_frequency(hz: int) -> str:
+    return f"{hz // 1000} kHz" if hz >= 1000 else f"{hz} Hz"
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

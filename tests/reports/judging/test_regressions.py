@@ -189,3 +189,101 @@ def test_a_limit_of_the_wrong_direction_is_refused(evaluation: Evaluation) -> No
 def test_a_bound_has_no_reference() -> None:
     with pytest.raises(ValidationError, match="against = 'baseline' goes with max_drop or max_rise"):
         Budget(metric="size_bytes", max="1MB", against="baseline")
+
+
+def scale_errors(factor: float, loss_db: float = 0.0) -> Bend:
+    def change(variant: VariantResult) -> VariantResult:
+        parity = tuple(
+            one.model_copy(
+                update={
+                    "max_abs_error": one.max_abs_error.model_copy(
+                        update={"value": (one.max_abs_error.value or 0) * factor}
+                    ),
+                    "snr_db": one.snr_db.model_copy(update={"value": (one.snr_db.value or 0) - loss_db}),
+                }
+            )
+            for one in variant.parity
+        )
+        return variant.model_copy(update={"parity": parity})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("variant", "change", "expected"),
+    [
+        ("tflite-float16", scale_errors(2.0), [(None, "max_abs_error", "failed")]),
+        ("tflite-float16", scale_errors(1.4), []),
+        ("tflite-float16", scale_errors(0.5), []),
+        ("tflite-float32", scale_errors(30.0), []),  # both beyond 100 dB: what float32 rounds
+        ("tflite-float32", scale_errors(30.0, 30.0), [(None, "max_abs_error", "failed"), (None, "snr_db", "failed")]),
+    ],
+)
+def test_the_largest_error_is_compared(
+    evaluation: Evaluation, variant: str, change: Bend, expected: list[tuple[Any, ...]]
+) -> None:
+    found = harm(bend(evaluation, change, variant), evaluation)
+    assert sorted(found, key=str) == [(variant, *each) for each in expected]
+
+
+def slow_down(factor: float, **changes: Any) -> Bend:
+    def change(variant: VariantResult) -> VariantResult:
+        timing = variant.timing
+        assert timing is not None
+        times = {
+            name: getattr(timing, name).model_copy(update={"value": getattr(timing, name).value * factor})
+            for name in ("p50_ms", "p90_ms")
+        }
+        samples = tuple(int(sample * factor) for sample in timing.samples_ns)
+        return variant.model_copy(
+            update={"timing": timing.model_copy(update={"samples_ns": samples, **times, **changes})}
+        )
+
+    return change
+
+
+def find_host_changes(now: Evaluation, before: Evaluation) -> dict[str, tuple[str, str]]:
+    changes = compare(now, before, budgets=GENEROUS).changes
+    names = ("host_latency_p50_ms", "host_latency_p90_ms")
+    own = [one for one in changes if one.variant == "tflite-float32" and one.metric in names]
+    return {one.metric or "": (one.state, one.reason) for one in own}
+
+
+def test_times_on_the_host_are_compared_with_their_spread_and_only_told(evaluation: Evaluation) -> None:
+    slower = bend(evaluation, slow_down(2.0))
+    found = find_host_changes(slower, evaluation)
+    assert {state for state, _ in found.values()} == {"worse"}
+    assert all("%: +" in reason for _, reason in found.values())
+    assert harm(slower, evaluation) == []
+    assert {state for state, _ in find_host_changes(bend(evaluation, slow_down(1.2)), evaluation).values()} == {"same"}
+    assert {state for state, _ in find_host_changes(bend(evaluation, slow_down(0.4)), evaluation).values()} == {
+        "better"
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (slow_down(1.0, machine="another"), "timed on another machine"),
+        (slow_down(1.0, threads=4), "timed with 2 threads before, with 4 threads now"),
+    ],
+)
+def test_times_of_other_stopwatches_are_no_comparison_and_no_warning(
+    evaluation: Evaluation, change: Bend, reason: str
+) -> None:
+    now = bend(evaluation, change)
+    assert set(find_host_changes(now, evaluation).values()) == {("not comparable", reason)}
+    assert harm(now, evaluation) == []
+
+
+def test_times_on_another_machine_are_no_comparison(evaluation: Evaluation) -> None:
+    other = evaluation.environment.model_copy(update={"processor": "another"})
+    found = find_host_changes(evaluation.model_copy(update={"environment": other}), evaluation)
+    assert set(found.values()) == {("not comparable", "measured on another machine")}
+
+
+@pytest.mark.parametrize(("rise", "status"), [("50%", "failed"), ("150%", "passed")])
+def test_a_budget_judges_times_on_the_host(evaluation: Evaluation, rise: str, status: str) -> None:
+    budget = Budget(metric="host_latency_p50_ms", max_rise=rise, against="baseline", variants=("tflite-float32",))
+    verdicts = compare(bend(evaluation, slow_down(2.0)), evaluation, budgets=(budget,)).verdicts
+    assert [verdict.status for verdict in verdicts if verdict.rule == budget.text] == [status]

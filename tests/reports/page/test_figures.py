@@ -15,15 +15,16 @@ from evaluators.drift_records import DriftStep
 from evaluators.evaluation import Evaluation
 from evaluators.picture_records import Curve, Note, Spectrogram
 from reports.judging.comparison import Comparison
-from reports.page.figures import output_curve
+from reports.page.figures import change_bar, output_curve, pitch_lanes
 from reports.page.figures.budget_bar import draw_budget_bars
 from reports.page.figures.call_times import draw_call_times, share_axis
+from reports.page.figures.change_bar import draw_change_bars
 from reports.page.figures.drift_curve import draw_drift_curve
 from reports.page.figures.frontier import Candidate, Frontier, draw_frontier
 from reports.page.figures.output_curve import draw_output_curve
-from reports.page.figures.piano_roll import draw_piano_roll
+from reports.page.figures.pitch_lanes import draw_note_lanes, draw_pitch_lanes
 from reports.page.figures.scale import Scale, span, span_log
-from reports.page.figures.spectrogram import draw_spectrogram
+from reports.page.figures.spectrogram import draw_spectrogram, mark_frequencies
 from tests.reports.example_evaluation import lower, make_drift, ratio
 
 
@@ -135,18 +136,63 @@ def test_call_times_share_an_axis_and_cap_their_dots(evaluation: Evaluation) -> 
     assert calls.dots[0][1] < calls.dots[-1][1]
 
 
-def test_the_piano_roll_puts_time_right_and_pitch_up() -> None:
+def _bars(path: str) -> list[list[float]]:
+    """Left, top, width and height of each bar."""
+    return [[float(number) for number in re.findall(r"[\d.]+", bar)][:4] for bar in path.split("z")[:-1]]
+
+
+def test_notes_of_all_sides_are_drawn_on_one_scale() -> None:
     low = Note(onset_s=0.0, offset_s=1.0, pitch_midi=60)
     high = Note(onset_s=1.0, offset_s=2.0, pitch_midi=72)
-    roll = draw_piano_roll((low, high), (high,), 2.0)
-    assert roll is not None
-    first, second = roll.reference.split("z")[:2]
-    assert roll.estimate == second + "z"
-    x = [float(part[1:].split()[0]) for part in (first, second)]
-    y = [float(part.split()[1].split("h")[0]) for part in (first, second)]
-    assert x == [1.0, 170.0]
-    assert y[1] < y[0]
-    assert draw_piano_roll((), (), 2.0) is None
+    lanes = draw_note_lanes([(low, high), (high,), ()], 2.0)
+    assert lanes is not None
+    first, second = _bars(lanes.paths[0])
+    assert _bars(lanes.paths[1]) == [second]
+    assert (lanes.paths[2], lanes.counts, lanes.left_out) == ("", (2, 1, 0), 0)
+    assert (first[0], first[2], second[0]) == (0, pitch_lanes.WIDTH / 2, pitch_lanes.WIDTH / 2)
+    # The middle of a bar is its pitch, as the page's script reads it.
+    heights = [
+        lanes.high_midi - (top + height / 2) / pitch_lanes.HEIGHT * (lanes.high_midi - lanes.low_midi)
+        for _, top, _, height in (first, second)
+    ]
+    assert heights == pytest.approx([60, 72], abs=0.01)
+    assert [tick.label for tick in lanes.ticks] == ["C4", "E4", "G♯4", "C5"]
+    assert draw_note_lanes([(), ()], 2.0) is None
+    many = draw_note_lanes([(low,) * 500], 2.0)
+    assert many is not None
+    assert many.left_out == 100
+
+
+def test_pitches_of_all_sides_are_drawn_on_one_scale_and_break_where_there_is_none() -> None:
+    def curve(*values: float | None) -> Curve:
+        return Curve(output="pitch", start_s=0, step_s=0.5, values=values, meaning="pitch_hz")
+
+    lanes = draw_pitch_lanes([curve(440.0, None, 880.0), None, curve(440.0, 440.0)], 1.0)
+    assert lanes is not None
+    assert (lanes.paths[0].count("M"), lanes.paths[1], lanes.paths[2].count("M")) == (2, "", 1)
+    assert lanes.paths[0].split("M")[1] == lanes.paths[2].split("M")[1].split("L")[0]
+    assert draw_pitch_lanes([curve(None), None], 1.0) is None
+
+
+def test_bars_of_changes_grow_from_the_middle_and_say_when_they_are_cut() -> None:
+    small, large, none = draw_change_bars([(-0.05, -0.06, -0.04), (3.0, None, None), None])
+    assert none is None
+    assert small is not None
+    assert large is not None
+    middle = change_bar.WIDTH / 2
+    assert small.x + small.width == pytest.approx(middle, abs=0.2)
+    assert small.low_x is not None
+    assert small.high_x is not None
+    assert small.low_x < small.x < small.high_x < middle
+    assert (large.x, large.is_cut, small.is_cut) == (middle, True, False)
+
+
+def test_frequencies_stand_where_the_picture_has_them() -> None:
+    levels = base64.b64encode(bytes(4)).decode()
+    picture = Spectrogram(frames=2, bands=2, low_hz=40, high_hz=16_000, range_db=80, levels=levels)
+    ticks = mark_frequencies(picture, 72)
+    assert [tick.label for tick in ticks] == ["100 Hz", "1 kHz", "10 kHz"]
+    assert 0 < ticks[2].place < ticks[1].place < ticks[0].place < 72
 
 
 def test_curves_put_the_source_and_the_bundle_on_one_scale() -> None:
@@ -243,9 +289,9 @@ def test_calls_of_many_days_are_drawn(evaluation: Evaluation) -> None:
 @pytest.mark.parametrize("duration_s", [5e-324, 1.7e308])
 def test_a_clip_of_any_length_is_drawn(duration_s: float) -> None:
     note = Note(onset_s=-1.7e308, offset_s=1.7e308, pitch_midi=127)
-    roll = draw_piano_roll((note,), (note,), duration_s)
-    assert roll is not None
-    assert not re.search("nan|inf|e", roll.reference)
+    lanes = draw_note_lanes([(note,), (note,)], duration_s)
+    assert lanes is not None
+    assert not re.search("nan|inf|e", lanes.paths[0])
     curve = Curve(output="o", start_s=-1.7e308, step_s=1.7e308, values=(1.7e308, None, -1.7e308, 5e-324))
     drawn = draw_output_curve(curve, curve, duration_s)
     assert drawn is not None
