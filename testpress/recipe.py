@@ -281,8 +281,7 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
     own = words.resolve_for(written.variants_for, profiles, strict=not devices)
     budgets = words.resolve_budgets(written.budgets)
     if wanted is not None:
-        wanted_too = dict.fromkeys(searched, SEARCH)
-        written = written.model_copy(update={"variants": {**wanted, **wanted_too}})
+        written = written.model_copy(update={"variants": {**wanted, **dict.fromkeys(searched, SEARCH)}})
     written = written.model_copy(update={"budgets": budgets})
     faults += [f"{path}: {fault}" for fault in words.faults]
     meant = choose_variants(wanted, own, profiles)

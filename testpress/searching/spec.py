@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from device_profiles.record import Record
+from packager.formats import format_names
 from reports.judging.shipping import SPEED
 
 SEARCH = "search"
@@ -18,11 +19,12 @@ Written = Mapping[str, Literal["search"] | tuple[str, ...]]
 
 
 def split_searched(variants: Written | None) -> tuple[dict[str, tuple[str, ...]] | None, tuple[str, ...]]:
-    """[variants] as far as it lists precisions, and the formats that are to be searched."""
+    """[variants] as far as it lists precisions, unknown formats too, and the formats that are to be searched."""
     if variants is None:
         return None, ()
-    listed = {name: words for name, words in variants.items() if words != SEARCH}
-    return listed, tuple(name for name in variants if name not in listed)
+    searched = tuple(name for name, words in variants.items() if words == SEARCH and name in format_names())
+    rest = {name: words for name, words in variants.items() if name not in searched}
+    return {name: (words,) if isinstance(words, str) else words for name, words in rest.items()}, searched
 
 
 class SearchSpec(Record):

@@ -282,3 +282,29 @@ def test_a_condition_that_cannot_be_is_told_with_its_field(changes: dict[str, An
     with pytest.raises(RecipeError) as caught:
         read_recipe(_write(path, **changes))
     assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_search_in_place_of_precisions_names_a_format_to_be_searched(path: Path) -> None:
+    recipe = read_recipe(_write(path, variants={"tflite": "search", "coreml": ["float16"]}, search={"minutes": 5}))
+    assert recipe.searched == ("tflite",)
+    assert recipe.variants == (Variant("coreml", "float16"),)
+    assert recipe.written.search is not None
+    assert (recipe.written.search.minimise, recipe.written.search.minutes) == ("latency_p90_ms", 5)
+    assert recipe.as_data()["variants"] == {"coreml": ["float16"], "tflite": "search"}
+    assert read_recipe(path, devices=("iphone-12",)).searched == ()  # its apps do not play that format
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variants": {"tflite": "serach"}}, "variants.tflite"),
+        ({"variants": {"tfl": "search"}}, "variants.tfl: unknown format"),
+        ({"search": {"minimise": "note_f1"}}, "search.minimise: more note_f1 is better"),
+        ({"search": {"minimise": "size"}}, "search.minimise: unknown metric 'size'"),
+        ({"search": {"minutes": 0}}, "search.minutes"),
+    ],
+)
+def test_a_faulty_search_is_refused(path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(_write(path, **changes))
+    assert message in str(caught.value)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from evaluators.evaluation import Evaluation, VariantResult
 from evaluators.score import Score
+from reports.errors import ReportError
 from reports.judging.budgets import Budget
 from reports.judging.comparison import Comparison, compare
 from reports.judging.shipping import Cause, Choice, choose, find_causes
@@ -198,3 +199,37 @@ def test_nothing_is_a_cause_where_everything_holds(evaluation: Evaluation) -> No
     sound = evaluation.model_copy(update={"variants": evaluation.variants[:1]})
     assert _causes(sound, LARGE) == ()
     assert choose(sound.model_copy(update={"variants": ()}), (), {}) == ()
+
+
+def _minimise(evaluation: Evaluation, metric: object) -> Evaluation:
+    return evaluation.model_copy(update={"recipe": {"search": {"minimise": metric}}})
+
+
+@pytest.mark.parametrize(
+    ("metric", "named", "why"),
+    [
+        ("latency_p90_ms", "a", "3 of 3 hold every budget; the fastest as predicted"),
+        ("size_bytes", "c", "3 of 3 hold every budget; the smallest of those within 1% of the least size_bytes"),
+        ("memory_bytes", "c", "3 of 3 hold every budget; the smallest; of their memory_bytes nothing is known"),
+        ("max_abs_error", "c", "3 of 3 hold every budget; the smallest of those with the least max_abs_error"),
+    ],
+)
+def test_the_recipe_says_what_the_named_bundle_has_least_of(
+    evaluation: Evaluation, metric: str, named: str, why: str
+) -> None:
+    three = _only(evaluation, {"a": (10, 100), "b": (20, 50.2), "c": (30, 50)})
+    choice = _choose(_minimise(three, metric), LARGE)
+    assert (choice.variant, choice.reason) == (named, why)
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("note_f1", r"search.minimise: more note_f1 is better; set its limit in \[\[budgets\]\], and minimise one of "),
+        ("latency_p9_ms", "search.minimise: unknown metric 'latency_p9_ms'.*did you mean 'latency_p90_ms'"),
+        (7, "search.minimise: unknown metric '7'; known: "),
+    ],
+)
+def test_what_cannot_be_minimised_is_refused(evaluation: Evaluation, metric: object, message: str) -> None:
+    with pytest.raises(ReportError, match=message):
+        _choose(_minimise(_only(evaluation, {"a": (10, 100)}), metric), LARGE)
