@@ -34,6 +34,7 @@ from evaluators.task_loading import TaskInfo
 from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
+from packager.integration_records import TaskContract
 from packager.jobs.executors import Executor
 from packager.jobs.executors.local import LocalExecutor
 from packager.jobs.workers import DEFAULT_LIMITS
@@ -227,6 +228,7 @@ def _find_recordings(work: Work) -> dict[str, FoundRecordings]:
 
 def _package_request(work: Work) -> PackageRequest:
     recipe, windows = work.recipe, None
+    devices = recipe.written.devices
     if recipe.written.task is not None and recipe.written.audio is not None:
         prepared = _read_dataset(work)  # a fault in it is told before minutes of conversion, not after
         windows = prepared.found.find_windows(work.out).path
@@ -239,9 +241,18 @@ def _package_request(work: Work) -> PackageRequest:
         windows=windows,
         windows_key=None if windows is None else windows.parent.name,
         runner=MODEL_RUNNER,
+        task=None if recipe.written.task is None else _describe_task(work),
+        compute_unit=None if devices is None else devices.unit,
         limits=recipe.limits.over(DEFAULT_LIMITS),
         executor=work.executor,
     )
+
+
+def _describe_task(work: Work) -> TaskContract:
+    """What manifests tell apps of the recipe's task."""
+    task = _ask_task(work)
+    output = next(iter(task.required_outputs), None)
+    return TaskContract(kind=task.kind, options=task.options, columns=task.columns, output=output)
 
 
 def _source(recipe: Recipe) -> ModelSource:

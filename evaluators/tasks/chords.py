@@ -103,6 +103,7 @@ class Chords(Task):
     """
 
     Options = ChordOptions
+    column_option = "classes"
     label_keys = ("chords",)
     required_outputs = ("chords",)
     metrics = MappingProxyType(_METRICS)

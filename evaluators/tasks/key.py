@@ -67,6 +67,7 @@ class Key(Task):
     """
 
     Options = KeyOptions
+    column_option = "keys"
     label_keys = ("key",)
     required_outputs = ("key",)
     metrics = MappingProxyType(_METRICS)

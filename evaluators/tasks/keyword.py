@@ -179,6 +179,7 @@ class Keyword(Task):
     """
 
     Options = KeywordOptions
+    column_option = "words"
     label_keys = ("keywords",)
     required_outputs = ("keyword",)
     metrics = MappingProxyType(_metrics())

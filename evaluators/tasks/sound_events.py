@@ -145,6 +145,7 @@ class SoundEvents(Task):
     """
 
     Options = SoundEventsOptions
+    column_option = "classes"
     label_keys = ("events",)
     required_outputs = ("events",)
     agreements = MappingProxyType(

@@ -108,6 +108,7 @@ class SpeechRecognition(Task):
     """
 
     Options = SpeechOptions
+    column_option = "vocabulary"
     label_keys: tuple[str, ...] = ("text",)
     required_outputs = ("logits",)
     metrics = MappingProxyType(

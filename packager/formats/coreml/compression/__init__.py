@@ -15,19 +15,23 @@ from packager.compression import Context
 from packager.errors import PackagingError
 from packager.formats.coreml.compression.targets import find_target
 from packager.formats.coreml.mlpackage import import_coremltools
-from packager.formats.format import Precision
+from packager.formats.format import FLOAT16, INT8, Precision
 
 PRECISIONS = {
     "float32": Precision(60.0, "the same arithmetic in another order"),
-    "float16": Precision(30.0, "11 bits for weights and activations; less where numbers leave float16's range"),
-    "mixed_float16": Precision(40.0, "float16, but for the ops that are too coarse in it: what the search aims at"),
-    "linear_w8": Precision(18.0, "8 bits for weights, a scale a channel"),
-    "linear_w4_block32": Precision(6.0, "4 bits for weights, a scale for 32 of them"),
-    "palettized_w8": Precision(18.0, "256 values a weight tensor, where they are needed most"),
-    "palettized_w6": Precision(12.0, "64 values a weight tensor"),
-    "palettized_w4": Precision(4.0, "16 values a weight tensor"),
+    "float16": Precision(
+        30.0, "11 bits for weights and activations; less where numbers leave float16's range", FLOAT16
+    ),
+    "mixed_float16": Precision(
+        40.0, "float16, but for the ops that are too coarse in it: what the search aims at", FLOAT16
+    ),
+    "linear_w8": Precision(18.0, "8 bits for weights, a scale a channel", FLOAT16),
+    "linear_w4_block32": Precision(6.0, "4 bits for weights, a scale for 32 of them", FLOAT16),
+    "palettized_w8": Precision(18.0, "256 values a weight tensor, where they are needed most", FLOAT16),
+    "palettized_w6": Precision(12.0, "64 values a weight tensor", FLOAT16),
+    "palettized_w4": Precision(4.0, "16 values a weight tensor", FLOAT16),
     "w8a8": Precision(
-        10.0, "8 bits for weights and for what convolutions, pools and sums read, in ranges set beforehand"
+        10.0, "8 bits for weights and for what convolutions, pools and sums read, in ranges set beforehand", INT8
     ),
 }
 MODEL_FILE = "Model.mlpackage"

@@ -12,19 +12,19 @@ from typing import Any
 
 from packager.compression import Context
 from packager.errors import PackagingError
-from packager.formats.format import Precision
+from packager.formats.format import INT8, INT16, Precision
 from packager.formats.tflite.compression.quantizer import quantize
 
 PRECISIONS = {
     "float32": Precision(60.0, "the same arithmetic in another order"),
     "float16": Precision(30.0, "weights of 11 bits; about 60 dB a layer, less where a model amplifies differences"),
-    "dynamic_wi8_afp32": Precision(15.0, "8 bits for weights and, call by call, for what convolutions read"),
+    "dynamic_wi8_afp32": Precision(15.0, "8 bits for weights and, call by call, for what convolutions read", INT8),
     "weight_only_wi8_afp32": Precision(18.0, "8 bits for weights, float32 for everything else"),
     "dynamic_wi4_afp32": Precision(
-        6.0, "4 bits for weights: 24 dB at best where weights fill their range, and it adds up"
+        6.0, "4 bits for weights: 24 dB at best where weights fill their range, and it adds up", INT8
     ),
-    "static_wi8_ai8": Precision(10.0, "8 bits for weights and activations, in ranges set beforehand"),
-    "static_wi8_ai16": Precision(15.0, "8 bits for weights; activations of 16 bits add little to their error"),
+    "static_wi8_ai8": Precision(10.0, "8 bits for weights and activations, in ranges set beforehand", INT8),
+    "static_wi8_ai16": Precision(15.0, "8 bits for weights; activations of 16 bits add little to their error", INT16),
 }
 MODEL_FILE = "model.tflite"
 
