@@ -118,7 +118,14 @@ def read_toml(
     return parse_record(migrate(data), type_, where=str(path), error=error)
 
 
-def read_json(path: Path, type_: type[R], *, error: type[TestpressError], most: int = MOST_TEXT_BYTES) -> R:
+def read_json(
+    path: Path,
+    type_: type[R],
+    *,
+    error: type[TestpressError],
+    most: int = MOST_TEXT_BYTES,
+    migrate: Callable[[Any], Any] = lambda data: data,
+) -> R:
     """Read a JSON file as a record; faults as in `parse_record`, syntax errors with their line.
 
     Args:
@@ -126,9 +133,10 @@ def read_json(path: Path, type_: type[R], *, error: type[TestpressError], most: 
         type_: The record type.
         error: The error class to raise.
         most: How many bytes it may hold.
+        migrate: Makes today's form of what may be in an earlier one.
     """
     data = parse_json(read_text(path, error=error, most=most), where=str(path), error=error)
-    return parse_record(data, type_, where=str(path), error=error)
+    return parse_record(migrate(data), type_, where=str(path), error=error)
 
 
 def dump_json(record: Record) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from evaluators.windows import Samples, count_windows, find_lead_in
+from evaluators.windows import Samples
 from packager.bundle import AudioContract
+from packager.stitching import count_windows, find_lead_in
 
 
 class WindowBuffer:

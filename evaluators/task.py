@@ -136,6 +136,8 @@ class Task:
     """what tells of a bundle whether it decides as the source model does, by name, the leading one first"""
     unread_keys: tuple[str, ...] = ()
     """further keys that a line may hold, which are not read"""
+    column_option: str | None = None
+    """the option that names what the columns of the first required output stand for, in their order"""
     libraries: tuple[str, ...] = ()
     """packages, as pip names them, whose version may change a score"""
     extra: str | None = None

@@ -54,6 +54,8 @@ class TaskInfo(Record):
     """with the defaults of those that the recipe does not set"""
     versions: dict[str, str]
     """of its libraries, and of the package that offers it"""
+    columns: tuple[str, ...] = ()
+    """what the columns of the first required output stand for, where the task names them"""
     is_heard: bool = False
     """whether a report lets one hear anything of its labels or estimates"""
     digest: str | None = None
@@ -199,11 +201,17 @@ def describe(task: Task, reference: TaskReference) -> TaskInfo:
         },
         options=task.options.model_dump(mode="json"),
         versions={package: find_version(package, f"task {kind}", task.extra) for package in packages},
+        columns=_name_columns(task),
         is_heard=type(task).hear is not Task.hear,
         digest=None if reference.path is None else digest_factory(Path(reference.path)),
     )
     check_declared(info)
     return info
+
+
+def _name_columns(task: Task) -> tuple[str, ...]:
+    named = None if task.column_option is None else getattr(task.options, task.column_option)
+    return tuple(str(one) for one in named or ())  # a text is one sign a column
 
 
 def check_declared(info: TaskInfo) -> None:

@@ -20,7 +20,7 @@ class Unlabelled(Task):
         self._task = task
         self.kind, self.options = task.kind, task.options
         self.unread_keys = (*task.label_keys, *task.unread_keys)
-        self.required_outputs = task.required_outputs
+        self.required_outputs, self.column_option = task.required_outputs, task.column_option
         self.metrics = {name: metric for name, metric in task.metrics.items() if name in task.label_free}
         self.agreements = {name: metric for name, metric in task.agreements.items() if not metric.needs_labels}
         self.libraries, self.extra = task.libraries, task.extra

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from packager.bundle import AudioContract, OutputKind
+from packager.bundle import AudioContract
+from packager.integration_records import OutputKind
+from packager.stitching import count_windows, find_lead_in, kept_frames, samples_per_frame
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """Audio, `(channels, samples)`, full scale 1."""
@@ -36,11 +37,6 @@ class Stitched:
     times_s: npt.NDArray[np.float64]
     """strictly rising: where each frame, window or sample stands in the clip; 0 of a clip's value"""
     kind: OutputKind = "frames"
-
-
-def count_windows(n_samples: int, audio: AudioContract) -> int:
-    """How many windows `cut` makes of a clip of `n_samples`."""
-    return math.ceil((n_samples + find_lead_in(audio)) / audio.hop_samples)
 
 
 def cut(samples: Samples, audio: AudioContract) -> npt.NDArray[np.float32]:
@@ -112,7 +108,7 @@ def stitch(outputs: npt.NDArray[Any], audio: AudioContract, n_samples: int) -> S
             f"windows, so ({n_windows}, frames, …) is expected"
         )
     step = samples_per_frame(outputs.shape[1], audio)
-    first, last = _kept_frames(outputs.shape[1], step, audio)
+    first, last = kept_frames(outputs.shape[1], step, audio)
     starts = np.arange(n_windows)[:, None] * audio.hop_samples - find_lead_in(audio)
     times_s = (starts + np.arange(first, last) * float(step)).reshape(-1) / audio.sample_rate_hz
     values = outputs[:, first:last].reshape(-1, *outputs.shape[2:])
@@ -121,35 +117,3 @@ def stitch(outputs: npt.NDArray[Any], audio: AudioContract, n_samples: int) -> S
     else:
         n_frames = math.floor(n_samples * audio.frame_rate_hz / audio.sample_rate_hz)
     return Stitched(values[:n_frames], times_s[:n_frames])
-
-
-def samples_per_frame(n_frames: int, audio: AudioContract) -> Fraction:
-    """The distance of two frames of a window, which a model's output shape alone does not tell.
-
-    A model whose frames tile its window has `window / frames`. One whose frames are centred, as an STFT or CQT with
-    padding at both ends makes them, has one frame more: there the distance lies between `window / frames` and
-    `window / (frames - 1)`. It is taken from the overlap where that is a whole number of frames (Basic Pitch: 7680
-    samples for 30 frames of 256, where 43844 / 172 would say 254.9), else from `window / (frames - 1)` where that is
-    whole.
-    A frontend without padding cannot be told from one that tiles; its times are then approximate within a window.
-    """
-    tiled = Fraction(audio.window_samples, n_frames)
-    if tiled.denominator == 1 or n_frames == 1:
-        return tiled
-    centred = Fraction(audio.window_samples, n_frames - 1)
-    overlap = audio.window_samples - audio.hop_samples
-    overlap_frames = round(overlap / tiled)
-    if overlap_frames and overlap % overlap_frames == 0 and tiled < overlap // overlap_frames <= centred:
-        return Fraction(overlap // overlap_frames)
-    return centred if centred.denominator == 1 else tiled
-
-
-def find_lead_in(audio: AudioContract) -> int:
-    """How many samples of silence go before a clip: half an overlap."""
-    return (audio.window_samples - audio.hop_samples) // 2
-
-
-def _kept_frames(n_frames: int, step: Fraction, audio: AudioContract) -> tuple[int, int]:
-    """First and last (exclusive) frame kept of a window: from the lead-in's end to where the next window takes over."""
-    first = min(round(find_lead_in(audio) / step), n_frames - 1)
-    return first, min(first + math.ceil(audio.hop_samples / step), n_frames)

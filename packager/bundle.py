@@ -23,6 +23,8 @@ from packager.bounds import (
 )
 from packager.errors import PackagingError
 from packager.frontend_spec import FrontendContract
+from packager.integration_records import Integration, OutputKind, Pool
+from packager.vector_records import DType, GoldenVector, migrate_vectors
 
 MANIFEST_NAME = "manifest.json"
 
@@ -78,11 +80,6 @@ class FlexibleAxis(Record):
         return self
 
 
-OutputKind = Literal["frames", "window", "clip", "audio"]
-"""what the windows of a clip come to: one run of frames, one value or vector a window, one a clip, or a waveform"""
-Pool = Literal["mean", "max", "last"]
-
-
 class TensorContract(Record):
     """One input or output of the model, bound by name."""
 
@@ -91,7 +88,7 @@ class TensorContract(Record):
     native_name: str
     """the name inside the model file"""
     shape: Shape
-    dtype: Literal["float32", "float16", "int32", "int64", "int16", "int8", "uint8", "bool"]
+    dtype: DType
     axes: Annotated[tuple[str, ...], pydantic.Field(max_length=MAX_RANK)]
     """one word a dimension: batch, sample, channel, frame, pitch …"""
     flexible: FlexibleAxis | None = None
@@ -100,6 +97,8 @@ class TensorContract(Record):
     """of an output, what the windows of a clip come to, where the recipe says it"""
     pool: Pool | None = None
     """of an output of kind "clip", how its windows become one"""
+    value_range: tuple[float, float] | None = None
+    """of an input, what its values lie between: -1 and 1 of audio at full scale; none where nothing bounds them"""
 
 
 class FileDigest(Record):
@@ -135,17 +134,6 @@ class Floor(Record):
     """for example "TFLite 2.3.0"; none where the runtime is part of the system"""
     because: str
     """the op or feature that raises the floor this high"""
-
-
-class GoldenVector(Record):
-    """An input and the source model's outputs for it: raw little-endian values, row-major, for an app to replay."""
-
-    name: str
-    inputs: dict[str, str]
-    """tensor name → file, relative to the bundle"""
-    outputs: dict[str, str]
-    audio: str | None = None
-    """the window that the front end computed its features from, float32 (channels, samples); none without one"""
 
 
 class OutputProof(Record):
@@ -248,7 +236,8 @@ class Proof(Record):
 class Manifest(Record):
     """Everything an app, an evaluation or a reviewer must know of a bundle."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+    """1 is read as well: its vectors lay in `golden/`, and held the source's outputs alone"""
     key: Digest
     """content address of what the bundle was made from: source bytes, tool versions, options"""
     variant: str
@@ -275,7 +264,10 @@ class Manifest(Record):
     internal_states: tuple[TensorContract, ...] = ()
     """what the model keeps by itself: Core ML states, of which an app makes new ones for a new clip"""
     floor: Floor
-    golden: tuple[GoldenVector, ...]
+    vectors: tuple[GoldenVector, ...] = ()
+    """what an app tests its integration with; all their files lie in `verify/`"""
+    integration: Integration | None = None
+    """what an app needs to know beside shapes; none of a bundle that was made before there was this"""
     rewrites: tuple[str, ...] = ()
     """what was changed in the source's graph before it converted"""
     types: str | None = None
@@ -290,7 +282,7 @@ class Manifest(Record):
         for what, tensors in (("input", self.inputs), ("output", self.outputs), ("state", self.internal_states)):
             check_unique((tensor.name for tensor in tensors), what)
             check_unique((tensor.native_name for tensor in tensors), f"native name of {what}")
-        check_unique((vector.name for vector in self.golden), "golden vector")
+        check_unique((vector.name for vector in self.vectors), "golden vector")
         if self.proof is not None:
             check_unique((output.output for output in self.proof.outputs), "output of the proof")
         return self
@@ -313,10 +305,8 @@ def read_bundle(path: Path) -> Bundle:
     Raises:
         PackagingError: There is no manifest, it is malformed, or it names a file outside the bundle.
     """
-    manifest = read_json(path / MANIFEST_NAME, Manifest, error=PackagingError)
-    golden = [
-        name for one in manifest.golden for name in (*one.inputs.values(), *one.outputs.values(), one.audio) if name
-    ]
+    manifest = read_json(path / MANIFEST_NAME, Manifest, error=PackagingError, migrate=migrate_vectors)
+    golden = [name for vector in manifest.vectors for name in vector.files]
     names = dict.fromkeys((manifest.file, *manifest.files, *golden))
     outside = [name for name in names if not _lies_inside(name)]
     if outside:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from device_profiles.errors import TestpressError
 from device_profiles.record import Record
 from packager.attestation.bill import WRITERS, add_bill
+from packager.audio_windows import AUDIO
 from packager.bundle import (
     MANIFEST_NAME,
     AudioContract,
@@ -33,12 +34,15 @@ from packager.disk import explain_no_space, hint_at_space
 from packager.errors import PackagingError
 from packager.formats import Write, get_format, prepare, tolerance
 from packager.frontends.feeding import WindowFeed, find_feed
+from packager.integration_records import ComputeUnit, Integration, Resampler, TaskContract
 from packager.jobs.results import Made, fill_folder
+from packager.licences import LICENSE_NAME
 from packager.model import Framework, InputSpec, ModelSource, ModelSpec, OutputSpec
 from packager.proving.breaks import find_hanging, find_missing
-from packager.proving.golden import write_golden
+from packager.proving.golden import Golden
 from packager.proving.trials import Trials, make_trials
 from packager.sources import LoadedSource, SourceTensor, load_source, open_source_frontend
+from packager.stitching import describe_stitching
 from packager.storage import digest_files, temporary_folder
 
 
@@ -57,6 +61,8 @@ class ConversionRequest(Record):
     audio: AudioContract | None
     format: Format
     minimum_deployment_target: str
+    task: TaskContract | None = None
+    compute_unit: ComputeUnit | None = None
     tools: dict[str, str]
     windows: str | None = None
     """a `.npy` file of the recipe's own audio, float32 (windows, channels, window_samples)"""
@@ -91,6 +97,7 @@ class _Prepared:
     runner: ModelRunner | None
     write: Write
     feed: WindowFeed | None
+    golden: Golden
 
 
 def convert_bundles(request: dict[str, Any], folder: Path) -> Iterator[Converted | Made]:
@@ -115,7 +122,8 @@ def convert_bundles(request: dict[str, Any], folder: Path) -> Iterator[Converted
     )
     write = prepare(parsed.source.framework, parsed.format, loaded, context)
     feed = find_feed(loaded.inputs, parsed.audio, spec.state, frontend)
-    prepared = _Prepared(parsed, loaded, trials, runner, write, feed)
+    golden = Golden(loaded, trials, parsed.audio, feed, runner)
+    prepared = _Prepared(parsed, loaded, trials, runner, write, feed, golden)
     for bundle in parsed.bundles:
         reason = None
         try:
@@ -168,7 +176,7 @@ def _find_runner(name: str) -> ModelRunner:
 
 
 def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> None:
-    request, loaded, trials = prepared.request, prepared.loaded, prepared.trials
+    request, loaded = prepared.request, prepared.loaded
     format_, spec = get_format(request.format), request.source.spec
     model_path = folder / format_.model_file
     rewrites = prepared.write(bundle.precision, model_path)
@@ -176,7 +184,6 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         native = format_.to_native
         format_.state_keeping.keep(model_path, {native(i): native(o) for i, o in request.internal_state.items()})
     proof = None if prepared.runner is None else _prove(prepared, bundle, model_path)
-    golden = write_golden(trials, folder, request.internal_state)
     inputs = tuple(_input_contract(name, tensor, prepared) for name, tensor in loaded.inputs.items())
     manifest = Manifest(
         key=bundle.key,
@@ -185,7 +192,7 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         format=request.format,
         precision=bundle.precision,
         file=model_path.name,
-        files=digest_files(folder),
+        files={},
         source=SourceIdentity(
             uri=spec.source,
             framework=request.source.framework,
@@ -200,14 +207,39 @@ def _write_bundle(prepared: _Prepared, bundle: BundleRequest, folder: Path) -> N
         state={} if request.internal_state else spec.state,
         internal_states=tuple(_keep(one) for one in inputs if one.name in request.internal_state),
         floor=format_.read_floor(model_path),
-        golden=golden,
+        integration=_integration(prepared, model_path),
         rewrites=rewrites,
         types=getattr(loaded, "types", None),
         proof=proof,
         kept_float32=prepared.write.list_kept(bundle.precision),
     )
+    roundoff = format_.precisions[bundle.precision].roundoff
+    vectors = prepared.golden.write(folder, manifest, roundoff)
+    if request.source.license_text is not None:
+        (folder / LICENSE_NAME).write_text(request.source.license_text, encoding="utf-8")
+    manifest = manifest.model_copy(update={"vectors": vectors, "files": digest_files(folder)})
     manifest = add_bill(folder, manifest, request.source)
     (folder / MANIFEST_NAME).write_text(dump_manifest(manifest), encoding="utf-8")
+
+
+def _integration(prepared: _Prepared, model_path: Path) -> Integration:
+    request, format_ = prepared.request, get_format(prepared.request.format)
+    audio = None if prepared.feed is None else request.audio
+    states = {*request.source.spec.state.values()}
+    outputs = {
+        name: _output_contract(name, prepared.loaded.outputs[name], request)
+        for name in _output_names(prepared)
+        if name not in states
+    }
+    return Integration(
+        call=format_.read_call(model_path),
+        packages=format_.runtime_packages,
+        compute_unit=request.compute_unit,
+        resampler=None if audio is None else Resampler(),
+        stitching=None if audio is None else describe_stitching(audio, outputs),
+        task=request.task,
+        license_file=None if request.source.license_text is None else LICENSE_NAME,
+    )
 
 
 def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
@@ -282,6 +314,7 @@ def _input_contract(name: str, tensor: SourceTensor, prepared: _Prepared) -> Ten
         dtype=_dtype(tensor),
         axes=said or named,
         flexible=request.source.spec.inputs.get(name, InputSpec()).flexible,
+        value_range=(-1.0, 1.0) if name == AUDIO and feed is not None and feed.name == name else None,
     )
 
 

@@ -11,12 +11,14 @@ import pydantic
 from device_profiles.files import find_kind
 from device_profiles.record import Record
 from packager.bounds import MAX_RANK, TensorName, WrittenShape
-from packager.bundle import FileDigest, FlexibleAxis, ModelIdentity, OutputKind, Pool
+from packager.bundle import FileDigest, FlexibleAxis, ModelIdentity
 from packager.errors import PackagingError
 from packager.factories import digest_factory, factory_input, is_python, locate_factory
 from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import FrontendSource, find_frontend
+from packager.integration_records import OutputKind, Pool
 from packager.jobs.inputs import Input
+from packager.licences import read_license
 from packager.storage import digest_facts, digest_files, digest_listed
 
 TORCH_SUFFIXES = (".pt", ".pth", ".pt2", ".jit", ".ts")
@@ -74,6 +76,9 @@ class ModelSpec(Record):
     """the model's version, for example "0.4.0\""""
     license: Name
     """the model's licence, for example "Apache-2.0\""""
+    license_file: Name | None = None
+    """a file with the licence's text, which bundles hand on; a path, or "pkg://installed_package/path"; default: that
+    of the installed package that the source or the weights lie in"""
     source: Name
     """a path, "pkg://installed_package/path", "python:module:factory" or a script with get_model() and get_args()"""
     framework: Framework | None = None
@@ -118,6 +123,8 @@ class ModelSource(Record):
     """the model's files below `path`; of a Python factory, its module"""
     weights_files: dict[str, FileDigest] = {}
     """the checkpoint's"""
+    license_text: str | None = None
+    """none where none was found"""
     frontend: FrontendSource | None = None
     """what the app computes before it calls the model; none where it takes audio, or what is no audio"""
 
@@ -148,6 +155,9 @@ def find_source(spec: ModelSpec, base: Path, frontend: FrontendSpec | None = Non
         PackagingError: Nothing is there, it is no model's file or folder, or its framework cannot be told.
     """
     found = _find_model(spec, base)
+    named = None if spec.license_file is None else resolve_path(spec.license_file, base)
+    text = read_license(named, (spec.source, spec.weights or ""))
+    found = found.model_copy(update={"license_text": text})
     return found if frontend is None else found.model_copy(update={"frontend": find_frontend(frontend, base)})
 
 

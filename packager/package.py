@@ -1,6 +1,6 @@
 """Make bundles of a model: what exists already stays, the rest is converted in worker processes. Read this first.
 
-    spec ──find_source──► source ──one worker a format──► bundles/<variant>/ (model, golden/, manifest.json)
+    spec ──find_source──► source ──one worker a format──► bundles/<variant>/ (model, verify/, manifest.json)
 
 A bundle's key is the content address of all that went into it: the source's bytes, the tools' versions, this package's
 own code and the options. A folder whose manifest holds the right key is finished and is never made again.
@@ -20,6 +20,7 @@ from packager.conversion import BundleRequest, ConversionRequest, Converted, too
 from packager.disk import refuse_full_disk
 from packager.errors import PackagingError
 from packager.formats import check_pair, check_precision, get_format, list_code
+from packager.integration_records import ComputeUnit, TaskContract
 from packager.jobs.code import digest_job_code
 from packager.jobs.executors import Executor
 from packager.jobs.executors.local import LocalExecutor
@@ -78,6 +79,8 @@ class PackageRequest:
         windows_key: The content address of those windows.
         runner: `module:class` of what runs model files for proofs and searches, as
             `packager.compression.model_runner.ModelRunner`; None makes bundles without proof.
+        task: What the model is for, as manifests tell apps.
+        compute_unit: What apps ask for, as manifests tell them; None leaves it to the runtime.
         limits: What a worker may use.
         executor: Who runs the workers; one worker makes all bundles of a format.
     """
@@ -90,6 +93,8 @@ class PackageRequest:
     windows: Path | None = None
     windows_key: str | None = None
     runner: str | None = None
+    task: TaskContract | None = None
+    compute_unit: ComputeUnit | None = None
     limits: Limits = DEFAULT_LIMITS
     executor: Executor = field(default_factory=LocalExecutor)
 
@@ -135,6 +140,9 @@ def key(request: PackageRequest, variant: Variant) -> str:
         {
             **source_facts(request.source),
             "identity": request.source.spec.identity.model_dump(),
+            "license": request.source.license_text,
+            "task": request.task and request.task.model_dump(mode="json"),
+            "unit": request.compute_unit,
             "kinds": {name: (one.kind, one.pool) for name, one in request.source.spec.outputs.items()},
             "audio": request.audio and request.audio.model_dump(mode="json"),
             "windows": request.windows_key,
@@ -251,6 +259,8 @@ def make_job(variants: list[Variant], request: PackageRequest) -> Job:
         runner=request.runner,
         format=format_,
         minimum_deployment_target=request.minimum_deployment_target,
+        task=request.task,
+        compute_unit=request.compute_unit,
         tools=tool_versions(source.framework, format_),
         bundles=tuple(
             BundleRequest(variant=variant.name, precision=variant.precision, key=key(request, variant))

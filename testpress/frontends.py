@@ -154,7 +154,7 @@ def _hear(order: ProbeRequest, audio: AudioContract, bundle: Bundle | None) -> t
         return read_audio(order.audio, audio).samples, str(order.audio)
     if bundle is None:
         raise RecipeError(f"{order.file}: say what to hear, --audio FILE; a bundle has golden audio of its own")
-    known = {vector.name: vector.audio for vector in bundle.manifest.golden if vector.audio is not None}
+    known = {vector.name: vector.audio.file for vector in bundle.manifest.vectors if vector.audio is not None}
     if order.golden not in known:
         raise PackagingError(
             f"{order.file}: has no golden audio {order.golden!r}; there is: {', '.join(known) or 'none'}"
@@ -162,7 +162,7 @@ def _hear(order: ProbeRequest, audio: AudioContract, bundle: Bundle | None) -> t
     faults = check_files(bundle)
     if faults:
         raise PackagingError("\n".join(faults))
-    path = bundle.path / str(known[order.golden])
+    path = bundle.path / known[order.golden]
     samples = np.frombuffer(read_bytes(path, error=PackagingError), "<f4")
     if samples.size != audio.channels * audio.window_samples:
         raise PackagingError(f"{path}: holds {samples.size} values, which is no window")

@@ -36,6 +36,7 @@ from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
 from packager.formats import precisions
+from packager.integration_records import TaskContract
 from packager.jobs.executors import Executor
 from packager.jobs.executors.local import LocalExecutor
 from packager.jobs.workers import DEFAULT_LIMITS
@@ -273,6 +274,7 @@ def make_package_request(work: Work) -> PackageRequest:
         TestpressError: The dataset cannot be used, or the user can mend something else.
     """
     recipe, windows = work.recipe, None
+    devices = recipe.written.devices
     if recipe.written.task is not None and recipe.written.audio is not None:
         prepared = _read_dataset(work)  # a fault in it is told before minutes of conversion, not after
         windows = prepared.found.find_windows(work.out).path
@@ -285,9 +287,18 @@ def make_package_request(work: Work) -> PackageRequest:
         windows=windows,
         windows_key=None if windows is None else windows.parent.name,
         runner=MODEL_RUNNER,
+        task=None if recipe.written.task is None else _describe_task(work),
+        compute_unit=None if devices is None else devices.unit,
         limits=recipe.limits.over(DEFAULT_LIMITS),
         executor=work.executor,
     )
+
+
+def _describe_task(work: Work) -> TaskContract:
+    """What manifests tell apps of the recipe's task."""
+    task = _ask_task(work)
+    output = next(iter(task.required_outputs), None)
+    return TaskContract(kind=task.kind, options=task.options, columns=task.columns, output=output)
 
 
 def _source(recipe: Recipe) -> ModelSource:

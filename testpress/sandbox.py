@@ -151,6 +151,23 @@ def probe_frontend(file: str, options: dict[str, Any], limits: LimitsSpec) -> Fo
     return _finish(found, ended, file)
 
 
+def replay_vectors(file: str, options: dict[str, Any], limits: LimitsSpec, on_step: OnStep) -> Found:
+    """Replay a bundle's golden vectors, or hold what an app wrote against them.
+
+    Args:
+        file: A bundle whose files hold.
+        options: `outputs`, the app's folder, or none to replay; `runtime`, whose tolerances count, or none for the
+            bundle's own; `recipe`, whose code is the front end, or none.
+        limits: What the user allows.
+        on_step: Called with the number of vectors done and their total.
+
+    Raises:
+        TestpressError: The model cannot be played, or there is nothing to be held against it.
+    """
+    found, ended = _run("replay", {"file": file, **options}, limits.over(Limits(RUN_S, _memory(file))), on_step)
+    return _finish(found, ended, file)
+
+
 def _run(
     verb: str, request: dict[str, Any], limits: Limits, on_step: OnStep = lambda *_: None
 ) -> tuple[Found | None, Ended]:

@@ -15,7 +15,7 @@ from device_profiles.text import clean_text
 from testpress.model_file import locate_model
 from testpress.sandbox import Found, OnStep, Told
 
-_PATHS = frozenset({"audio", "recipe", "out"})
+_PATHS = frozenset({"audio", "recipe", "out", "outputs"})
 
 T = TypeVar("T")
 
@@ -109,6 +109,16 @@ def probe(request: dict[str, Any]) -> Iterator[Told]:
     if out is not None:
         save_features(found.features, out)
     yield _tell(found.probe, as_text(found.probe, out), find_fault(found.probe))
+
+
+def replay(request: dict[str, Any]) -> Iterator[Told]:
+    """A bundle's golden vectors, replayed here or as an app wrote them."""
+    from testpress.vector_replay import as_text, replay_bundle
+
+    options = _with_paths(request)
+    file = Path(options.pop("file"))
+    found = yield from _steps(lambda on_step: replay_bundle(file, **options, on_step=on_step))
+    yield _tell(found, as_text(found))
 
 
 def _tell(found: Record, text: str, fault: str | None = None) -> Told:

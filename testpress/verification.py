@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from device_profiles.record import Record
+from device_profiles.record import Record, parse_record
 from device_profiles.text import shorten
+from evaluators.integration.replaying import Replay
 from packager.attestation.signatures import check_signature, signature_path
 from packager.attestation.verification import digest_each, find_faults, to_line
 from packager.bundle import Bundle, FileDigest, read_bundle
 from packager.errors import PackagingError
+from testpress import sandbox
+from testpress.limits import LimitsSpec
 from testpress.pipeline import Progress, Work, remake_bundle
 from testpress.recipe import Recipe
 from testpress.table import align
+from testpress.vector_replay import as_text as describe_replay
 
 
 class SignatureCheck(Record):
@@ -50,6 +55,8 @@ class Verification(Record):
     """one line a file that is missing, changed, added, or no regular file"""
     signature: SignatureCheck | None = None
     """none where no key was given, or where files do not hold"""
+    vectors: Replay | None = None
+    """none where vectors were neither replayed nor held against an app's outputs, or where files do not hold"""
     rebuild: RebuildCheck | None = None
     """none where no recipe was given, or where files do not hold"""
 
@@ -57,23 +64,51 @@ class Verification(Record):
     def reasons(self) -> tuple[str, ...]:
         """What is not good, one part of a sentence each; none when all that was asked for holds."""
         different = () if self.rebuild is None else self.rebuild.differences
+        broken = () if self.vectors is None else self.vectors.broken
+        whose = "the bundle's" if self.vectors is None or self.vectors.made_by == "emulator" else "the app's"
         return (
             *([f"{len(self.faults)} files are not what the manifest says"] if self.faults else []),
             *([self.signature.fault] if self.signature is not None and self.signature.fault is not None else []),
+            *([f"{len(broken)} of {whose} values are not those of its golden vectors"] if broken else []),
             *([f"{len(different)} files are made differently now"] if different else []),
         )
 
 
-def verify_bundle(path: Path, progress: Progress, *, key: Path | None, recipe: Recipe | None) -> Verification:
+@dataclass(frozen=True)
+class VectorOrder:
+    """What to do with a bundle's golden vectors.
+
+    Attributes:
+        outputs: The folder that an app wrote; None replays them on the bundle's own emulator.
+        runtime: Whose tolerances count; None takes the bundle's own.
+        recipe: Whose code is the bundle's front end, where it is code.
+        limits: What the worker may use.
+    """
+
+    outputs: Path | None = None
+    runtime: str | None = None
+    recipe: Path | None = None
+    limits: LimitsSpec = field(default_factory=LimitsSpec)
+
+
+def verify_bundle(
+    path: Path,
+    progress: Progress,
+    *,
+    key: Path | None,
+    recipe: Recipe | None,
+    vectors: VectorOrder | None = None,
+) -> Verification:
     """Hold a bundle against its manifest and, asked, against its signature and its recipe.
 
-    A bundle whose files do not hold is neither held against a signature nor made anew.
+    A bundle whose files do not hold is neither held against a signature, nor played, nor made anew.
 
     Args:
         path: The bundle's folder.
         progress: Who is told.
         key: A public key that the bundle must be signed for.
         recipe: What to make the bundle anew from.
+        vectors: What to do with its golden vectors; None leaves them.
 
     Raises:
         TestpressError: There is no bundle, key or variant, or it cannot be made anew.
@@ -81,6 +116,7 @@ def verify_bundle(path: Path, progress: Progress, *, key: Path | None, recipe: R
     bundle = read_bundle(path)
     faults, manifest = find_faults(bundle), bundle.manifest
     signature = None if key is None or faults else _check_signature(bundle, key)
+    played = None if vectors is None or faults else _check_vectors(path, vectors, progress)
     rebuild = None if recipe is None or faults else _check_rebuild(bundle, recipe, progress)
     return Verification(
         bundle=str(path),
@@ -89,8 +125,17 @@ def verify_bundle(path: Path, progress: Progress, *, key: Path | None, recipe: R
         files=len(manifest.files),
         faults=faults,
         signature=signature,
+        vectors=played,
         rebuild=rebuild,
     )
+
+
+def _check_vectors(path: Path, order: VectorOrder, progress: Progress) -> Replay:
+    options = {"outputs": order.outputs, "runtime": order.runtime, "recipe": order.recipe}
+    found = sandbox.replay_vectors(
+        str(path), options, order.limits, lambda done, total: progress.stage("replay", done, total)
+    )
+    return parse_record(found.data, Replay, where=str(path), error=PackagingError)
 
 
 def _check_signature(bundle: Bundle, key: Path) -> SignatureCheck:
@@ -159,7 +204,8 @@ def as_text(found: Verification) -> str:
     if found.rebuild is not None:
         rows += _rebuild_rows(found.rebuild)
     title = f"{found.bundle}: {shorten(found.variant)} of {shorten(found.model)}"
-    return f"{title}\n{align(rows, indent='  ')}"
+    parts = [f"{title}\n{align(rows, indent='  ')}"]
+    return "\n\n".join([*parts, *([] if found.vectors is None else [describe_replay(found.vectors)])])
 
 
 def _rebuild_rows(found: RebuildCheck) -> list[tuple[str, str]]:

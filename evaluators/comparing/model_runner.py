@@ -14,11 +14,16 @@ from evaluators.comparing.proof import prove
 from evaluators.errors import EvaluationError
 from evaluators.formats import reader_of
 from evaluators.formats.reader import Watching
+from evaluators.integration.app import App, SourceModel
+from evaluators.integration.recording import record_vectors
 from evaluators.players import as_inputs
 from evaluators.targets import open_model
-from packager.bundle import Proof
+from packager.bundle import Bundle, Proof
 from packager.compression.model_runner import MixedProgram
+from packager.frontends.opening import Frontend
+from packager.proving.golden import Recorded
 from packager.proving.trials import Tensors, Trials
+from packager.sources import LoadedSource
 
 _BLAMED_CALLS = 2
 """each costs dozens of runs, and where an op cannot hold its values most calls show it"""
@@ -35,6 +40,17 @@ class EmulatorRunner:
     def prove(self, path: Path, trials: Trials, tolerance_db: float) -> Proof:
         """Run a model file on trials and compare it with the source's outputs; errors as `prove`'s."""
         return prove(path, trials, tolerance_db)
+
+    def play_source(
+        self, source: LoadedSource, state: Mapping[str, str], bundle: Bundle, frontend: Frontend | None
+    ) -> dict[str, dict[str, npt.NDArray[Any]]]:
+        """Play a bundle's golden vectors on its source: vector → output → values."""
+        app = App(SourceModel(source, state), bundle, frontend)
+        return {vector.name: app.play(vector) for vector in bundle.manifest.vectors}
+
+    def record(self, bundle: Bundle, frontend: Frontend | None, roundoff: float) -> dict[str, dict[str, Recorded]]:
+        """Play them on the bundle itself; errors as `record_vectors`'."""
+        return record_vectors(bundle, frontend, roundoff)
 
     def find_break(self, exact: Path, candidate: Path, inputs: Sequence[Tensors]) -> str | None:
         """The op that is most to blame for a departure, and why, in words; None where none can be told."""

@@ -20,12 +20,13 @@ from evaluators.datasets.place import Place
 from evaluators.datasets.prepared import Span, Windows, read_clip
 from evaluators.errors import EvaluationError
 from evaluators.long_run_records import LongRunSpec, StreamPlan
-from evaluators.windows import Samples, count_windows, find_lead_in
+from evaluators.windows import Samples
 from packager.bundle import AudioContract
 from packager.jobs.code import digest_job_code
 from packager.jobs.inputs import Input
 from packager.jobs.results import Made
 from packager.seals import is_whole, trust_seal
+from packager.stitching import count_windows, find_lead_in
 from packager.storage import digest_facts
 
 STRETCH_S = 1.0

@@ -18,14 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from evaluators.windows import Stitched, count_windows, find_lead_in, stitch
-from packager.bundle import AudioContract, OutputKind, Pool
+from evaluators.windows import Stitched, stitch
+from packager.bundle import AudioContract
+from packager.integration_records import OutputKind, Pool
 from packager.model import OutputSpec
-
-TIME_AXES = ("frame", "sample", "step", "time")
-"""words of a first axis that runs along the window"""
-UNNAMED_AXIS = "axis_1"
-"""what a manifest calls the first axis of an output of which a recipe says none"""
+from packager.stitching import count_windows, find_kind_of, find_lead_in
 
 
 def combine_outputs(
@@ -66,24 +63,6 @@ def combine_outputs(
                 raise EvaluationError(message) from None
             faults.append(message)
     return found, tuple(faults)
-
-
-def find_kind_of(shape: tuple[int, ...], spec: OutputSpec, audio: AudioContract) -> OutputKind | None:
-    """The kind of an output: as the recipe says, else as its axes or its shape tell; None where they do not.
-
-    Args:
-        shape: Of one window's output, without the batch.
-        spec: What the recipe says of it.
-        audio: The contract.
-    """
-    if spec.kind is not None:
-        return spec.kind
-    if not shape:
-        return None
-    if spec.axes and spec.axes[0] != UNNAMED_AXIS:
-        return "frames" if spec.axes[0] in TIME_AXES else None
-    # A vector without a word on it may hold frames of one value, or the values of one window.
-    return "frames" if len(shape) > 1 or shape[0] == audio.window_samples else None
 
 
 def _ask_for_kind(name: str, shape: tuple[int, ...], spec: OutputSpec) -> str:

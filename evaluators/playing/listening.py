@@ -23,9 +23,9 @@ from evaluators.pictures.sounds import FOLDER, MAX_HEARD_SAMPLES, Sound, find_lo
 from evaluators.playing.trial import TrialRequest, open_player, play_clip
 from evaluators.task import Task
 from evaluators.task_loading import open_task
-from evaluators.windows import count_windows
 from packager.jobs.results import Made
 from packager.jobs.workers import LyingEventError
+from packager.stitching import count_windows
 from packager.storage import digest_bytes
 
 INPUT = "input"

@@ -28,10 +28,11 @@ from evaluators.score import Score
 from evaluators.targets import open_model
 from evaluators.task import Task
 from evaluators.task_loading import TaskReference, open_task
-from evaluators.windows import Samples, find_lead_in, uncut
+from evaluators.windows import Samples, uncut
 from packager.bundle import AudioContract
 from packager.frontends.opening import FrontendSource, open_frontend
 from packager.model import OutputSpec
+from packager.stitching import find_lead_in
 
 RESTART_S = 10.0
 """of the run's start are heard again"""

@@ -19,4 +19,16 @@ def _open(path: Path, threads: int, signature: str | None) -> Emulator:
     return TFLiteEmulator(path, threads=threads, signature=signature, library=LITERT)
 
 
-PLAYER = Player(runtime="LiteRT", format="tflite", rank=0, find=_find, open=_open, explain=explain)
+def _open_plain(path: Path) -> Emulator:
+    return TFLiteEmulator(path, threads=1, library=LITERT, delegated=False)
+
+
+PLAYER = Player(
+    runtime="LiteRT",
+    format="tflite",
+    rank=0,
+    find=_find,
+    open=_open,
+    explain=explain,
+    kernels={"without XNNPACK": _open_plain},
+)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluators.emulators import Emulator
@@ -35,6 +35,7 @@ class Player:
         rank: Of several that play a format, the lowest that is there is the one for bulk numbers.
         find: The target as it is here.
         open: `(path, threads, signature)` → the emulator.
+        kernels: Other kernels of the same runtime, by what they are, for what does not hang on speed.
         explain: An emulator's fault as a refusal with its op, as far as its message tells it.
 
     `find` and `open` raise `EvaluationError` where the target is not there, or the file cannot be loaded.
@@ -46,3 +47,4 @@ class Player:
     find: Callable[[], Target]
     open: Callable[[Path, int, str | None], Emulator]
     explain: Callable[[str], Refusal | None] = lambda _: None
+    kernels: Mapping[str, Callable[[Path], Emulator]] = field(default_factory=dict)

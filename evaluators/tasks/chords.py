@@ -104,6 +104,7 @@ class Chords(Task):
     """
 
     Options = ChordOptions
+    column_option = "classes"
     label_keys = ("chords",)
     label_columns = MappingProxyType({"chords": LabelColumns((START, END, Column(("chord", "label"), "word")))})
     required_outputs = ("chords",)

@@ -68,6 +68,7 @@ class Key(Task):
     """
 
     Options = KeyOptions
+    column_option = "keys"
     label_keys = ("key",)
     label_columns = MappingProxyType({"key": LabelColumns((Column(("key", "label"), "word"),), "value")})
     required_outputs = ("key",)

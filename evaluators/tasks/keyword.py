@@ -180,6 +180,7 @@ class Keyword(Task):
     """
 
     Options = KeywordOptions
+    column_option = "words"
     label_keys = ("keywords",)
     label_columns = MappingProxyType({"keywords": LabelColumns((START, END, WORD))})
     required_outputs = ("keyword",)

@@ -146,6 +146,7 @@ class SoundEvents(Task):
     """
 
     Options = SoundEventsOptions
+    column_option = "classes"
     label_keys = ("events",)
     label_columns = MappingProxyType({"events": LabelColumns((START, END, EVENT))})
     required_outputs = ("events",)

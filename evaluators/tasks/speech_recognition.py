@@ -109,6 +109,7 @@ class SpeechRecognition(Task):
     """
 
     Options = SpeechOptions
+    column_option = "vocabulary"
     label_keys: tuple[str, ...] = ("text",)
     label_columns = MappingProxyType(
         {

@@ -141,6 +141,7 @@ class Tagging(Task):
     """
 
     Options = TaggingOptions
+    column_option = "classes"
     label_keys = ("labels",)
     required_outputs = ("tags",)
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from packager.bundle import FileDigest, Manifest
+from packager.licences import LICENSE_NAME
 from packager.model import ModelSource
 from packager.storage import digest_bytes
 
@@ -153,11 +154,12 @@ def _describe_files(manifest: Manifest) -> Iterator[Component]:
 
 
 def _find_roles(manifest: Manifest) -> dict[str, str]:
-    """Which files are the model's, and which of them hold its weights, where these are files of their own."""
+    """Which files are the model's, which hold its weights, where these are files of their own, and its licence."""
     model = [name for name in manifest.files if PurePosixPath(name).parts[0] == manifest.file]
     weights = [name for name in model if "weights" in PurePosixPath(name).parts]
     whole = "model" if weights else "model with weights"
-    return {name: "weights" if name in weights else whole for name in model}
+    licence = {LICENSE_NAME: "licence"} if LICENSE_NAME in manifest.files else {}
+    return {**{name: "weights" if name in weights else whole for name in model}, **licence}
 
 
 def _describe_tool(name: str, version: str) -> Component:

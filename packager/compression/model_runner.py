@@ -12,8 +12,11 @@ from packager.compression.calibration import Calibration
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from packager.bundle import Proof
+    from packager.bundle import Bundle, Proof
+    from packager.frontends.opening import Frontend
+    from packager.proving.golden import Recorded
     from packager.proving.trials import Trials
+    from packager.sources import LoadedSource
 
     Outputs = Mapping[str, npt.NDArray[Any]]
     """one call's outputs by name"""
@@ -64,6 +67,14 @@ class ModelRunner(Protocol):
 
     def prove(self, path: Path, trials: Trials, tolerance_db: float) -> Proof:
         """Run a model file on all trials and say how far its outputs lie from the source's."""
+
+    def play_source(
+        self, source: LoadedSource, state: Mapping[str, str], bundle: Bundle, frontend: Frontend | None
+    ) -> dict[str, dict[str, npt.NDArray[Any]]]:
+        """Play a bundle's golden vectors on its source: vector → output → values."""
+
+    def record(self, bundle: Bundle, frontend: Frontend | None, roundoff: float) -> dict[str, dict[str, Recorded]]:
+        """Play them on the bundle itself: vector → what an app makes → values, and how near an app must come."""
 
     def find_break(self, exact: Path, candidate: Path, inputs: Calibration) -> str | None:
         """The op of `candidate` that is most to blame for its departure from the same model in float32.

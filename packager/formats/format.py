@@ -12,7 +12,11 @@ from typing import Any, Protocol
 
 from device_profiles.profile import Runtime
 from packager.bundle import Floor
+from packager.integration_records import CallContract, RuntimePackage
 from packager.model import ModelSpec
+
+FLOAT32, FLOAT16, INT16, INT8 = 2.0**-24, 2.0**-11, 2.0**-16, 2.0**-8
+"""half a unit in the last place of floats; of integers half a step of a range that they fill"""
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,15 @@ class Precision:
         because: Where that number comes from.
         meaning: What it does to a model, in a few words.
         aliases: Other words for it, in small letters with `_`. One that several precisions have is asked about.
+        roundoff: What its coarsest arithmetic rounds a value by, of the largest it can be: `FLOAT32`, `FLOAT16` or
+            half a step of its integers. It bounds how near two right runs of a bundle can be asked to be.
     """
 
     tolerance_db: float
     because: str
     meaning: str = ""
     aliases: tuple[str, ...] = ()
+    roundoff: float = FLOAT32
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,10 @@ def _own_version(runtime: Runtime) -> str:
     return runtime.version.value
 
 
+def _know_no_call(_: Path) -> CallContract | None:
+    return None
+
+
 def _go_on(_: str) -> None:
     return None
 
@@ -131,6 +142,8 @@ class Format:
         explain_refusal: What the runtime's refusal of a fresh model means, of the fault and the loaded source.
         on_floor_scale: A runtime's version on the scale of floors.
         arithmetic: Precision → what it computes in; of one that is left out nothing is known.
+        read_call: How a model file is called by those who do not go by names.
+        runtime_packages: Where apps get what plays it.
         code: Modules, beside the converter's, that are loaded by name; see `packager.jobs.code`.
     """
 
@@ -152,6 +165,8 @@ class Format:
     get_ready: Callable[[str], None] = _go_on
     explain_refusal: Callable[[Exception, Any], str] | None = None
     on_floor_scale: Callable[[Runtime], str] = _own_version
+    read_call: Callable[[Path], CallContract | None] = _know_no_call
+    runtime_packages: tuple[RuntimePackage, ...] = ()
     code: tuple[str, ...] = ()
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
 

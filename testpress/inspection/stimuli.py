@@ -70,7 +70,7 @@ def read_golden(bundle: Bundle) -> Stimuli | None:
 
     They are test signals at an app's level, so that they tell more of a model than random values do.
     """
-    vectors = bundle.manifest.golden
+    vectors = [vector for vector in bundle.manifest.vectors if vector.kind == "call"]
     if not vectors or check_files(bundle):
         return None
     contracts = {contract.name: contract for contract in bundle.manifest.inputs}
@@ -78,9 +78,8 @@ def read_golden(bundle: Bundle) -> Stimuli | None:
     for vector in vectors:
         if vector.inputs.keys() != contracts.keys():
             return None
-        calls.append(
-            {contracts[name].native_name: _read(bundle, contracts[name], vector.inputs[name]) for name in contracts}
-        )
+        files = {name: one.file for name, one in vector.inputs.items()}
+        calls.append({contracts[name].native_name: _read(bundle, contracts[name], files[name]) for name in contracts})
     names = ", ".join(vector.name for vector in vectors)
     return Stimuli(f"the golden inputs of the bundle: {names}", tuple(calls))
 

@@ -10,6 +10,7 @@ from evaluators.formats.tflite.scales import summarise_scales
 from packager.bundle import AudioContract, Manifest, Proof
 from packager.frontend_spec import FrontendContract
 from packager.proving.proofs import lengths_text, reset_text, streaming_text
+from packager.vector_records import GoldenVector
 from reports.notation import format_count, format_number
 from testpress.inspection.inspected import EntryCost, Inspection, OpKind
 from testpress.inspection.metadata_text import metadata_rows
@@ -36,10 +37,7 @@ def as_text(found: Inspection) -> str:
 
 def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str, str]]:
     held = [f"all {len(manifest.files)} files are as packaged"] if not faults else ["BROKEN", *faults]
-    vectors = (
-        f"{g.name} ({'' if g.audio is None else 'audio → '}{', '.join(g.inputs)} → {', '.join(g.outputs)})"
-        for g in manifest.golden
-    )
+    vectors = (f"{one.name} ({_vector_text(one)} → {', '.join(one.outputs or one.source)})" for one in manifest.vectors)
     return [
         ("model", f"{manifest.model.name} {manifest.model.version}, licence {manifest.model.license}"),
         ("variant", manifest.variant),
@@ -55,6 +53,14 @@ def _manifest_rows(manifest: Manifest, faults: Sequence[str]) -> list[tuple[str,
         ("golden vectors", "; ".join(vectors) or "none"),
         *zip(("hashes", *("" for _ in faults)), held, strict=True),
     ]
+
+
+def _vector_text(vector: GoldenVector) -> str:
+    if vector.recording is not None:
+        return f"recording of {vector.recording.windows} windows"
+    heard = "" if vector.audio is None else "audio → "
+    times = f"{len(vector.resets)} times from states of 0: " if vector.kind == "calls" else ""
+    return f"{times}{heard}{', '.join(vector.inputs)}"
 
 
 def _stream_rows(proof: Proof) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.datasets.outputs import combine, find_kind_of
+from evaluators.datasets.outputs import combine
 from evaluators.datasets.reading import Recording, read_audio
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
@@ -25,7 +25,8 @@ from evaluators.task_loading import load_task
 from evaluators.windows import Stitched, cut
 from packager.arrays import drop_batch
 from packager.attestation.verification import check_files
-from packager.bundle import OutputKind
+from packager.integration_records import OutputKind
+from packager.stitching import find_kind_of
 from packager.storage import write_bytes_atomically
 from testpress.model_file import ModelFile
 from testpress.playing.contract import PlaybackContract, PlaybackRequest, find_contract

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
-from evaluators.windows import count_windows, cut, samples_per_frame, stitch
+from evaluators.windows import cut, stitch
 from packager.bundle import AudioContract
+from packager.stitching import count_windows, samples_per_frame
 
 BASIC_PITCH = AudioContract(sample_rate_hz=22050, window_samples=43844, hop_samples=36164, frame_rate_hz=86.0)
 

@@ -155,14 +155,14 @@ def test_the_librarys_features_go_into_the_model(kind: str, inside: bool, tmp_pa
     assert taken["axes"] == (["batch", "sample"] if inside else ["batch", "frame", AXES[kind]])
     assert {name: manifest["frontend"]["spec"][name] for name in frontend} == frontend
     bundle = tmp_path / "testpress-out" / "bundles" / "tflite-float32"
-    for vector in manifest["golden"]:
+    for vector in (one for one in manifest["vectors"] if one["kind"] == "call"):
         assert (vector["audio"] is None) == inside
-        features = np.fromfile(bundle / next(iter(vector["inputs"].values())), "<f4").reshape(taken["shape"])
+        features = np.fromfile(bundle / next(iter(vector["inputs"].values()))["file"], "<f4").reshape(taken["shape"])
         if not inside:
-            score = np.fromfile(bundle / vector["outputs"]["score"], "<f4").reshape(*features.shape[:2], 3)
+            score = np.fromfile(bundle / vector["source"]["score"]["file"], "<f4").reshape(*features.shape[:2], 3)
             largest = np.abs(features).max()
             np.testing.assert_allclose(score, features @ _weights(features.shape[2]), rtol=0, atol=1e-5 * largest)
-            audio = np.fromfile(bundle / vector["audio"], "<f4")
+            audio = np.fromfile(bundle / vector["audio"]["file"], "<f4")
             assert audio.shape == SIGNAL.shape
 
 

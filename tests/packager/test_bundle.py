@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from device_profiles.record import parse_record, read_json
 from packager.bundle import MANIFEST_NAME, AudioContract, Manifest, dump_manifest, read_bundle
 from packager.errors import PackagingError
+from packager.vector_records import VectorTensor
 
 SHA = "0123456789abcdef" * 4
 AUDIO: dict[str, Any] = {
@@ -18,6 +20,11 @@ AUDIO: dict[str, Any] = {
     "shape": [1, 10],
     "dtype": "float32",
     "axes": ["batch", "sample"],
+}
+NOISE: dict[str, Any] = {
+    "name": "noise",
+    "inputs": {"audio": {"file": "verify/a.f32", "dtype": "float32", "shape": [1, 10]}},
+    "source": {},
 }
 MANIFEST: dict[str, Any] = {
     "key": SHA,
@@ -33,7 +40,7 @@ MANIFEST: dict[str, Any] = {
     "inputs": [AUDIO],
     "outputs": [],
     "floor": {"platform": "android", "minimum_os": None, "minimum_runtime": None, "because": "no op"},
-    "golden": [{"name": "noise", "inputs": {"audio": "golden/a.f32"}, "outputs": {}}],
+    "vectors": [NOISE],
 }
 
 
@@ -66,8 +73,6 @@ names = st.text(min_size=1, max_size=8)
     st.dictionaries(names, names, max_size=4),
 )
 def test_any_manifest_is_read_as_it_was_written(audio: AudioContract, tools: dict[str, str]) -> None:
-    import json
-
     manifest = _parse().model_copy(update={"audio": audio, "tools": tools})
     again = parse_record(json.loads(dump_manifest(manifest)), Manifest, where="m", error=PackagingError)
     assert again == manifest
@@ -78,7 +83,7 @@ def test_any_manifest_is_read_as_it_was_written(audio: AudioContract, tools: dic
     ("changes", "message"),
     [
         ({"key": "abc"}, "m: key: String should match pattern"),
-        ({"schema_version": 2}, "m: schema_version: Input should be 1; found 2"),
+        ({"schema_version": 3}, "m: schema_version: Input should be 2; found 3"),
         ({"format": "ONNX"}, "m: format: String should match pattern"),
         ({"varaint": "x"}, "m: varaint: unknown key; did you mean 'variant'?"),
         ({"files": {"a": {"sha256": SHA, "size_bytes": -1}}}, "m: files.a.size_bytes: Input should be greater than"),
@@ -111,7 +116,7 @@ def test_any_manifest_is_read_as_it_was_written(audio: AudioContract, tools: dic
             {"inputs": [AUDIO, {**AUDIO, "name": "other"}]},
             "m: (the whole file): native name of input 'x' is there twice",
         ),
-        ({"golden": [*MANIFEST["golden"]] * 2}, "m: (the whole file): golden vector 'noise' is there twice"),
+        ({"vectors": [NOISE, NOISE]}, "m: (the whole file): golden vector 'noise' is there twice"),
     ],
 )
 def test_a_malformed_manifest_names_the_field(changes: dict[str, Any], message: str) -> None:
@@ -133,7 +138,12 @@ def test_no_manifest_is_a_plain_message(tmp_path: Path) -> None:
         {"file": ""},
         {"file": "."},
         {"file": "../model.tflite"},
-        {"golden": [{"name": "noise", "inputs": {"audio": "/etc/passwd"}, "outputs": {}}]},
+        {"vectors": [{**NOISE, "inputs": {"audio": {"file": "/etc/passwd", "dtype": "float32", "shape": [1]}}}]},
+        {
+            "vectors": [
+                {**NOISE, "recording": {"file": "../x", "sample_rate_hz": 8, "channels": 1, "samples": 1, "windows": 1}}
+            ]
+        },
     ],
 )
 def test_files_outside_are_refused(changes: dict[str, Any], tmp_path: Path) -> None:
@@ -142,11 +152,12 @@ def test_files_outside_are_refused(changes: dict[str, Any], tmp_path: Path) -> N
         read_bundle(tmp_path)
 
 
-@pytest.mark.parametrize("where", ["inputs", "outputs"])
+@pytest.mark.parametrize("where", ["inputs", "source", "outputs"])
 def test_golden_files_outside_are_refused(where: str, tmp_path: Path) -> None:
     """An app, and our own replay, reads what they name."""
-    vector = {"name": "noise", "inputs": {}, "outputs": {}, where: {"audio": "../../secret"}}
-    (tmp_path / MANIFEST_NAME).write_text(dump_manifest(_parse(golden=[vector])))
+    secret = {"file": "../../secret", "dtype": "float32", "shape": [1]}
+    vector = {"name": "noise", "inputs": {}, "source": {}, where: {"audio": secret}}
+    (tmp_path / MANIFEST_NAME).write_text(dump_manifest(_parse(vectors=[vector])))
     with pytest.raises(PackagingError, match=r"file '\.\./\.\./secret' lies outside the bundle$"):
         read_bundle(tmp_path)
 
@@ -160,3 +171,37 @@ def test_a_manifest_that_is_not_json_names_the_line(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_NAME).write_text('{\n  "key": ,\n}')
     with pytest.raises(PackagingError, match=r"manifest\.json: not valid JSON: line 2, column 10: Expecting value"):
         read_json(tmp_path / MANIFEST_NAME, Manifest, error=PackagingError)
+
+
+GOLDEN = {"name": "noise", "inputs": {"audio": "golden/a.f32"}, "outputs": {"pitch": "golden/b.f32"}, "audio": "w.f32"}
+
+
+def test_a_manifest_of_version_1_is_read_as_todays(tmp_path: Path) -> None:
+    written = {name: value for name, value in MANIFEST.items() if name != "vectors"}
+    pitch = {**AUDIO, "name": "pitch", "dtype": "float16", "shape": [1, 2]}
+    written |= {"schema_version": 1, "outputs": [pitch], "golden": [GOLDEN]}
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(written))
+    (vector,) = read_bundle(tmp_path).manifest.vectors
+    assert (vector.kind, vector.outputs, vector.recording) == ("call", {}, None)
+    assert vector.inputs == {"audio": VectorTensor(file="golden/a.f32", dtype="float32", shape=(1, 10))}
+    assert vector.source == {"pitch": VectorTensor(file="golden/b.f32", dtype="float16", shape=(1, 2))}
+    assert vector.audio == VectorTensor(file="w.f32", dtype="float32", shape=(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("golden", "message"),
+    [
+        (5, "schema_version: Input should be 2; found 1"),
+        ([5], "vectors[0]: "),
+        ([{**GOLDEN, "inputs": 5}], "vectors[0].inputs: "),
+        ([{**GOLDEN, "inputs": {"audio": 5}}], "vectors[0].inputs.audio.file: Input should be a valid string; found 5"),
+        ([{**GOLDEN, "inputs": {"audio": "../x"}}], "file '../x' lies outside the bundle"),
+        ([{**GOLDEN, "audio": "/x"}], "file '/x' lies outside the bundle"),
+    ],
+)
+def test_faults_of_version_1_are_told(golden: Any, message: str, tmp_path: Path) -> None:
+    written = {name: value for name, value in MANIFEST.items() if name != "vectors"}
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps({**written, "schema_version": 1, "golden": golden}))
+    with pytest.raises(PackagingError) as caught:
+        read_bundle(tmp_path)
+    assert message in str(caught.value)

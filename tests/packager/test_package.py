@@ -161,14 +161,16 @@ def test_the_manifest_is_complete(name: str, gain_bundles: dict[str, Bundle], ga
 def test_golden_vectors_have_the_sizes_of_the_shapes(name: str, gain_bundles: dict[str, Bundle]) -> None:
     bundle = gain_bundles[name]
     shapes = {tensor.name: tensor.shape for tensor in (*bundle.manifest.inputs, *bundle.manifest.outputs)}
-    assert [vector.name for vector in bundle.manifest.golden] == ["chirp", "noise"]
-    for vector in bundle.manifest.golden:
+    assert [vector.name for vector in bundle.manifest.vectors] == ["chirp", "noise"]  # a recording needs a runner
+    for vector in bundle.manifest.vectors:
         assert set(vector.inputs) == {"audio"}
-        assert set(vector.outputs) == {"scaled"}
-        for tensor, file in {**vector.inputs, **vector.outputs}.items():
-            assert file in bundle.manifest.files
-            assert (bundle.path / file).stat().st_size == 4 * np.prod(shapes[tensor])
-        probe = np.fromfile(bundle.path / vector.inputs["audio"], "<f4")
+        assert set(vector.source) == {"scaled"}
+        for name, tensor in {**vector.inputs, **vector.source}.items():
+            assert tensor.file in bundle.manifest.files
+            assert tensor.file.startswith("verify/")
+            assert tensor.shape == shapes[name]
+            assert (bundle.path / tensor.file).stat().st_size == 4 * np.prod(shapes[name])
+        probe = np.fromfile(bundle.path / vector.inputs["audio"].file, "<f4")
         np.testing.assert_array_equal(probe, probe_windows(GAIN_AUDIO)[vector.name][0])
 
 
@@ -183,10 +185,10 @@ def test_golden_vectors_have_the_sizes_of_the_shapes(name: str, gain_bundles: di
 def test_golden_vectors_replay_on_the_emulator(name: str, tolerance: float, gain_bundles: dict[str, Bundle]) -> None:
     bundle = gain_bundles[name]
     emulator = open_model(bundle.model_path)
-    assert bundle.manifest.golden
-    for vector in bundle.manifest.golden:
-        audio = np.fromfile(bundle.path / vector.inputs["audio"], "<f4").reshape(1, -1)
-        golden = np.fromfile(bundle.path / vector.outputs["scaled"], "<f4").reshape(1, -1)
+    assert bundle.manifest.vectors
+    for vector in bundle.manifest.vectors:
+        audio = np.fromfile(bundle.path / vector.inputs["audio"].file, "<f4").reshape(1, -1)
+        golden = np.fromfile(bundle.path / vector.source["scaled"].file, "<f4").reshape(1, -1)
         np.testing.assert_allclose(golden, audio * 0.5 + 0.25, atol=1e-7)  # closed form
         outputs = emulator.run({"audio": audio})
         np.testing.assert_allclose(outputs["scaled"], golden, atol=tolerance, rtol=0)
@@ -216,7 +218,7 @@ def test_what_is_damaged_or_stale_is_made_again_and_nothing_else(
     order = replace(gain_order, variants=wanted, out=tmp_path)
     for variant in wanted[:2]:
         _copy(gain_bundles[variant.name].path, folder(order, variant))
-    damaged = folder(order, wanted[1]) / "golden" / "noise" / "audio.f32"
+    damaged = folder(order, wanted[1]) / "verify" / "noise" / "inputs" / "audio.f32"
     damaged.write_bytes(b"\0" + damaged.read_bytes()[1:])
     before = _ages(folder(order, TFLITE))
     outcomes = package(order)
@@ -322,7 +324,7 @@ def test_what_counts_as_finished(fault: str, gain_bundles: dict[str, Bundle], tm
     elif fault == "extra file":
         (tmp_path / "b" / "x").touch()
     elif fault == "missing file":
-        (tmp_path / "b" / "golden" / "noise" / "audio.f32").unlink()
+        (tmp_path / "b" / "verify" / "noise" / "inputs" / "audio.f32").unlink()
     elif fault == "link":
         (tmp_path / "b" / "x").symlink_to(tmp_path)
     else:

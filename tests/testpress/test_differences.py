@@ -46,7 +46,6 @@ MANIFEST = Manifest(
     inputs=(AUDIO,),
     outputs=(AUDIO.model_copy(update={"name": "note", "native_name": "StatefulPartitionedCall:0"}),),
     floor=Floor(platform="android", minimum_os=None, minimum_runtime="TFLite 1.5.0", because="MUL"),
-    golden=(),
     rewrites=("stft",),
     proof=PROOF,
 )

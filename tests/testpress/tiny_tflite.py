@@ -15,13 +15,13 @@ from packager.bundle import (
     AudioContract,
     FileDigest,
     Floor,
-    GoldenVector,
     Manifest,
     ModelIdentity,
     SourceIdentity,
     TensorContract,
     dump_manifest,
 )
+from packager.vector_records import GoldenVector, VectorTensor
 
 WINDOW_SAMPLES = 64
 GAIN = 0.5
@@ -292,6 +292,10 @@ def write_bundle(folder: Path, *, audio: AudioContract = AUDIO, output: str = "s
     for name in ("in.f32", "out.f32"):
         (folder / "golden" / name).write_bytes(zeros)
     names = ("golden/in.f32", "golden/out.f32", "model.tflite")
+
+    def zeros_of(file: str) -> VectorTensor:
+        return VectorTensor(file=file, dtype="float32", shape=(1, audio.window_samples))
+
     manifest = Manifest(
         key="0" * 64,
         variant="tflite-float32",
@@ -306,7 +310,9 @@ def write_bundle(folder: Path, *, audio: AudioContract = AUDIO, output: str = "s
         inputs=(_contract("audio", audio),),
         outputs=(_contract("scaled", audio).model_copy(update={"name": output}),),
         floor=Floor(platform="android", minimum_os=None, minimum_runtime="TFLite 1.5.0", because="MUL"),
-        golden=(GoldenVector(name="zeros", inputs={"audio": names[0]}, outputs={output: names[1]}),),
+        vectors=(
+            GoldenVector(name="zeros", inputs={"audio": zeros_of(names[0])}, source={output: zeros_of(names[1])}),
+        ),
     )
     (folder / "manifest.json").write_text(dump_manifest(manifest))
     return folder

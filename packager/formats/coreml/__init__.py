@@ -10,6 +10,7 @@ from packager.bundle import Floor
 from packager.formats.coreml.compression import MODEL_FILE, PRECISIONS
 from packager.formats.coreml.names import to_native
 from packager.formats.format import Arithmetic, Format
+from packager.integration_records import CallContract, RuntimePackage
 from packager.model import ModelSpec
 
 MINIMUM_TARGETS = {
@@ -64,6 +65,28 @@ def _read_floor(path: Path) -> Floor:
     return coreml_floor(specification_version(path))
 
 
+def _read_call(path: Path) -> CallContract:
+    from packager.formats.coreml.mlpackage import import_coremltools
+
+    description = import_coremltools().models.utils.load_spec(str(path)).description
+    given, made = (
+        {one.name: place for place, one in enumerate(ports)} for ports in (description.input, description.output)
+    )
+    return CallContract(signature="main", inputs=given, outputs=made)
+
+
+_RUNTIMES = (
+    RuntimePackage(
+        platform="ios",
+        manager="system",
+        name="CoreML.framework",
+        version=None,
+        minimum_os=None,
+        note="compute_unit is MLModelConfiguration.computeUnits; none leaves it at all",
+    ),
+)
+
+
 def _key_facts(spec: ModelSpec, minimum_deployment_target: str) -> dict[str, Any]:
     return {"target": minimum_deployment_target, "coreml": spec.coreml.model_dump()}
 
@@ -91,5 +114,7 @@ FORMAT = Format(
     state_keeping=_States(),
     get_ready=_get_ready,
     arithmetic=ARITHMETIC,
+    read_call=_read_call,
+    runtime_packages=_RUNTIMES,
     code=(f"{__name__}.compression.*", f"{__name__}.lowerings.*"),
 )

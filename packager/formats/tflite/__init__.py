@@ -9,6 +9,7 @@ from device_profiles.profile import Runtime
 from packager.bundle import Floor
 from packager.formats.format import Arithmetic, Format
 from packager.formats.tflite.compression import MODEL_FILE, PRECISIONS
+from packager.integration_records import CallContract, RuntimePackage
 
 _BOTH = ("android", "ios")
 
@@ -28,6 +29,33 @@ def _read_floor(path: Path) -> Floor:
     from packager.formats.tflite.floor import tflite_floor
 
     return tflite_floor(path.read_bytes())
+
+
+def _read_call(path: Path) -> CallContract:
+    from packager.formats.tflite.calling import read_call
+
+    return read_call(path)
+
+
+_RUNTIMES = (
+    RuntimePackage(
+        platform="android",
+        manager="maven",
+        name="com.google.ai.edge.litert:litert",
+        version="2.3.0",
+        minimum_os="API24",
+        note="a GPU needs com.google.ai.edge.litert:litert-gpu of the same version beside it",
+    ),
+    RuntimePackage(
+        platform="ios",
+        manager="cocoapods",
+        name="TensorFlowLiteSwift",
+        version=None,
+        minimum_os=None,
+        note="counts TensorFlow's releases: the bundle's floor says the oldest, the pod the iOS that it needs",
+    ),
+)
+"""Source: LiteRT's and TensorFlow Lite's guides for Android and iOS; the release is that of ai-edge-litert here."""
 
 
 def _on_floor_scale(runtime: Runtime) -> str:
@@ -63,6 +91,8 @@ FORMAT = Format(
         "a TFLite bundle has one length, since a phone's delegates refuse a whole graph in which one dimension is open"
     ),
     explain_refusal=_explain_refusal,
+    read_call=_read_call,
+    runtime_packages=_RUNTIMES,
     on_floor_scale=_on_floor_scale,
     arithmetic=ARITHMETIC,
     code=(f"{__name__}.compression.*", f"{__name__}.lowerings.*"),

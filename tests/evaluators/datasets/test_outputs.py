@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.datasets.outputs import combine, combine_outputs, find_kind_of
+from evaluators.datasets.outputs import combine, combine_outputs
 from evaluators.errors import EvaluationError
 from evaluators.windows import count_windows, cut, stitch
-from packager.bundle import AudioContract, OutputKind
+from packager.bundle import AudioContract
+from packager.integration_records import OutputKind
 from packager.model import OutputSpec
+from packager.stitching import find_kind_of
 
 AUDIO = AudioContract(sample_rate_hz=1000, window_samples=100, hop_samples=60)
 

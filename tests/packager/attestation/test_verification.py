@@ -113,7 +113,7 @@ def test_each_file_that_a_manifest_names_outside_is_told(tmp_path: Path) -> None
     manifest = json.loads(path.read_text())
     manifest["file"] = "../model.tflite"
     manifest["files"] |= {"/etc/passwd": next(iter(manifest["files"].values()))}
-    manifest["golden"][0]["inputs"] = {"audio": "golden/../../in.f32"}
+    manifest["vectors"][0]["inputs"]["audio"]["file"] = "golden/../../in.f32"
     path.write_text(json.dumps(manifest))
     with pytest.raises(PackagingError) as raised:
         read_bundle(path.parent)

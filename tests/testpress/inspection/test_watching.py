@@ -202,7 +202,7 @@ def test_a_bundle_brings_its_contract_and_its_hashes_are_looked_at(
     golden = "the golden inputs of the bundle: "
     found_ranges, _ = ranges_of(tmp_path / "float16")
     assert found_ranges.inputs_from.startswith(golden)
-    assert found_ranges.inputs == len(gain_bundles["coreml-float16"].manifest.golden) > 1
+    assert found_ranges.inputs == len(gain_bundles["coreml-float16"].manifest.vectors) > 1
     assert parting_of(tmp_path / "float16", tmp_path / "float32").inputs_from.startswith(golden)
     assert parting_of(
         tmp_path / "float16" / gain_bundles["coreml-float16"].manifest.file, tmp_path / "float32"

@@ -15,7 +15,7 @@ from packager.compression import Context
 from packager.errors import PackagingError
 from packager.formats.coreml.compression.targets import find_target
 from packager.formats.coreml.mlpackage import import_coremltools
-from packager.formats.format import Precision
+from packager.formats.format import FLOAT16, INT8, Precision
 
 _INT8 = ("int8", "i8", "8bit", "8_bit", "quantized", "quantised")
 """what may be either of two"""
@@ -32,48 +32,56 @@ PRECISIONS = {
         "11 bits for weights and activations; less where numbers leave float16's range",
         "weights and activations in float16, as the Neural Engine computes",
         ("fp16", "f16", "half"),
+        FLOAT16,
     ),
     "mixed_float16": Precision(
         40.0,
         "float16, but for the ops that are too coarse in it: what the search aims at",
         "float16, but for the ops that are too coarse in it, which stay in float32",
         ("mixed", "mixed_fp16", "mixed_f16", "mixed_precision", "mixed16"),
+        FLOAT16,
     ),
     "linear_w8": Precision(
         18.0,
         "8 bits for weights, a scale a channel",
         "weights only: stored in 8 bits, a scale a channel, computed in float16 where that holds",
         (*_INT8, "w8", "linear", "linear8", "linear_int8", "weight_only", "weight_only_int8", "int8_weights"),
+        FLOAT16,
     ),
     "linear_w4_block32": Precision(
         6.0,
         "4 bits for weights, a scale for 32 of them",
         "weights only: stored in 4 bits, a scale for 32 of them",
         ("w4", "int4", "i4", "4bit", "linear_w4", "linear4", "w4_block32"),
+        FLOAT16,
     ),
     "palettized_w8": Precision(
         18.0,
         "256 values a weight tensor, where they are needed most",
         "weights only: 256 values a tensor, chosen by clustering",
         ("w8", "palettized8", "palette8", "palettised_w8"),
+        FLOAT16,
     ),
     "palettized_w6": Precision(
         12.0,
         "64 values a weight tensor",
         "weights only: 64 values a tensor, chosen by clustering",
         ("w6", "palettized6", "palette6", "palettised_w6"),
+        FLOAT16,
     ),
     "palettized_w4": Precision(
         4.0,
         "16 values a weight tensor",
         "weights only: 16 values a tensor, chosen by clustering",
         ("w4", "palettized4", "palette4", "palettised_w4"),
+        FLOAT16,
     ),
     "w8a8": Precision(
         10.0,
         "8 bits for weights and for what convolutions, pools and sums read, in ranges set beforehand",
         "weights and activations in 8 bits, in ranges calibrated on the recipe's audio",
         (*_INT8, "int8_static", "static_int8", "full_int8", "full_integer"),
+        INT8,
     ),
 }
 MODEL_FILE = "Model.mlpackage"

@@ -12,7 +12,7 @@ from typing import Any
 
 from packager.compression import Context
 from packager.errors import PackagingError
-from packager.formats.format import Precision
+from packager.formats.format import INT8, INT16, Precision
 from packager.formats.tflite.compression.quantizer import quantize
 
 _INT8 = ("int8", "i8", "8bit", "8_bit", "quantized", "quantised")
@@ -33,6 +33,7 @@ PRECISIONS = {
         "8 bits for weights and, call by call, for what convolutions read",
         "dynamic range: weights in 8 bits, activations brought to 8 bits at each call; no calibration",
         (*_INT8, "int8_dynamic", "dynamic_int8", "dynamic_range", "dynamic", "dynamic_wi8"),
+        INT8,
     ),
     "weight_only_wi8_afp32": Precision(
         18.0,
@@ -45,18 +46,21 @@ PRECISIONS = {
         "4 bits for weights: 24 dB at best where weights fill their range, and it adds up",
         "dynamic range with weights in 4 bits; no calibration",
         ("int4", "i4", "4bit", "int4_dynamic", "dynamic_int4", "dynamic_wi4"),
+        INT8,
     ),
     "static_wi8_ai8": Precision(
         10.0,
         "8 bits for weights and activations, in ranges set beforehand",
         "full integer: weights and activations in 8 bits, in ranges calibrated on the recipe's audio",
         (*_INT8, "static", "int8_static", "static_int8", "full_int8", "int8_full", "full_integer", "w8a8"),
+        INT8,
     ),
     "static_wi8_ai16": Precision(
         15.0,
         "8 bits for weights; activations of 16 bits add little to their error",
         "full integer: weights in 8 bits, activations in 16, in ranges calibrated on the recipe's audio",
         ("static", "16x8", "int16x8", "w8a16", "static_int16"),
+        INT16,
     ),
 }
 MODEL_FILE = "model.tflite"
