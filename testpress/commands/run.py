@@ -61,8 +61,10 @@ def run(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    if len(recipes) > 1 and against.path is not None:
-        raise click.UsageError("--baseline is one recipe's; compare the others with testpress check")
+    if len(recipes) > 1 and (against.path is not None or against.accept is not None):
+        raise click.UsageError(
+            "--baseline is one recipe's, and so is --accept; compare the others with testpress check"
+        )
     read = [read_recipe(recipe, devices=devices, limits=limits) for recipe in recipes]
     old = against.open()
     accepted = open_acceptance(against.accept, name_file(recipes[0]))
@@ -73,6 +75,13 @@ def run(
             ended = several.run_all(works, command=command_line(), sign=sign)
             show(several.as_data(ended) if as_json else several.as_text(ended), as_json)
             conclude_all([(None if one.result is None else one.result.comparison, one.path) for one in ended])
-        result = pipeline.run(works[0], command=command_line(), baseline=old, acceptance=accepted, sign=sign)
+        result = pipeline.run(
+            works[0],
+            command=command_line(),
+            baseline=old and old.evaluation,
+            earlier=old and old.folder,
+            acceptance=accepted,
+            sign=sign,
+        )
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipes[0])
