@@ -41,18 +41,18 @@ def find_recipe(evaluation: Evaluation) -> Path | None:
 
 
 def choose_file(evaluation: Evaluation, place: Path, recipe: Path | None = None) -> Path | None:
-    """Where accepted changes stand: beside the recipe, else beside the output folder; none where neither is known.
+    """Where accepted changes stand: beside the recipe that is named, else that of the command, else the output folder.
+
+    Of these the first that is there; where none is, where it goes, or nothing where no recipe is known.
 
     Args:
         evaluation: Its command names the recipe.
         place: The evaluation's file.
         recipe: The recipe, where it is known.
     """
-    found = recipe or find_recipe(evaluation)
-    if found is not None:
-        return name_file(found)
+    known = [name_file(one) for one in (recipe, find_recipe(evaluation)) if one is not None]
     beside = name_file(place.resolve().parent.parent / "testpress.toml")
-    return beside if is_file(beside) else None
+    return next((path for path in (*known, beside) if is_file(path)), known[0] if known else None)
 
 
 def open_acceptance(named: Path | None, otherwise: Path | None) -> Acceptance:

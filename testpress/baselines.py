@@ -17,8 +17,8 @@ from device_profiles.text import shorten
 from evaluators.evaluation import Evaluation
 from reports.errors import ReportError
 from reports.judging.comparison import load_evaluation
+from testpress.pipeline import EVALUATION_NAME
 
-EVALUATION_NAME = "evaluation.json"
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 _MOST_COMMITS = 100_000

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from device_profiles.files import is_file
 from reports.judging.comparison import Comparison
 from reports.renderers.annotations import annotate
+from testpress.acceptances import find_recipe
 
 
 def annotation_lines(comparison: Comparison, recipe: Path | None, environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -22,16 +21,8 @@ def annotation_lines(comparison: Comparison, recipe: Path | None, environment: M
     if not environment.get("GITHUB_ACTIONS"):
         return ()
     root = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
-    path = recipe or _find_recipe(comparison.evaluation.command)
+    path = recipe or find_recipe(comparison.evaluation)
     return annotate(comparison, file=None if path is None else _from_root(path, root))
-
-
-def _find_recipe(command: str) -> Path | None:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return None
-    return next((Path(word) for word in words if word.endswith(".toml") and is_file(Path(word))), None)
 
 
 def _from_root(path: Path, root: Path) -> str | None:

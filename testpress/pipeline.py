@@ -47,12 +47,12 @@ from reports.judging.acceptance import Acceptance
 from reports.judging.comparison import Comparison, compare
 from reports.judging.regressions import NOTHING_ACCEPTED
 from reports.write import Paths, write_comparison
-from testpress.baselines import EVALUATION_NAME, Baseline
 from testpress.errors import RecipeError
 from testpress.recipe import Recipe, ask_own_task, need_audio, need_task
 
 MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
 """what packaging runs model files with: named, not imported, so that the packager knows nothing of the emulators"""
+EVALUATION_NAME = "evaluation.json"
 
 
 class Progress(Protocol):
@@ -107,7 +107,8 @@ def run(
     work: Work,
     *,
     command: str,
-    baseline: Baseline | None = None,
+    baseline: Evaluation | None = None,
+    earlier: Path | None = None,
     acceptance: Acceptance = NOTHING_ACCEPTED,
     sign: Path | None = None,
 ) -> RunResult:
@@ -116,7 +117,8 @@ def run(
     Args:
         work: What to do.
         command: What reproduces this, for the report.
-        baseline: What to compare with.
+        baseline: An earlier evaluation to compare with.
+        earlier: Where its previews are; without it none of it can be heard.
         acceptance: What may be worse than there.
         sign: A private key to sign the bundles with.
 
@@ -138,8 +140,8 @@ def run(
         evaluation = _evaluate(work, candidates, command=command)
         path = out / EVALUATION_NAME
         write_text_atomically(path, dump_json(evaluation))
-        comparison = compare(evaluation, baseline and baseline.evaluation, acceptance=acceptance)
-        report = write_comparison(comparison, out / "report", folder=out, earlier=baseline and baseline.folder)
+        comparison = compare(evaluation, baseline, acceptance=acceptance)
+        report = write_comparison(comparison, out / "report", folder=out, earlier=earlier)
     return RunResult(packaged, evaluation, path, report, comparison)
 
 

@@ -8,7 +8,7 @@ of twenty at most; a prediction or an exact number when the change, as far as it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
@@ -27,14 +27,16 @@ from reports.judging.differences import (
     subtract_errors,
 )
 from reports.judging.metrics import is_better, list_metrics, worst_parity
-from reports.notation import (
-    BASIS_WORDS,
-    format_interval,
-    format_number,
-    format_percent,
-    format_score,
-    format_threads,
+from reports.judging.obstacles import (
+    STATES,
+    State,
+    find_obstacle,
+    find_other_circumstances,
+    find_other_host,
+    find_other_stopwatch,
+    has_other_options,
 )
+from reports.notation import format_interval, format_number, format_percent, format_score
 
 MAX_TESTS = 10_000
 """50 bundles of 20 metrics are 1,000; each takes milliseconds"""
@@ -42,13 +44,8 @@ MAX_TESTS = 10_000
 Metrics: TypeAlias = Mapping[str, MetricInfo]
 """of both evaluations"""
 
-State = Literal["better", "same", "worse", "new", "gone", "not comparable"]
-STATES: tuple[State, ...] = ("gone", "worse", "not comparable", "new", "better", "same")
-"""the worst first"""
 _DB_OF_ALL = 20.0
 """a level that changes by so much counts as a number that doubles, where changes are put in order"""
-
-_RUNTIME = "run by "
 
 
 class Change(Record):
@@ -161,15 +158,15 @@ def _compare_bundle(
     groups = {clip.clip: clip.group for clip in evaluations[1].dataset.clips}
     for metric in dict.fromkeys((*new, *old)):
         pair, info = (old.get(metric), new.get(metric)), metrics[metric]
-        state, reason = _find_obstacle(pair)
-        if state is None and info.scope in ("clip", "dataset") and _has_other_options(evaluations):
+        state, reason = find_obstacle(pair)
+        if state is None and info.scope in ("clip", "dataset") and has_other_options(evaluations):
             state, reason = "not comparable", "the task was set otherwise for the baseline"
         if state is None and info.scope in ("clip", "dataset", "output"):
-            state, reason = _find_other_circumstances(before, after, evaluations)
+            state, reason = find_other_circumstances(before, after, evaluations)
         if state is None and info.machine_bound:
-            state, reason = _find_other_host(evaluations)
+            state, reason = find_other_host(evaluations)
         if state is None and info.scope == "host":
-            state, reason = _find_other_stopwatch(before, after)
+            state, reason = find_other_stopwatch(before, after)
         change = _change(after.variant, None, metric, state or "same", reason, pair)
         first, second = pair
         if state is not None or first is None or second is None:
@@ -232,7 +229,7 @@ def _compare_scores(
         if metrics[metric].repeats in second.scores:
             continue
         before, after = first.scores.get(metric), second.scores.get(metric)
-        state, reason = _find_obstacle((before, after))
+        state, reason = find_obstacle((before, after))
         change = _change(variant, second.device, metric, state or "same", reason, (before, after))
         if state is not None or before is None or after is None:
             yield change, None
@@ -254,64 +251,6 @@ def _change(
     return Change(
         variant=variant, device=device, metric=metric, state=state, before=pair[0], after=pair[1], reason=reason
     )
-
-
-def _find_obstacle(pair: tuple[Score | None, Score | None]) -> tuple[State | None, str]:
-    """Why two numbers cannot be subtracted; no state where they can."""
-    before, after = pair
-    if before is None or after is None:
-        return ("new", "the baseline has no such number") if before is None else ("gone", "only the baseline has this")
-    if before.value is None or after.value is None:
-        texts = f"{format_score(before)} before, {format_score(after)} now"
-        return ("same", texts) if before.reason == after.reason else ("not comparable", texts)
-    if before.basis != after.basis:
-        return "not comparable", f"{BASIS_WORDS[before.basis]} before, {BASIS_WORDS[after.basis]} now"
-    if (before.unit, before.direction) != (after.unit, after.direction):
-        return "not comparable", f"in {before.unit} before, in {after.unit} now"
-    return None, ""
-
-
-def _find_other_circumstances(
-    before: VariantResult, after: VariantResult, evaluations: tuple[Evaluation, Evaluation]
-) -> tuple[State | None, str]:
-    baseline, evaluation = evaluations
-    if baseline.dataset.sha256 != evaluation.dataset.sha256:
-        return "not comparable", "other clips than the baseline's"
-    old, new = _runtime(before), _runtime(after)
-    if old != new:
-        return "not comparable", f"run by {old} before, by {new} now"
-    return None, ""
-
-
-def _has_other_options(evaluations: tuple[Evaluation, Evaluation]) -> bool:
-    """Whether the task was set otherwise; files before version 3 do not say how it was."""
-    before, after = evaluations
-    return min(before.schema_version, after.schema_version) >= 3 and before.task_options != after.task_options
-
-
-def _runtime(variant: VariantResult) -> str:
-    """The runtime's name; another version of it is what a comparison is for."""
-    noted = next((notice for notice in variant.notices if notice.startswith(_RUNTIME)), "")
-    return noted.removeprefix(_RUNTIME).partition(" ")[0]
-
-
-def _find_other_host(evaluations: tuple[Evaluation, Evaluation]) -> tuple[State | None, str]:
-    before, after = (each.environment for each in evaluations)
-    if (before.platform, before.processor, before.cores) != (after.platform, after.processor, after.cores):
-        return "not comparable", "measured on another machine"
-    return None, ""
-
-
-def _find_other_stopwatch(before: VariantResult, after: VariantResult) -> tuple[State | None, str]:
-    """Why times of calls on one machine cannot be held against each other."""
-    if before.timing is None or after.timing is None:
-        return "not comparable", "its calls were not timed"
-    if before.timing.machine != after.timing.machine:
-        return "not comparable", "timed on another machine"
-    if before.timing.threads != after.timing.threads:
-        threads = (format_threads(each.threads) for each in (before.timing, after.timing))
-        return "not comparable", "timed with {} before, with {} now".format(*threads)
-    return None, ""
 
 
 def _weigh(change: Change, difference: Difference, p_value: float | None) -> Change:

@@ -55,6 +55,7 @@ from reports.page.figures import (
     spectrogram,
     waveform,
 )
+from reports.page.listening import MOST_PLAYED_S
 from reports.page.long_runs import list_long_runs
 from reports.page.matrix import list_bundles, list_matrix, list_placements
 from reports.page.sections import (
@@ -226,6 +227,7 @@ def _environment() -> jinja2.Environment:
         },
         "worst_parity": worst_parity,
         "MOST_TARGETS": MOST_LINES,
+        "MOST_PLAYED_S": MOST_PLAYED_S,
         "MOST_WORDS": MOST_WORDS,
         "MOST_CONDITION_CELLS": _MOST_CONDITION_CELLS,
     }

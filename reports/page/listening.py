@@ -23,6 +23,8 @@ _MOST_TRACKS = 16
 _MOST_SIDE_TRACKS = 2
 """of one side: the channels that most models have"""
 _TICKS = 5
+MOST_PLAYED_S = 120
+"""of notes and pitches, which the script makes in the reader's memory"""
 
 
 @dataclass(frozen=True)

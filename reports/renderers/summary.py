@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from device_profiles.text import shorten
-from reports.judging.baseline import State
 from reports.judging.comparison import Comparison, Outcome
 from reports.judging.metrics import list_metrics
+from reports.judging.obstacles import State
 from reports.judging.regressions import RULE
 from reports.judging.verdicts import Status
 

@@ -63,8 +63,10 @@ def run(
     from testpress.recipe import read_recipe
     from testpress.searching.settling import settle
 
-    if len(recipes) > 1 and against.path is not None:
-        raise click.UsageError("--baseline is one recipe's; compare the others with testpress check")
+    if len(recipes) > 1 and (against.path is not None or against.accept is not None):
+        raise click.UsageError(
+            "--baseline is one recipe's, and so is --accept; compare the others with testpress check"
+        )
     read = [read_recipe(recipe, devices=devices, limits=limits) for recipe in recipes]
     old = against.open()
     accepted = open_acceptance(against.accept, name_file(recipes[0]))
@@ -76,6 +78,13 @@ def run(
             show(several.as_data(ended) if as_json else several.as_text(ended), as_json)
             conclude_all([(None if one.result is None else one.result.comparison, one.path) for one in ended])
         work = settle(works[0], command=command_line())
-        result = pipeline.run(work, command=command_line(), baseline=old, acceptance=accepted, sign=sign)
+        result = pipeline.run(
+            work,
+            command=command_line(),
+            baseline=old and old.evaluation,
+            earlier=old and old.folder,
+            acceptance=accepted,
+            sign=sign,
+        )
     show(summary.run_data(result) if as_json else summary.run_text(result), as_json)
     conclude(result.comparison, recipes[0])

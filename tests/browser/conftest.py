@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from evaluators.evaluation import Evaluation
+from evaluators.evaluation import ClipScores, Evaluation
+from reports.judging.acceptance import Acceptance, Entry
 from reports.judging.comparison import compare
 from reports.page.html import render
 from tests.browser.visiting import Open, Visit, watch
 from tests.reports.example_charts import add_charts
-from tests.reports.example_evaluation import HOSTILE, make_evaluation
+from tests.reports.example_evaluation import HOSTILE, make_evaluation, ratio
 from tests.reports.example_pictures import add_pictures, without_a_metric
 from tests.reports.example_sounds import add_sounds
 from tests.reports.hostile_evaluation import make_hostile
@@ -92,6 +93,34 @@ def listening_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example evaluation with clips to be heard before and after."""
     folder = tmp_path_factory.mktemp("listening")
     return _write_page(folder, lambda evaluation: add_sounds(evaluation, folder))
+
+
+def make_worse(evaluation: Evaluation) -> Evaluation:
+    """A bundle that misses every other note that it heard, is larger and slower; another is gone."""
+
+    def lose(clip: ClipScores) -> ClipScores:
+        value = (clip.scores["note_f1"].value or 0) * 0.6
+        notes = {"notes": clip.notes[::2]} if clip.notes is not None else {}
+        return clip.model_copy(update={"scores": {**clip.scores, "note_f1": ratio(value)}, **notes})
+
+    first = evaluation.variants[0]
+    size = first.scores["size_bytes"].model_copy(update={"value": (first.scores["size_bytes"].value or 0) * 1.2})
+    worse = first.model_copy(
+        update={"clips": tuple(map(lose, first.clips)), "scores": {**first.scores, "size_bytes": size}}
+    )
+    return evaluation.model_copy(update={"variants": (worse, *evaluation.variants[2:])})
+
+
+@pytest.fixture(scope="session")
+def baseline_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example evaluation, worse than its baseline in what was accepted and in what was not."""
+    folder = tmp_path_factory.mktemp("baseline")
+    before = add_pictures(make_evaluation(), folder)
+    entry = Entry(bundle="tflite-float16", by="gone", why="nobody ships it", until="2999-12-31")
+    report = compare(make_worse(before), before, acceptance=Acceptance((entry,)))
+    path = folder / "report.html"
+    path.write_text(render(report, folder=folder, earlier=folder), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@
 
   // What is drawn is played: notes as plucked tones, a pitch as one that glides. As 16-bit samples in a data: URI, which
   // the page's policy allows and which plays as any other sound here does.
-  var RATE = 16000, MOST_SECONDS = 120, PARTIALS = [1, 0.4, 0.2];
+  var RATE = 16000, PARTIALS = [1, 0.4, 0.2];
 
   function toHz(midi) { return 440 * Math.pow(2, (midi - 69) / 12); }
 
@@ -72,7 +72,7 @@
     var box = drawing.viewBox.baseVal, seconds = Number(group.dataset.seconds);
     var low = Number(group.dataset.low), high = Number(group.dataset.high);
     var path = drawing.querySelector("path").getAttribute("d");
-    var samples = new Float32Array(Math.ceil(Math.min(seconds, MOST_SECONDS) * RATE));
+    var samples = new Float32Array(Math.ceil(Math.min(seconds, Number(group.dataset.most)) * RATE));
     function toSeconds(x) { return x / box.width * seconds; }
     function toMidi(y) { return high - y / box.height * (high - low); }
     if (group.dataset.kind === "notes") { addNotes(samples, readNotes(path, toSeconds, toMidi)); } else { addPitch(samples, path, toSeconds, toMidi); }
