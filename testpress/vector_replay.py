@@ -63,6 +63,9 @@ def as_text(found: Replay) -> str:
     lines = [f"golden vectors {made_by}, tolerances of {found.tolerances_of}"]
     lines.append(align(rows, right=(2, 3, 4, 5, 6), indent="  "))
     lines += [f"  {notice}" for notice in found.notices]
+    little = [f"{check.vector}/{shorten(check.name)}" for check in found.checks if check.asks_little]
+    if little:
+        lines.append(f"  asks little, for rounding alone changes as much as there is: {', '.join(little)}")
     lines += [f"  it looks as if {suspect}" for suspect in found.suspects]
     if found.broken and not found.suspects and found.made_by == "app":
         lines.append("  none of the known faults explains it")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from device_profiles.record import Record, suggest
@@ -33,6 +34,8 @@ class ValueCheck(Record):
     """the tolerance"""
     margin_db: float | None = None
     """how much is left, by the nearer of both limits; below 0 it is broken; none where nothing differs"""
+    asks_little: bool = False
+    """whether zeros would pass: rounding alone changes as much as there is"""
     holds: bool
     reason: str | None = None
     """why there is no margin: "identical", or why nothing is comparable"""
@@ -100,7 +103,9 @@ def _check(bundle: Bundle, vector: GoldenVector, name: str, given: npt.NDArray[A
     if not tensor.tolerances:
         return _refuse(vector, name, tensor, "the manifest has no tolerance for it")
     tolerance = find_tolerance(tensor, runtime)
-    ratio, error = distance(read_values(bundle.path / tensor.file, tensor), given)
+    expected = read_values(bundle.path / tensor.file, tensor)
+    ratio, error = distance(expected, given)
+    silence = margin_db(tolerance, *distance(expected, np.zeros_like(expected)))
     margin = margin_db(tolerance, ratio, error)
     if math.isinf(error):
         return _refuse(vector, name, tensor, "holds values that are not finite where the vector's are, or the reverse")
@@ -113,6 +118,7 @@ def _check(bundle: Bundle, vector: GoldenVector, name: str, given: npt.NDArray[A
         least_snr_db=tolerance.snr_db,
         largest_error=tolerance.max_abs_error,
         margin_db=margin if margin is None or math.isfinite(margin) else None,
+        asks_little=bool(expected.any()) and silence is not None and silence >= 0,
         holds=margin is None or margin >= 0,
         reason="identical" if margin is None else None,
     )

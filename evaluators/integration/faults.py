@@ -74,14 +74,16 @@ def find_faults(
     runtime = ""
     vectors = {one.name: one for one in bundle.manifest.vectors}
     names = dict.fromkeys(check.vector for check in broken)
-    found = list(_find_swaps(bundle, [vectors[name] for name in names], written))
-    if found:
-        return tuple(found)
+    swaps = tuple(dict.fromkeys(_find_swaps(bundle, [vectors[name] for name in names], written)))
+    if swaps:
+        return swaps
+    found = []
     for fault in KNOWN:
         opened = _flip(frontend) if fault.flips_window else frontend
         if fault.flips_window and opened is None:
             continue
-        for name, made in _commit(fault, bundle, opened, emulator, list(vectors.values())):
+        shown = [one for one in vectors.values() if fault.is_one_session or one.name in names]
+        for name, made in _commit(fault, bundle, opened, emulator, shown):
             wrong = [check.name for check in broken if check.vector == name and check.name in written.get(name, {})]
             if wrong and all(_is_same(vectors[name], one, made, written[name], runtime) for one in wrong):
                 found.append(fault.words.format(**_words(frontend)))

@@ -17,25 +17,27 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog=example("testpress verify testpress-out/bundles/tflite-float32 --outputs written-by-the-app"))
-@click.argument("bundle", type=_PATH, metavar="BUNDLE")
+@click.argument("bundle", type=_PATH, metavar="BUNDLE", required=False)
 @click.option("--key", type=_PATH, metavar="PUBLIC", help="The public key it must be signed for.")
 @click.option("--replay", is_flag=True, help="Play its golden vectors here, on its own emulator.")
 @click.option("--outputs", type=_PATH, metavar="FOLDER", help="Hold what an app wrote against its golden vectors.")
 @click.option("--runtime", metavar="NAME", help="Whose tolerances hold for --outputs; else the bundle's own runtime's.")
 @click.option("--recipe", type=_PATH, metavar="RECIPE", help="For vectors: whose code is the bundle's front end.")
 @click.option("--rebuild", type=_PATH, metavar="RECIPE", help="Make it anew and compare bytes.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of manifests, and do nothing else.")
 @DEVICE
 @JSON
 @QUIET
 @limited
 def verify(
-    bundle: Path,
+    bundle: Path | None,
     key: Path | None,
     replay: bool,
     outputs: Path | None,
     runtime: str | None,
     recipe: Path | None,
     rebuild: Path | None,
+    schema: bool,
     devices: tuple[str, ...],
     as_json: bool,
     quiet: bool,
@@ -53,6 +55,13 @@ def verify(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
+    if schema:
+        from packager.manifest_schema import make_schema
+
+        show(make_schema(), True)
+        return
+    if bundle is None:
+        raise click.UsageError("Missing argument 'BUNDLE'.")
     if devices and rebuild is None:
         raise click.UsageError("--device says what --rebuild makes the bundle for; give --rebuild")
     if replay and outputs is not None:
