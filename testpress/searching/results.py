@@ -18,6 +18,7 @@ from reports.judging.verdicts import Verdict
 from reports.notation import format_score
 from testpress.pipeline import Work
 from testpress.searching.board import Board
+from testpress.searching.placements import Places
 from testpress.searching.records import Cost, Margin, Recommendation, SearchResult, State, Tried
 from testpress.searching.space import Option
 from testpress.searching.stages import Clock, Stages
@@ -58,6 +59,7 @@ class Facts:
     clock: Clock
     formats: tuple[Format, ...]
     is_complete: bool
+    places: Places
 
 
 def build_result(board: Board, traces: Mapping[str, Trace], work: Work, stages: Stages, facts: Facts) -> SearchResult:
@@ -88,7 +90,9 @@ def build_result(board: Board, traces: Mapping[str, Trace], work: Work, stages: 
         formats=facts.formats,
         options=options,
         recommendations=tuple(
-            _recommend(profile.id, format_, choices.get((profile.id, format_)), board, objective, verdicts, traces)
+            _recommend(
+                profile.id, format_, choices.get((profile.id, format_)), board, objective, verdicts, traces, facts
+            )
             for profile in work.recipe.profiles
             for format_ in facts.formats
             if any(profile.id in trace.option.devices and trace.option.variant.format == format_ for trace in able)
@@ -176,6 +180,7 @@ def _recommend(
     objective: Objective,
     verdicts: Sequence[Verdict],
     traces: Mapping[str, Trace],
+    facts: Facts,
 ) -> Recommendation:
     name = board.base.device_names.get(device, device)
     bare = Recommendation(device=device, name=name, format=format_, variant=None, status=None, reason="")
@@ -194,6 +199,7 @@ def _recommend(
             "compute_unit": result.compute_unit,
             "threads": result.threads,
             "margins": _list_margins(choice.variant, device, verdicts),
+            "placements": facts.places.get((choice.variant, device), ()),
             "frontier": _list_frontier(device, format_, board, objective, verdicts),
         }
     )
