@@ -91,8 +91,8 @@ class Recommendation(Record):
     margins: tuple[Margin, ...] = ()
     """to every budget, of what is named"""
     placements: tuple[Placed, ...] = ()
-    """where it could run, the best first, where what is minimised is a phone's and the recipe asks for nothing; predicted
-    alone: whether its outputs hold there was not tried"""
+    """where it could run, the best first, where what is minimised is a phone's and the recipe asks for nothing; that is
+    predicted alone, and whether its outputs hold there was not tried"""
     frontier: tuple[str, ...] = ()
     """of what was judged and holds: that which nothing beats in what is minimised, size and score at once"""
 

@@ -145,6 +145,8 @@ def _end(trace: Trace, board: Board, verdicts: Sequence[Verdict], facts: Facts) 
     told = [one for one in against if one.blocks and one.margin is not None and one.margin < 0]
     if told:
         return "screened", shorten(f"{told[0].rule}: {told[0].reason}", _REASON_LIMIT)
+    if trace.row is not None and trace.row.broken is not None:
+        return "screened", shorten(f"BROKEN: {trace.row.broken}", _REASON_LIMIT)
     if trace.row is not None:
         return "screened", "would not be chosen if it held every budget"
     return "not_needed", "likened to its kind it would not be chosen if it held every budget"
