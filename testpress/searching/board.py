@@ -19,6 +19,7 @@ from reports.judging.comparison import build_rows
 from reports.judging.metrics import list_metrics
 from reports.judging.shipping import Choice, choose, find_objective
 from reports.judging.verdicts import Status, Verdict, judge
+from reports.notation import format_number
 from testpress.searching.space import Option
 
 _OF_THE_FILE = ("size_bytes", "compressed_bytes")
@@ -114,7 +115,7 @@ class Board:
             grows = verdict.metric == "max_abs_error"
             is_wide = metric.scope == "output" and -verdict.margin > metric.tolerance > 0
             if (of_task and verdict.score is not None and verdict.score.low is not None) or grows or is_wide:
-                return f"{verdict.rule}: {verdict.reason}"
+                return _tell_best(verdict)
         return None
 
     def _imagine(self, option: Option) -> VariantResult | None:
@@ -168,6 +169,15 @@ class Board:
             (row.variant, row.device): row.status for row in build_rows(evaluation, verdicts)
         }
         return choose(evaluation, verdicts, statuses)
+
+
+def _tell_best(verdict: Verdict) -> str:
+    """A broken budget in words, of a number that is the best that may be."""
+    if verdict.value is None or verdict.limit is None or verdict.score is None:
+        return f"{verdict.rule}: {verdict.reason}"
+    signed, unit = verdict.limit < 0, verdict.score.unit
+    best, limit = (format_number(number, unit, signed=signed) for number in (verdict.value, verdict.limit))
+    return f"{verdict.rule}: {best} at best, where the limit is {limit}"
 
 
 def _take_best(device: str, rows: Sequence[VariantResult]) -> DeviceResult | None:

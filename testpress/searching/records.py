@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from device_profiles.profile import ComputeUnitKind
 from device_profiles.record import Record
 from evaluators.score import Score
 from packager.bounds import Count
@@ -62,6 +63,15 @@ class Tried(Record):
     """that its conversion took; none where it was there already"""
 
 
+class Placed(Record):
+    """What is minimised, of the bundle that is named, when the app asks for another compute unit or thread count."""
+
+    unit: ComputeUnitKind
+    threads: Count | None = None
+    """of a CPU"""
+    objective: Score
+
+
 class Recommendation(Record):
     """What to ship on one phone in one format."""
 
@@ -80,6 +90,9 @@ class Recommendation(Record):
     threads: Count | None = None
     margins: tuple[Margin, ...] = ()
     """to every budget, of what is named"""
+    placements: tuple[Placed, ...] = ()
+    """where it could run, the best first, where what is minimised is a phone's and the recipe asks for nothing; that is
+    predicted alone, and whether its outputs hold there was not tried"""
     frontier: tuple[str, ...] = ()
     """of what was judged and holds: that which nothing beats in what is minimised, size and score at once"""
 

@@ -18,6 +18,7 @@ from reports.judging.verdicts import Verdict
 from reports.notation import format_score
 from testpress.pipeline import Work
 from testpress.searching.board import Board
+from testpress.searching.placements import Places
 from testpress.searching.records import Cost, Margin, Recommendation, SearchResult, State, Tried
 from testpress.searching.space import Option
 from testpress.searching.stages import Clock, Stages
@@ -58,6 +59,7 @@ class Facts:
     clock: Clock
     formats: tuple[Format, ...]
     is_complete: bool
+    places: Places
 
 
 def build_result(board: Board, traces: Mapping[str, Trace], work: Work, stages: Stages, facts: Facts) -> SearchResult:
@@ -88,7 +90,9 @@ def build_result(board: Board, traces: Mapping[str, Trace], work: Work, stages: 
         formats=facts.formats,
         options=options,
         recommendations=tuple(
-            _recommend(profile.id, format_, choices.get((profile.id, format_)), board, objective, verdicts, traces)
+            _recommend(
+                profile.id, format_, choices.get((profile.id, format_)), board, objective, verdicts, traces, facts
+            )
             for profile in work.recipe.profiles
             for format_ in facts.formats
             if any(profile.id in trace.option.devices and trace.option.variant.format == format_ for trace in able)
@@ -141,6 +145,8 @@ def _end(trace: Trace, board: Board, verdicts: Sequence[Verdict], facts: Facts) 
     told = [one for one in against if one.blocks and one.margin is not None and one.margin < 0]
     if told:
         return "screened", shorten(f"{told[0].rule}: {told[0].reason}", _REASON_LIMIT)
+    if trace.row is not None and trace.row.broken is not None:
+        return "screened", shorten(f"BROKEN: {trace.row.broken}", _REASON_LIMIT)
     if trace.row is not None:
         return "screened", "would not be chosen if it held every budget"
     return "not_needed", "likened to its kind it would not be chosen if it held every budget"
@@ -176,6 +182,7 @@ def _recommend(
     objective: Objective,
     verdicts: Sequence[Verdict],
     traces: Mapping[str, Trace],
+    facts: Facts,
 ) -> Recommendation:
     name = board.base.device_names.get(device, device)
     bare = Recommendation(device=device, name=name, format=format_, variant=None, status=None, reason="")
@@ -194,6 +201,7 @@ def _recommend(
             "compute_unit": result.compute_unit,
             "threads": result.threads,
             "margins": _list_margins(choice.variant, device, verdicts),
+            "placements": facts.places.get((choice.variant, device), ()),
             "frontier": _list_frontier(device, format_, board, objective, verdicts),
         }
     )

@@ -26,10 +26,12 @@ from packager.formats.phones import plays
 from packager.jobs.code import digest_job_code
 from packager.package import Packaged, key
 from packager.storage import digest_facts
+from reports.judging.shipping import find_objective
 from testpress.errors import RecipeError
 from testpress.pipeline import Work
 from testpress.recipe import need_audio, need_task
 from testpress.searching.board import Board
+from testpress.searching.placements import Places, place_choices
 from testpress.searching.records import SearchResult, State
 from testpress.searching.results import Facts, Trace, build_result
 from testpress.searching.space import Option, list_options
@@ -117,8 +119,14 @@ class Search:
                 self._search_format(board, format_)
         except _TimeOverError:
             is_complete = False
-        facts = Facts(self.find_key(), self._command, self._clock, self._formats, is_complete)
+        facts = Facts(self.find_key(), self._command, self._clock, self._formats, is_complete, self._place(board))
         return build_result(board, self._state.traces, self._work, self._stages, facts)
+
+    def _place(self, board: Board) -> Places:
+        if self._clock.is_over:
+            return {}
+        profiles, objective = self._work.recipe.profiles, find_objective(board.base)
+        return place_choices(board.choose(), self._state.packaged, profiles, self._stages, objective)
 
     def _search_format(self, board: Board, format_: Format) -> None:
         left = self._list_unmade(board, format_)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from evaluators.costs.placement import PlacementRequest
 from evaluators.datasets.place import Place
 from evaluators.datasets.preparation import prepare_dataset
 from evaluators.datasets.prepared import PreparedDataset
@@ -100,8 +101,13 @@ class Stages:
 
     def screen(self, packaged: Packaged) -> VariantResult:
         """What is known of a bundle that was not played."""
-        (row,) = screen(self._ask((self._find(packaged),)), self._work.progress.stage)
+        (row,) = self.place([packaged], self.evaluating.asked)
         return row
+
+    def place(self, packaged: Sequence[Packaged], asked: PlacementRequest) -> tuple[VariantResult, ...]:
+        """The same of several bundles, where an app asks for a compute unit or a number of threads."""
+        request = replace(self._ask([self._find(one) for one in packaged]), asked=asked)
+        return screen(request, self._work.progress.stage)
 
     def play(self, packaged: Sequence[Packaged], clips: int | None = None) -> Evaluation:
         """The bundles on some clips as they are, or on all, under the recipe's conditions and in its long run too.

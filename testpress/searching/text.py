@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.notation import format_number, format_score
-from testpress.searching.records import Margin, Recommendation, SearchResult, Tried
+from testpress.searching.records import Margin, Placed, Recommendation, SearchResult, Tried
 from testpress.table import align
 
 _STATES = {
@@ -43,6 +43,8 @@ def _list_recommendations(result: SearchResult) -> list[str]:
     lines = ["ship, of what holds every budget, that with the least " + result.minimise + ":"]
     for one in result.recommendations:
         lines += [f"  {one.name}: {_name(one)}", *(f"    {_describe_margin(margin)}" for margin in one.margins)]
+        if one.placements:
+            lines.append(f"    predicted by unit and threads: {', '.join(map(_describe_place, one.placements))}")
         if len(one.frontier) > 1:
             lines.append(f"    nothing beats in {result.minimise}, size and score at once: {', '.join(one.frontier)}")
     return lines
@@ -64,6 +66,11 @@ def _describe_margin(margin: Margin) -> str:
         return f"{margin.rule}: {margin.status}, {margin.reason}"
     room = format_number(abs(margin.margin), margin.unit)
     return f"{margin.rule}: {room} {'left' if margin.margin >= 0 else 'over'}"
+
+
+def _describe_place(placed: Placed) -> str:
+    threads = "" if placed.threads is None else f" in {placed.threads} {'thread' if placed.threads == 1 else 'threads'}"
+    return f"{placed.unit.upper()}{threads} {format_score(placed.objective)}"
 
 
 def _tell_cost(result: SearchResult) -> str:
