@@ -179,7 +179,7 @@ def test_a_tagger_and_a_folder_of_folders(tmp_path: Path) -> None:
     assert made.stdout.endswith("next: bundles for each phone, and a verdict:\n  testpress run testpress.toml\n")
     found, told = conclude(tmp_path)
     assert found["leading_metric"] == "top1_accuracy"
-    assert found["source"]["metrics"]["top1_accuracy"]["value"] == 1.0
+    assert found["source"]["scores"]["top1_accuracy"]["value"] == 1.0
     assert "3 of 9 clips: mixed down from 2 channels to 1" in told
 
 
@@ -210,7 +210,7 @@ def test_a_streaming_gru_on_a_terminal(tmp_path: Path) -> None:
     assert "sample rate: 8000 Hz, as SAMPLE_RATE in the model's file says" in seen
     found, told = conclude(tmp_path)
     assert found["leading_metric"] == "speech_error"
-    assert found["source"]["metrics"]["speech_error"]["value"] < 0.1
+    assert found["source"]["scores"]["speech_error"]["value"] < 0.1
     assert "columns not read: who" in told
 
 
