@@ -305,16 +305,44 @@ def test_check_annotates_on_github_and_keeps_its_result_clean(
 
 
 def test_init_writes_what_run_reads(tmp_path: Path) -> None:
-    found = json.loads(invoke("init", tmp_path, "--model", "python:net:build", "--ci", "gitlab", "--json").stdout)
+    found = json.loads(invoke("init", tmp_path, "--ci", "gitlab", "--json", "--device", "pixel-2").stdout)
     assert found == {
         "recipe": str(tmp_path / "testpress.toml"),
         "gitlab": str(tmp_path / "testpress.gitlab-ci.yml"),
     }
-    assert read_recipe(tmp_path / "testpress.toml").written.model.name == "net"
+    recipe = read_recipe(tmp_path / "testpress.toml")
+    assert recipe.written.model.name == "my-model"
+    assert [profile.id for profile in recipe.profiles] == ["pixel-2"]
     code, out, err = start("init", tmp_path, "--ci", "none")
     assert (code, out) == (1, "")
     assert err.startswith(f"testpress: {tmp_path / 'testpress.toml'}: is there already")
     assert invoke("init", tmp_path, "--ci", "none", "--ci", "github").exit_code == 2
+    assert invoke("init", tmp_path / "new", "--data", "clips").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "net.py"), "--model: net.py: there is no such file; right is a path from where you are"),
+        (
+            ("--model", "net.pt2"),
+            "--model net.pt2: no such file or folder; right is a path, python:module:func",
+        ),
+        (("--model", "net.py", "--device", "pixel-88"), "unknown device 'pixel-88'; did you mean 'pixel-8'?"),
+        (("--model", "python:net:build"), "--model: 'python:net:build': there is no file"),
+        (("--model", "here.pt2", "--data", "nowhere"), "--data: "),
+    ],
+)
+def test_init_tells_what_it_cannot_use(
+    tmp_path: Path, arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.pt2").touch()
+    code, out, err = start("init", "new", *arguments, "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"testpress: {message}")
+    assert "Traceback" not in err
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ alone, see `reading.py`.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Listing:
         path: The manifest, the table or the folder.
         root: The folder that its files lie in, see `find_root`.
         text: What its digest begins with: the manifest's bytes, or the names of a folder's files.
-        entries: One a clip.
+        entries: One a clip; of a manifest they are read anew each time, since labels may fill the memory.
         table: Where it is one.
         notices: What a reader should know of it.
     """
@@ -66,7 +66,7 @@ class Listing:
     path: Path
     root: Path
     text: bytes
-    entries: tuple[Entry, ...]
+    entries: Iterable[Entry]
     table: Table | None = None
     notices: tuple[str, ...] = ()
 
@@ -112,7 +112,7 @@ def list_clips(path: Path, audio_root: Path | None = None) -> Listing:
         table = read_table(path, text)
         entries = (Entry(rows[0][0], {**rows[0][1], "audio": name}) for name, rows in table.rows.items())
         return Listing(path, root, text, tuple(entries), table)
-    return Listing(path, root, text, tuple(_read_lines(path, text)))
+    return Listing(path, root, text, _Lines(path, text))
 
 
 def check_listing(listing: Listing, task: Task) -> tuple[str, ...]:
@@ -160,6 +160,15 @@ def _read_manifest(manifest: Path) -> bytes:
     if b"\0" in text:
         raise EvaluationError(f"{manifest}: holds bytes of 0, so that it is no text in UTF-8; save it as UTF-8")
     return text
+
+
+@dataclass(frozen=True)
+class _Lines:
+    manifest: Path
+    text: bytes
+
+    def __iter__(self) -> Iterator[Entry]:
+        return _read_lines(self.manifest, self.text)
 
 
 def _read_lines(manifest: Path, text: bytes) -> Iterator[Entry]:

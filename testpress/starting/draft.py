@@ -159,7 +159,7 @@ class Rate:
 
 def find_data_rate(data: DataFacts | None) -> Rate | None:
     """The rate that most clips have."""
-    if data is None:
+    if data is None or not data.rates_hz:
         return None
     hz = max(data.rates_hz, key=lambda rate: (data.rates_hz[rate], rate))
     share = f"all {data.looked_at} clips" if len(data.rates_hz) == 1 else f"most of {data.looked_at} clips"

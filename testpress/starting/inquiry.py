@@ -77,8 +77,8 @@ def find_draft(wishes: Wishes, folder: Path, *, asker: Asker | None) -> tuple[st
     Raises:
         TestpressError: The model or the data cannot be used.
     """
-    data = None if wishes.data is None else _look_at(wishes.data)
     python = _find_code(wishes.source, folder)
+    data = None if wishes.data is None else _look_at(wishes.data)
     source = from_folder(wishes.source, folder) if python is None else python.source
     rate = _find_rate(wishes, python, data, asker)
     framework = None if python is None else python.framework

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from device_profiles.record import Record
 from packager.errors import PackagingError
 from testpress.starting.facts import DataFacts, ModelFacts, TensorFacts
 
+_TAGS = "tagging"
 MOST_LOOKED_AT = 500
 """clips whose header is read; the others are taken to be alike"""
 
@@ -122,7 +124,7 @@ def probe_data(request: dict[str, Any]) -> Iterator[DataTold]:
 
     listing = list_clips(Path(DataRequest.model_validate(request, strict=False).path))
     rates, channels, lengths = collections.Counter[int](), collections.Counter[int](), list[float]()
-    for entry in listing.entries[:MOST_LOOKED_AT]:
+    for entry in itertools.islice(listing.entries, MOST_LOOKED_AT):
         if entry.faults:
             raise EvaluationError(entry.faults[0])
         name, faults = locate_file(entry.line.get("audio"), listing.root, entry.where)
@@ -140,17 +142,18 @@ def probe_data(request: dict[str, Any]) -> Iterator[DataTold]:
         lengths.append(facts.frames / facts.samplerate if facts.samplerate else 0.0)
     if not lengths:
         raise EvaluationError(f"{listing.path}: holds no clip")
-    classes, each = _list_classes(listing)
+    fits = _list_fitting(listing)
+    classes, each = _list_classes(listing) if _TAGS in fits else ((), 0)
     yield DataTold(
         data=DataFacts(
             form="a folder" if listing.is_folder else "a table" if listing.table is not None else "a manifest",
-            clips=len(listing.entries),
+            clips=sum(1 for _ in listing.entries),
             seconds=sum(lengths),
             longest_s=max(lengths),
             rates_hz=dict(rates),
             channels=dict(channels),
             looked_at=len(lengths),
-            fits=_list_fitting(listing),
+            fits=fits,
             classes=classes,
             labels_each=each,
         )
@@ -180,8 +183,9 @@ def _list_fitting(listing: Any) -> tuple[str, ...]:
         elif listing.is_folder:
             folders = type(task).label_folder is not Task.label_folder
             found += [kind] if folders and all(entry.folder is not None for entry in listing.entries) else []
-        elif all(key in entry.line for entry in listing.entries[:MOST_LOOKED_AT] for key in task.label_keys):
-            found.append(kind)
+        else:
+            first = itertools.islice(listing.entries, MOST_LOOKED_AT)
+            found += [kind] if all(key in entry.line for entry in first for key in task.label_keys) else []
     return tuple(found)
 
 
@@ -194,11 +198,11 @@ def _list_classes(listing: Any) -> tuple[tuple[str, ...], int]:
 
     if listing.is_folder:
         return listing.classes, 1
-    task, found, most = load_task("tagging"), set[str](), 0
+    task, found, most = load_task(_TAGS), set[str](), 0
     for entry in listing.entries:
         try:
             labels = complete_line(entry, listing, task, ClipContext(1.0, entry.where)).get("labels", ())
-        except (EvaluationError, AssertionError):
+        except EvaluationError:
             return (), 0
         labels = labels if isinstance(labels, list) else [labels]
         if not all(isinstance(label, str) for label in labels):

@@ -39,7 +39,7 @@ def probe_data(path: Path) -> DataFacts:
     Raises:
         RecipeError: It cannot be read.
     """
-    return _ask("probe_data", DataRequest(path=str(path)), DataTold, f"--data {path}").data
+    return _ask("probe_data", DataRequest(path=str(path)), DataTold, "--data").data
 
 
 def _ask(function: str, request: Record, told: type[T], where: str) -> T:

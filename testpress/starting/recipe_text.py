@@ -95,10 +95,11 @@ def _values(draft: Draft, dataset: str) -> dict[str, str]:
         values["TASK"] += "\nlabels = false"
     if task.options:
         values["TASK"] += "\n\n[task.options]\n" + "\n".join(f"{n} = {quote(v)}" for n, v in task.options.items())
-    if task.leading is not None:
+    if task.promise is not None:
+        metric, limit, value = task.promise
         values["SCORE"] = (
-            f"\n[[budgets]]\nmetric = {quote(task.leading)}\n"
-            "max_drop = 0.02                 # against the source model, judged by its confidence interval\n"
+            f"\n[[budgets]]\nmetric = {quote(metric)}\n"
+            f"{limit} = {quote(value)}                 # against the source model, judged by its confidence interval\n"
         )
     return {**given, **values}
 

@@ -23,7 +23,7 @@ class ChosenTask:
         required_outputs: What it reads.
         options: What the recipe sets.
         labels: Whether the clips have any.
-        leading: The metric that stands for how good a model is, where clips are scored.
+        promise: Where clips are scored, the metric that stands for how good a model is, a budget's limit and its value.
         is_of_clips: Whether a vector of a call is one of a clip.
         found: How it was come by, and how it is changed.
     """
@@ -32,7 +32,7 @@ class ChosenTask:
     required_outputs: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     labels: bool = True
-    leading: str | None = None
+    promise: tuple[str, str, float | str] | None = None
     is_of_clips: bool = False
     found: tuple[str, ...] = ()
 
@@ -102,15 +102,19 @@ def _make(
         task.required_outputs,
         options,
         has_labels,
-        _find_leading(kind, options) if has_labels else None,
+        _make_promise(kind, options) if has_labels else None,
         kind in (_TAGS, "key", "embedding"),
         tuple(found),
     )
 
 
-def _find_leading(kind: str, options: dict[str, Any]) -> str | None:
+def _make_promise(kind: str, options: dict[str, Any]) -> tuple[str, str, float | str] | None:
+    """The leading metric may be worse than the source's by 0.02 of a ratio, and of other units by 2 %."""
     opened: Task = load_task(kind, options)
-    return next(iter(opened.metrics), None)
+    for name, metric in opened.metrics.items():
+        limit = "max_drop" if metric.direction == "higher" else "max_rise"
+        return name, limit, 0.02 if metric.unit == "ratio" else "2%"
+    return None
 
 
 def _order_classes(classes: tuple[str, ...], lists: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:
