@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from testpress.options import BROKEN, DEVICE, JSON, OUT, QUIET, RECIPE, SIGN, distributed, example, show
+from testpress.options import BROKEN, DEVICE, JSON, OUT, RECIPE, SIGN, VARIANT, distributed, example, narrated, show
 
 if TYPE_CHECKING:
     from testpress.limits import LimitsSpec
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 @click.command(epilog=example("testpress package testpress.toml -o build"))
 @RECIPE
 @DEVICE
+@VARIANT
 @OUT
 @SIGN
 @JSON
-@QUIET
+@narrated
 @distributed
 def package(
     recipe: Path,
     devices: tuple[str, ...],
+    only: tuple[str, ...],
     out: Path | None,
     sign: Path | None,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     limits: LimitsSpec,
     executor: str,
 ) -> None:
@@ -38,10 +41,13 @@ def package(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
 
-    read = read_recipe(recipe, devices=devices, limits=limits)
-    with open_executor(executor, read.limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
+    read = read_recipe(recipe, devices=devices, only=only, limits=limits)
+    with (
+        open_executor(executor, read.limits.jobs) as opened,
+        TerminalProgress(quiet=quiet, verbose=verbose) as progress,
+    ):
         outcomes = pipeline.package_recipe(
-            pipeline.Work(read, out or pipeline.default_out(read), progress, opened), sign=sign
+            pipeline.Work(read, out or pipeline.default_out(read), progress, opened, verbose), sign=sign
         )
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     if not all(outcome.bundle for outcome in outcomes):
