@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import testpress
 from device_profiles.files import find_kind
 from packager.factories import PREFIX
+from testpress.ci_jobs import CI_FILES, describe_job, find_job_files
 from testpress.errors import RecipeError
 
 RECIPE_NAME = "testpress.toml"
-CI_FILES = {"github": ".github/workflows/testpress.yml", "gitlab": "testpress.gitlab-ci.yml"}
-"""by CI system, where its job is written: GitHub reads it there, GitLab where `.gitlab-ci.yml` includes it"""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _DEFAULT_SOURCE = "python:net:build"
@@ -57,10 +55,10 @@ def make_starter(folder: Path, *, source: str | None = None, systems: Sequence[s
     """
     root = _find_root(folder)
     recipe = folder / RECIPE_NAME
-    jobs = {system: root / CI_FILES[system] for system in dict.fromkeys(systems)}
+    jobs = find_job_files(root, systems)
     texts = {recipe: _recipe_text(folder, source)}
     for system, path in jobs.items():
-        texts[path] = _fill(f"{system}.yml", _job_values(recipe, path, root))
+        texts[path] = _fill(f"{system}.yml", describe_job(recipe, path, root))
     for path in texts:
         if os.path.lexists(path):
             raise RecipeError(f"{path}: is there already and is not overwritten; move it away or name another folder")
@@ -102,14 +100,6 @@ def _model_name(source: str) -> str:
     """A name for people: the module of Python code, else the file's name without its ending."""
     last = source.split(":")[1] if source.startswith(PREFIX) else Path(source).stem
     return last.strip(". ") or "my-model"
-
-
-def _job_values(recipe: Path, job: Path, root: Path) -> dict[str, str]:
-    return {
-        "RECIPE": _quote(Path(os.path.relpath(recipe.resolve(), root.resolve())).as_posix()),
-        "FILE": job.name,
-        "VERSION": testpress.__version__,
-    }
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
