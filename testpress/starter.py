@@ -10,17 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import testpress
 from device_profiles.files import find_kind
 from packager.factories import PREFIX
+from testpress.ci_jobs import CI_FILES, describe_job, find_job_files
 from testpress.errors import RecipeError
 from testpress.starting.clips import FOLDER, encode_clip, make_clips
 from testpress.starting.draft import Draft, as_data
-from testpress.starting.recipe_text import DEFAULT_DATASET, DEFAULT_DEVICES, fill_template, quote, write_recipe
+from testpress.starting.recipe_text import DEFAULT_DATASET, DEFAULT_DEVICES, fill_template, write_recipe
 
 RECIPE_NAME = "testpress.toml"
-CI_FILES = {"github": ".github/workflows/testpress.yml", "gitlab": "testpress.gitlab-ci.yml"}
-"""by CI system, where its job is written: GitHub reads it there, GitLab where `.gitlab-ci.yml` includes it"""
 
 _DEFAULT_SOURCE = "python:net:build"
 _LONGEST = 200
@@ -75,7 +73,7 @@ def make_starter(
     """
     root = _find_root(folder)
     recipe = folder / RECIPE_NAME
-    jobs = {system: root / CI_FILES[system] for system in dict.fromkeys(systems)}
+    jobs = find_job_files(root, systems)
     clips = folder / FOLDER if draft is not None and data is None else None
     dataset = DEFAULT_DATASET if draft is None else FOLDER if data is None else from_folder(str(data), folder)
     text = _recipe_text(folder, source, draft=draft, dataset=dataset, devices=devices)
@@ -84,7 +82,7 @@ def make_starter(
         made = make_clips(draft.rate_hz, draft.channels, draft.window_samples)
         writers |= {clips / name: partial(encode_clip, sound, draft.rate_hz) for name, sound in made.items()}
     for system, path in jobs.items():
-        writers[path] = partial(_write_text, fill_template(f"{system}.yml", _job_values(recipe, path, root)))
+        writers[path] = partial(_write_text, fill_template(f"{system}.yml", describe_job(recipe, path, root)))
     refuse_existing(writers)
     _write_new(writers)
     return Starter(recipe, jobs, draft, clips)
@@ -144,14 +142,6 @@ def _model_name(source: str) -> str:
     """A name for people: the module of Python code, else the file's name without its ending."""
     last = source.split(":")[1] if source.startswith(PREFIX) else Path(source).stem
     return last.strip(". ") or "my-model"
-
-
-def _job_values(recipe: Path, job: Path, root: Path) -> dict[str, str]:
-    return {
-        "RECIPE": quote(Path(os.path.relpath(recipe.resolve(), root.resolve())).as_posix()),
-        "FILE": job.name,
-        "VERSION": testpress.__version__,
-    }
 
 
 def _find_root(folder: Path) -> Path:

@@ -6,7 +6,9 @@ change, and each lasting change of level is a step: the new level holds for two 
 
 **A number that does not.** Each way to split its runs into an earlier and a later part is tested by van der Waerden's
 normal scores of the ranks, whose sum's distribution is computed exactly, also with ties (up to `_MOST_EXACT` runs;
-beyond, by the normal approximation). Nothing is assumed of the noise's distribution, so that outliers raise no alarm.
+beyond, by the normal approximation). Nothing is assumed of the noise's distribution, so that outliers raise no alarm;
+a run that fewer than two of the six around it are near (by four times the noise) is left out, so that they hide no step
+either.
 The smallest p-value of all splits counts, times the number of splits (Bonferroni); all series of a report are one
 family, adjusted by Holm. Where a step is found, its two sides are searched in the same way.
 
@@ -22,7 +24,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +43,12 @@ _LEAST_REPEATS = 2
 _MOST_EXACT = 64
 _FINENESS = 16
 """parts of a normal score that are told apart"""
+_AROUND = 3
+"""runs before and after"""
+_SPIKE = 4.0
+"""times the noise: runs farther apart are not near each other"""
+_FEWEST_KEPT = 0.8
+"""of the runs: where more stick out, they are the noise"""
 _MOST_STEPS = 32
 """of one series"""
 
@@ -73,6 +81,8 @@ def find_levels(series: Sequence[tuple[Sequence[float], bool]]) -> list[tuple[Le
     """
     arrays = [np.asarray(values, np.float64) for values, _ in series]
     repeats = [computed and _repeats(array) for array, (_, computed) in zip(arrays, series, strict=True)]
+    kept = [np.arange(len(array)) if same else _leave_out(array) for array, same in zip(arrays, repeats, strict=True)]
+    arrays = [array[runs] for array, runs in zip(arrays, kept, strict=True)]
     tested = [place for place, array in enumerate(arrays) if not repeats[place] and _is_long_enough(array)]
     raw = {place: _scan(arrays[place]) for place in tested}
     adjusted = dict(zip(tested, adjust_by_holm([raw[place][1] for place in tested]), strict=True))
@@ -84,7 +94,8 @@ def find_levels(series: Sequence[tuple[Sequence[float], bool]]) -> list[tuple[Le
         elif place in raw and adjusted[place] <= FAMILY_ERROR:
             at, _ = raw[place]
             cuts = {at: adjusted[place], **_split(array[:at], 0, len(tested)), **_split(array[at:], at, len(tested))}
-        found.append(_describe(array, cuts))
+        levels = _describe(array, cuts)
+        found.append(tuple(replace(level, at=int(kept[place][level.at])) for level in levels))
     return found
 
 
@@ -101,6 +112,21 @@ def _repeats(values: Values) -> bool:
 def _are_same(first: Values, second: Values) -> npt.NDArray[np.bool_]:
     same = np.abs(first - second) <= _SAME_SHARE * np.maximum(np.abs(first), np.abs(second))
     return np.asarray(same, np.bool_)
+
+
+def _leave_out(values: Values) -> npt.NDArray[np.int64]:
+    """The runs that count: all but those that fewer than two of the six around are near, as a busy machine makes."""
+    every = np.arange(len(values))
+    if not _is_long_enough(values):
+        return every
+    noise = 1.4826 * np.median(np.abs(np.diff(values))) / np.sqrt(2)
+    near = np.zeros(len(values), np.int64)
+    for apart in range(1, _AROUND + 1):
+        is_near = np.abs(values[apart:] - values[:-apart]) <= _SPIKE * noise
+        near[apart:] += is_near
+        near[:-apart] += is_near
+    kept = every[near >= 2]
+    return kept if len(kept) >= _FEWEST_KEPT * len(values) else every
 
 
 def _find_lasting(values: Values) -> list[int]:

@@ -44,7 +44,7 @@ class _Sample:
 
 
 def render(report: Comparison) -> str:
-    """The evaluation's numbers, one family a metric, labelled with bundle, phone, precision and basis."""
+    """The evaluation's numbers, one family a metric, labelled with model, bundle, phone, precision and basis."""
     variants = report.evaluation.variants
     bundles = number_repeats(_label(variant.variant) for variant in variants)
     families: dict[tuple[str, str], list[tuple[str, _Sample]]] = {}
@@ -58,7 +58,8 @@ def render(report: Comparison) -> str:
         taken.add(name)
         metrics = dict.fromkeys(sample.metric for _, sample in members)
         lines += _describe(name, unit, f"{', '.join(metrics)}; {members[0][1].score.direction} is better")
-        texts = {_labels(bundle, sample, say=len(metrics) > 1): _value(sample.score) for bundle, sample in members}
+        model, several = report.evaluation.model.name, len(metrics) > 1
+        texts = {_labels(bundle, sample, model, say=several): _value(sample.score) for bundle, sample in members}
         lines += [f"{name}{{{labels}}} {value}" for labels, value in texts.items()]
     return "\n".join([*lines, "# EOF"]) + "\n"
 
@@ -100,9 +101,10 @@ def _describe(name: str, unit: str, text: str) -> list[str]:
     return [f"# TYPE {name} gauge", *units, f"# HELP {name} {_escape(clean_text(text))}"]
 
 
-def _labels(bundle: str, sample: _Sample, *, say: bool) -> str:
+def _labels(bundle: str, sample: _Sample, model: str, *, say: bool) -> str:
     """The labels of a sample; `say` adds the metric, where several have become one family."""
     pairs = {
+        "model": _label(model),
         "bundle": bundle,
         "phone": None if sample.phone is None else _label(sample.phone),
         "precision": _label(sample.variant.precision),

@@ -10,6 +10,7 @@ from evaluators.evaluation import Evaluation
 from reports.judging.budgets import Budget
 from reports.judging.comparison import Comparison, compare
 from reports.renderers.junit import render
+from tests.reports.example_evaluation import lower
 
 # Jenkins' xUnit plugin, junit-10.xsd: element → (attributes it must have, attributes it may have, elements it may hold)
 JUNIT_10 = {
@@ -120,15 +121,39 @@ def test_a_file_name_is_no_java_package(comparison: Comparison) -> None:
     assert not any("." in name for name in classes)
 
 
-def test_cases_of_one_name_are_numbered(evaluation: Evaluation) -> None:
-    twice = (Budget(metric="size_bytes", max=1), Budget(metric="size_bytes", max=1, level="warn"))
+def named(report: Comparison) -> list[tuple[str, str]]:
+    cases = ET.fromstring(render(report)).iter("testcase")
+    return [(case.get("classname", ""), case.get("name", "")) for case in cases]
+
+
+def test_long_names_stay_two_and_no_name_counts(evaluation: Evaluation) -> None:
+    budget = (Budget(metric="size_bytes", max=1),)
     long = tuple(
         evaluation.variants[0].model_copy(update={"variant": "n" * 500 + middle + "n" * 500}) for middle in "ab"
     )
-    report = compare(evaluation.model_copy(update={"variants": long}), budgets=twice)
-    cases = [(case.get("classname"), case.get("name")) for case in ET.fromstring(render(report)).iter("testcase")]
+    report = compare(evaluation.model_copy(update={"variants": long}), budgets=budget)
+    cases = named(report)
     assert len(set(cases)) == len(cases) == len(report.verdicts)
-    assert any((name or "").endswith(" (2)") for _, name in cases)
+    other_way = compare(evaluation.model_copy(update={"variants": long[::-1]}), budgets=budget)
+    assert set(named(other_way)) == set(cases)  # counters would go by the order
+
+
+def test_verdicts_of_one_name_are_one_case_and_the_heaviest_counts(evaluation: Evaluation) -> None:
+    twice = (Budget(metric="size_bytes", max=1, level="warn"), Budget(metric="size_bytes", max=1))
+    report = compare(evaluation.model_copy(update={"variants": evaluation.variants[:1]}), budgets=twice)
+    once = compare(evaluation.model_copy(update={"variants": evaluation.variants[:1]}), budgets=twice[1:])
+    assert len(report.verdicts) == len(once.verdicts) + 1
+    assert render(report) == render(once)
+
+
+def test_a_case_says_which_metric_it_is_of(evaluation: Evaluation) -> None:
+    worse = evaluation.variants[1].model_copy(
+        update={"scores": {**evaluation.variants[1].scores, "size_bytes": lower(1e6, "bytes", "measured_host")}}
+    )
+    now = evaluation.model_copy(update={"variants": (evaluation.variants[0], worse)})
+    names = [name for _, name in named(compare(now, evaluation, budgets=()))]
+    assert "size_bytes: no worse than the baseline" in names
+    assert not any(name.endswith(")") for name in names)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_a_number_of_a_phone_says_which_and_what_it_rests_on(comparison: Compari
         if (sample.labels["bundle"], sample.labels["phone"]) == ("coreml-float16", "iphone-12")
     )
     assert sample.labels == {
+        "model": "basic-pitch",
         "bundle": "coreml-float16",
         "phone": "iphone-12",
         "precision": "float16",
