@@ -418,7 +418,7 @@ def finish_evaluation(work: Work, request: EvaluationRequest, findings: Findings
         source=findings.source,
         variants=findings.variants,
         device_names={profile.id: profile.name for profile in recipe.profiles},
-        conditions=request.conditions,
+        conditions=tuple(request.conditions),
         identity=describe_identity(recipe.folder, recipe.as_data()),
     )
 

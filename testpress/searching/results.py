@@ -133,8 +133,8 @@ def _tell(trace: Trace, board: Board, objective: Objective, verdicts: Sequence[V
 def _end(trace: Trace, board: Board, verdicts: Sequence[Verdict], facts: Facts) -> tuple[State, str]:
     name = trace.option.name
     if name in board.judged:
-        against = [one for one in verdicts if one.variant == name and one.blocks]
-        worst = min(against, key=lambda one: one.urgency, default=None)
+        blocking = [one for one in verdicts if one.variant == name and one.blocks]
+        worst = min(blocking, key=lambda one: one.urgency, default=None)
         return "judged", "" if worst is None else shorten(f"{worst.rule}: {worst.reason}", _REASON_LIMIT)
     if trace.state is not None:
         return trace.state, trace.reason
