@@ -128,5 +128,5 @@ def _order_classes(
         return named[1], f"in the order of {named[0]} in the model's file"
     return (
         classes,
-        f"in the order of the alphabet, which is assumed; change {option} in [task] if the model's is another",
+        f"in the order of the alphabet, which is assumed; change {option} in [task] if it is another",
     )
