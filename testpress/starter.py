@@ -18,6 +18,17 @@ from testpress.starting.clips import FOLDER, encode_clip, make_clips
 from testpress.starting.draft import Draft, as_data
 from testpress.starting.recipe_text import DEFAULT_DATASET, DEFAULT_DEVICES, fill_template, write_recipe
 
+__all__ = [
+    "CI_FILES",
+    "DEFAULT_DEVICES",
+    "RECIPE_NAME",
+    "Starter",
+    "as_text",
+    "from_folder",
+    "make_starter",
+    "refuse_existing",
+]
+
 RECIPE_NAME = "testpress.toml"
 
 _DEFAULT_SOURCE = "python:net:build"

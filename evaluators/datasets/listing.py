@@ -185,8 +185,8 @@ def _read_lines(manifest: Path, text: bytes) -> Iterator[Entry]:
             yield Entry(where, {}, (f"{fault}; right is one JSON object a line",))
         else:
             found = type(line).__name__
-            fault = f"{where}: must be a JSON object, found {found}; right is one object a line"
-            yield Entry(where, line) if isinstance(line, dict) else Entry(where, {}, (fault,))
+            told = f"{where}: must be a JSON object, found {found}; right is one object a line"
+            yield Entry(where, line) if isinstance(line, dict) else Entry(where, {}, (told,))
 
 
 def _find_unread(listing: Listing, task: Task) -> tuple[str, ...]:

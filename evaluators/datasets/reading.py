@@ -269,7 +269,7 @@ def _read_audio(path: Path, audio: AudioContract, where: str) -> tuple[list[str]
     fault = _content_fault(samples)
     if fault:
         return [f"{where}{path}: {fault}"], None, _Facts()
-    notices = () if samples.any() else ("silent: every sample is 0",)
+    notices: tuple[str, ...] = () if samples.any() else ("silent: every sample is 0",)
     if len(samples) != audio.channels:
         notices += (f"mixed down from {len(samples)} channels to 1",)
         samples = samples.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)

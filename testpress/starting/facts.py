@@ -68,5 +68,5 @@ class DataFacts(Record):
     """tasks whose labels are there"""
     classes: tuple[str, ...] = ()
     """what names of classes the labels hold, sorted"""
-    labels_each: int = 0
-    """the most classes that one clip has"""
+    single_label: bool = False
+    """whether each clip has exactly one class, and says it so that it can be no list"""

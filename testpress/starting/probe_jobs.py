@@ -143,7 +143,7 @@ def probe_data(request: dict[str, Any]) -> Iterator[DataTold]:
     if not lengths:
         raise EvaluationError(f"{listing.path}: holds no clip")
     fits = _list_fitting(listing)
-    classes, each = _list_classes(listing) if _TAGS in fits else ((), 0)
+    classes, single = _list_classes(listing) if _TAGS in fits else ((), False)
     yield DataTold(
         data=DataFacts(
             form="a folder" if listing.is_folder else "a table" if listing.table is not None else "a manifest",
@@ -155,7 +155,7 @@ def probe_data(request: dict[str, Any]) -> Iterator[DataTold]:
             looked_at=len(lengths),
             fits=fits,
             classes=classes,
-            labels_each=each,
+            single_label=single,
         )
     )
 
@@ -189,24 +189,22 @@ def _list_fitting(listing: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _list_classes(listing: Any) -> tuple[tuple[str, ...], int]:
-    """The names of classes that the labels hold, and how many one clip has at most."""
+def _list_classes(listing: Any) -> tuple[tuple[str, ...], bool]:
+    """The names of classes that the labels hold, where they are names, and whether each clip has exactly one."""
     from evaluators.datasets.listing import complete_line
     from evaluators.errors import EvaluationError
     from evaluators.task import ClipContext
     from evaluators.task_loading import load_task
 
     if listing.is_folder:
-        return listing.classes, 1
-    task, found, most = load_task(_TAGS), set[str](), 0
+        return listing.classes, True
+    task, found, single = load_task(_TAGS), set[Any](), True
     for entry in listing.entries:
         try:
             labels = complete_line(entry, listing, task, ClipContext(1.0, entry.where)).get("labels", ())
         except EvaluationError:
-            return (), 0
-        labels = labels if isinstance(labels, list) else [labels]
-        if not all(isinstance(label, str) for label in labels):
-            return (), 0
-        found |= set(labels)
-        most = max(most, len(labels))
-    return tuple(sorted(found)), most
+            return (), False
+        listed = labels if isinstance(labels, list) else [labels]
+        single = single and len(listed) == 1 and (listing.table is not None or listed is not labels)
+        found |= {label if isinstance(label, str) else 0 for label in listed}
+    return (tuple(sorted(found)) if 0 not in found else ()), single

@@ -12,6 +12,8 @@ from packager.factories import PREFIX
 from testpress.starting.facts import DataFacts, ModelFacts
 
 _TAGS = "tagging"
+_NAMES = {_TAGS: "classes", "keyword": "words"}
+"""of tasks, the option that names what an output's columns stand for"""
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,13 @@ def _make(
 ) -> ChosenTask:
     task, found = load_task(kind), [f"task: {kind}, {why}; --task parity is without labels"]
     has_labels = not task.label_keys or (data is not None and kind in data.fits)
-    options: dict[str, Any] = {}
-    if kind == _TAGS and data is not None and data.classes and has_labels:
-        classes, told = _order_classes(data.classes, lists)
-        options = {"classes": list(classes), "single_label": data.labels_each == 1}
-        found.append(f"classes: {', '.join(classes[:8])}{' …' if len(classes) > 8 else ''}, {told}")
+    options: dict[str, Any] = {"single_label": True} if kind == _TAGS and data and data.single_label else {}
+    if kind in _NAMES and data is not None and data.classes and has_labels:
+        classes, told = _order_classes(data.classes, lists, _NAMES[kind])
+        options = {_NAMES[kind]: list(classes), **options}
+        found.append(f"{_NAMES[kind]}: {', '.join(classes[:8])}{' …' if len(classes) > 8 else ''}, {told}")
         if size is not None and size != len(classes):
-            found.append(f"but the output has {size} values: make options.classes in [task] name one each, in order")
+            found.append(f"but the output has {size} values: let {_NAMES[kind]} in [task] name one each, in order")
     if not has_labels:
         found.append(f"labels = false: the data has no {', '.join(task.label_keys)}; how bundles agree is measured")
     if kind == "parity":
@@ -117,10 +119,14 @@ def _make_promise(kind: str, options: dict[str, Any]) -> tuple[str, str, float |
     return None
 
 
-def _order_classes(classes: tuple[str, ...], lists: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:
+def _order_classes(
+    classes: tuple[str, ...], lists: Mapping[str, tuple[str, ...]], option: str
+) -> tuple[tuple[str, ...], str]:
     """Which column is which class: as the model's code lists them, else by the alphabet."""
     named = next(((name, words) for name, words in lists.items() if sorted(words) == sorted(classes)), None)
     if named is not None:
         return named[1], f"in the order of {named[0]} in the model's file"
-    told = "in the order of the alphabet, which is assumed; change options.classes in [task] if the model's is another"
-    return classes, told
+    return (
+        classes,
+        f"in the order of the alphabet, which is assumed; change {option} in [task] if it is another",
+    )

@@ -111,7 +111,7 @@ def start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=code_environment(ROOT),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
 
 
@@ -128,7 +128,7 @@ def answer(folder: Path, arguments: list[str], answers: dict[str, str]) -> tuple
         close_fds=True,
     )
     os.close(child)
-    seen, waiting, end_s = "", dict(answers), time.monotonic() + 300
+    seen, waiting, end_s = "", dict(answers), time.monotonic() + 900
     try:
         while time.monotonic() < end_s:
             if select.select([main], [], [], 0.1)[0]:

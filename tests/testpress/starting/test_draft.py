@@ -45,7 +45,7 @@ def data(**changes: Any) -> DataFacts:
         "looked_at": 4,
         "fits": ("tagging", "embedding", "key", "keyword"),
         "classes": ("cat", "dog"),
-        "labels_each": 1,
+        "single_label": True,
     }
     return DataFacts(**{**given, **changes})
 
@@ -167,6 +167,12 @@ def test_classes_come_in_the_order_of_the_models_code() -> None:
     guessed = choose(found, data(), None, NAMES=("dog", "bird"))
     assert guessed.options["classes"] == ["cat", "dog"]
     assert "in the order of the alphabet, which is assumed" in guessed.found[-1]
+
+
+def test_words_are_named_as_classes_are() -> None:
+    found = choose(model({"a": (1, 999)}, {"output": (1, 3)}), data(), "keyword")
+    assert found.options == {"words": ["cat", "dog"]}
+    assert found.found[-1] == "but the output has 3 values: let words in [task] name one each, in order"
 
 
 def test_a_task_that_there_is_not() -> None:
