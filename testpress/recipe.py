@@ -281,6 +281,7 @@ def read_recipe(
     written = written.model_copy(update={"budgets": budgets})
     meant = choose_variants(wanted, own, profiles)
     variants = join_variants(wanted, meant)
+    words.tell_without(meant, profiles)
     chosen = words.pick(variants, only) if only and not words.faults else variants
     faults += [f"{path}: {fault}" for fault in words.faults]
     conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written, path.parent))

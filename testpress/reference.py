@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from device_profiles.record import Record, read_meaning
 from packager.compression import is_calibrated
 from packager.formats import format_names, get_format
 from packager.formats.format import Format
+from testpress.options import show
 from testpress.recipe import RecipeFile
 
 _SECTION = re.compile(r"^the \[\w+\] section(: |; |$)|^one \[\[budgets\]\] table a budget$")
@@ -178,4 +178,4 @@ def _describe_needs(format_: Format, precision: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(write_reference())
+    show(write_reference().removesuffix("\n"), as_json=False)

@@ -81,6 +81,13 @@ class Words:
             found.append(budget.model_copy(update=changes) if changes else budget)
         return tuple(found)
 
+    def tell_without(self, meant: Mapping[str, Sequence[Variant]], profiles: Sequence[DeviceProfile]) -> None:
+        """Say which phones no bundle is made for, since nothing will be found of them."""
+        for profile in profiles:
+            if not meant[profile.id]:
+                played = " or ".join(name for name in format_names() if plays(profile, name))
+                self.notices.append(f"variants: nothing is made for {profile.id}, which plays {played}")
+
     def pick(self, variants: Sequence[Variant], only: Sequence[str]) -> tuple[Variant, ...]:
         """The bundles of a recipe that are named; a name that it does not make is a fault."""
         names = {variant.name: variant for variant in variants}

@@ -50,6 +50,11 @@ def test_variants_are_for_all_phones_that_play_them(path: Path) -> None:
     assert set(recipe.meant_elsewhere.values()) == {frozenset()}
 
 
+def test_a_phone_for_which_nothing_is_made_is_told(path: Path) -> None:
+    recipe = read_recipe(_write(path, variants={"coreml": ["float16"]}, devices={"ids": ["iphone-11", "pixel-8"]}))
+    assert recipe.notices == (f"{path}: variants: nothing is made for pixel-8, which plays tflite",)
+
+
 def test_variants_for_a_phone_take_the_place_of_the_others(path: Path) -> None:
     """A precision in each format that its apps play, or one whole bundle."""
     changes = {
