@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def read_license(named: Path | None, uris: tuple[str, ...]) -> str | None:
     return None
 
 
+@functools.cache
 def _read_of_package(module: str) -> str | None:
     for name in importlib.metadata.packages_distributions().get(module, ()):
         distribution = importlib.metadata.distribution(name)

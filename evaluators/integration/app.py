@@ -160,7 +160,7 @@ class App:
         outputs = self._run(calls, {0, *vector.resets})
         if vector.kind == "call":
             return {**made, **outputs[0]}
-        return {**made, **{name: np.stack([one[name] for one in outputs]) for name in self._outputs}}
+        return {**made, **{name: np.stack(found) for name, found in self._collect(outputs).items()}}
 
     def _play_recording(self, vector: GoldenVector) -> Made:
         audio, feed = self._bundle.manifest.audio, self._feed
@@ -171,14 +171,20 @@ class App:
         fed = [feed.feed(window) for window in windows]
         outputs = self._run([{feed.name: value} for value in fed], {0})
         made: Made = {SAMPLES: samples, f"{INPUTS}/{feed.name}": np.stack(fed)}
-        for name, contract in self._outputs.items():
-            values = np.stack([drop_batch(one[name], contract.shape) for one in outputs])
+        for name, found in self._collect(outputs).items():
+            contract = self._outputs[name]
+            values = np.stack([drop_batch(one, contract.shape) for one in found])
             kind = find_kind_of(output_shape(contract), output_spec(contract), audio) or "window"
             try:
                 made[name] = combine(values, kind, audio, samples.shape[1], pool=contract.pool).values
             except EvaluationError:  # as in an evaluation: what is not of its kind has no whole
                 continue
         return made
+
+    def _collect(self, calls: Sequence[Tensors]) -> dict[str, list[npt.NDArray[Any]]]:
+        """Each output's values of all calls; nothing of one whose shape changes from call to call."""
+        found = {name: [one[name] for one in calls] for name in self._outputs}
+        return {name: values for name, values in found.items() if len({one.shape for one in values}) == 1}
 
     def _hear(self, samples: npt.NDArray[Any]) -> Samples:
         heard = self._habits.gain * samples

@@ -13,7 +13,7 @@ from packager.package import PackageRequest, Variant, package
 from tests.conftest import held
 from tests.specimens import CACHE
 
-AUDIO = AudioContract(sample_rate_hz=16_000, window_samples=2048, hop_samples=1792)
+AUDIO = AudioContract(sample_rate_hz=16_000, window_samples=4096, hop_samples=3584)
 SPEC = ModelSpec(
     name="spotter",
     version="1",
@@ -28,7 +28,7 @@ FRONTEND = SpectrogramSpec(
     axes=("batch", "frame", "bin"),
     n_fft=256,
     win_length=256,
-    hop_length=128,
+    hop_length=256,
     window="hann",
     window_symmetry="periodic",
     edges="centre",

@@ -89,8 +89,8 @@ def test_the_manifest_tells_an_app_all_it_needs(name: str, spotter_bundles: dict
     assert said["task"] == {"kind": "keyword", "options": {"threshold": 0.5}, "columns": [*"abcd"], "output": "onset"}
     assert (bundle.path / said["license_file"]).read_text() == "MIT, of a test\n"
     assert {key: said["stitching"][key] for key in ("lead_in_samples", "hop_samples", "last_window")} == {
-        "lead_in_samples": 128,
-        "hop_samples": 1792,
+        "lead_in_samples": 256,
+        "hop_samples": 3584,
         "last_window": "zeros",
     }
     assert sorted(said["call"]["outputs"].values()) == [0, 1, 2]
