@@ -78,8 +78,8 @@ def run(
         result = pipeline.run(
             works[0],
             command=command_line(),
-            baseline=old and old.evaluation,
-            earlier=old and old.folder,
+            baseline=old.evaluation if old else None,
+            earlier=old.folder if old else None,
             acceptance=accepted,
             sign=sign,
         )
