@@ -96,6 +96,8 @@ class Listening:
     """sound, notes or pitch"""
     reference: int | None = None
     """the number of the lane that stands behind the others: the labels"""
+    remark: str = ""
+    """what cannot be heard of the baseline, though it has the clip"""
 
 
 def make_listening(
@@ -136,7 +138,9 @@ def _make_sound(
     head = () if picture is None else (_shift(TrackLine("clip", None, "", is_silent=True), info, picture),)
     tracks = (*head, *(_renumber(line, len(head)) for line in lines))
     left_out = sum(len(tracks) for _, tracks, _, _ in found) - len(lines)
-    return Listening(longest_s, tracks, _mark_time(longest_s), left_out)
+    before = [side for side in sides if side.is_earlier]
+    remark = "the baseline kept no sound of this clip" if before and not any(one.clip.tracks for one in before) else ""
+    return Listening(longest_s, tracks, _mark_time(longest_s), left_out, remark=remark)
 
 
 def _make_song(info: ClipInfo, source: ClipScores | None, sides: Sequence[Side], shelf: Shelf) -> Listening | None:

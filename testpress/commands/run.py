@@ -88,8 +88,8 @@ def run(
         result = pipeline.run(
             work,
             command=command_line(),
-            baseline=old and old.evaluation,
-            earlier=old and old.folder,
+            baseline=old.evaluation if old else None,
+            earlier=old.folder if old else None,
             acceptance=accepted,
             sign=sign,
         )

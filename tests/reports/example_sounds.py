@@ -19,13 +19,14 @@ HEARD = 2
 SECONDS = 3.0
 
 
-def add_sounds(evaluation: Evaluation, folder: Path, *, name: str = "") -> Evaluation:
+def add_sounds(evaluation: Evaluation, folder: Path, *, name: str = "", seed: int = 0) -> Evaluation:
     """Tracks, a pitch, stretches of speech, a probability and words of the clips that stand first in the report.
 
     Args:
         evaluation: The example.
         folder: Where the sound goes.
         name: What tracks, labels and words are called.
+        seed: Of the models' noise.
     """
     lines = list_clips(compare(evaluation), make_keys(evaluation)).lines[:HEARD]
     chosen = {line.info.clip for line in lines}
@@ -35,7 +36,7 @@ def add_sounds(evaluation: Evaluation, folder: Path, *, name: str = "") -> Evalu
         return keep_sound(Sound(title, samples, RATE_HZ), find_loudness(tone), folder)
 
     def change(clips: tuple[ClipScores, ...], number: int) -> tuple[ClipScores, ...]:
-        noise = np.random.default_rng(number).normal(0, 0.01 * number, len(tone))
+        noise = np.random.default_rng(number + seed).normal(0, 0.01 * number, len(tone))
         tracks = (keep(name, tone + noise),)
         return tuple(
             clip.model_copy(update={"tracks": tracks, "pictures": draw(number, name)}) if clip.clip in chosen else clip

@@ -103,13 +103,23 @@ def test_a_pitch_is_drawn_for_every_side(plain: Evaluation) -> None:
     assert found.tracks[0].lane.count("M") == 2
 
 
+def change_tracks(evaluation: Evaluation) -> Evaluation:
+    """Without what models made."""
+    variants = (
+        one.model_copy(update={"clips": tuple(clip.model_copy(update={"tracks": ()}) for clip in one.clips)})
+        for one in evaluation.variants
+    )
+    return evaluation.model_copy(update={"variants": tuple(variants)})
+
+
 def test_models_sound_is_heard_beside_the_baselines_own(plain: Evaluation, tmp_path: Path) -> None:
     new, old = tmp_path / "new", tmp_path / "old"
-    now, before = add_sounds(plain, new), add_sounds(plain, old, name="then")
+    few = plain.model_copy(update={"variants": plain.variants[:3]})
+    now, before = add_sounds(few, new), add_sounds(few, old, seed=100)
     found = stage(list_sections(now, before, new, old).lines[0])
     names = name_tracks(found)
     assert names[:3] == ["reference", "input", "source"]
-    bundles = names[3:15]
+    bundles = names[3:]
     assert bundles[1::2] == [f"baseline {key}" for key in bundles[::2]]
     assert all(track.player is None or track.player.source for track in found.tracks)
     # Its files are looked for beside its own evaluation, and hold what that says.
@@ -119,6 +129,8 @@ def test_models_sound_is_heard_beside_the_baselines_own(plain: Evaluation, tmp_p
     problems = [track.player.problem for track in alone.tracks if track.is_earlier and track.player]
     assert problems
     assert all(problem and "not the FLAC file" in problem for problem in problems)
+    silent = change_tracks(before)
+    assert "the baseline kept no sound of this clip" in stage(list_sections(now, silent, new, old).lines[0]).remark
     without = stage(list_sections(now, before, new).lines[0])
     assert {track.player.problem for track in without.tracks if track.is_earlier and track.player} == {
         "the sound is not beside this page"
