@@ -13,10 +13,13 @@ from typing import Any
 
 from device_profiles.files import find_kind
 from packager.factories import PREFIX
-from testpress.ci_jobs import CI_FILES, describe_job, find_job_files
+from testpress import ci_jobs
+from testpress.ci_jobs import describe_job, find_job_files
 from testpress.errors import RecipeError
 
 RECIPE_NAME = "testpress.toml"
+CI_FILES = ci_jobs.CI_FILES
+"""by CI system, where its job is written"""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _DEFAULT_SOURCE = "python:net:build"
