@@ -12,7 +12,8 @@ from typing import Any
 
 from device_profiles.files import find_kind
 from packager.factories import PREFIX
-from testpress.ci_jobs import CI_FILES, describe_job, find_job_files
+from testpress import ci_jobs
+from testpress.ci_jobs import describe_job, find_job_files
 from testpress.errors import RecipeError
 from testpress.starting.clips import FOLDER, encode_clip, make_clips
 from testpress.starting.draft import Draft, as_data
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 RECIPE_NAME = "testpress.toml"
+CI_FILES = ci_jobs.CI_FILES
+"""by CI system, where its job is written"""
 
 _DEFAULT_SOURCE = "python:net:build"
 _LONGEST = 200

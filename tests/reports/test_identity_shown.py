@@ -20,7 +20,7 @@ def test_page_and_summary_say_which_state_was_evaluated(evaluation: Evaluation) 
     assert IDENTITY.recipe_sha256 is not None
     assert IDENTITY.recipe_sha256 in page
     text = markdown.render(report).replace("\u200b", "")
-    assert "of 012345678901 on a\\<b\\>, changed since" in text
+    assert "of 012345678901 on a&lt;b&gt;, changed since" in text
 
 
 def test_without_it_nothing_is_said(evaluation: Evaluation) -> None:
