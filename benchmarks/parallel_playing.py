@@ -21,6 +21,7 @@ from evaluators.environment import describe_machine
 from packager.jobs.executors.local import LocalExecutor
 from testpress import pipeline
 from testpress.recipe import Recipe, read_recipe
+from testpress.work import Work
 
 STAGE = "play the clips"
 
@@ -47,7 +48,7 @@ def evaluate(recipe: Recipe, out: Path, jobs: int) -> float:
     """Seconds of the playing stage, from the first worker's start to the last one's end."""
     shutil.rmtree(out / "cache" / "play", ignore_errors=True)
     clock, began = StageClock(), time.monotonic()
-    work = pipeline.Work(recipe, out, clock, LocalExecutor(jobs))
+    work = Work(recipe, out, clock, LocalExecutor(jobs))
     pipeline.evaluate_recipe(work, (), command="benchmark")
     assert 0 < clock.seconds <= time.monotonic() - began
     return clock.seconds
@@ -62,7 +63,7 @@ def main() -> None:
     recipe = read_recipe(given.recipe)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         out = given.out or Path(folder)
-        pipeline.package_recipe(pipeline.Work(recipe, out, StageClock()))
+        pipeline.package_recipe(Work(recipe, out, StageClock()))
         evaluate(recipe, out, 2)  # everything else is stored from here on
         print(f"{describe_machine()}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC")
         found: dict[int, list[float]] = {1: [], 2: []}

@@ -26,9 +26,10 @@ from evaluators.integration.replaying import replay
 from evaluators.targets import default_target, get_player, open_model
 from packager.bundle import Bundle, read_bundle
 from packager.frontends.opening import Frontend, FrontendSource, open_frontend
-from testpress.pipeline import Work, package_recipe
+from testpress.pipeline import package_recipe
 from testpress.progress import TerminalProgress
 from testpress.recipe import read_recipe
+from testpress.work import Work
 
 HABITS = {
     "hop + 1": Habits(hop_offset=1),

@@ -23,7 +23,6 @@ from pathlib import Path
 from device_profiles.record import Record, dump_json
 from packager.package import Packaged
 from packager.seals import read_sealed_record, write_sealed_record
-from testpress.pipeline import Work
 from testpress.progress import TerminalProgress
 from testpress.recipe import Recipe, read_recipe
 from testpress.searching.board import Board
@@ -31,6 +30,7 @@ from testpress.searching.search import Search, list_formats
 from testpress.searching.space import list_options
 from testpress.searching.stages import Clock, Stages
 from testpress.table import align
+from testpress.work import Work
 
 
 class Taken(Record):

@@ -17,7 +17,7 @@ from device_profiles.text import shorten
 from evaluators.evaluation import Evaluation
 from reports.errors import ReportError
 from reports.judging.comparison import load_evaluation
-from testpress.pipeline import EVALUATION_NAME
+from testpress.work import EVALUATION_NAME
 
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")

@@ -14,8 +14,8 @@ from reports.judging.baseline import Change, find_changes
 from reports.judging.comparison import load_evaluation
 from reports.notation import format_number, format_score
 from testpress.inspection.manifest_facts import SIZE, Value, list_facts
-from testpress.pipeline import EVALUATION_NAME
 from testpress.table import align
+from testpress.work import EVALUATION_NAME
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _DIGITS = 12

@@ -31,6 +31,7 @@ from testpress import pipeline, sandbox
 from testpress.limits import LimitsSpec
 from testpress.model_file import locate_model
 from testpress.recipe import read_recipe
+from testpress.work import EVALUATION_NAME, Progress, Work, default_out
 
 Name = str | Path
 """of a file or folder"""
@@ -156,7 +157,7 @@ def package(
     out: Name | None = None,
     devices: Sequence[str] = (),
     variants: Sequence[str] = (),
-    progress: pipeline.Progress = SILENCE,
+    progress: Progress = SILENCE,
 ) -> list[Packaged]:
     """Make a recipe's bundles, as `testpress package` does; what is finished is not made again.
 
@@ -183,7 +184,7 @@ def evaluate(
     out: Name | None = None,
     devices: Sequence[str] = (),
     variants: Sequence[str] = (),
-    progress: pipeline.Progress = SILENCE,
+    progress: Progress = SILENCE,
 ) -> Evaluation:
     """Evaluate a recipe's packaged bundles, and files beside them, as `testpress evaluate` does.
 
@@ -201,7 +202,7 @@ def evaluate(
     work = _work(recipe, out, devices, variants, progress)
     names = [str(file) for file in files]
     found = pipeline.evaluate_recipe(work, names, command=shlex.join(["testpress", "evaluate", str(recipe), *names]))
-    write_text_atomically(work.out / pipeline.EVALUATION_NAME, dump_json(found))
+    write_text_atomically(work.out / EVALUATION_NAME, dump_json(found))
     return found
 
 
@@ -239,18 +240,16 @@ def open_model(model: Name | Bundle | Packaged, *, limits: LimitsSpec | None = N
     return Model(path, locate_model(str(path)).bundle, limits or LimitsSpec())
 
 
-def _work(
-    recipe: Name, out: Name | None, devices: Sequence[str], variants: Sequence[str], progress: pipeline.Progress
-) -> pipeline.Work:
+def _work(recipe: Name, out: Name | None, devices: Sequence[str], variants: Sequence[str], progress: Progress) -> Work:
     read = read_recipe(Path(recipe), devices=tuple(devices), only=tuple(variants))
-    return pipeline.Work(read, pipeline.default_out(read) if out is None else Path(out), progress)
+    return Work(read, default_out(read) if out is None else Path(out), progress)
 
 
 def _load(evaluation: Evaluation | Name) -> Evaluation:
     if isinstance(evaluation, Evaluation):
         return evaluation
     path = Path(evaluation)
-    return load_evaluation(path / pipeline.EVALUATION_NAME if path.is_dir() else path)
+    return load_evaluation(path / EVALUATION_NAME if path.is_dir() else path)
 
 
 @contextmanager

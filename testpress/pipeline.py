@@ -4,91 +4,37 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import testpress
 from device_profiles.record import dump_json
-from evaluators.condition_sets import list_recordings
 from evaluators.datasets.builtin.making import (
-    MAKING_LIMITS,
-    PREFIX,
-    find_dataset,
-    locate_builtin,
     read_attribution,
 )
-from evaluators.datasets.factory import FACTORY_LIMITS, locate_dataset
-from evaluators.datasets.place import LONG, Place
-from evaluators.datasets.preparation import prepare_dataset
-from evaluators.datasets.prepared import PreparedDataset, count_notices
-from evaluators.datasets.recordings import FoundRecordings, find_recordings
-from evaluators.datasets.signals import locate_signals
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
-from evaluators.evaluate import EvaluationRequest, Findings, check_outputs, evaluate
+from evaluators.evaluate import EvaluationRequest, Findings, evaluate
 from evaluators.evaluation import Evaluation
 from evaluators.identity import describe_identity
 from evaluators.metrics import LONG_RUN
 from evaluators.playing.candidates import Candidate, from_packaged, from_path
-from evaluators.task_asking import Asked
-from evaluators.task_loading import TaskInfo
 from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
 from packager.formats import precisions
-from packager.integration_records import TaskContract
-from packager.jobs.executors import Executor
-from packager.jobs.executors.local import LocalExecutor
-from packager.jobs.workers import DEFAULT_LIMITS
-from packager.model import ModelSource, find_source, resolve_path
-from packager.package import Packaged, PackageRequest, Variant, folder, is_outdated, key, package
+from packager.model import resolve_path
+from packager.package import Packaged, Variant, folder, is_outdated, key, package
 from packager.storage import lock_folder, write_text_atomically
 from reports.judging.acceptance import Acceptance
 from reports.judging.comparison import Comparison, compare
 from reports.judging.regressions import NOTHING_ACCEPTED
 from reports.write import Paths, write_comparison
 from testpress.errors import RecipeError
-from testpress.recipe import Recipe, ask_own_task, need_audio
+from testpress.recipe import Recipe, need_audio
+from testpress.stage_requests import find_clip_recordings, make_evaluation_request, make_package_request
 from testpress.telling import tell_evaluated, tell_packaged
-
-MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
-"""what packaging runs model files with: named, not imported, so that the packager knows nothing of the emulators"""
-EVALUATION_NAME = "evaluation.json"
-
-
-class Progress(Protocol):
-    """Who is told how far the work is."""
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        """`done` of `total` steps of a stage are finished."""
-
-    def say(self, text: str) -> None:
-        """Something worth a line happened."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is done with one recipe.
-
-    Attributes:
-        recipe: The recipe.
-        out: The output folder.
-        progress: Who is told.
-        executor: Who runs the workers.
-        verbose: Whether the progress is also told what was made and where logs are.
-    """
-
-    recipe: Recipe
-    out: Path
-    progress: Progress
-    executor: Executor = field(default_factory=LocalExecutor)
-    verbose: bool = False
-
-    @property
-    def place(self) -> Place:
-        """Where its dataset is prepared."""
-        return Place(self.out, self.recipe.limits.over(LONG), self.executor)
+from testpress.work import EVALUATION_NAME, Work
 
 
 @dataclass(frozen=True)
@@ -100,11 +46,6 @@ class RunResult:
     evaluation_path: Path
     report: Paths
     comparison: Comparison
-
-
-def default_out(recipe: Recipe) -> Path:
-    """Where output goes unless `-o` says otherwise."""
-    return recipe.folder / "testpress-out"
 
 
 def run(
@@ -135,7 +76,7 @@ def run(
     _say_signals(work)
     with lock_folder(out):
         need_audio(work.recipe)
-        _find_recordings(work)  # what cannot be fetched is told before minutes of conversion, not after
+        find_clip_recordings(work)  # what cannot be fetched is told before minutes of conversion, not after
         packaged = _package(work, sign)
         _refuse_nothing(packaged)
         for failed in (outcome for outcome in packaged if outcome.bundle is None):
@@ -239,91 +180,6 @@ def _packaged_candidates(work: Work) -> list[Candidate]:
     return candidates
 
 
-def _read_dataset(work: Work) -> PreparedDataset:
-    recipe, audio, task = work.recipe, need_audio(work.recipe), _ask_task(work)
-    check_outputs(task, recipe.written.model)
-    work.progress.stage("read the dataset", 0, 1)
-    manifest = _locate_dataset(work, task)
-    prepared = prepare_dataset(manifest, task=task, audio=audio, place=work.place, audio_root=_audio_root(recipe))
-    work.progress.stage("read the dataset", 1, 1)
-    for notice in count_notices(prepared.found.info):
-        work.progress.say(notice)
-    return prepared
-
-
-def _audio_root(recipe: Recipe) -> Path | None:
-    root = recipe.task_spec.audio_root
-    return None if root is None else recipe.folder / root
-
-
-def _ask_task(work: Work) -> TaskInfo:
-    limits = work.recipe.limits.over(DEFAULT_LIMITS)
-    return ask_own_task(work.recipe, Asked(work.out / "logs" / "task.log", limits, work.executor))
-
-
-def _locate_dataset(work: Work, task: TaskInfo) -> Path:
-    limits = work.recipe.limits.over(FACTORY_LIMITS)
-    spec = work.recipe.task_spec
-    uri = spec.dataset
-    if uri is None:
-        return locate_signals(need_audio(work.recipe), work.out)
-    if uri.startswith(PREFIX):
-        chosen, log = find_dataset(uri, spec.dataset_options), work.out / "logs" / "dataset.log"
-        return locate_builtin(chosen, task.label_keys, log=log, limits=limits, on_stage=work.progress.stage)
-    # Code that makes data reads what lies beside it, which is here.
-    return locate_dataset(uri, work.recipe.folder, work.out, executor=LocalExecutor(), limits=limits)
-
-
-def _find_recordings(work: Work) -> dict[str, FoundRecordings]:
-    """What the recipe's conditions play beside the clips; datasets are made first."""
-    recipe = work.recipe
-    return find_recordings(
-        list_recordings(recipe.conditions),
-        recipe.folder,
-        log=work.out / "logs" / "recordings.log",
-        limits=recipe.limits.over(MAKING_LIMITS),
-        on_stage=work.progress.stage,
-    )
-
-
-def make_package_request(work: Work) -> PackageRequest:
-    """What packaging the recipe asks for; its dataset is read.
-
-    Raises:
-        TestpressError: The dataset cannot be used, or the user can mend something else.
-    """
-    recipe, windows = work.recipe, None
-    devices = recipe.written.devices
-    if recipe.task_spec.dataset is not None and recipe.written.audio is not None:
-        prepared = _read_dataset(work)  # a fault in it is told before minutes of conversion, not after
-        windows = prepared.found.find_windows(work.out).path
-    return PackageRequest(
-        source=_source(recipe),
-        audio=recipe.written.audio,
-        variants=recipe.variants,
-        out=work.out,
-        minimum_deployment_target=recipe.minimum_deployment_target,
-        windows=windows,
-        windows_key=None if windows is None else windows.parent.name,
-        runner=MODEL_RUNNER,
-        task=None if recipe.written.task is None else _describe_task(work),
-        compute_unit=None if devices is None else devices.unit,
-        limits=recipe.limits.over(DEFAULT_LIMITS),
-        executor=work.executor,
-    )
-
-
-def _describe_task(work: Work) -> TaskContract:
-    """What manifests tell apps of the recipe's task."""
-    task = _ask_task(work)
-    output = next(iter(task.required_outputs), None)
-    return TaskContract(kind=task.kind, options=task.options, columns=task.columns, output=output)
-
-
-def _source(recipe: Recipe) -> ModelSource:
-    return find_source(recipe.written.model, recipe.folder, recipe.written.frontend)
-
-
 def _package(work: Work, sign: Path | None) -> list[Packaged]:
     if sign is not None:
         check_private_key(sign)  # told before minutes of conversion, not after
@@ -362,34 +218,6 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
     if work.verbose:
         tell_evaluated(findings.variants, work.out, work.progress.say)
     return finish_evaluation(work, request, findings, command=command)
-
-
-def make_evaluation_request(work: Work, candidates: Sequence[Candidate]) -> EvaluationRequest:
-    """What evaluating candidates by the recipe asks for.
-
-    Raises:
-        TestpressError: The task, the dataset or a recording cannot be used.
-    """
-    recipe = work.recipe
-    audio, task = need_audio(recipe), _ask_task(work)
-    return EvaluationRequest(
-        source=_source(recipe),
-        audio=audio,
-        dataset=_locate_dataset(work, task),
-        task=task,
-        candidates=candidates,
-        devices=recipe.profiles,
-        asked=recipe.asked,
-        out=work.out,
-        limits=recipe.limits.over(LONG),
-        executor=work.executor,
-        calibrations=recipe.calibrations,
-        conditions=recipe.conditions,
-        long_run=recipe.long_run,
-        recordings=_find_recordings(work),
-        meant_elsewhere=recipe.meant_elsewhere,
-        audio_root=_audio_root(recipe),
-    )
 
 
 def finish_evaluation(work: Work, request: EvaluationRequest, findings: Findings, *, command: str) -> Evaluation:

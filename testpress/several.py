@@ -13,10 +13,11 @@ from typing import Any
 from device_profiles.errors import TestpressError
 from testpress import pipeline, summary
 from testpress.errors import RecipeError
-from testpress.pipeline import Progress, RunResult, Work
+from testpress.pipeline import RunResult
 from testpress.recipe import Recipe
 from testpress.searching.settling import settle
 from testpress.table import align
+from testpress.work import Progress, Work, default_out
 
 _RECIPE_NAME = "testpress.toml"
 _MOST_THREADS = 16
@@ -66,7 +67,7 @@ def choose_folders(recipes: Sequence[Recipe], out: Path | None) -> list[Path]:
         RecipeError: Two would write to the same folder.
     """
     if out is None:
-        places = [pipeline.default_out(recipe) for recipe in recipes]
+        places = [default_out(recipe) for recipe in recipes]
     else:
         places = [out] if len(recipes) == 1 else [out / _name(recipe) for recipe in recipes]
     counts = Counter(place.resolve() for place in places)

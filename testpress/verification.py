@@ -15,10 +15,11 @@ from packager.bundle import Bundle, FileDigest, read_bundle
 from packager.errors import PackagingError
 from testpress import sandbox
 from testpress.limits import LimitsSpec
-from testpress.pipeline import Progress, Work, remake_bundle
+from testpress.pipeline import remake_bundle
 from testpress.recipe import Recipe
 from testpress.table import align
 from testpress.vector_replay import as_text as describe_replay
+from testpress.work import Progress, Work
 
 
 class SignatureCheck(Record):

@@ -53,14 +53,15 @@ def evaluate(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
     from testpress.searching.settling import settle
+    from testpress.work import EVALUATION_NAME, Work, default_out
 
     read = read_recipe(recipe, devices=devices, only=only, limits=limits)
-    path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
+    path = out or default_out(read) / EVALUATION_NAME
     with (
         open_executor(executor, read.limits.jobs) as opened,
         TerminalProgress(quiet=quiet, verbose=verbose) as progress,
     ):
-        work = pipeline.Work(read, path.parent, progress, opened, verbose)
+        work = Work(read, path.parent, progress, opened, verbose)
         settled = settle(work, command=command_line(), searches=False)
         evaluation = pipeline.evaluate_recipe(settled, files, command=command_line())
     write_text_atomically(path, dump_json(evaluation))

@@ -54,13 +54,14 @@ def package(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
     from testpress.searching.settling import settle
+    from testpress.work import Work, default_out
 
     read = read_recipe(recipe, devices=devices, only=only, limits=limits)
     with (
         open_executor(executor, read.limits.jobs) as opened,
         TerminalProgress(quiet=quiet, verbose=verbose) as progress,
     ):
-        work = pipeline.Work(read, out or pipeline.default_out(read), progress, opened, verbose)
+        work = Work(read, out or default_out(read), progress, opened, verbose)
         outcomes = pipeline.package_recipe(settle(work, command=command_line()), sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     if not all(outcome.bundle for outcome in outcomes):

@@ -66,6 +66,7 @@ def run(
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
     from testpress.searching.settling import settle
+    from testpress.work import Work
 
     if len(recipes) > 1 and (against.path is not None or against.accept is not None):
         raise click.UsageError(
@@ -79,7 +80,7 @@ def run(
         open_executor(executor, read[0].limits.jobs) as opened,
         TerminalProgress(quiet=quiet, verbose=verbose) as progress,
     ):
-        works = [pipeline.Work(one, place, progress, opened, verbose) for one, place in zip(read, places, strict=True)]
+        works = [Work(one, place, progress, opened, verbose) for one, place in zip(read, places, strict=True)]
         if len(works) > 1:
             ended = several.run_all(works, command=command_line(), sign=sign)
             show(several.as_data(ended) if as_json else several.as_text(ended), as_json)

@@ -54,18 +54,18 @@ def search(
     later search or run goes on from. Exit 3 when no bundle holds every budget on a phone.
     """
     from packager.jobs.executors import open_executor
-    from testpress import pipeline
     from testpress.progress import TerminalProgress
     from testpress.recipe import read_recipe
     from testpress.searching import text
     from testpress.searching.settling import RESULT_NAME, override_objective, search_recipe
+    from testpress.work import Work, default_out
 
     read = read_recipe(recipe, devices=devices, limits=limits)
     if minimise is not None:
         read = override_objective(read, minimise)
-    place = out or pipeline.default_out(read)
+    place = out or default_out(read)
     with open_executor(executor, read.limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
-        work = pipeline.Work(read, place, progress, opened)
+        work = Work(read, place, progress, opened)
         result = search_recipe(work, command=command_line(), minutes=minutes)
     show(result.model_dump(mode="json") if as_json else text.describe(result, place / RESULT_NAME), as_json)
     sys.exit(0 if all(one.variant is not None for one in result.recommendations) else BROKEN)

@@ -16,12 +16,12 @@ from reports.judging.metrics import find_score, worst_parity
 from reports.judging.shipping import Choice, Objective, find_objective
 from reports.judging.verdicts import Verdict
 from reports.notation import format_score
-from testpress.pipeline import Work
 from testpress.searching.board import Board
 from testpress.searching.placements import Places
 from testpress.searching.records import Cost, Margin, Recommendation, SearchResult, State, Tried
 from testpress.searching.space import Option
 from testpress.searching.stages import Clock, Stages
+from testpress.work import Work
 
 _SIZE = "size_bytes"
 _REASON_LIMIT = 700

@@ -28,7 +28,6 @@ from packager.package import Packaged, key
 from packager.storage import digest_facts
 from reports.judging.shipping import find_objective
 from testpress.errors import RecipeError
-from testpress.pipeline import Work
 from testpress.recipe import need_audio
 from testpress.searching.board import Board
 from testpress.searching.placements import Places, place_choices
@@ -36,6 +35,7 @@ from testpress.searching.records import SearchResult, State
 from testpress.searching.results import Facts, Trace, build_result
 from testpress.searching.space import Option, list_options
 from testpress.searching.stages import Clock, Stages
+from testpress.work import Work
 
 _SHARES = (1 / 8, 1 / 3)
 """of the clips, that an option is played on before it is played on all"""

@@ -9,11 +9,11 @@ from device_profiles.record import dump_json, read_json
 from packager.package import Variant
 from packager.storage import lock_folder, write_text_atomically
 from testpress.errors import RecipeError
-from testpress.pipeline import Work
 from testpress.recipe import Recipe
 from testpress.searching.records import SearchResult
 from testpress.searching.search import Search
 from testpress.searching.spec import SearchSpec
+from testpress.work import Work
 
 RESULT_NAME = "search.json"
 

@@ -20,7 +20,9 @@ from packager.jobs.workers import Limits
 from packager.package import Packaged, PackageRequest, Variant, package
 from reports.judging.budgets import recipe_budgets
 from reports.judging.shipping import find_objective
-from testpress.pipeline import Work, finish_evaluation, make_evaluation_request, make_package_request
+from testpress.pipeline import finish_evaluation
+from testpress.stage_requests import make_evaluation_request, make_package_request
+from testpress.work import Work
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import pytest
 
 from packager.package import Variant, package
 from packager.storage import digest_files
-from testpress.pipeline import Work, _package_request
 from testpress.progress import TerminalProgress
 from testpress.recipe import read_recipe
+from testpress.stage_requests import make_package_request
+from testpress.work import Work
 from tests.specimens import BASIC_PITCH_RECIPE, ROOT, Job, copy_code, make_notes_job
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.tflite]
@@ -56,7 +57,7 @@ def test_two_runs_find_the_same(tmp_path: Path, saved_models: Path) -> None:
 def test_all_five_basic_pitch_bundles_are_the_same_bytes_again(basic_pitch: Path, tmp_path: Path) -> None:
     recipe = read_recipe(ROOT / BASIC_PITCH_RECIPE)
     with TerminalProgress(quiet=True) as progress:
-        order = _package_request(Work(recipe, tmp_path, progress))
+        order = make_package_request(Work(recipe, tmp_path, progress))
     assert {variant.name for variant in order.variants} == {variant.name for variant in VARIANTS}
     outcomes = package(replace(order, variants=VARIANTS))
     for outcome in outcomes:

@@ -25,8 +25,8 @@ from packager.bundle import Bundle
 from packager.model import find_source
 from packager.package import PackageRequest, Variant, package
 from packager.snr import snr_db
-from testpress.pipeline import MODEL_RUNNER
 from testpress.recipe import read_recipe
+from testpress.stage_requests import MODEL_RUNNER
 from tests.examples.dtln_package import enhance
 from tests.specimens import CACHE, ROOT
 from tests.voices import RATE_HZ, SPEAKERS_HZ, speak

@@ -14,8 +14,8 @@ from evaluators.targets import open_model
 from packager.bundle import Bundle, read_bundle
 from packager.model import find_source
 from packager.package import PackageRequest, Variant, package
-from testpress.pipeline import MODEL_RUNNER
 from testpress.recipe import read_recipe
+from testpress.stage_requests import MODEL_RUNNER
 from tests.specimens import BASIC_PITCH_RECIPE, CACHE, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.coreml]

@@ -17,9 +17,9 @@ from packager.jobs.executors.local import LocalExecutor
 from packager.jobs.worker_process import Ended
 from packager.storage import digest_files
 from testpress import several
-from testpress.pipeline import Work
 from testpress.progress import TerminalProgress
 from testpress.recipe import read_recipe
+from testpress.work import Work
 from tests.specimens import ROOT, make_notes_job
 
 pytestmark = [

@@ -15,6 +15,7 @@ from packager.errors import PackagingError
 from reports.judging.comparison import load_evaluation
 from testpress import pipeline
 from testpress.recipe import read_recipe
+from testpress.work import Work
 from tests.evaluators.datasets.builtin.fake_archives import (
     describe,
     registry_that_runs,
@@ -47,15 +48,15 @@ def test_the_stages_one_by_one_give_what_the_whole_gives(notes_job: Job) -> None
     notes_job.write()
     recipe, out, told = read_recipe(notes_job.path), notes_job.out, Told()
     with pytest.raises(EvaluationError, match="nothing to evaluate: package the recipe first"):
-        pipeline.evaluate_recipe(pipeline.Work(recipe, out, told), (), command="x")
+        pipeline.evaluate_recipe(Work(recipe, out, told), (), command="x")
     assert told.lines == [f"tflite-float32 is not packaged and left out; testpress package {notes_job.path} makes it"]
-    (packaged,) = pipeline.package_recipe(pipeline.Work(recipe, out, told))
+    (packaged,) = pipeline.package_recipe(Work(recipe, out, told))
     assert packaged.bundle is not None
     assert not packaged.reused
-    evaluation = pipeline.evaluate_recipe(pipeline.Work(recipe, out, told), (), command="testpress evaluate")
+    evaluation = pipeline.evaluate_recipe(Work(recipe, out, told), (), command="testpress evaluate")
     assert evaluation.command == "testpress evaluate"
     stored = {path: path.stat().st_mtime_ns for path in (out / "cache").rglob("*") if path.is_file()}
-    result = pipeline.run(pipeline.Work(recipe, out, told), command="testpress run")
+    result = pipeline.run(Work(recipe, out, told), command="testpress run")
     assert [one.reused for one in result.packaged] == [True]
     assert {path: path.stat().st_mtime_ns for path in (out / "cache").rglob("*") if path.is_file()} == stored
     assert result.evaluation.variants == evaluation.variants
@@ -65,9 +66,7 @@ def test_the_stages_one_by_one_give_what_the_whole_gives(notes_job: Job) -> None
     for path in (written.html, written.markdown, written.comment, written.junit, written.metrics):
         assert path.parent == out / "report"
         assert path.stat().st_size > 0
-    compared = pipeline.run(
-        pipeline.Work(recipe, out, told), command="testpress run --baseline", baseline=result.evaluation
-    )
+    compared = pipeline.run(Work(recipe, out, told), command="testpress run --baseline", baseline=result.evaluation)
     assert compared.comparison.baseline_created == result.evaluation.created
     assert {change.state for change in compared.comparison.changes} == {"same"}
 
@@ -81,7 +80,7 @@ def test_without_a_task_bundles_are_held_against_the_source(task: dict[str, str]
     notes_job.lines = [{"audio": line["audio"]} for line in notes_job.lines]
     notes_job.write()
     told = Told()
-    result = pipeline.run(pipeline.Work(read_recipe(notes_job.path), notes_job.out, told), command="x")
+    result = pipeline.run(Work(read_recipe(notes_job.path), notes_job.out, told), command="x")
     assert result.evaluation.task == "parity"
     (row,) = result.evaluation.variants
     assert row.parity
@@ -109,7 +108,7 @@ def test_what_a_recipe_asks_of_phones_stands_beside_their_numbers(notes_job: Job
     for asked in ({}, {"unit": "cpu", "threads": 1}, {"unit": "gpu"}):
         notes_job.recipe["devices"] = {"ids": ["pixel-8"], **asked}
         notes_job.write()
-        result = pipeline.run(pipeline.Work(read_recipe(notes_job.path), notes_job.out, told), command="x")
+        result = pipeline.run(Work(read_recipe(notes_job.path), notes_job.out, told), command="x")
         (row,) = result.evaluation.variants
         found.append(row.devices[0])
         place = "GPU" if "gpu" in asked.values() else f"CPU, {row.devices[0].threads} thread"
@@ -127,12 +126,12 @@ def test_a_bundle_of_another_recipe_is_out_of_date(notes_job: Job) -> None:
     notes_job.recipe["variants"]["tflite"] = ["float32", "float16"]
     notes_job.write()
     told = Told()
-    pipeline.package_recipe(pipeline.Work(read_recipe(notes_job.path), notes_job.out, told))
+    pipeline.package_recipe(Work(read_recipe(notes_job.path), notes_job.out, told))
     shutil.rmtree(notes_job.out / "bundles" / "tflite-float16")
     notes_job.recipe["model"]["version"] = "2"
     notes_job.write()
     with pytest.raises(EvaluationError, match="nothing to evaluate"):
-        pipeline.evaluate_recipe(pipeline.Work(read_recipe(notes_job.path), notes_job.out, told), (), command="x")
+        pipeline.evaluate_recipe(Work(read_recipe(notes_job.path), notes_job.out, told), (), command="x")
     assert told.lines == [
         f"tflite-float32 is out of date and left out; testpress package {notes_job.path} makes it",
         f"tflite-float16 is not packaged and left out; testpress package {notes_job.path} makes it",
@@ -177,7 +176,7 @@ def test_a_source_that_nothing_can_be_made_of_is_said_once(notes_job: Job, saved
     notes_job.write()
     told = Told()
     with pytest.raises(PackagingError) as caught:
-        pipeline.run(pipeline.Work(read_recipe(notes_job.path), notes_job.out, told), command="x")
+        pipeline.run(Work(read_recipe(notes_job.path), notes_job.out, told), command="x")
     assert str(caught.value).startswith(
         f"nothing could be packaged: {saved_models / 'notes'}: has no signature 'other'; model.signature can be: "
     )
@@ -188,17 +187,17 @@ def test_a_source_that_nothing_can_be_made_of_is_said_once(notes_job: Job, saved
 def test_two_models_of_one_name_are_refused(notes_job: Job, tmp_path: Path) -> None:
     notes_job.write()
     recipe, told = read_recipe(notes_job.path), Told()
-    pipeline.package_recipe(pipeline.Work(recipe, notes_job.out, told))
+    pipeline.package_recipe(Work(recipe, notes_job.out, told))
     model = notes_job.out / "bundles" / "tflite-float32" / "model.tflite"
     names = [tmp_path / folder / "m.tflite" for folder in ("a", "b")]
     for index, path in enumerate(names):
         path.parent.mkdir()
         path.write_bytes(model.read_bytes() + bytes(4 * index))
     with pytest.raises(TestpressError) as caught:
-        pipeline.evaluate_recipe(pipeline.Work(recipe, notes_job.out, told), [str(path) for path in names], command="x")
+        pipeline.evaluate_recipe(Work(recipe, notes_job.out, told), [str(path) for path in names], command="x")
     assert str(caught.value) == f"two different models are named 'm.tflite': {names[0]}, {names[1]}"
     same = [str(names[0]), str(names[0])]
-    evaluation = pipeline.evaluate_recipe(pipeline.Work(recipe, notes_job.out, told), same, command="x")
+    evaluation = pipeline.evaluate_recipe(Work(recipe, notes_job.out, told), same, command="x")
     assert [row.variant for row in evaluation.variants] == ["tflite-float32", "m.tflite"]
     file = evaluation.variants[1]
     assert (file.origin, file.precision, file.failure) == ("file", "float32", None)
@@ -211,7 +210,7 @@ def test_what_is_embedded_reports_itself(notes_job: Job) -> None:
 
     notes_job.recipe["budgets"] = [{"metric": "size_bytes", "max": "1kB"}]
     notes_job.write()
-    result = pipeline.run(pipeline.Work(read_recipe(notes_job.path), notes_job.out, Told()), command="x")
+    result = pipeline.run(Work(read_recipe(notes_job.path), notes_job.out, Told()), command="x")
     assert [budget.text for budget in recipe_budgets(result.evaluation)] == ["size_bytes at most 1kB"]
     assert result.comparison.outcome.status == "fail"
     assert result.evaluation.device_names == {"pixel-8": "Pixel 8"}
@@ -230,7 +229,7 @@ def test_a_builtin_dataset_is_fetched_by_the_run_and_its_makers_are_named(
     notes_job.write()
     told = Told()
     recipe = read_recipe(notes_job.path)
-    result = pipeline.run(pipeline.Work(recipe, notes_job.out, told), command="testpress run")
+    result = pipeline.run(Work(recipe, notes_job.out, told), command="testpress run")
     assert told.stages[:3] == ["read the dataset", "fetch sent.deb (kB)", "make keyboard-noise"]
     assert [clip.clip for clip in result.evaluation.dataset.clips] == ["audio/00-1", "audio/01-1"]
     makers = "bucklespring, recorded by Ico Doornekamp (GPL-2.0-or-later)"

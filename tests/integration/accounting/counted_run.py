@@ -14,6 +14,7 @@ from packager.jobs.worker_process import Ended, Job
 from testpress import pipeline
 from testpress.progress import TerminalProgress
 from testpress.recipe import read_recipe
+from testpress.work import Work
 
 
 class OneByOne:
@@ -41,7 +42,7 @@ def _accounts() -> list[str]:
 
 executor = OneByOne()
 with TerminalProgress(quiet=True) as progress:
-    work = pipeline.Work(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), progress, executor)
+    work = Work(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), progress, executor)
     result = pipeline.run(work, command="counted")
 reasons = [variant.failure and variant.failure.reason for variant in result.evaluation.variants]
 json.dump({"jobs": executor.jobs, "reasons": reasons}, sys.stdout)

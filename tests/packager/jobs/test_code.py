@@ -17,7 +17,7 @@ import json
 from evaluators.datasets.preparation import _CODE
 from packager.jobs.code import digest_job_code
 from packager.package import conversion_code
-from testpress.pipeline import MODEL_RUNNER
+from testpress.stage_requests import MODEL_RUNNER
 
 pairs = [(framework, format_) for framework in ("torch", "tensorflow") for format_ in ("tflite", "coreml")]
 keys = {"-".join(pair): digest_job_code(*conversion_code(*pair, MODEL_RUNNER)) for pair in pairs}
