@@ -9,10 +9,8 @@ from evaluators.evaluation import Evaluation
 from packager.errors import PackagingError
 from packager.storage import write_text_atomically
 from reports.errors import ReportError
-from reports.judging.acceptance import Acceptance
 from reports.judging.budgets import Budget
 from reports.judging.comparison import Comparison, compare
-from reports.judging.regressions import NOTHING_ACCEPTED
 from reports.page import html
 from reports.renderers import comment, junit, markdown, node_data, openmetrics
 
@@ -46,9 +44,7 @@ def write_report(
     *,
     baseline: Evaluation | None = None,
     budgets: tuple[Budget, ...] | None = None,
-    acceptance: Acceptance = NOTHING_ACCEPTED,
     folder: Path | None = None,
-    earlier: Path | None = None,
 ) -> Paths:
     """Judge an evaluation and write the report's files, each whole or not at all.
 
@@ -57,21 +53,25 @@ def write_report(
         out_dir: The folder; made where it is missing. Node data of an earlier report that this one has not is removed.
         baseline: An earlier evaluation to compare with.
         budgets: Default: those of the recipe the evaluation was made from.
-        acceptance: Changes since the baseline that were accepted.
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
-        earlier: The same of the baseline.
 
     Raises:
         ReportError: A budget cannot be applied, the baseline is of another model, or the folder cannot be written.
     """
-    report = compare(evaluation, baseline, budgets=budgets, acceptance=acceptance)
-    return write_comparison(report, out_dir, folder=folder, earlier=earlier)
+    return write_comparison(compare(evaluation, baseline, budgets=budgets), out_dir, folder=folder)
 
 
 def write_comparison(
     report: Comparison, out_dir: Path, *, folder: Path | None = None, earlier: Path | None = None
 ) -> Paths:
-    """As `write_report`, of what was judged already."""
+    """As `write_report`, of what was judged already.
+
+    Args:
+        report: What was judged.
+        out_dir: The folder.
+        folder: Where evaluation.json and the previews beside it stand.
+        earlier: The same of the baseline.
+    """
     texts = {renderer.FILE_NAME: renderer.render(report) for renderer in _RENDERERS}
     texts[html.FILE_NAME] = html.render(report, folder=folder, earlier=earlier)
     drifts = {f"{node_data.FOLDER}/{name}": text for name, text in node_data.render(report).items()}
