@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from device_profiles.errors import TestpressError
     from testpress.coreml_predict import CoreMLPredict
+    from testpress.interface import compare, evaluate, open_model, package
 
-__all__ = ["enable_coreml_predict"]
+__all__ = ["TestpressError", "compare", "enable_coreml_predict", "evaluate", "open_model", "package"]
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "TestpressError": "device_profiles.errors",
+    **dict.fromkeys(("compare", "evaluate", "open_model", "package"), "testpress.interface"),
+}
+"""name → the module that has it, imported when the name is first used: else every command would wait for all of them"""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_PLACES[name]), name)
 
 
 def enable_coreml_predict(*, force: bool = False) -> CoreMLPredict:

@@ -18,6 +18,10 @@ State = Literal["ok", "untried", "unfit", "missing"]
 """ok: present and fit · untried: another version than the tried one · unfit: a version that is known not to do ·
 missing: not installed"""
 
+Need = Literal["recipes", "models", "demo", "option"]
+"""recipes: nothing runs without · models: for models of a framework or bundles of a format, see `WAYS` · demo: for the
+first example alone · option: for what a recipe or command may ask for"""
+
 OLDEST_PYTHON = (3, 11)
 
 
@@ -39,8 +43,8 @@ class Requirement:
     below: str | None = None
     """the first version that is known, or has to be taken, not to do"""
     why_below: str = ""
-    default_job: bool = True
-    """whether `testpress run` on the example needs it"""
+    need: Need = "recipes"
+    """what cannot be done without it"""
     install: str | None = None
     """the pip command, where it does not follow from the rest"""
 
@@ -70,56 +74,72 @@ REQUIREMENTS = (
     Requirement("soundfile", "soundfile", "reading audio", oldest="0.13"),
     Requirement("soxr", "soxr", "audio at another rate than the model's", oldest="0.3.7"),
     Requirement("tqdm", "tqdm", "progress bars", oldest="4.66"),
-    Requirement("tensorflow", "tensorflow", "packaging and running TensorFlow models", "tensorflow", "2.21.0"),
     Requirement(
-        "tf-keras", "tf_keras", "SavedModels and .h5 files that Keras 2 made", "tensorflow", "2.21.0"
-    ),
-    Requirement("ai-edge-litert", "ai_edge_litert", "reading and playing .tflite", "tflite", oldest="2.3", below="2.4"),
-    Requirement(
-        "ai-edge-quantizer", "ai_edge_quantizer", "TFLite bundles in any precision but float32", "tflite", "0.10.0"
-    ),
-    Requirement("coremltools", "coremltools", "making and reading Core ML packages", "coreml", "9.0"),
-    Requirement("torch", "torch", "playing Core ML packages, packaging PyTorch models", "coreml", "2.13.0"),
-    Requirement(
-        "jiwer", "jiwer", "word error rates of speech recognition", "speech", oldest="4", below="5", default_job=False
+        "tensorflow", "tensorflow", "packaging and running TensorFlow models", "tensorflow", "2.21.0", need="models",
     ),
     Requirement(
-        "pystoi", "pystoi", "intelligibility of enhanced speech", "speech", oldest="0.4.1", default_job=False
+        "tf-keras", "tf_keras", "SavedModels and .h5 files that Keras 2 made", "tensorflow", "2.21.0", need="models",
     ),
     Requirement(
-        "speechmos", "speechmos", "listeners' opinion of enhanced speech (DNSMOS)", "dnsmos", "0.0.1.1",
-        default_job=False,
-    ),
-    Requirement("onnxruntime", "onnxruntime", "the same: it runs DNSMOS", "dnsmos", oldest="1.20", default_job=False),
-    Requirement("G722", "G722", "the condition g722", "codecs", oldest="1.2.8", below="2", default_job=False),
-    Requirement(
-        "av", "av", "the condition amr (wheels under GPL)", "codecs-gpl", oldest="15.1", below="19", default_job=False
+        "ai-edge-litert", "ai_edge_litert", "reading and playing .tflite", "tflite",
+        oldest="2.3", below="2.4", need="models",
     ),
     Requirement(
-        "pillow", "PIL", "Core ML models that take or make pictures", "coreml", oldest="10", default_job=False
+        "ai-edge-quantizer", "ai_edge_quantizer", "TFLite bundles in any precision but float32", "tflite", "0.10.0",
+        need="models",
+    ),
+    Requirement("coremltools", "coremltools", "making and reading Core ML packages", "coreml", "9.0", need="models"),
+    Requirement(
+        "torch", "torch", "playing Core ML packages, packaging PyTorch models", "coreml", "2.13.0", need="models",
     ),
     Requirement(
-        "litert-torch", "litert_torch", "PyTorch to TFLite", "torch", "0.10.0", default_job=False
+        "jiwer", "jiwer", "word error rates of speech recognition", "speech", oldest="4", below="5", need="option",
+    ),
+    Requirement(
+        "pystoi", "pystoi", "intelligibility of enhanced speech", "speech", oldest="0.4.1", need="option",
+    ),
+    Requirement(
+        "speechmos", "speechmos", "listeners' opinion of enhanced speech (DNSMOS)", "dnsmos", "0.0.1.1", need="option",
+    ),
+    Requirement("onnxruntime", "onnxruntime", "the same: it runs DNSMOS", "dnsmos", oldest="1.20", need="option"),
+    Requirement("G722", "G722", "the condition g722", "codecs", oldest="1.2.8", below="2", need="option"),
+    Requirement(
+        "av", "av", "the condition amr (wheels under GPL)", "codecs-gpl", oldest="15.1", below="19", need="option",
+    ),
+    Requirement(
+        "pillow", "PIL", "Core ML models that take or make pictures", "coreml", oldest="10", need="option",
+    ),
+    Requirement(
+        "litert-torch", "litert_torch", "PyTorch to TFLite", "torch", "0.10.0", need="models",
     ),
     Requirement(
         "model-signing", "model_signing", "signing bundles and verifying signatures", "sign",
-        oldest="1.0.1", below="1.2", default_job=False,
+        oldest="1.0.1", below="1.2", need="option",
     ),
-    Requirement("sigstore", "sigstore", "the same: model-signing needs it", "sign", oldest="3.6.7", default_job=False),
-    Requirement("pyOpenSSL", "OpenSSL", "the same: model-signing needs it", "sign", oldest="23", default_job=False),
-    Requirement("pyyaml", "yaml", "AI Hub's perf.yaml as measured times", "aihub", oldest="6", default_job=False),
-    Requirement("ray", "ray", "--executor ray: a cluster", "ray", oldest="2.50", below="3", default_job=False),
+    Requirement("sigstore", "sigstore", "the same: model-signing needs it", "sign", oldest="3.6.7", need="option"),
+    Requirement("pyOpenSSL", "OpenSSL", "the same: model-signing needs it", "sign", oldest="23", need="option"),
+    Requirement("pyyaml", "yaml", "AI Hub's perf.yaml as measured times", "aihub", oldest="6", need="option"),
+    Requirement("ray", "ray", "--executor ray: a cluster", "ray", oldest="2.50", below="3", need="option"),
     Requirement(
         "basic-pitch", "basic_pitch", "the example's model", tried="0.4.0",
-        install="pip install --no-deps basic-pitch==0.4.0",
+        install="pip install --no-deps basic-pitch==0.4.0", need="demo",
     ),
     Requirement(
         "tinysoundfont", "tinysoundfont", "the example's audio", tried="0.3.7",
-        install="pip install --no-deps tinysoundfont==0.3.7",
+        install="pip install --no-deps tinysoundfont==0.3.7", need="demo",
     ),
-    Requirement("pretty_midi", "pretty_midi", "the example's audio", "example", oldest="0.2.10"),
+    Requirement("pretty_midi", "pretty_midi", "the example's audio", "example", oldest="0.2.10", need="demo"),
 )  # fmt: skip
 """all of them, in the order they are shown; a test holds versions and extras against the package's own metadata"""
+
+
+WAYS = {
+    "PyTorch to TFLite": ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer"),
+    "PyTorch to Core ML": ("torch", "coremltools"),
+    "TensorFlow to TFLite": ("tensorflow", "ai-edge-litert", "ai-edge-quantizer"),
+    "TensorFlow to Core ML": ("tensorflow", "coremltools", "torch"),
+}
+"""what recipes can do → the packages that this takes, beside those that all need"""
 
 
 class Part(Record):
@@ -132,10 +152,15 @@ class Part(Record):
     """the tried version, or the range that will do"""
     serves: str
     """what is lost without it"""
-    default_job: bool
+    need: Need
     command: str | None
     """brings it, or the version that does; none where all is well"""
     note: str
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether what it is for cannot be done."""
+        return self.state in ("missing", "unfit")
 
 
 class Diagnosis(Record):
@@ -149,13 +174,25 @@ class Diagnosis(Record):
 
     def as_data(self) -> dict[str, Any]:
         """What `testpress doctor --json` writes."""
-        return {**self.model_dump(mode="json"), "ready": self.ready}
+        ways = {way: list(self.list_lacking(way)) for way in WAYS}
+        return {**self.model_dump(mode="json"), "ways": ways, "ready": self.ready, "demo": self.has_demo}
 
     @property
     def ready(self) -> bool:
-        """Whether the default job can run."""
-        lacking = [part for part in self.parts if part.default_job and part.state in ("missing", "unfit")]
-        return not self.notes and not lacking
+        """Whether recipes can run: what all need is there, and one framework and format at least."""
+        lacking = any(part.need == "recipes" and part.is_lacking for part in self.parts)
+        return not self.notes and not lacking and any(not self.list_lacking(way) for way in WAYS)
+
+    @property
+    def has_demo(self) -> bool:
+        """Whether the example with a model and audio of its own can run."""
+        lacking = any(part.need == "demo" and part.is_lacking for part in self.parts)
+        return self.ready and not lacking and not any(self.list_lacking(way) for way in WAYS if "TensorFlow" in way)
+
+    def list_lacking(self, way: str) -> tuple[str, ...]:
+        """The packages that one of `WAYS` lacks."""
+        found = {part.package: part for part in self.parts}
+        return tuple(name for name in WAYS[way] if name not in found or found[name].is_lacking)
 
 
 def diagnose(requirements: Sequence[Requirement] = REQUIREMENTS) -> Diagnosis:
@@ -184,7 +221,7 @@ def _look(requirement: Requirement) -> Part:
         installed=installed,
         tried=requirement.tried or ", ".join(text for text, bound in bounds if bound) or None,
         serves=requirement.serves,
-        default_job=requirement.default_job,
+        need=requirement.need,
         command=None if state == "ok" else requirement.command,
         note=note,
     )
@@ -216,7 +253,7 @@ def _judge(requirement: Requirement, installed: str | None) -> tuple[State, str]
 
 
 def as_text(diagnosis: Diagnosis) -> str:
-    """A diagnosis for people: the table, what to do about it, and whether the default job can run."""
+    """A diagnosis for people: the table, what to do about it, what recipes can do, and whether the demo can run."""
     rows = [("package", "installed", "right", "state", "without it is lost")]
     rows += [
         (part.package, part.installed or "–", part.tried or "any", _state_text(part), part.serves)
@@ -232,11 +269,17 @@ def as_text(diagnosis: Diagnosis) -> str:
 
 
 def _state_text(part: Part) -> str:
-    optional = "" if part.default_job else " (optional)"
-    return f"{part.state}{optional}" + (f": {part.note}" if part.note else "")
+    needed = {"recipes": "", "models": "", "demo": " (the demo alone)", "option": " (optional)"}[part.need]
+    return f"{part.state}{needed}" + (f": {part.note}" if part.note else "")
 
 
 def _verdict(diagnosis: Diagnosis) -> str:
-    if diagnosis.ready:
-        return "the default job can run"
-    return "the default job can NOT run: mend what is missing or unfit above"
+    ways = {way: diagnosis.list_lacking(way) for way in WAYS}
+    rows = [(f"  {way}", f"no: lacks {', '.join(lacking)}" if lacking else "yes") for way, lacking in ways.items()]
+    head = "recipes can run" if diagnosis.ready else "recipes can NOT run: mend what is missing or unfit above"
+    lacking = [part.package for part in diagnosis.parts if part.need == "demo" and part.is_lacking]
+    demo = "the demo (examples/basic_pitch) can run"
+    if not diagnosis.has_demo:
+        why = f"lacks {', '.join(lacking)}, which recipes of yours do not need" if lacking else "see above"
+        demo = f"the demo (examples/basic_pitch) cannot: {why}"
+    return "\n".join([head, align(rows), demo])

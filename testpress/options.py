@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -65,6 +66,12 @@ SAMPLE_RATE = click.option(
     "--sample-rate", type=click.IntRange(1), metavar="HZ", help="Rate a bare model file hears at."
 )
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+_VERBOSE = click.option(
+    "-v", "--verbose", is_flag=True, help="Also tell what is done, how long it takes and where the logs are."
+)
+VARIANT = click.option(
+    "--variant", "only", multiple=True, metavar="NAME", help="This bundle of the recipe alone; may be said repeatedly."
+)
 
 
 _JOBS = click.option(
@@ -86,6 +93,18 @@ def distributed(command: Any) -> Any:
         return command(*args, limits=limits.model_copy(update={"jobs": jobs}), **options)
 
     return _JOBS(_EXECUTOR(limited(wrapped)))
+
+
+def narrated(command: Any) -> Any:
+    """The options --quiet and --verbose, of which one may be given, as `quiet` and `verbose`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, quiet: bool, verbose: bool, **options: Any) -> Any:
+        if quiet and verbose:
+            raise click.UsageError("--quiet and --verbose contradict each other; leave one out")
+        return command(*args, quiet=quiet, verbose=verbose, **options)
+
+    return QUIET(_VERBOSE(wrapped))
 
 
 def limited(command: Any) -> Any:
@@ -114,9 +133,24 @@ def command_line() -> str:
     return shlex.join(["testpress", *sys.argv[1:]])
 
 
+@dataclass
+class Output:
+    """What a command has written to standard output, as far as its end must know: Click's object of a run."""
+
+    has_result: bool = False
+
+
 def show(result: Any, as_json: bool) -> None:
     """Write a result to standard output; nothing in it acts on a terminal or a CI runner."""
     _write(to_json(result) if as_json else defuse(result), sys.stdout)
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, Output):
+        context.obj.has_result = True
+
+
+def show_error(message: str, code: int) -> None:
+    """Write what went wrong to standard output, as `--json` promises it."""
+    _write(to_json({"error": {"message": message, "exit": code}}), sys.stdout)
 
 
 def tell(text: str) -> None:

@@ -23,6 +23,7 @@ from evaluators.datasets.place import LONG, Place
 from evaluators.datasets.preparation import prepare_dataset
 from evaluators.datasets.prepared import PreparedDataset
 from evaluators.datasets.recordings import FoundRecordings, find_recordings
+from evaluators.datasets.signals import locate_signals
 from evaluators.environment import describe_environment
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import EvaluationRequest, Findings, check_outputs, evaluate
@@ -43,8 +44,9 @@ from packager.package import Packaged, PackageRequest, Variant, folder, is_outda
 from packager.storage import lock_folder, write_text_atomically
 from reports.judging.comparison import Comparison, compare
 from reports.write import Paths, write_comparison
-from testpress.errors import RecipeError
-from testpress.recipe import Recipe, ask_own_task, need_audio, need_task
+from testpress.recipe import Recipe, ask_own_task, need_audio
+from testpress.searching.spec import refuse_unsettled
+from testpress.telling import tell_evaluated, tell_packaged
 
 MODEL_RUNNER = "evaluators.comparing.model_runner:EmulatorRunner"
 """what packaging runs model files with: named, not imported, so that the packager knows nothing of the emulators"""
@@ -70,12 +72,14 @@ class Work:
         out: The output folder.
         progress: Who is told.
         executor: Who runs the workers.
+        verbose: Whether the progress is also told what was made and where logs are.
     """
 
     recipe: Recipe
     out: Path
     progress: Progress
     executor: Executor = field(default_factory=LocalExecutor)
+    verbose: bool = False
 
     @property
     def place(self) -> Place:
@@ -113,15 +117,15 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
     """
     out = work.out
     _say_notices(work)
-    _refuse_unsettled(work.recipe)
+    refuse_unsettled(work.recipe.path, work.recipe.searched)
+    _say_signals(work)
     with lock_folder(out):
         need_audio(work.recipe)
-        need_task(work.recipe)
         _find_recordings(work)  # what cannot be fetched is told before minutes of conversion, not after
         packaged = _package(work, sign)
         _refuse_nothing(packaged)
         for failed in (outcome for outcome in packaged if outcome.bundle is None):
-            work.progress.say(f"{failed.variant.name} failed: {failed.reason} (log: {failed.log})")
+            work.progress.say(f"{failed.variant.name} was not made: {failed.reason} (log: {failed.log})")
         candidates = [from_packaged(one, out) for one in packaged]
         evaluation = _evaluate(work, candidates, command=command)
         path = out / EVALUATION_NAME
@@ -134,14 +138,24 @@ def run(work: Work, *, command: str, baseline: Evaluation | None = None, sign: P
 def package_recipe(work: Work, *, sign: Path | None = None) -> list[Packaged]:
     """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
     _say_notices(work)
-    _refuse_unsettled(work.recipe)
+    refuse_unsettled(work.recipe.path, work.recipe.searched)
     with lock_folder(work.out):
         return _package(work, sign)
 
 
 def _say_notices(work: Work) -> None:
+    if work.verbose:
+        names = ", ".join(variant.name for variant in work.recipe.variants)
+        work.progress.say(f"{work.recipe.path}: {names}; output is in {work.out}, logs in {work.out / 'logs'}")
     for notice in work.recipe.notices:
         work.progress.say(notice)
+
+
+def _say_signals(work: Work) -> None:
+    if work.recipe.task_spec.dataset is None:
+        work.progress.say(
+            f"{work.recipe.path}: [task] names no dataset: bundles are held against the source on test signals"
+        )
 
 
 def remake_bundle(work: Work, variant: str) -> Packaged:
@@ -179,20 +193,12 @@ def evaluate_recipe(work: Work, files: Sequence[str], *, command: str) -> Evalua
         TestpressError: Nothing is there to be evaluated, or the user can mend something else.
     """
     _say_notices(work)
-    _refuse_unsettled(work.recipe)
+    refuse_unsettled(work.recipe.path, work.recipe.searched)
+    _say_signals(work)
     with lock_folder(work.out):
         candidates = _packaged_candidates(work)
         candidates += [from_path(resolve_path(name, Path.cwd())) for name in files]
         return _evaluate(work, _distinct(candidates), command=command)
-
-
-def _refuse_unsettled(recipe: Recipe) -> None:
-    """Refuse a recipe of which it is not known yet what is to be packaged, see `testpress.searching.settling`."""
-    if recipe.searched:
-        named = ", ".join(f"variants.{name}" for name in recipe.searched)
-        raise RecipeError(
-            f'{recipe.path}: {named} is "search", and nothing was searched for; run testpress search first'
-        )
 
 
 def _packaged_candidates(work: Work) -> list[Candidate]:
@@ -227,8 +233,10 @@ def _ask_task(work: Work) -> TaskInfo:
 
 def _locate_dataset(work: Work, task: TaskInfo) -> Path:
     limits = work.recipe.limits.over(FACTORY_LIMITS)
-    spec = need_task(work.recipe)
+    spec = work.recipe.task_spec
     uri = spec.dataset
+    if uri is None:
+        return locate_signals(need_audio(work.recipe), work.out)
     if uri.startswith(PREFIX):
         chosen, log = find_dataset(uri, spec.dataset_options), work.out / "logs" / "dataset.log"
         return locate_builtin(chosen, task.label_keys, log=log, limits=limits, on_stage=work.progress.stage)
@@ -255,7 +263,7 @@ def make_package_request(work: Work) -> PackageRequest:
         TestpressError: The dataset cannot be used, or the user can mend something else.
     """
     recipe, windows = work.recipe, None
-    if recipe.written.task is not None and recipe.written.audio is not None:
+    if recipe.task_spec.dataset is not None and recipe.written.audio is not None:
         prepared = _read_dataset(work)  # a fault in it is told before minutes of conversion, not after
         windows = prepared.found.find_windows(work.out).path
     return PackageRequest(
@@ -289,6 +297,8 @@ def _package(work: Work, sign: Path | None) -> list[Packaged]:
         progress.stage("package", done, total)
 
     outcomes = package(request, on_done=on_done)
+    if work.verbose:
+        tell_packaged(outcomes, progress.say)
     if sign is not None:
         for bundle in (outcome.bundle for outcome in outcomes if outcome.bundle is not None):
             progress.say(f"{bundle.manifest.variant} is signed: {sign_bundle(bundle, sign)}")
@@ -308,7 +318,10 @@ def _refuse_nothing(outcomes: Sequence[Packaged]) -> None:
 
 def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> Evaluation:
     request = make_evaluation_request(work, candidates)
-    return finish_evaluation(work, request, evaluate(request, work.progress.stage), command=command)
+    findings = evaluate(request, work.progress.stage)
+    if work.verbose:
+        tell_evaluated(findings.variants, work.out, work.progress.say)
+    return finish_evaluation(work, request, findings, command=command)
 
 
 def make_evaluation_request(work: Work, candidates: Sequence[Candidate]) -> EvaluationRequest:
@@ -339,14 +352,7 @@ def make_evaluation_request(work: Work, candidates: Sequence[Candidate]) -> Eval
 
 
 def finish_evaluation(work: Work, request: EvaluationRequest, findings: Findings, *, command: str) -> Evaluation:
-    """The evaluation that findings make.
-
-    Args:
-        work: The recipe.
-        request: What was asked for.
-        findings: What was found.
-        command: What reproduces this.
-    """
+    """The evaluation that findings of a request make; `command` reproduces it."""
     recipe, task = work.recipe, request.task
     return Evaluation(
         testpress_version=testpress.__version__,

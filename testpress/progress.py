@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,8 +14,9 @@ from testpress.options import tell
 class TerminalProgress:
     """Shows stages one after another. A context manager, so that a bar is always closed."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, *, quiet: bool, verbose: bool = False) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        self._began: float | None = None
         self._live = sys.stderr.isatty() and not quiet
         self._bar: Any = None
         self._name = ""
@@ -23,7 +25,7 @@ class TerminalProgress:
         """`done` of `total` steps of a stage are finished; a new name closes the stage before."""
         if name != self._name:
             self._close()
-            self._name = name
+            self._name, self._began = name, time.monotonic() if total else None
             if total == 0:
                 return
             if self._live:
@@ -46,6 +48,9 @@ class TerminalProgress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if self._verbose and self._began is not None:
+            tell(f"{self._name}: {time.monotonic() - self._began:.1f} s")
+            self._began = None
 
     def __enter__(self) -> Self:
         return self

@@ -30,7 +30,7 @@ from evaluators.metrics import LONG_RUN
 from evaluators.task_asking import Asked, ask_task
 from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
-from packager.formats import format_names
+from packager.formats import format_names, precisions
 from packager.formats.phones import carry, plays, read_phone
 from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import check_frontend
@@ -42,6 +42,9 @@ from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
 from testpress.searching.spec import SEARCH, SearchSpec, split_searched
 from testpress.variant_choice import Words, choose_variants, join_variants, list_meant_elsewhere
+
+PARITY = "parity"
+"""the task of a recipe that names none"""
 
 
 class DevicesSpec(Record):
@@ -77,11 +80,12 @@ class DevicesSpec(Record):
 class TaskSpec(Record):
     """The recipe's [task] section."""
 
-    kind: str
-    """what the model is for, for example "note_transcription", or "python:module:Class" for a task of your own"""
-    dataset: str
+    kind: str = PARITY
+    """what the model is for, for example "note_transcription", or "python:module:Class" for a task of your own; by
+    default bundles are held against the source model, which needs no labels"""
+    dataset: str | None = None
     """a JSONL manifest, "python:module:function" that makes one on first use, or "builtin:NAME", see testpress
-    datasets"""
+    datasets; default: test signals, which will do for parity alone"""
     dataset_options: dict[str, Any] = {}
     """what a "builtin:NAME" dataset can be set to, for example codec = "gsm"; default: as testpress datasets show NAME
     says"""
@@ -118,7 +122,7 @@ class RecipeFile(Record):
     """the [variants_for] section: by phone, what is made for it in place of [variants], for example
     iphone-16 = ["w8a8"], or whole bundles ("tflite-float32"); on other phones those are not applicable"""
     task: TaskSpec | None = None
-    """the [task] section; packaging alone can do without"""
+    """the [task] section; default: parity on test signals"""
     conditions: ConditionsSpec | None = None
     """the [conditions] section: noise, rooms and codecs that every metric is also measured under"""
     long_run: LongRunSpec | None = None
@@ -163,7 +167,7 @@ class Recipe:
     written: RecipeFile
     profiles: tuple[DeviceProfile, ...]
     variants: tuple[Variant, ...]
-    task: TaskReference | None = None
+    task: TaskReference
     limits: LimitsSpec = dataclasses.field(default_factory=LimitsSpec)
     calibrations: tuple[PhoneCalibration, ...] = ()
     conditions: tuple[ConditionInfo, ...] = ()
@@ -175,6 +179,11 @@ class Recipe:
     def folder(self) -> Path:
         """What relative paths in the recipe start from."""
         return self.path.parent
+
+    @property
+    def task_spec(self) -> TaskSpec:
+        """Its [task] section, or what holds where it has none."""
+        return self.written.task or TaskSpec()
 
     @property
     def long_run(self) -> LongRunSpec | None:
@@ -212,20 +221,6 @@ def need_audio(recipe: Recipe) -> AudioContract:
     return recipe.written.audio
 
 
-def need_task(recipe: Recipe) -> TaskSpec:
-    """The recipe's task, for a stage that cannot do without.
-
-    Raises:
-        RecipeError: It has none.
-    """
-    if recipe.written.task is None:
-        raise RecipeError(
-            f"{recipe.path}: has no [task] section; an evaluation needs kind and dataset "
-            "(testpress package does without)"
-        )
-    return recipe.written.task
-
-
 def ask_own_task(recipe: Recipe, asked: Asked) -> TaskInfo:
     """What the recipe's task declares; where it is the recipe's own, its options and the budgets are held against that.
 
@@ -234,10 +229,8 @@ def ask_own_task(recipe: Recipe, asked: Asked) -> TaskInfo:
         asked: Who imports a task of the recipe's own.
 
     Raises:
-        RecipeError: It has no task, the task cannot be used, or an option or a budget's metric is unknown.
+        RecipeError: The task cannot be used, or an option or a budget's metric is unknown.
     """
-    need_task(recipe)
-    assert recipe.task is not None  # where one is written, it was found
     try:
         info = ask_task(recipe.task, asked)
     except TestpressError as fault:
@@ -248,12 +241,15 @@ def ask_own_task(recipe: Recipe, asked: Asked) -> TaskInfo:
     return info
 
 
-def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec | None = None) -> Recipe:
+def read_recipe(
+    path: Path, *, devices: tuple[str, ...] = (), only: tuple[str, ...] = (), limits: LimitsSpec | None = None
+) -> Recipe:
     """Read a recipe and check every name in it.
 
     Args:
         path: The TOML file.
         devices: Phones to use instead of the recipe's.
+        only: Names of bundles to make instead of all of the recipe's, and of a search.
         limits: What the command line says of workers' limits.
 
     Raises:
@@ -280,20 +276,21 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
     if wanted is not None:
         written = written.model_copy(update={"variants": {**wanted, **dict.fromkeys(searched, SEARCH)}})
     written = written.model_copy(update={"budgets": budgets})
-    faults += [f"{path}: {fault}" for fault in words.faults]
     meant = choose_variants(wanted, own, profiles)
     variants = join_variants(wanted, meant)
+    named = (*variants, *(Variant(name, one) for name in searched for one in precisions(name)))
+    chosen = words.pick(named, only) if only and not words.faults else variants
+    faults += [f"{path}: {fault}" for fault in words.faults]
     conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written, path.parent))
     task = _collect(faults, str(path), lambda: _find_task(written, path.parent))
     if task is not None and task.path is None:  # one of the recipe's own is asked by a worker, when it is needed
         info = _collect(faults, str(path), lambda: ask_task(task))
         known = None if info is None or conditions is None else info
         faults += [f"{path}: {each}" for each in (_budget_faults(written, known, conditions) if known else [])]
-    if written.task is not None:
-        _collect(faults, f"{path}: task.dataset", partial(_check_dataset, written.task))
+    _collect(faults, f"{path}: task.dataset", partial(_check_dataset, written.task or TaskSpec()))
     if written.frontend is not None and written.audio is not None:
         _collect(faults, str(path), partial(check_frontend, written.frontend, written.audio))
-    searched = tuple(name for name in searched if _is_wanted(name, profiles))
+    searched = () if only else tuple(name for name in searched if _is_wanted(name, profiles))
     if not variants and not searched and not faults:
         formats = " or ".join(name for name in format_names() if _is_wanted(name, profiles))
         faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")
@@ -303,7 +300,7 @@ def read_recipe(path: Path, *, devices: tuple[str, ...] = (), limits: LimitsSpec
         path,
         written,
         tuple(profiles),
-        variants,
+        chosen,
         task,
         said.or_else(written.limits or LimitsSpec()),
         calibrations,
@@ -337,13 +334,15 @@ def _read_calibrations(
     return () if found is None else tuple(found.values())
 
 
-def _find_task(written: RecipeFile, base: Path) -> TaskReference | None:
-    spec = written.task
-    return None if spec is None else find_task(spec.kind, spec.options, base=base, labels=spec.labels)
+def _find_task(written: RecipeFile, base: Path) -> TaskReference:
+    spec = written.task or TaskSpec()
+    return find_task(spec.kind, spec.options, base=base, labels=spec.labels)
 
 
 def _check_dataset(task: TaskSpec) -> None:
-    if task.dataset.startswith(PREFIX):
+    if task.dataset is None and task.kind != PARITY:
+        raise RecipeError(f"missing; {task.kind} is judged on clips, and parity alone on test signals")
+    if task.dataset is not None and task.dataset.startswith(PREFIX):
         find_dataset(task.dataset, task.dataset_options)
     elif task.dataset_options:
         raise RecipeError('only a dataset "builtin:NAME" has dataset_options; take them out')

@@ -129,6 +129,22 @@ def play_file(file: str, options: dict[str, Any], limits: LimitsSpec, on_step: O
     return _finish(found, ended, file)
 
 
+def call_file(file: str, options: dict[str, Any], limits: LimitsSpec) -> None:
+    """Call a model with arrays.
+
+    Args:
+        file: As `locate_model` takes it.
+        options: `calls`, an .npz of `INDEX/INPUT`, and `count` of them; `signature`; `out`: where to write the outputs,
+            an .npz of `INDEX/OUTPUT`.
+        limits: What the user allows.
+
+    Raises:
+        TestpressError: The model cannot be opened, or an input is not what it takes.
+    """
+    found, ended = _run("call", {"file": file, **options}, limits.over(Limits(RUN_S, _memory(file))))
+    _finish(found, ended, file)
+
+
 def watch_file(file: str, options: dict[str, Any], limits: LimitsSpec, on_step: OnStep) -> Found:
     """Watch a model at work; as `play_file`, with `make_request`'s options and `show_all`."""
     both = max(_memory(file), _memory(options["against"] or file))

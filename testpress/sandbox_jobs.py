@@ -15,7 +15,7 @@ from device_profiles.text import clean_text
 from testpress.model_file import locate_model
 from testpress.sandbox import Found, OnStep, Told
 
-_PATHS = frozenset({"audio", "recipe", "out"})
+_PATHS = frozenset({"audio", "calls", "recipe", "out"})
 
 T = TypeVar("T")
 
@@ -84,6 +84,14 @@ def play(request: dict[str, Any]) -> Iterator[Told]:
     if out is not None:
         save_outputs(played, out)
     yield _tell(played.summary, as_text(played.summary, out))
+
+
+def call(request: dict[str, Any]) -> Iterator[Told]:
+    """Calls with arrays, their outputs saved where `out` says."""
+    from testpress.playing.calling import call_model
+
+    call_model(_with_paths(request))
+    yield Told(found=Found(data={}, text=""))
 
 
 def watch(request: dict[str, Any]) -> Iterator[Told]:

@@ -121,7 +121,7 @@ def as_text(ended: Sequence[Ended]) -> str:
     rows = [("recipe", "verdict", "bundles", "report")]
     for one in ended:
         if one.result is None:
-            rows.append((str(one.path), "error", "", (one.reason or "").split("\n")[0]))
+            rows.append((str(one.path), "not run", "", (one.reason or "").split("\n")[0]))
             continue
         made = sum(outcome.bundle is not None for outcome in one.result.packaged)
         status = one.result.comparison.outcome.status

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluators.evaluation import Evaluation, VariantResult
+from device_profiles.text import shorten
+from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
 from evaluators.formats.signatures import Port, Signature
 from evaluators.formats.streaming_pairs import find_state_pairs
-from evaluators.score import Score
 from packager.bundle import Bundle, Proof
 from packager.compression import is_calibrated
 from packager.package import Packaged
 from packager.proving.clips import RECIPES_AUDIO
 from packager.proving.proofs import describe_break, worst_stream
+from reports.judging.applicability import find_inapplicable
 from reports.judging.comparison import Comparison
 from reports.judging.conditions import describe_worst
-from reports.notation import format_number
+from reports.notation import format_interval, format_number, format_score
 from reports.renderers.shipping import describe_line, list_ship_lines
-from reports.renderers.summary import describe_counts, find_main_metric
+from reports.renderers.summary import STATUS_WORDS, describe_counts, find_main_metric
 from reports.write import Paths
 from testpress.pipeline import RunResult
 from testpress.table import align
 
+_MOST_PHONES = 6
+"""columns of a terminal"""
+
 
 def run_text(result: RunResult) -> str:
-    """Verdict, one line a variant, and where the report is."""
+    """Verdict, one line a bundle, and where the report is."""
     lines = [
         evaluation_table(result.evaluation),
         "",
@@ -54,11 +59,11 @@ def package_text(outcomes: list[Packaged]) -> str:
     if all(row[2] == "" for row in rows[1:]):  # no model with states
         rows = [(*row[:2], *row[3:]) for row in rows]
     lines = [align(rows, right=tuple(range(1, len(rows[0]) - 1)))] if rows else []
-    lines += [f"{o.variant.name} failed: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
+    lines += [f"{o.variant.name} was not made: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
     return "\n".join(lines + break_texts(made) + _type_texts(made) + _calibration_texts(made) + _state_texts(made))
 
 
-_PACKAGED_HEAD = ("variant", "parity", "streamed", "promised", "size", "made in", "bundle")
+_PACKAGED_HEAD = ("bundle", "parity", "streamed", "promised", "size", "made in", "folder")
 
 
 def _bundle_row(outcome: Packaged, bundle: Bundle) -> tuple[str, ...]:
@@ -157,19 +162,50 @@ def describe_nothing(evaluation: Evaluation) -> str | None:
 
 
 def evaluation_table(evaluation: Evaluation) -> str:
-    """One line a variant: score, worst error, size, time here; then under which condition one loses most, if any."""
+    """One line a bundle: score, largest error, size, time here; then its times on phones, and its worst condition."""
     scores, leading = evaluation.source.scores, evaluation.leading_metric
     metric = leading if leading in scores else next(iter(scores), None)
     if metric is None and any(leading in variant.scores for variant in evaluation.variants):
         metric = leading  # an agreement with the source, which has none itself
-    compared = ["difference to source"] if metric in scores else []
+    compared = ["against the source"] if metric in scores else []
     scored = [] if metric is None else [metric, *compared]
-    rows: list[list[str]] = [["variant", *scored, "worst error", "size", "host p50"]]
+    rows: list[list[str]] = [["bundle", *scored, "largest error", "size", "median here"]]
     if metric is not None and metric in scores:
-        rows.append(["source", _number(evaluation.source.scores[metric]), "", "", "", ""])
+        rows.append(["source", format_score(evaluation.source.scores[metric]), "", "", "", ""])
     rows += [_row(variant, metric, len(rows[0])) for variant in evaluation.variants]
     worst = describe_worst(evaluation, metric)
-    return "\n\n".join([align(rows), *([worst] if worst else [])])
+    parts = [align(rows), latency_table(evaluation), worst]
+    return "\n\n".join(part for part in parts if part)
+
+
+def latency_table(evaluation: Evaluation) -> str:
+    """What a window is predicted to take, one line a bundle and one column a phone; empty where there is no phone."""
+    rows_with = [variant for variant in evaluation.variants if variant.devices]
+    phones = list(dict.fromkeys(result.device for variant in rows_with for result in variant.devices))
+    if not phones:
+        return ""
+    inapplicable = find_inapplicable(evaluation)
+    head = [shorten(evaluation.device_names.get(phone, phone)) for phone in phones[:_MOST_PHONES]]
+    rows = [["predicted latency", *head]]
+    for variant in rows_with:
+        results = {result.device: result for result in variant.devices}
+        cells = [_time(variant.variant, results.get(phone), inapplicable) for phone in phones[:_MOST_PHONES]]
+        rows.append([shorten(variant.variant), *cells])
+    left = len(phones) - _MOST_PHONES
+    return align(rows) + (f"\n({left} more phones stand in the report)" if left > 0 else "")
+
+
+def _time(variant: str, result: DeviceResult | None, inapplicable: Mapping[tuple[str, str], str]) -> str:
+    if result is None:
+        return "–"
+    if (variant, result.device) in inapplicable:
+        return STATUS_WORDS["not_applicable"]
+    if not result.runs:
+        return "cannot run it"
+    measured, predicted = result.scores.get("measured_latency_ms"), result.scores.get("latency_ms")
+    if measured is not None and measured.value is not None:
+        return f"{format_score(measured)} measured"
+    return "not known" if predicted is None or predicted.value is None else format_score(predicted)
 
 
 def check_text(comparison: Comparison) -> str:
@@ -209,30 +245,22 @@ def report_data(paths: Paths) -> dict[str, Any]:
 
 def _row(variant: VariantResult, metric: str | None, width: int) -> list[str]:
     if variant.failure is not None:
-        row = [variant.variant, "failed", variant.failure.reason.splitlines()[0][:60]]
+        row = [variant.variant, "no result", variant.failure.reason.splitlines()[0][:60]]
         return row + [""] * (width - len(row))
     errors = [parity.max_abs_error for parity in variant.parity]
     worst = max(errors, key=lambda score: score.value or 0.0, default=None)
     measured = [
-        "" if worst is None else _number(worst),
-        _number(variant.scores["size_bytes"]),
-        "" if variant.timing is None else _number(variant.timing.p50_ms),
+        "" if worst is None else format_score(worst),
+        format_score(variant.scores["size_bytes"]),
+        "" if variant.timing is None else format_score(variant.timing.p50_ms),
     ]
     return [variant.variant, *([] if metric is None else _scored(variant, metric)), *measured]
 
 
 def _scored(variant: VariantResult, metric: str) -> list[str]:
     if metric not in variant.differences:
-        return [_number(variant.scores[metric])]
+        return [format_score(variant.scores[metric])]
     difference = variant.differences[metric]
-    interval = "" if difference.low is None else f" [{difference.low:+.3f}, {difference.high:+.3f}]"
-    text = "" if difference.value is None else f"{difference.value:+.3f}"
-    return [_number(variant.scores[metric]), text + interval]
-
-
-def _number(score: Score) -> str:
-    if score.value is None:
-        return score.reason or ""
-    if score.unit == "bytes":
-        return f"{score.value / 1000:.1f} kB"
-    return f"{score.value:.1f} ms" if score.unit == "ms" else f"{score.value:.3g}"
+    interval = format_interval(difference, signed=True)
+    text = format_score(difference, signed=True)
+    return [format_score(variant.scores[metric]), f"{text} ({interval})" if interval else text]

@@ -81,6 +81,16 @@ class Words:
             found.append(budget.model_copy(update=changes) if changes else budget)
         return tuple(found)
 
+    def pick(self, variants: Sequence[Variant], only: Sequence[str]) -> tuple[Variant, ...]:
+        """The bundles of a recipe that are named; a name that it does not make is a fault."""
+        names = {variant.name: variant for variant in variants}
+        meant = [self._resolve_name(name, "--variant") for name in only]
+        for name in meant:
+            if name not in names and not self.faults:
+                hint = suggest(name, names)
+                self.faults.append(f"--variant: makes no bundle {shorten(name)!r}{hint}; it makes {', '.join(names)}")
+        return tuple(variant for name, variant in names.items() if name in meant)
+
     def _resolve_one(self, format_: str, word: str, where: str) -> str:
         try:
             return self._tell(word, where, resolve_precision(format_, word, where=where))[0]

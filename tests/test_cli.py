@@ -330,7 +330,7 @@ def test_diff_is_no_verdict(tmp_path: Path, evaluation: Path) -> None:
     assert (code, out, len(err.splitlines())) == (1, "", 1)
 
 
-def test_doctor_exits_by_whether_the_default_job_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_exits_by_whether_recipes_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
     result = invoke("doctor", "--json")
     found = json.loads(result.stdout)
     assert result.exit_code == (0 if found["ready"] else 1)

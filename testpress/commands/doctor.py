@@ -14,7 +14,7 @@ from testpress.options import JSON, example, show
 def doctor(as_json: bool) -> None:
     """Say what is installed, what each missing part costs, and how to get it.
 
-    Exit 1 when the default job cannot run.
+    Exit 1 when no recipe can run; what the demo or an option lacks is told, and no fault.
     """
     from testpress import diagnosis
 

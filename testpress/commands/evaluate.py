@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from testpress.options import DEVICE, JSON, QUIET, RECIPE, command_line, distributed, example, show
+from testpress.options import DEVICE, JSON, RECIPE, VARIANT, command_line, distributed, example, narrated, show
 
 if TYPE_CHECKING:
     from testpress.limits import LimitsSpec
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @RECIPE
 @click.argument("files", nargs=-1, metavar="[BUNDLE|FILE]...")
 @DEVICE
+@VARIANT
 @click.option(
     "-o",
     "--out",
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
     help="What to write; bundles are looked for beside it.",
 )
 @JSON
-@QUIET
+@narrated
 @distributed
 def evaluate(
     recipe: Path,
     files: tuple[str, ...],
     devices: tuple[str, ...],
+    only: tuple[str, ...],
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     limits: LimitsSpec,
     executor: str,
 ) -> None:
@@ -51,10 +54,13 @@ def evaluate(
     from testpress.recipe import read_recipe
     from testpress.searching.settling import settle
 
-    read = read_recipe(recipe, devices=devices, limits=limits)
+    read = read_recipe(recipe, devices=devices, only=only, limits=limits)
     path = out or pipeline.default_out(read) / pipeline.EVALUATION_NAME
-    with open_executor(executor, read.limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
-        work = pipeline.Work(read, path.parent, progress, opened)
+    with (
+        open_executor(executor, read.limits.jobs) as opened,
+        TerminalProgress(quiet=quiet, verbose=verbose) as progress,
+    ):
+        work = pipeline.Work(read, path.parent, progress, opened, verbose)
         settled = settle(work, command=command_line(), searches=False)
         evaluation = pipeline.evaluate_recipe(settled, files, command=command_line())
     write_text_atomically(path, dump_json(evaluation))

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from testpress.options import BROKEN, DEVICE, JSON, OUT, QUIET, RECIPE, SIGN, command_line, distributed, example, show
+from testpress.options import (
+    BROKEN,
+    DEVICE,
+    JSON,
+    OUT,
+    RECIPE,
+    SIGN,
+    VARIANT,
+    command_line,
+    distributed,
+    example,
+    narrated,
+    show,
+)
 
 if TYPE_CHECKING:
     from testpress.limits import LimitsSpec
@@ -17,18 +30,21 @@ if TYPE_CHECKING:
 @click.command(epilog=example("testpress package testpress.toml -o build"))
 @RECIPE
 @DEVICE
+@VARIANT
 @OUT
 @SIGN
 @JSON
-@QUIET
+@narrated
 @distributed
 def package(
     recipe: Path,
     devices: tuple[str, ...],
+    only: tuple[str, ...],
     out: Path | None,
     sign: Path | None,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     limits: LimitsSpec,
     executor: str,
 ) -> None:
@@ -39,9 +55,12 @@ def package(
     from testpress.recipe import read_recipe
     from testpress.searching.settling import settle
 
-    read = read_recipe(recipe, devices=devices, limits=limits)
-    with open_executor(executor, read.limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
-        work = pipeline.Work(read, out or pipeline.default_out(read), progress, opened)
+    read = read_recipe(recipe, devices=devices, only=only, limits=limits)
+    with (
+        open_executor(executor, read.limits.jobs) as opened,
+        TerminalProgress(quiet=quiet, verbose=verbose) as progress,
+    ):
+        work = pipeline.Work(read, out or pipeline.default_out(read), progress, opened, verbose)
         outcomes = pipeline.package_recipe(settle(work, command=command_line()), sign=sign)
     show(summary.package_data(outcomes) if as_json else summary.package_text(outcomes), as_json)
     if not all(outcome.bundle for outcome in outcomes):

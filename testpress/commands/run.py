@@ -12,14 +12,15 @@ from testpress.options import (
     DEVICE,
     JSON,
     OUT,
-    QUIET,
     RECIPES,
     SIGN,
+    VARIANT,
     command_line,
     conclude,
     conclude_all,
     distributed,
     example,
+    narrated,
     show,
 )
 
@@ -30,20 +31,23 @@ if TYPE_CHECKING:
 @click.command(epilog=example("testpress run testpress.toml --device pixel-8"))
 @RECIPES
 @DEVICE
+@VARIANT
 @OUT
 @BASELINE
 @SIGN
 @JSON
-@QUIET
+@narrated
 @distributed
 def run(
     recipes: tuple[Path, ...],
     devices: tuple[str, ...],
+    only: tuple[str, ...],
     out: Path | None,
     baseline: Path | None,
     sign: Path | None,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     limits: LimitsSpec,
     executor: str,
 ) -> None:
@@ -63,11 +67,14 @@ def run(
 
     if len(recipes) > 1 and baseline is not None:
         raise click.UsageError("--baseline is one recipe's; compare the others with testpress check")
-    read = [read_recipe(recipe, devices=devices, limits=limits) for recipe in recipes]
+    read = [read_recipe(recipe, devices=devices, only=only, limits=limits) for recipe in recipes]
     old = load_evaluation(baseline) if baseline else None
     places = several.choose_folders(read, out)
-    with open_executor(executor, read[0].limits.jobs) as opened, TerminalProgress(quiet=quiet) as progress:
-        works = [pipeline.Work(one, place, progress, opened) for one, place in zip(read, places, strict=True)]
+    with (
+        open_executor(executor, read[0].limits.jobs) as opened,
+        TerminalProgress(quiet=quiet, verbose=verbose) as progress,
+    ):
+        works = [pipeline.Work(one, place, progress, opened, verbose) for one, place in zip(read, places, strict=True)]
         if len(works) > 1:
             ended = several.run_all(works, command=command_line(), sign=sign)
             show(several.as_data(ended) if as_json else several.as_text(ended), as_json)

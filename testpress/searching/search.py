@@ -29,7 +29,7 @@ from packager.storage import digest_facts
 from reports.judging.shipping import find_objective
 from testpress.errors import RecipeError
 from testpress.pipeline import Work
-from testpress.recipe import need_audio, need_task
+from testpress.recipe import need_audio
 from testpress.searching.board import Board
 from testpress.searching.placements import Places, place_choices
 from testpress.searching.records import SearchResult, State
@@ -73,10 +73,9 @@ class Search:
             formats: Which are searched; by default those of `list_formats`.
 
         Raises:
-            TestpressError: The recipe has no task or audio, or the user can mend something else.
+            TestpressError: The recipe has no audio, or the user can mend something else.
         """
         need_audio(work.recipe)
-        need_task(work.recipe)
         self._work, self._command = work, command
         self._formats = formats or list_formats(work)
         self._clock = Clock(time.monotonic(), minutes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testpress.diagnosis import REQUIREMENTS, Requirement, as_text, diagnose
+from testpress.diagnosis import REQUIREMENTS, WAYS, Diagnosis, Requirement, as_text, diagnose
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -41,7 +41,7 @@ def test_what_the_package_depends_on_is_looked_for_in_the_same_versions(line: st
     # below 3 or not at all: pydantic's next major is refused by pip and here
     assert {">=": requirement.oldest, "<": requirement.below} == {">=": None, "<": None, **bounds(line)}
     assert requirement.extra is None
-    assert requirement.default_job
+    assert requirement.need == "recipes"
 
 
 @pytest.mark.parametrize(("extra", "line"), [(extra, line) for extra, lines in EXTRAS.items() for line in lines])
@@ -60,7 +60,7 @@ def test_the_examples_own_wheels_are_looked_for_in_the_same_versions(line: str) 
     requirement = by_name(name_of(line))
     assert requirement.tried == bounds(line)["=="]
     assert requirement.command == f"pip install --no-deps {line}"
-    assert requirement.default_job
+    assert requirement.need == "demo"
 
 
 def look(**changes: object) -> tuple[str, str]:
@@ -108,17 +108,59 @@ def test_numpy_from_2_4_on_is_warned_about(monkeypatch: pytest.MonkeyPatch, vers
         assert part.command == "pip install 'numpy>=1.26,<2.4'"
 
 
+def _without(*packages: str) -> Diagnosis:
+    """What would be found here with all installed but some packages."""
+    found = diagnose()
+    parts = tuple(
+        part.model_copy(
+            update={
+                "state": "missing" if part.package in packages else "ok",
+                "command": None,
+                "note": "",
+                "installed": "1",
+            }
+        )
+        for part in found.parts
+    )
+    return found.model_copy(update={"parts": parts, "notes": ()})
+
+
 @pytest.mark.parametrize(
-    ("default_job", "missing", "ready"),
-    [(True, True, False), (False, True, True), (True, False, True)],
+    ("missing", "ready", "demo"),
+    [
+        ((), True, True),
+        (("click",), False, False),
+        (("basic-pitch",), True, False),
+        (("ray", "av", "jiwer"), True, True),
+        (("tensorflow",), True, False),
+        (("litert-torch", "tensorflow"), True, False),
+        (("coremltools", "ai-edge-litert"), False, False),
+        (("tensorflow", "torch"), False, False),
+    ],
 )
-def test_only_what_the_default_job_needs_keeps_it_from_running(default_job: bool, missing: bool, ready: bool) -> None:
-    package = "no-such-package" if missing else "click"
-    module = "no_such_module" if missing else "click"
-    found = diagnose([Requirement(package, module, "something", default_job=default_job)])
-    assert found.ready is ready
-    assert found.as_data()["ready"] is ready
-    assert ("the default job can run" if ready else "the default job can NOT run") in as_text(found)
+def test_recipes_run_where_one_framework_and_format_are_there(
+    missing: tuple[str, ...], ready: bool, demo: bool
+) -> None:
+    found = _without(*missing)
+    assert (found.ready, found.has_demo) == (ready, demo)
+    assert (found.as_data()["ready"], found.as_data()["demo"]) == (ready, demo)
+    text = as_text(found)
+    assert ("recipes can run" if ready else "recipes can NOT run") in text
+    assert ("the demo (examples/basic_pitch) can run" if demo else "the demo (examples/basic_pitch) cannot") in text
+
+
+def test_what_the_demo_lacks_is_told_apart_from_what_recipes_lack() -> None:
+    lines = as_text(_without("basic-pitch", "litert-torch")).splitlines()
+    assert "  PyTorch to TFLite      no: lacks litert-torch" in lines
+    assert "  PyTorch to Core ML     yes" in lines
+    assert lines[-1] == (
+        "the demo (examples/basic_pitch) cannot: lacks basic-pitch, which recipes of yours do not need"
+    )
+
+
+def test_every_way_is_of_packages_that_are_looked_for() -> None:
+    known = {requirement.package: requirement.need for requirement in REQUIREMENTS}
+    assert {known[package] for packages in WAYS.values() for package in packages} == {"models"}
 
 
 def test_the_text_names_what_is_lost_and_one_command_for_all_that_an_extra_brings() -> None:

@@ -72,6 +72,36 @@ def test_the_stages_one_by_one_give_what_the_whole_gives(notes_job: Job) -> None
     assert {change.state for change in compared.comparison.changes} == {"same"}
 
 
+@pytest.mark.parametrize("task", [None, {}, {"dataset": "clips.jsonl"}])
+def test_without_a_task_bundles_are_held_against_the_source(task: dict[str, str] | None, notes_job: Job) -> None:
+    """On test signals, or on the clips that are named; nothing claims that the recipe had audio."""
+    del notes_job.recipe["task"]
+    if task is not None:
+        notes_job.recipe["task"] = task
+    notes_job.lines = [{"audio": line["audio"]} for line in notes_job.lines]
+    notes_job.write()
+    told = Told()
+    result = pipeline.run(pipeline.Work(read_recipe(notes_job.path), notes_job.out, told), command="x")
+    assert result.evaluation.task == "parity"
+    (row,) = result.evaluation.variants
+    assert row.parity
+    clips = [clip.clip for clip in result.evaluation.dataset.clips]
+    (packaged,) = result.packaged
+    assert packaged.bundle is not None
+    assert packaged.bundle.manifest.proof is not None
+    heard = packaged.bundle.manifest.proof.inputs
+    if task:
+        assert clips == ["a", "b"]
+        assert told.lines == []
+    else:
+        assert len(clips) == 5
+        assert told.lines == [
+            f"{notes_job.path}: [task] names no dataset: bundles are held against the source on test signals"
+        ]
+        assert result.evaluation.dataset.name == "test-signals"
+        assert "recipe" not in heard
+
+
 def test_what_a_recipe_asks_of_phones_stands_beside_their_numbers(notes_job: Job) -> None:
     """And a number that was stored for one request is not taken for another."""
     told = Told()
@@ -130,7 +160,7 @@ def test_damaged_bundles_are_failed_rows_and_made_again(notes_job: Job) -> None:
     none = notes_job.run(*evaluation, verb="evaluate")
     assert none.returncode == 1
     assert none.stderr == "testpress: nothing was evaluated: all 2 rows failed; the reason stands in each row\n"
-    assert none.stdout.count("failed") == 2
+    assert none.stdout.count("no result") == 2
     for path in [*(out / "cache").rglob("*"), *(out / "previews").rglob("*")]:
         if path.is_file():
             os.truncate(path, path.stat().st_size // 2)

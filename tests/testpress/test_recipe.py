@@ -209,6 +209,19 @@ def test_a_task_that_cannot_be_is_told_with_its_field(task: dict[str, Any], mess
     assert "\n" not in str(caught.value)
 
 
+def test_a_recipe_without_a_task_is_of_parity(path: Path) -> None:
+    recipe = read_recipe(_write(path, task={"dataset": "clips.jsonl"}))
+    assert (recipe.task.kind, recipe.task_spec.dataset) == ("parity", "clips.jsonl")
+    path.write_text(to_toml({key: value for key, value in RECIPE.items() if key != "task"}))
+    recipe = read_recipe(path)
+    assert (recipe.task.kind, recipe.written.task, recipe.task_spec.dataset) == ("parity", None, None)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(_write(path, task={"kind": "note_transcription"}))
+    assert str(caught.value) == (
+        f"{path}: task.dataset: missing; note_transcription is judged on clips, and parity alone on test signals"
+    )
+
+
 def test_options_are_read_and_a_task_of_ones_own_is_not_run(path: Path) -> None:
     recipe = read_recipe(_write(path, task={**RECIPE["task"], "options": {"onset_threshold": 0.6}}))
     assert recipe.task is not None

@@ -72,7 +72,7 @@ def test_one_table_one_list_and_the_highest_exit_code(jobs: list[Job], tmp_path:
     assert ran.returncode == 3, ran.stderr
     head, *rows = ran.stdout.splitlines()
     assert head.split() == ["recipe", "verdict", "bundles", "report"]
-    assert [row.split()[:2] for row in rows[:3]] == [[paths[0], "pass"], [paths[1], "fail"], [paths[2], "error"]]
+    assert [row.split()[:2] for row in rows[:3]] == [[paths[0], "pass"], [paths[1], "fail"], [paths[2], "not"]]
     assert "missing.wav does not exist" in rows[2]
     assert rows[3].startswith(f"  - {paths[1]}: tflite-float32: size_bytes at most ")
     assert f"{paths[0]}: package …" in ran.stderr
