@@ -30,8 +30,8 @@ from reports.judging.acceptance import Acceptance
 from reports.judging.comparison import Comparison, compare
 from reports.judging.regressions import NOTHING_ACCEPTED
 from reports.write import Paths, write_comparison
-from testpress.errors import RecipeError
-from testpress.recipe import Recipe, need_audio
+from testpress.recipe import need_audio
+from testpress.searching.spec import refuse_unsettled
 from testpress.stage_requests import find_clip_recordings, make_evaluation_request, make_package_request
 from testpress.telling import tell_evaluated, tell_packaged
 from testpress.work import EVALUATION_NAME, Work
@@ -72,7 +72,7 @@ def run(
     """
     out = work.out
     _say_notices(work)
-    _refuse_unsettled(work.recipe)
+    refuse_unsettled(work.recipe.path, work.recipe.searched)
     _say_signals(work)
     with lock_folder(out):
         need_audio(work.recipe)
@@ -93,7 +93,7 @@ def run(
 def package_recipe(work: Work, *, sign: Path | None = None) -> list[Packaged]:
     """Make the recipe's bundles, and sign them with a private key; one that fails is an outcome, not an exception."""
     _say_notices(work)
-    _refuse_unsettled(work.recipe)
+    refuse_unsettled(work.recipe.path, work.recipe.searched)
     with lock_folder(work.out):
         return _package(work, sign)
 
@@ -148,21 +148,12 @@ def evaluate_recipe(work: Work, files: Sequence[str], *, command: str) -> Evalua
         TestpressError: Nothing is there to be evaluated, or the user can mend something else.
     """
     _say_notices(work)
-    _refuse_unsettled(work.recipe)
+    refuse_unsettled(work.recipe.path, work.recipe.searched)
     _say_signals(work)
     with lock_folder(work.out):
         candidates = _packaged_candidates(work)
         candidates += [from_path(resolve_path(name, Path.cwd())) for name in files]
         return _evaluate(work, _distinct(candidates), command=command)
-
-
-def _refuse_unsettled(recipe: Recipe) -> None:
-    """Refuse a recipe of which it is not known yet what is to be packaged, see `testpress.searching.settling`."""
-    if recipe.searched:
-        named = ", ".join(f"variants.{name}" for name in recipe.searched)
-        raise RecipeError(
-            f'{recipe.path}: {named} is "search", and nothing was searched for; run testpress search first'
-        )
 
 
 def _packaged_candidates(work: Work) -> list[Candidate]:
@@ -221,14 +212,7 @@ def _evaluate(work: Work, candidates: Sequence[Candidate], *, command: str) -> E
 
 
 def finish_evaluation(work: Work, request: EvaluationRequest, findings: Findings, *, command: str) -> Evaluation:
-    """The evaluation that findings make.
-
-    Args:
-        work: The recipe.
-        request: What was asked for.
-        findings: What was found.
-        command: What reproduces this.
-    """
+    """The evaluation that findings of a request make; `command` reproduces it."""
     recipe, task = work.recipe, request.task
     return Evaluation(
         testpress_version=testpress.__version__,

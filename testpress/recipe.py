@@ -30,7 +30,7 @@ from evaluators.metrics import LONG_RUN
 from evaluators.task_asking import Asked, ask_task
 from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
-from packager.formats import format_names
+from packager.formats import format_names, precisions
 from packager.formats.phones import carry, plays, read_phone
 from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import check_frontend
@@ -252,7 +252,7 @@ def read_recipe(
     Args:
         path: The TOML file.
         devices: Phones to use instead of the recipe's.
-        only: Names of bundles to make instead of all of the recipe's.
+        only: Names of bundles to make instead of all of the recipe's, and of a search.
         limits: What the command line says of workers' limits.
 
     Raises:
@@ -282,7 +282,8 @@ def read_recipe(
     meant = choose_variants(wanted, own, profiles)
     variants = join_variants(wanted, meant)
     words.tell_without(meant, profiles)
-    chosen = words.pick(variants, only) if only and not words.faults else variants
+    named = (*variants, *(Variant(name, one) for name in searched for one in precisions(name)))
+    chosen = words.pick(named, only) if only and not words.faults else variants
     faults += [f"{path}: {fault}" for fault in words.faults]
     conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written, path.parent))
     task = _collect(faults, str(path), lambda: _find_task(written, path.parent))
@@ -293,7 +294,7 @@ def read_recipe(
     _collect(faults, f"{path}: task.dataset", partial(_check_dataset, written.task or TaskSpec()))
     if written.frontend is not None and written.audio is not None:
         _collect(faults, str(path), partial(check_frontend, written.frontend, written.audio))
-    searched = tuple(name for name in searched if _is_wanted(name, profiles))
+    searched = () if only else tuple(name for name in searched if _is_wanted(name, profiles))
     if not variants and not searched and not faults:
         formats = " or ".join(name for name in format_names() if _is_wanted(name, profiles))
         faults.append(f"{path}: variants: nothing is to be packaged; name at least one precision of {formats}")

@@ -105,7 +105,7 @@ class Cost(Record):
     made: Count
     """bundles"""
     clips: Count
-    """plays of a clip by a bundle, those under conditions too"""
+    """plays of a clip by a bundle, those under conditions too, and those that an earlier search or run had stored"""
     all_clips: Count
     """the same if every option that a phone can run had been made and played on all clips"""
 

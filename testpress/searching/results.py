@@ -16,7 +16,7 @@ from reports.judging.metrics import find_score, worst_parity
 from reports.judging.shipping import Choice, Objective, find_objective
 from reports.judging.verdicts import Verdict
 from reports.notation import format_score
-from testpress.searching.board import Board
+from testpress.searching.board import Board, Place
 from testpress.searching.placements import Places
 from testpress.searching.records import Cost, Margin, Recommendation, SearchResult, State, Tried
 from testpress.searching.space import Option
@@ -75,7 +75,7 @@ def build_result(board: Board, traces: Mapping[str, Trace], work: Work, stages: 
     objective = find_objective(board.base)
     verdicts = board.judge_rows(board.judged.values())
     choices = {(choice.device, choice.format): choice for choice in board.choose()}
-    metric = board.base.leading_metric
+    metric, judged = board.base.leading_metric, _Judged(board, traces, objective, verdicts)
     options = tuple(_tell(trace, board, objective, verdicts, facts) for trace in traces.values())
     able = [trace for trace in traces.values() if trace.option.devices]
     return SearchResult(
@@ -90,9 +90,7 @@ def build_result(board: Board, traces: Mapping[str, Trace], work: Work, stages: 
         formats=facts.formats,
         options=options,
         recommendations=tuple(
-            _recommend(
-                profile.id, format_, choices.get((profile.id, format_)), board, objective, verdicts, traces, facts
-            )
+            _recommend((profile.id, format_), choices.get((profile.id, format_)), judged, facts)
             for profile in work.recipe.profiles
             for format_ in facts.formats
             if any(profile.id in trace.option.devices and trace.option.variant.format == format_ for trace in able)
@@ -174,35 +172,37 @@ def _read_objectives(row: VariantResult, objective: Objective, option: Option) -
     return found
 
 
-def _recommend(
-    device: str,
-    format_: Format,
-    choice: Choice | None,
-    board: Board,
-    objective: Objective,
-    verdicts: Sequence[Verdict],
-    traces: Mapping[str, Trace],
-    facts: Facts,
-) -> Recommendation:
+@dataclass(frozen=True)
+class _Judged:
+    """What is told of, and what came of it."""
+
+    board: Board
+    traces: Mapping[str, Trace]
+    objective: Objective
+    verdicts: Sequence[Verdict]
+
+
+def _recommend(place: Place, choice: Choice | None, judged: _Judged, facts: Facts) -> Recommendation:
+    (device, format_), board, objective = place, judged.board, judged.objective
     name = board.base.device_names.get(device, device)
     bare = Recommendation(device=device, name=name, format=format_, variant=None, status=None, reason="")
     if choice is None or choice.variant is None:
         reason = "nothing was played on all clips" if choice is None else choice.reason
-        nearest = _find_nearest(device, format_, traces, board)
+        nearest = _find_nearest(device, format_, judged.traces, board)
         return bare.model_copy(update={"reason": reason, "nearest": nearest})
-    row = board.judged[choice.variant]
+    row, option = board.judged[choice.variant], judged.traces[choice.variant].option
     result = next(one for one in row.devices if one.device == device)
     return bare.model_copy(
         update={
             "variant": choice.variant,
             "status": choice.status,
             "reason": choice.reason,
-            "objective": _read_objectives(row, objective, traces[choice.variant].option).get(device),
+            "objective": _read_objectives(row, objective, option).get(device),
             "compute_unit": result.compute_unit,
             "threads": result.threads,
-            "margins": _list_margins(choice.variant, device, verdicts),
+            "margins": _list_margins(choice.variant, device, judged.verdicts),
             "placements": facts.places.get((choice.variant, device), ()),
-            "frontier": _list_frontier(device, format_, board, objective, verdicts),
+            "frontier": _list_frontier(place, board, objective, judged.verdicts),
         }
     )
 
@@ -223,10 +223,9 @@ def _list_margins(variant: str, device: str, verdicts: Sequence[Verdict]) -> tup
     )
 
 
-def _list_frontier(
-    device: str, format_: Format, board: Board, objective: Objective, verdicts: Sequence[Verdict]
-) -> tuple[str, ...]:
+def _list_frontier(place: Place, board: Board, objective: Objective, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """Of what was judged and holds on a phone: that which nothing beats in objective, size and score at once."""
+    device, format_ = place
     blocked = {(one.variant, one.device) for one in verdicts if one.blocks}
     found: dict[str, tuple[float, ...]] = {}
     for name, row in board.judged.items():

@@ -73,7 +73,7 @@ class Search:
             formats: Which are searched; by default those of `list_formats`.
 
         Raises:
-            TestpressError: The recipe has no task or audio, or the user can mend something else.
+            TestpressError: The recipe has no audio, or the user can mend something else.
         """
         need_audio(work.recipe)
         self._work, self._command = work, command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
@@ -10,6 +11,7 @@ import pydantic
 from device_profiles.record import Record
 from packager.formats import format_names
 from reports.judging.shipping import SPEED
+from testpress.errors import RecipeError
 
 SEARCH = "search"
 """what stands in [variants] in place of precisions, where they are to be searched for"""
@@ -25,6 +27,17 @@ def split_searched(variants: Written | None) -> tuple[dict[str, tuple[str, ...]]
     searched = tuple(name for name, words in variants.items() if words == SEARCH and name in format_names())
     rest = {name: words for name, words in variants.items() if name not in searched}
     return {name: (words,) if isinstance(words, str) else words for name, words in rest.items()}, searched
+
+
+def refuse_unsettled(path: Path, searched: tuple[str, ...]) -> None:
+    """Refuse a recipe of which it is not known yet what is to be packaged, see `settling.py`.
+
+    Raises:
+        RecipeError: A format is still to be searched.
+    """
+    if searched:
+        named = ", ".join(f"variants.{name}" for name in searched)
+        raise RecipeError(f'{path}: {named} is "search": run testpress search first')
 
 
 class SearchSpec(Record):
