@@ -30,6 +30,7 @@ from reports.judging.comparison import compare as compare_evaluations
 from testpress import pipeline, sandbox
 from testpress.limits import LimitsSpec
 from testpress.model_file import locate_model
+from testpress.playing.calling import pack_arrays
 from testpress.recipe import read_recipe
 from testpress.work import EVALUATION_NAME, Progress, Work, default_out
 
@@ -139,9 +140,7 @@ class Model:
             arrays = {
                 f"{index}/{key}": np.asarray(value) for index, call in enumerate(calls) for key, value in call.items()
             }
-            buffer = io.BytesIO()
-            np.savez(buffer, **arrays)
-            write_bytes_atomically(given, buffer.getvalue())
+            write_bytes_atomically(given, pack_arrays(arrays))
             options = {"calls": given, "count": len(calls), "signature": signature, "out": made}
             sandbox.call_file(str(self.path), options, self.limits)
             found = _read_arrays(made)

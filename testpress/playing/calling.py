@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
 from evaluators.targets import open_model
@@ -29,13 +32,21 @@ def call_model(options: dict[str, Any]) -> None:
         for name in archive.files:
             index, _, key = name.partition("/")
             given[int(index)][key] = archive[name]
-    outputs = {}
+    outputs: dict[str, npt.NDArray[Any]] = {}
     for index, call in enumerate(given):
         try:
             found = emulator.run(call)
         except EvaluationError as fault:
             raise EvaluationError(f"{file}: call {index + 1} of {count}: {' '.join(str(fault).split())}") from None
         outputs |= {f"{index}/{name}": np.array(value) for name, value in found.items()}
+    write_bytes_atomically(options["out"], pack_arrays(outputs))
+
+
+def pack_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Arrays as an .npz holds them; none of them is an object."""
     buffer = io.BytesIO()
-    np.savez(buffer, **outputs)
-    write_bytes_atomically(options["out"], buffer.getvalue())
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                np.save(file, array, allow_pickle=False)
+    return buffer.getvalue()
