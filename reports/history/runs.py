@@ -1,7 +1,7 @@
 """A run of the history: one line of `history.jsonl`, which holds an evaluation's numbers without its clips.
 
-A line is small (7 kB of five bundles on four phones), says all that is needed to read it, and does not depend on the
-lines around it, so that two files are merged by taking the lines of both (`history.jsonl merge=union` for git).
+A line is small (7 kB of seven bundles, each on two phones), says all that is needed to read it, and does not depend on
+the lines around it, so that two files are merged by taking the lines of both (`history.jsonl merge=union` for git).
 """
 
 from __future__ import annotations

@@ -49,10 +49,10 @@ def test_two_who_add_at_once_lose_nothing(runs: list[Run], tmp_path: Path) -> No
     writers = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
     for number, writer in enumerate(writers):
         assert writer.stdin is not None
-        writer.stdin.write("".join(write_line(run) for run in runs[number::2]))
+        writer.stdin.write("".join(write_line(run) for run in runs[number:8:2]))
         writer.stdin.close()
     assert [writer.wait(60) for writer in writers] == [0, 0]
-    assert {run.run for run in read_runs(path).runs} == {run.run for run in runs}
+    assert {run.run for run in read_runs(path).runs} == {run.run for run in runs[:8]}
 
 
 def test_git_merges_two_histories_by_union(runs: list[Run], tmp_path: Path) -> None:
