@@ -137,7 +137,7 @@ def test_the_key_follows_who_keeps_the_states_for_core_ml_alone(tmp_path: Path) 
 
 def test_package_says_how_a_stream_ends(carried: dict[str, Bundle]) -> None:
     head, *rows = package_text([Packaged(Variant("tflite", "float32"), carried["tflite-float32"])]).splitlines()
-    assert head.split()[:4] == ["variant", "parity", "streamed", "promised"]
+    assert head.split()[:4] == ["bundle", "parity", "streamed", "promised"]
     assert len(rows) == 1
 
 

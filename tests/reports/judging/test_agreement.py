@@ -121,7 +121,7 @@ def test_without_labels_agreement_leads(unlabelled: Evaluation) -> None:
     assert "clips_not_worse has no value: the clips have no labels." in page.replace("<bdi>", "").replace("</bdi>", "")
     assert escape(NAME) in words
     lines = evaluation_table(unlabelled).splitlines()
-    assert lines[0].split()[:2] == ["variant", NAME]
+    assert lines[0].split()[:2] == ["bundle", NAME]
     assert not [line for line in lines if line.startswith("source")]
 
 
