@@ -9,10 +9,8 @@ from evaluators.evaluation import Evaluation
 from packager.errors import PackagingError
 from packager.storage import write_text_atomically
 from reports.errors import ReportError
-from reports.judging.acceptance import Acceptance
 from reports.judging.budgets import Budget
 from reports.judging.comparison import Comparison, compare
-from reports.judging.regressions import NOTHING_ACCEPTED
 from reports.page import html
 from reports.renderers import comment, junit, markdown, node_data, openmetrics
 
@@ -46,7 +44,6 @@ def write_report(
     *,
     baseline: Evaluation | None = None,
     budgets: tuple[Budget, ...] | None = None,
-    acceptance: Acceptance = NOTHING_ACCEPTED,
     folder: Path | None = None,
     earlier: Path | None = None,
 ) -> Paths:
@@ -57,14 +54,13 @@ def write_report(
         out_dir: The folder; made where it is missing. Node data of an earlier report that this one has not is removed.
         baseline: An earlier evaluation to compare with.
         budgets: Default: those of the recipe the evaluation was made from.
-        acceptance: Changes since the baseline that were accepted.
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
         earlier: The same of the baseline.
 
     Raises:
         ReportError: A budget cannot be applied, the baseline is of another model, or the folder cannot be written.
     """
-    report = compare(evaluation, baseline, budgets=budgets, acceptance=acceptance)
+    report = compare(evaluation, baseline, budgets=budgets)
     return write_comparison(report, out_dir, folder=folder, earlier=earlier)
 
 
