@@ -45,6 +45,7 @@ def write_report(
     baseline: Evaluation | None = None,
     budgets: tuple[Budget, ...] | None = None,
     folder: Path | None = None,
+    earlier: Path | None = None,
 ) -> Paths:
     """Judge an evaluation and write the report's files, each whole or not at all.
 
@@ -54,24 +55,19 @@ def write_report(
         baseline: An earlier evaluation to compare with.
         budgets: Default: those of the recipe the evaluation was made from.
         folder: Where evaluation.json and the previews beside it stand; without it no clip can be heard.
+        earlier: The same of the baseline.
 
     Raises:
         ReportError: A budget cannot be applied, the baseline is of another model, or the folder cannot be written.
     """
-    return write_comparison(compare(evaluation, baseline, budgets=budgets), out_dir, folder=folder)
+    report = compare(evaluation, baseline, budgets=budgets)
+    return write_comparison(report, out_dir, folder=folder, earlier=earlier)
 
 
 def write_comparison(
     report: Comparison, out_dir: Path, *, folder: Path | None = None, earlier: Path | None = None
 ) -> Paths:
-    """As `write_report`, of what was judged already.
-
-    Args:
-        report: What was judged.
-        out_dir: The folder.
-        folder: Where evaluation.json and the previews beside it stand.
-        earlier: The same of the baseline.
-    """
+    """As `write_report`, of what was judged already."""
     texts = {renderer.FILE_NAME: renderer.render(report) for renderer in _RENDERERS}
     texts[html.FILE_NAME] = html.render(report, folder=folder, earlier=earlier)
     drifts = {f"{node_data.FOLDER}/{name}": text for name, text in node_data.render(report).items()}
