@@ -49,14 +49,13 @@ def _bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
             "is 0.099875 s long where the clip is 0.1 s; both must be cut",
         ),
         "long": (_write(folder / "l.wav", _noise(801)), "is 0.100125 s long where the clip is 0.1 s; both must be cut"),
-        "silent": (_write(folder / "z.wav", np.zeros(800)), "silent: every sample is 0"),
         "infinite": (_write(folder / "i.wav", np.full(800, np.inf)), "holds a value that is not finite"),
         "no audio": (folder / "text.wav", "cannot be read as audio"),
         "missing": (folder / "nothing.wav", "no such file"),
     }
 
 
-@pytest.mark.parametrize("case", ["short", "long", "silent", "infinite", "no audio", "missing"])
+@pytest.mark.parametrize("case", ["short", "long", "infinite", "no audio", "missing"])
 def test_a_recording_that_cannot_be_used(case: str, tmp_path: Path) -> None:
     path, message = _bad_files(tmp_path)[case]
     with pytest.raises(EvaluationError) as caught:
