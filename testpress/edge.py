@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ def _end(message: str, output: Output, *, code: int = 1, shown: str | None = Non
     """Tell what went wrong, in `shown` where that has more for people, and return the exit code."""
     tell(f"testpress: {message}" if shown is None else shown)
     if not output.has_result and _wants_json(sys.argv[1:]):
-        show_error(message, code)
+        with contextlib.suppress(OSError):  # where it cannot be written, `_flush` tells that at the end
+            show_error(message, code)
     return code
 
 

@@ -198,10 +198,10 @@ class Output:
 
 def show(result: Any, as_json: bool) -> None:
     """Write a result to standard output; nothing in it acts on a terminal or a CI runner."""
-    _write(to_json(result) if as_json else defuse(result), sys.stdout)
     context = click.get_current_context(silent=True)
     if context is not None and isinstance(context.obj, Output):
-        context.obj.has_result = True
+        context.obj.has_result = True  # also where a full disk takes only part of it
+    _write(to_json(result) if as_json else defuse(result), sys.stdout)
 
 
 def show_error(message: str, code: int) -> None:

@@ -36,7 +36,7 @@ from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import check_frontend
 from packager.model import ModelSpec
 from packager.package import Variant
-from reports.judging.budgets import Budget, find_condition_fault, find_reference_fault
+from reports.judging.budgets import Budget, find_condition_fault, find_limit_fault
 from reports.judging.shipping import find_objective_fault
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
@@ -376,7 +376,7 @@ def _budget_faults(written: RecipeFile, task: TaskInfo, conditions: tuple[Condit
     faults += [
         f"budgets[{index}].{budget.limit}: {fault}"
         for index, budget in enumerate(budgets)
-        if (fault := find_reference_fault(budget, metrics.get(budget.metric))) is not None
+        if (fault := find_limit_fault(budget, metrics.get(budget.metric))) is not None
     ]
     if written.search is not None and (fault := find_objective_fault(written.search.minimise, metrics)) is not None:
         faults.append(f"search.minimise: {fault}")

@@ -11,7 +11,7 @@ from device_profiles.record import Record, parse_record, suggest
 from device_profiles.text import shorten
 from evaluators.condition_records import CLEAN, ConditionInfo
 from evaluators.evaluation import Evaluation, VariantResult
-from evaluators.score import MetricInfo, Score
+from evaluators.score import Direction, MetricInfo, Score
 from reports.errors import ReportError
 from reports.judging.arithmetic import saturate
 from reports.judging.quantities import Quantity, parse_quantity
@@ -148,15 +148,34 @@ def find_condition_fault(budget: Budget, metric: MetricInfo | None, conditions: 
     return None
 
 
-def find_reference_fault(budget: Budget, metric: MetricInfo | None) -> str | None:
-    """Why a budget's number cannot be held against its reference; None where it can, or its metric is not known."""
-    if metric is None or not metric.with_source or budget.against != "source" or budget.limit in ("max", "min"):
+def find_limit_fault(budget: Budget, metric: MetricInfo | None) -> str | None:
+    """Why a budget's limit cannot be one of its metric; None where it can, or its metric is not known."""
+    if metric is None:
         return None
-    right = "min" if metric.direction == "higher" else "max"
-    return (
-        f"{shorten(budget.metric)} holds a bundle against the source model already, which has no such number; use "
-        f"{right}"
-    )
+    if metric.with_source and budget.against == "source" and budget.limit not in ("max", "min"):
+        right = "min" if metric.direction == "higher" else "max"
+        return (
+            f"{shorten(budget.metric)} holds a bundle against the source model already, which has no such number; use "
+            f"{right}"
+        )
+    return _find_direction_fault(budget, metric.direction) or _find_unit_fault(budget, metric.unit)
+
+
+def _find_direction_fault(budget: Budget, direction: Direction) -> str | None:
+    right = "max_drop" if direction == "higher" else "max_rise"
+    if budget.limit in ("max", "min", right):
+        return None
+    return f"{budget.limit} is not for a metric where {direction} is better; use {right}"
+
+
+def _find_unit_fault(budget: Budget, unit: str) -> str | None:
+    if budget.quantity.kind == "percent" and budget.limit in ("max_drop", "max_rise"):  # of what it is held against
+        return None
+    try:
+        budget.quantity.to_unit(unit, where=f"{budget.written!r}")
+    except ReportError as fault:
+        return str(fault)
+    return None
 
 
 def allow(budget: Budget, difference: Score, reference: Score | None) -> float | None:
@@ -165,12 +184,9 @@ def allow(budget: Budget, difference: Score, reference: Score | None) -> float |
     Raises:
         ReportError: The budget's limit is of another direction or unit than the metric.
     """
-    right = "max_drop" if difference.direction == "higher" else "max_rise"
-    if budget.limit != right:
-        raise ReportError(
-            f"budget on {shorten(budget.metric)}: {budget.limit} is not for a metric where {difference.direction} is "
-            f"better; use {right}"
-        )
+    fault = _find_direction_fault(budget, difference.direction)
+    if fault is not None:
+        raise ReportError(f"budget on {shorten(budget.metric)}: {fault}")
     quantity = budget.quantity
     if quantity.kind != "percent":
         return abs(quantity.to_unit(difference.unit, where=f"budget {budget.text!r}"))

@@ -177,6 +177,8 @@ def _choose(device: str, format_: Format, found: Sequence[_Candidate], objective
     clean = [one for one in good if one.status == "passed"] or good
     chosen, why = _rank(clean, objective)
     held = f"{_count(len(good))} of {len(found)} {'holds' if len(good) == 1 else 'hold'} every budget"
+    if len(found) == 1:
+        held = "it holds every budget"
     if len(clean) < len(good):
         held += f", {len(clean)} without a warning"
     reason = f"{held}; {why}" if why else held

@@ -17,7 +17,7 @@ from evaluators.score import MetricInfo, Score
 from packager.bundle import Format
 from reports.errors import ReportError
 from reports.judging.applicability import Pair, find_inapplicable
-from reports.judging.budgets import Budget, Level, allow, find_condition_fault, find_reference_fault
+from reports.judging.budgets import Budget, Level, allow, find_condition_fault, find_limit_fault
 from reports.judging.conditions import describe_loss, list_losers
 from reports.judging.long_runs import RULE, find_faults
 from reports.judging.metrics import Finding, check_metrics, find_score, list_metrics
@@ -108,7 +108,7 @@ def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict,
     verdicts += [verdict for variant in evaluation.variants for verdict in _judge_long_run(variant)]
     check_metrics([budget.metric for budget in budgets], scope.metrics)
     faults = {find_condition_fault(one, scope.metrics[one.metric], evaluation.conditions): one for one in budgets}
-    faults |= {find_reference_fault(one, scope.metrics[one.metric]): one for one in budgets}
+    faults |= {find_limit_fault(one, scope.metrics[one.metric]): one for one in budgets}
     for fault, budget in faults.items():
         if fault is not None:
             raise ReportError(f"budget {budget.text!r}: {fault}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from testpress import edge
-from tests.specimens import run_command
+from tests.specimens import ROOT, run_command
 
 BROKEN_RECIPE = (
     '[model]\nname = "m"\nversion = "1"\nlicense = "MIT"\nsource = "model.py"\n[variants]\ntflite = ["flaot32"]\n'
@@ -115,3 +116,15 @@ def test_the_real_command_does_it(recipe: Path) -> None:
     run = run_command([sys.executable, "-m", "testpress", "package", str(recipe), "--json"])
     assert run.returncode == 1
     assert json.loads(run.stdout)["error"]["message"] in run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [("devices", "--json"), ("devices", "pixl-8", "--json"), ("devices",)])
+def test_what_standard_output_cannot_take_is_told_once(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "testpress", *words], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        )
+    assert run.returncode == 1
+    assert run.stderr.count("testpress: ") == run.stderr.count("\n") == 1

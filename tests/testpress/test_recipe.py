@@ -297,6 +297,26 @@ def test_a_condition_that_cannot_be_is_told_with_its_field(changes: dict[str, An
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        (
+            {"metric": "latency_ms", "max_drop": 1.0},
+            "max_drop: max_drop is not for a metric where lower is better; use",
+        ),
+        ({"metric": "note_f1", "max_rise": "5%"}, "max_rise: max_rise is not for a metric where higher is better; use"),
+        ({"metric": "note_f1", "min": "5ms"}, "min: '5ms' is a time, but the metric's unit is ratio; give it in ratio"),
+        ({"metric": "size_bytes", "max": "25ms"}, "max: '25ms' is a time, but the metric's unit is bytes"),
+    ],
+)
+def test_a_limit_that_cannot_be_of_its_metric_is_told_before_any_work(
+    budget: dict[str, Any], message: str, path: Path
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(_write(path, budgets=[budget]))
+    assert str(caught.value).startswith(f"{path}: budgets[0].{message}")
+
+
 def test_search_in_place_of_precisions_names_a_format_to_be_searched(path: Path) -> None:
     recipe = read_recipe(_write(path, variants={"tflite": "search", "coreml": ["float16"]}, search={"minutes": 5}))
     assert recipe.searched == ("tflite",)

@@ -43,6 +43,7 @@ def gain_windows(tmp_path: Path) -> Windows:
     folder = tmp_path / "out" / "cache" / "windows" / "abc"
     folder.mkdir(parents=True)
     np.save(folder / "windows.npy", samples)
+    (folder / "spans.json").write_text("[[0, 20, 40960]]")
     return Windows(folder / "windows.npy", ((0, 20, 40960),))
 
 

@@ -42,7 +42,7 @@ _read, _file_digest = soundfile.SoundFile.read, hashlib.file_digest
 
 @functools.wraps(_read)
 def read(self: soundfile.SoundFile, *arguments: object, **options: object) -> object:
-    decoded.append(str(self.name))
+    decoded.append(_name(self.name) if hasattr(self.name, "fileno") else str(self.name))
     return _read(self, *arguments, **options)
 
 

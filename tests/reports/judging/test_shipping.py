@@ -60,7 +60,7 @@ def _choose(evaluation: Evaluation, *budgets: Budget) -> Choice:
             "2 of 2 hold every budget; the smallest; of their speed nothing is known",
         ),
         ({"a": (None, 1), "b": (30, 50)}, "b", "2 of 2 hold every budget; the fastest as predicted"),
-        ({"a": (10, 100)}, "a", "one of 1 holds every budget"),
+        ({"a": (10, 100)}, "a", "it holds every budget"),
     ],
 )
 def test_the_fastest_is_named_and_of_equally_fast_ones_the_smallest(
