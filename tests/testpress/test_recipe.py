@@ -302,9 +302,9 @@ def test_a_condition_that_cannot_be_is_told_with_its_field(changes: dict[str, An
     [
         (
             {"metric": "latency_ms", "max_drop": 1.0},
-            "max_drop: max_drop is not for a metric where lower is better; use",
+            "max_drop: max_drop is not for a metric where lower is better",
         ),
-        ({"metric": "note_f1", "max_rise": "5%"}, "max_rise: max_rise is not for a metric where higher is better; use"),
+        ({"metric": "note_f1", "max_rise": "5%"}, "max_rise: max_rise is not for a metric where higher is better"),
         ({"metric": "note_f1", "min": "5ms"}, "min: '5ms' is a time, but the metric's unit is ratio; give it in ratio"),
         ({"metric": "size_bytes", "max": "25ms"}, "max: '25ms' is a time, but the metric's unit is bytes"),
     ],
