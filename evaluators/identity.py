@@ -18,10 +18,9 @@ import pydantic
 
 from device_profiles.record import Record
 from device_profiles.text import shorten
+from evaluators.git import run_git
 from packager.storage import digest_facts
 
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
-_GIT_TIMEOUT_S = 20.0
 _LONGEST_BRANCH = 200
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[A-Za-z0-9_\-.~:/?#\[\]@!$&()*+,;=%]*)?")
@@ -153,17 +152,8 @@ def _join(*parts: str) -> str:
 
 def _ask_git(folder: Path, *arguments: str) -> str | None:
     """What git answers; none where there is no git, no repository, or no answer in time."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
-        ran = subprocess.run(
-            [*_GIT, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_GIT_TIMEOUT_S,
-            check=False,
-        )
+        ran = run_git(folder, *arguments)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     return ran.stdout.decode("utf-8", "replace").strip() if ran.returncode == 0 else None

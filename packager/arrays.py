@@ -1,7 +1,10 @@
-"""Arrays larger than memory: `.npy` files written row by row, and read as memory maps."""
+"""Arrays as files: `.npy` larger than memory, written row by row and read as memory maps, and `.npz` of several."""
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -68,3 +71,13 @@ def drop_batch(values: npt.NDArray[Any], declared: tuple[int | None, ...] | None
     # What a file declares without dimensions, but is no single number, is of a size that it leaves open.
     has_batch = not declared or array.ndim == len(declared)
     return array[0] if array.ndim and array.shape[0] == 1 and has_batch else array
+
+
+def pack_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Arrays as an .npz holds them, none of them an object; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                np.save(file, array, allow_pickle=False)
+    return buffer.getvalue()

@@ -15,6 +15,7 @@ from pathlib import Path
 from device_profiles.files import is_file, is_folder
 from device_profiles.text import shorten
 from evaluators.evaluation import Evaluation
+from evaluators.git import run_git
 from reports.errors import ReportError
 from reports.judging.comparison import load_evaluation
 from testpress.work import EVALUATION_NAME
@@ -105,23 +106,25 @@ def _list_ancestors(branch: str | None, repository: Path) -> tuple[str, list[str
 def _ask(arguments: list[str], repository: Path) -> str:
     found = _run(arguments, repository)
     if found.returncode != 0:
-        raise ReportError(f"git {arguments[0]}: {shorten(found.stderr, 300) or 'failed'}")
-    return found.stdout.strip()
+        raise ReportError(f"git {arguments[0]}: {shorten(found.stderr.decode('utf-8', 'replace'), 300) or 'failed'}")
+    return _decode(found.stdout)
 
 
 def _try(arguments: list[str], repository: Path) -> str:
     """What git says; empty where it refuses."""
     found = _run(arguments, repository)
-    return found.stdout.strip() if found.returncode == 0 else ""
+    return _decode(found.stdout) if found.returncode == 0 else ""
 
 
-def _run(arguments: list[str], repository: Path) -> subprocess.CompletedProcess[str]:
-    git = shutil.which("git")
-    if git is None:
+def _decode(output: bytes) -> str:
+    """What git writes of commits is ASCII."""
+    return output.decode("utf-8", "replace").strip()
+
+
+def _run(arguments: list[str], repository: Path) -> subprocess.CompletedProcess[bytes]:
+    if shutil.which("git") is None:
         raise ReportError("git is not installed, which says the merge base; name one evaluation.json with --baseline")
     try:
-        return subprocess.run(
-            [git, "-C", str(repository), *arguments], capture_output=True, text=True, timeout=_LIMIT_S, check=False
-        )
-    except (subprocess.TimeoutExpired, UnicodeDecodeError) as fault:
+        return run_git(repository, *arguments, timeout_s=_LIMIT_S)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as fault:
         raise ReportError(f"git {arguments[0]}: {shorten(str(fault), 300)}") from None

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from testpress.starting.recipe_text import quote
+
 CI_FILES = {"github": ".github/workflows/testpress.yml", "gitlab": "testpress.gitlab-ci.yml"}
 """by CI system, where its job is written: GitHub reads it there, GitLab where `.gitlab-ci.yml` includes it"""
 _COMMENT_JOB, _COMMENT_FILE = "github-comment", ".github/workflows/testpress-comment.yml"
@@ -36,10 +38,10 @@ def describe_job(recipe: Path, job: Path, root: Path) -> dict[str, str]:
     path = Path(os.path.relpath(recipe.resolve(), root.resolve()))
     name = re.sub(r"[^A-Za-z0-9]+", "-", path.parent.as_posix()).strip("-")[:40]
     return {
-        "RECIPE": _quote(path.as_posix()),
-        "NAME": _quote(name or "testpress"),
+        "RECIPE": quote(path.as_posix()),
+        "NAME": quote(name or "testpress"),
         "FILE": job.name,
-        "TESTPRESS": _quote(find_requirement(root)),
+        "TESTPRESS": quote(find_requirement(root)),
     }
 
 
@@ -74,8 +76,3 @@ def describe_origin(origin: dict[str, Any], root: Path) -> str:
         known = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
         return f"{_EXTRAS} @ {url}" + (f"#sha256={digest}" if known else "")
     return ""
-
-
-def _quote(text: str) -> str:
-    """A string as YAML reads it: JSON's."""
-    return json.dumps(text, ensure_ascii=False)

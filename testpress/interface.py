@@ -22,6 +22,7 @@ from device_profiles.files import read_bytes
 from device_profiles.record import dump_json
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import Evaluation
+from packager.arrays import pack_arrays
 from packager.bundle import Bundle
 from packager.package import Packaged
 from packager.storage import write_bytes_atomically, write_text_atomically
@@ -30,7 +31,6 @@ from reports.judging.comparison import compare as compare_evaluations
 from testpress import pipeline, sandbox
 from testpress.limits import LimitsSpec
 from testpress.model_file import locate_model
-from testpress.playing.calling import pack_arrays
 from testpress.recipe import read_recipe
 from testpress.work import EVALUATION_NAME, Progress, Work, default_out
 

@@ -20,26 +20,6 @@ FLOAT32, FLOAT16, INT16, INT8 = 2.0**-24, 2.0**-11, 2.0**-16, 2.0**-8
 
 
 @dataclass(frozen=True)
-class Precision:
-    """How close to its source a model of this precision should stay.
-
-    Attributes:
-        tolerance_db: The least signal-to-noise ratio of every output, in dB.
-        because: Where that number comes from.
-        meaning: What it does to a model, in a few words.
-        aliases: Other words for it, in small letters with `_`. One that several precisions have is asked about.
-        roundoff: What its coarsest arithmetic rounds a value by, of the largest it can be: `FLOAT32`, `FLOAT16` or
-            half a step of its integers. It bounds how near two right runs of a bundle can be asked to be.
-    """
-
-    tolerance_db: float
-    because: str
-    meaning: str = ""
-    aliases: tuple[str, ...] = ()
-    roundoff: float = FLOAT32
-
-
-@dataclass(frozen=True)
 class Arithmetic:
     """What a precision computes in and stores, as far as it can be said of all models.
 
@@ -52,6 +32,28 @@ class Arithmetic:
     kind: str
     weight_bits: int
     is_priced: bool = True
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How close to its source a model of this precision should stay.
+
+    Attributes:
+        tolerance_db: The least signal-to-noise ratio of every output, in dB.
+        because: Where that number comes from.
+        meaning: What it does to a model, in a few words.
+        aliases: Other words for it, in small letters with `_`. One that several precisions have is asked about.
+        roundoff: What its coarsest arithmetic rounds a value by, of the largest it can be: `FLOAT32`, `FLOAT16` or
+            half a step of its integers. It bounds how near two right runs of a bundle can be asked to be.
+        arithmetic: What it computes in; None where nothing is known of that.
+    """
+
+    tolerance_db: float
+    because: str
+    meaning: str = ""
+    aliases: tuple[str, ...] = ()
+    roundoff: float = FLOAT32
+    arithmetic: Arithmetic | None = None
 
 
 def _know_nothing(_: str) -> None:
@@ -141,7 +143,6 @@ class Format:
         get_ready: Called with the source's framework before the converter is imported.
         explain_refusal: What the runtime's refusal of a fresh model means, of the fault and the loaded source.
         on_floor_scale: A runtime's version on the scale of floors.
-        arithmetic: Precision → what it computes in; of one that is left out nothing is known.
         read_call: How a model file is called by those who do not go by names.
         runtime_packages: Where apps get what plays it.
         code: Modules, beside the converter's, that are loaded by name; see `packager.jobs.code`.
@@ -168,8 +169,8 @@ class Format:
     read_call: Callable[[Path], CallContract | None] = _know_no_call
     runtime_packages: tuple[RuntimePackage, ...] = ()
     code: tuple[str, ...] = ()
-    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
 
     def arithmetic_of(self, precision: str) -> Arithmetic:
         """What a precision computes in; one of which nothing is known is like no other."""
-        return self.arithmetic.get(precision, Arithmetic(precision, 32))
+        known = self.precisions.get(precision)
+        return (known and known.arithmetic) or Arithmetic(precision, 32)

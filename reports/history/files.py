@@ -17,6 +17,7 @@ from pathlib import Path
 from device_profiles.files import find_kind, read_text
 from device_profiles.record import parse_json, validate_json
 from device_profiles.text import shorten
+from evaluators.git import run_git
 from packager.disk import refuse_write
 from reports.errors import ReportError
 from reports.history.runs import SCHEMA_VERSION, Run, summarize_run, write_line
@@ -28,7 +29,6 @@ MOST_BYTES = 256 * 2**20
 """of a history: ten thousand runs of 20 kB"""
 _MOST_FILES = 20_000
 """in a folder are looked at"""
-_GIT_TIMEOUT_S = 120.0
 _SIGNS = ("schema_version", "testpress_version", "variants")
 """by which an evaluation of another name is known"""
 
@@ -118,14 +118,7 @@ def read_branch(branch: str, path: str, folder: Path) -> Found:
 
 def _ask_git(arguments: list[str], folder: Path, where: str) -> str:
     try:
-        ran = subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_GIT_TIMEOUT_S,
-            check=False,
-        )
+        ran = run_git(folder, *arguments)
     except (OSError, ValueError, subprocess.TimeoutExpired) as fault:
         raise ReportError(f"{where}: git cannot be asked: {fault}") from None
     if ran.returncode:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib import resources
 
 import jinja2
 from markupsafe import Markup
@@ -14,6 +13,7 @@ from reports.history.trends import SOURCE, History, Step, Trend
 from reports.history.words import describe_place, describe_step, format_change
 from reports.notation import BASIS_MARKS, BASIS_WORDS, DIRECTION_WORDS, format_number
 from reports.page.figures import trend_line
+from reports.page.templating import make_environment, read_template
 
 FILE_NAME = "history.html"
 _MOST_FIGURES = 600
@@ -58,7 +58,7 @@ def render(history: History) -> str:
             trends_left=len(history.trends) - len(shown),
             runs=list(enumerate(history.runs, 1))[::-1][:_MOST_RUNS],
             runs_left=max(0, len(history.runs) - _MOST_RUNS),
-            style=Markup(_read("report.css") + _read("history.css")),  # noqa: S704  files of this package
+            style=Markup(read_template("report.css") + read_template("history.css")),  # noqa: S704  files of this package
         )
     )
     return clean_text(page)
@@ -87,24 +87,14 @@ def _group(trends: list[Trend], history: History) -> list[Group]:
     return list(groups.values())
 
 
-def _read(name: str) -> str:
-    return resources.files("reports.page").joinpath("templates", name).read_text(encoding="utf-8")
-
-
 @functools.cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return make_environment(
+        {"number": format_number, "short": shorten},
+        {
+            "BASIS_MARKS": BASIS_MARKS,
+            "BASIS_WORDS": BASIS_WORDS,
+            "DIRECTION_WORDS": DIRECTION_WORDS,
+            "figure": trend_line,
+        },
     )
-    environment.filters |= {"number": format_number, "short": shorten}
-    environment.globals |= {
-        "BASIS_MARKS": BASIS_MARKS,
-        "BASIS_WORDS": BASIS_WORDS,
-        "DIRECTION_WORDS": DIRECTION_WORDS,
-        "figure": trend_line,
-    }
-    return environment

@@ -12,7 +12,7 @@ import base64
 import functools
 import hashlib
 import json
-from importlib import resources
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ from reports.page.sections import (
     make_keys,
 )
 from reports.page.targets import MOST_LINES, list_targets
+from reports.page.templating import make_environment, read_template
 from reports.page.word_alignment import MOST_WORDS
 from reports.renderers.shipping import format_share, format_speed, list_ship_lines
 from reports.renderers.summary import (
@@ -98,8 +99,8 @@ def render(report: Comparison, *, folder: Path | None = None, earlier: Path | No
         earlier: The same of the baseline.
     """
     evaluation = report.evaluation
-    style = _read("report.css") + _read("listening.css")
-    script = _read("report.js") + _read("listening.js")
+    style = read_template("report.css") + read_template("listening.css")
+    script = read_template("report.js") + read_template("listening.js")
     page = (
         _environment()
         .get_template("report.html")
@@ -173,20 +174,9 @@ def hash_source(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _read(name: str) -> str:
-    return resources.files("reports.page").joinpath("templates", name).read_text(encoding="utf-8")
-
-
 @functools.cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "exact": format_exact,
         "interval": format_interval,
         "number": format_number,
@@ -231,5 +221,4 @@ def _environment() -> jinja2.Environment:
         "MOST_WORDS": MOST_WORDS,
         "MOST_CONDITION_CELLS": _MOST_CONDITION_CELLS,
     }
-    environment.globals |= shared
-    return environment
+    return make_environment(filters, shared)

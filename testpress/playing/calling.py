@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +9,7 @@ import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
 from evaluators.targets import open_model
+from packager.arrays import pack_arrays
 from packager.storage import write_bytes_atomically
 from testpress.model_file import locate_model
 
@@ -40,13 +38,3 @@ def call_model(options: dict[str, Any]) -> None:
             raise EvaluationError(f"{file}: call {index + 1} of {count}: {' '.join(str(fault).split())}") from None
         outputs |= {f"{index}/{name}": np.array(value) for name, value in found.items()}
     write_bytes_atomically(options["out"], pack_arrays(outputs))
-
-
-def pack_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """Arrays as an .npz holds them; none of them is an object."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
-                np.save(file, array, allow_pickle=False)
-    return buffer.getvalue()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import time
-import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ from evaluators.score import Score
 from evaluators.targets import open_model
 from evaluators.task_loading import load_task
 from evaluators.windows import Stitched, cut
-from packager.arrays import drop_batch
+from packager.arrays import drop_batch, pack_arrays
 from packager.attestation.verification import check_files
 from packager.integration_records import OutputKind
 from packager.stitching import find_kind_of
@@ -96,13 +94,10 @@ def save_outputs(played: Played, path: Path) -> None:
     Raises:
         PackagingError: The folder cannot be written.
     """
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, output in played.outputs.items():
-            for key, array in ((name, output.values), (f"{name}.times_s", output.times_s)):
-                with archive.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True) as file:
-                    np.save(file, array, allow_pickle=False)
-    write_bytes_atomically(path, buffer.getvalue())
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, output in played.outputs.items():
+        arrays |= {name: output.values, f"{name}.times_s": output.times_s}
+    write_bytes_atomically(path, pack_arrays(arrays))
 
 
 def _read(order: PlaybackRequest, contract: PlaybackContract) -> Recording:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from device_profiles.text import shorten
 from evaluators.evaluation import Evaluation
@@ -52,14 +51,6 @@ class _TimeOverError(Exception):
     """The minutes are over."""
 
 
-@dataclass
-class _State:
-    """How far each option came."""
-
-    packaged: dict[str, Packaged] = field(default_factory=dict)
-    traces: dict[str, Trace] = field(default_factory=dict)
-
-
 class Search:
     """One search of a recipe."""
 
@@ -81,8 +72,7 @@ class Search:
         self._clock = Clock(time.monotonic(), minutes)
         self._stages = Stages(work, self._clock, command)
         self._options = list_options(self._formats, work.recipe.profiles)
-        self._by_name = {option.name: option for option in self._options}
-        self._state = _State(traces={option.name: Trace(option) for option in self._options})
+        self._traces = {option.name: Trace(option) for option in self._options}
 
     def find_key(self) -> str:
         """The content address of all that decides what is found."""
@@ -119,13 +109,14 @@ class Search:
         except _TimeOverError:
             is_complete = False
         facts = Facts(self.find_key(), self._command, self._clock, self._formats, is_complete, self._place(board))
-        return build_result(board, self._state.traces, self._work, self._stages, facts)
+        return build_result(board, self._traces, self._work, self._stages, facts)
 
     def _place(self, board: Board) -> Places:
         if self._clock.is_over:
             return {}
         profiles, objective = self._work.recipe.profiles, find_objective(board.base)
-        return place_choices(board.choose(), self._state.packaged, profiles, self._stages, objective)
+        made = {name: trace.packaged for name, trace in self._traces.items() if trace.packaged is not None}
+        return place_choices(board.choose(), made, profiles, self._stages, objective)
 
     def _search_format(self, board: Board, format_: Format) -> None:
         left = self._list_unmade(board, format_)
@@ -139,7 +130,7 @@ class Search:
         unmade = [
             option
             for option in self._options
-            if option.variant.format == format_ and option.devices and option.name not in self._state.packaged
+            if option.variant.format == format_ and option.devices and self._traces[option.name].packaged is None
         ]
         hoped = set(board.list_hopeful())
         return unmade if any(option.name in hoped for option in unmade) else []
@@ -158,8 +149,7 @@ class Search:
         name = packaged.variant.name
         if packaged.bundle is None and self._clock.is_over:
             raise _TimeOverError  # it was ended for that
-        self._state.packaged[name] = packaged
-        trace = self._state.traces[name]
+        trace = self._traces[name]
         trace.packaged = packaged
         if packaged.bundle is None:
             self._end(board, name, "failed", f"packaging it failed: {packaged.reason}")
@@ -182,7 +172,9 @@ class Search:
 
     def _play(self, board: Board, name: str) -> None:
         """Play an option on more and more clips, until it cannot hold any more or has been played on all."""
-        packaged, trace = self._state.packaged[name], self._state.traces[name]
+        trace = self._traces[name]
+        packaged = trace.packaged
+        assert packaged is not None  # it was screened
         whole = len(self._stages.dataset.found.info.clips)
         for count in _list_counts(whole):
             part = self._stages.play([packaged], count)
@@ -212,7 +204,7 @@ class Search:
         return False
 
     def _end(self, board: Board, name: str, state: State, reason: str) -> None:
-        trace = self._state.traces[name]
+        trace = self._traces[name]
         trace.state, trace.reason = state, shorten(reason, _REASON_LIMIT)
         board.drop(name)
         self._tell(f"{name}: {state.replace('_', ' ')}: {trace.reason}")

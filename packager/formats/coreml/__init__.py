@@ -9,7 +9,7 @@ from typing import Any
 from packager.bundle import Floor
 from packager.formats.coreml.compression import MODEL_FILE, PRECISIONS
 from packager.formats.coreml.names import to_native
-from packager.formats.format import Arithmetic, Format
+from packager.formats.format import Format
 from packager.integration_records import CallContract, RuntimePackage
 from packager.model import ModelSpec
 
@@ -29,19 +29,6 @@ MINIMUM_TARGETS = {
 Source: coremltools 9.0 op sets: `constexpr_affine_dequantize` and `constexpr_lut_to_dense` in iOS16, activation
 `quantize`/`dequantize` in iOS17, `constexpr_blockwise_shift_scale` in iOS18; ML Programs themselves in iOS15.
 """
-
-ARITHMETIC = {
-    "float32": Arithmetic("float32", 32),
-    "float16": Arithmetic("float16", 16),
-    "mixed_float16": Arithmetic("float16", 16),
-    "linear_w8": Arithmetic("float16", 8),
-    "palettized_w8": Arithmetic("float16", 8),
-    "palettized_w6": Arithmetic("float16", 6),
-    "palettized_w4": Arithmetic("float16", 4),
-    "linear_w4_block32": Arithmetic("float16", 4),
-    "w8a8": Arithmetic("int8", 8),
-}
-"""programs with compressed weights compute in float16 where that holds, else as `mixed_float16` does"""
 
 
 class _States:
@@ -113,7 +100,6 @@ FORMAT = Format(
     key_facts=_key_facts,
     state_keeping=_States(),
     get_ready=_get_ready,
-    arithmetic=ARITHMETIC,
     read_call=_read_call,
     runtime_packages=_RUNTIMES,
     code=(f"{__name__}.compression.*", f"{__name__}.lowerings.*"),

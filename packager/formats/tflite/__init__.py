@@ -7,22 +7,11 @@ from typing import Any
 
 from device_profiles.profile import Runtime
 from packager.bundle import Floor
-from packager.formats.format import Arithmetic, Format
+from packager.formats.format import Format
 from packager.formats.tflite.compression import MODEL_FILE, PRECISIONS
 from packager.integration_records import CallContract, RuntimePackage
 
 _BOTH = ("android", "ios")
-
-ARITHMETIC = {
-    "float32": Arithmetic("float", 32),
-    "float16": Arithmetic("float", 16),
-    "weight_only_wi8_afp32": Arithmetic("float", 8),
-    "dynamic_wi8_afp32": Arithmetic("dynamic", 8),
-    "dynamic_wi4_afp32": Arithmetic("dynamic", 4),
-    "static_wi8_ai8": Arithmetic("int8", 8),
-    "static_wi8_ai16": Arithmetic("int16", 8, is_priced=False),
-}
-"""weights are brought to the type that a kernel multiplies in, whatever type they are stored in"""
 
 
 def _read_floor(path: Path) -> Floor:
@@ -94,6 +83,5 @@ FORMAT = Format(
     read_call=_read_call,
     runtime_packages=_RUNTIMES,
     on_floor_scale=_on_floor_scale,
-    arithmetic=ARITHMETIC,
     code=(f"{__name__}.compression.*", f"{__name__}.lowerings.*"),
 )

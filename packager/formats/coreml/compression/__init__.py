@@ -15,7 +15,7 @@ from packager.compression import Context
 from packager.errors import PackagingError
 from packager.formats.coreml.compression.targets import find_target
 from packager.formats.coreml.mlpackage import import_coremltools
-from packager.formats.format import FLOAT16, INT8, Precision
+from packager.formats.format import FLOAT16, INT8, Arithmetic, Precision
 
 _INT8 = ("int8", "i8", "8bit", "8_bit", "quantized", "quantised")
 """what may be either of two"""
@@ -26,6 +26,7 @@ PRECISIONS = {
         "the same arithmetic in another order",
         "nothing is made smaller; the CPU and GPU compute it, the Neural Engine does not",
         ("fp32", "f32", "float", "single"),
+        arithmetic=Arithmetic("float32", 32),
     ),
     "float16": Precision(
         30.0,
@@ -33,6 +34,7 @@ PRECISIONS = {
         "weights and activations in float16, as the Neural Engine computes",
         ("fp16", "f16", "half"),
         FLOAT16,
+        arithmetic=Arithmetic("float16", 16),
     ),
     "mixed_float16": Precision(
         40.0,
@@ -40,6 +42,7 @@ PRECISIONS = {
         "float16, but for the ops that are too coarse in it, which stay in float32",
         ("mixed", "mixed_fp16", "mixed_f16", "mixed_precision", "mixed16"),
         FLOAT16,
+        arithmetic=Arithmetic("float16", 16),
     ),
     "linear_w8": Precision(
         18.0,
@@ -47,6 +50,7 @@ PRECISIONS = {
         "weights only: stored in 8 bits, a scale a channel, computed in float16 where that holds",
         (*_INT8, "w8", "linear", "linear8", "linear_int8", "weight_only", "weight_only_int8", "int8_weights"),
         FLOAT16,
+        arithmetic=Arithmetic("float16", 8),
     ),
     "linear_w4_block32": Precision(
         6.0,
@@ -54,6 +58,7 @@ PRECISIONS = {
         "weights only: stored in 4 bits, a scale for 32 of them",
         ("w4", "int4", "i4", "4bit", "linear_w4", "linear4", "w4_block32"),
         FLOAT16,
+        arithmetic=Arithmetic("float16", 4),
     ),
     "palettized_w8": Precision(
         18.0,
@@ -61,6 +66,7 @@ PRECISIONS = {
         "weights only: 256 values a tensor, chosen by clustering",
         ("w8", "palettized8", "palette8", "palettised_w8"),
         FLOAT16,
+        arithmetic=Arithmetic("float16", 8),
     ),
     "palettized_w6": Precision(
         12.0,
@@ -68,6 +74,7 @@ PRECISIONS = {
         "weights only: 64 values a tensor, chosen by clustering",
         ("w6", "palettized6", "palette6", "palettised_w6"),
         FLOAT16,
+        arithmetic=Arithmetic("float16", 6),
     ),
     "palettized_w4": Precision(
         4.0,
@@ -75,6 +82,7 @@ PRECISIONS = {
         "weights only: 16 values a tensor, chosen by clustering",
         ("w4", "palettized4", "palette4", "palettised_w4"),
         FLOAT16,
+        arithmetic=Arithmetic("float16", 4),
     ),
     "w8a8": Precision(
         10.0,
@@ -82,8 +90,10 @@ PRECISIONS = {
         "weights and activations in 8 bits, in ranges calibrated on the recipe's audio",
         (*_INT8, "int8_static", "static_int8", "full_int8", "full_integer"),
         INT8,
+        arithmetic=Arithmetic("int8", 8),
     ),
 }
+"""programs with compressed weights compute in float16 where that holds, else as `mixed_float16` does"""
 MODEL_FILE = "Model.mlpackage"
 
 Convert = Callable[[Any, Any], Any]

@@ -12,7 +12,7 @@ from typing import Any
 
 from packager.compression import Context
 from packager.errors import PackagingError
-from packager.formats.format import INT8, INT16, Precision
+from packager.formats.format import INT8, INT16, Arithmetic, Precision
 from packager.formats.tflite.compression.quantizer import quantize
 
 _INT8 = ("int8", "i8", "8bit", "8_bit", "quantized", "quantised")
@@ -20,13 +20,18 @@ _INT8 = ("int8", "i8", "8bit", "8_bit", "quantized", "quantised")
 
 PRECISIONS = {
     "float32": Precision(
-        60.0, "the same arithmetic in another order", "nothing is made smaller", ("fp32", "f32", "float", "single")
+        60.0,
+        "the same arithmetic in another order",
+        "nothing is made smaller",
+        ("fp32", "f32", "float", "single"),
+        arithmetic=Arithmetic("float", 32),
     ),
     "float16": Precision(
         30.0,
         "weights of 11 bits; about 60 dB a layer, less where a model amplifies differences",
         "weights stored in 16 bits, computed in float32, or in float16 by GPUs",
         ("fp16", "f16", "half"),
+        arithmetic=Arithmetic("float", 16),
     ),
     "dynamic_wi8_afp32": Precision(
         15.0,
@@ -34,12 +39,14 @@ PRECISIONS = {
         "dynamic range: weights in 8 bits, activations brought to 8 bits at each call; no calibration",
         (*_INT8, "int8_dynamic", "dynamic_int8", "dynamic_range", "dynamic", "dynamic_wi8"),
         INT8,
+        arithmetic=Arithmetic("dynamic", 8),
     ),
     "weight_only_wi8_afp32": Precision(
         18.0,
         "8 bits for weights, float32 for everything else",
         "weights only: stored in 8 bits, computed in float32; no calibration",
         (*_INT8, "w8", "weight_only", "weights_only", "weight_only_int8", "int8_weights", "int8_weight_only", "w8a32"),
+        arithmetic=Arithmetic("float", 8),
     ),
     "dynamic_wi4_afp32": Precision(
         6.0,
@@ -47,6 +54,7 @@ PRECISIONS = {
         "dynamic range with weights in 4 bits; no calibration",
         ("int4", "i4", "4bit", "int4_dynamic", "dynamic_int4", "dynamic_wi4"),
         INT8,
+        arithmetic=Arithmetic("dynamic", 4),
     ),
     "static_wi8_ai8": Precision(
         10.0,
@@ -54,6 +62,7 @@ PRECISIONS = {
         "full integer: weights and activations in 8 bits, in ranges calibrated on the recipe's audio",
         (*_INT8, "static", "int8_static", "static_int8", "full_int8", "int8_full", "full_integer", "w8a8"),
         INT8,
+        arithmetic=Arithmetic("int8", 8),
     ),
     "static_wi8_ai16": Precision(
         15.0,
@@ -61,8 +70,10 @@ PRECISIONS = {
         "full integer: weights in 8 bits, activations in 16, in ranges calibrated on the recipe's audio",
         ("static", "16x8", "int16x8", "w8a16", "static_int16"),
         INT16,
+        arithmetic=Arithmetic("int16", 8, is_priced=False),
     ),
 }
+"""weights are brought to the type that a kernel multiplies in, whatever type they are stored in"""
 MODEL_FILE = "model.tflite"
 
 
