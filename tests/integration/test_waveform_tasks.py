@@ -88,7 +88,7 @@ def _check_sound(evaluation: Evaluation, job: Job) -> None:
             heard = soundfile.read(job.out / track.sound.path)[0]
             assert np.abs(heard - gain * clip).max() <= 2**-14
     page = (job.out / "report" / "report.html").read_text(encoding="utf-8")
-    assert page.count('class="listening"') == 2
+    assert page.count('class="listening sound"') == 2
 
 
 def _check_opinions(job: Job) -> None:
