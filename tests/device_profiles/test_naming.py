@@ -40,8 +40,8 @@ def test_repeats_are_numbered() -> None:
 
 
 def test_a_hundred_thousand_repeats_are_numbered_at_once() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     found = number_repeats(["a", "a (7)"] * 50_000)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert len(set(found)) == len(found)
     assert found[:4] == ["a", "a (7)", "a (2)", "a (7) (2)"]

@@ -21,9 +21,6 @@ from tests.specimens import ROOT
 
 INPUTS = 400
 """`make fuzz` takes ten thousand"""
-MOST_S = 0.18
-"""of an input, on two cores"""
-_CORES = 2
 
 
 def start(*arguments: str, timeout_s: float = 100) -> subprocess.CompletedProcess[str]:
@@ -125,5 +122,3 @@ def test_hundreds_of_inputs_break_no_promise(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout
     results = json.loads(report.read_text())
     assert len(results) == INPUTS
-    # Held to by the time of the cores: the wall's is another one where others work, too.
-    assert sum(result["ended"]["cpu_seconds"] for result in results) < _CORES * MOST_S * INPUTS

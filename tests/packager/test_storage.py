@@ -322,10 +322,10 @@ def test_what_is_too_much_or_no_file_is_refused_before_it_is_read(
     monkeypatch.setattr(storage, "MAX_BYTES", 2 << 30)
     monkeypatch.chdir(tmp_path)
     make(tmp_path)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(PackagingError) as caught:
         digest_files(tmp_path)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert str(caught.value).startswith(message.format(root=tmp_path))
 
 

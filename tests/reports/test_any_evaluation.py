@@ -24,7 +24,8 @@ from tests.reports.page.test_html import Page
 parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 
 EXAMPLES = int(os.environ.get("TESTPRESS_EXAMPLES", "60"))
-MOST_SECONDS = 10
+MOST_SECONDS = 30
+"""of CPU: a backstop; benchmarks/report_rendering.py measures"""
 MOST_CHARACTERS = 2_000_000
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff\ufffe\uffff"
@@ -61,14 +62,14 @@ def test_every_renderer_holds_against_extreme_numbers(case: Case) -> None:
 
 
 def _check(evaluation: Evaluation, baseline: Evaluation | None, budgets: tuple[Budget, ...]) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         report = compare(evaluation, baseline, budgets=budgets)
     except ReportError as fault:  # a budget in another unit or direction than its number's
         assert str(fault).startswith("budget "), fault
         return
     texts = _render(report)
-    assert time.perf_counter() - start < MOST_SECONDS
+    assert time.process_time() - start < MOST_SECONDS
     for name, text in texts.items():
         assert len(text) < MOST_CHARACTERS, name
         assert not UNSEEN.search(text), (name, UNSEEN.search(text))

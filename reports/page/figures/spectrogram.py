@@ -33,10 +33,10 @@ def mark_frequencies(found: Spectrogram, height: float) -> tuple[Tick, ...]:
     """Powers of ten, from the bottom up: places in pixels of a picture so high."""
     if not 0 < found.low_hz < found.high_hz:
         return ()
-    octaves = math.log(found.high_hz / found.low_hz)
+    low, high = math.log(found.low_hz), math.log(found.high_hz)  # of each by itself: their ratio may be beyond a float
     marks = (mark for mark in _MARKS_HZ if found.low_hz * 1.05 < mark < found.high_hz)
     return tuple(
-        Tick(round(height * (1 - math.log(mark / found.low_hz) / octaves), 1), _name_frequency(mark)) for mark in marks
+        Tick(round(height * (high - math.log(mark)) / (high - low), 1), _name_frequency(mark)) for mark in marks
     )
 
 

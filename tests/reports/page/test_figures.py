@@ -225,6 +225,15 @@ def test_a_spectrogram_is_a_png_that_others_read_with_loud_places_dark() -> None
     assert picture.tobytes() == bytes(255 - level for level in levels)
 
 
+@pytest.mark.parametrize("low_hz", [5e-324, 1e-300, 40.0, 9_999_999.0])
+@pytest.mark.parametrize("high_hz", [5e-324, 1.0, 8000.0, 1e300])
+def test_frequencies_of_any_band_are_marked_within_the_picture(low_hz: float, high_hz: float) -> None:
+    found = Spectrogram.model_construct(frames=1, bands=1, low_hz=low_hz, high_hz=high_hz, range_db=80, levels="AA==")
+    ticks = mark_frequencies(found, 84)
+    assert all(0 <= tick.place <= 84 for tick in ticks)
+    assert len(ticks) == sum(low_hz * 1.05 < mark < high_hz for mark in (100, 1000, 10_000, 100_000))
+
+
 def test_a_crowded_frontier_says_so() -> None:
     def draw(count: int) -> Frontier:
         found = draw_frontier(
@@ -303,8 +312,8 @@ def test_a_thousand_bundles_are_drawn_in_no_time() -> None:
         Candidate(str(n), str(n), "tflite", lower(n * 7919 % 1009, "bytes"), ratio(n * 104729 % 1013 / 1013))
         for n in range(1000)
     ]
-    start = time.perf_counter()
+    start = time.process_time()
     found = draw_frontier("Size", candidates, cost_label="size", accuracy_label="f1")
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert found is not None
     assert any(mark.best for mark in found.marks)

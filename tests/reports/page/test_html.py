@@ -256,8 +256,8 @@ def test_metrics_without_end_are_cut(evaluation: Evaluation) -> None:
         )
         for n in range(200)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     text = render(compare(evaluation.model_copy(update={"variants": variants}), budgets=()))
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
     assert "19979 more metrics stand in evaluation.json" in text
     assert len(text) < 10_000_000
