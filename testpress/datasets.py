@@ -8,9 +8,7 @@ from typing import Any, Literal
 
 from device_profiles.record import Record, read_meaning
 from device_profiles.text import shorten
-from evaluators.datasets.builtin.archives import Archive
 from evaluators.datasets.builtin.collection import LABELS
-from evaluators.datasets.builtin.downloads import archive_path, find_cache
 from evaluators.datasets.builtin.making import (
     MAKING_LIMITS,
     PREFIX,
@@ -20,6 +18,9 @@ from evaluators.datasets.builtin.making import (
     find_dataset,
     make_dataset,
 )
+from evaluators.registries.archives import Archive
+from evaluators.registries.cache import find_cache
+from evaluators.registries.downloads import archive_path
 from testpress.errors import RecipeError
 from testpress.limits import LimitsSpec
 from testpress.table import align

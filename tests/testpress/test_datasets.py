@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from device_profiles.text import defuse
-from evaluators.datasets.builtin.downloads import CACHE_VARIABLE
 from evaluators.datasets.builtin.making import dataset_names, find_dataset
+from evaluators.registries.cache import CACHE_VARIABLE
 from testpress import datasets
 from testpress.cli import cli
 from testpress.errors import RecipeError

@@ -9,8 +9,8 @@ import pytest
 
 from device_profiles.errors import TestpressError
 from evaluators.datasets.builtin.catalog import keyboard_noise
-from evaluators.datasets.builtin.downloads import CACHE_VARIABLE
 from evaluators.errors import EvaluationError
+from evaluators.registries.cache import CACHE_VARIABLE
 from packager.errors import PackagingError
 from reports.judging.comparison import load_evaluation
 from testpress import pipeline

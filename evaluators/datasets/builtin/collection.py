@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pydantic
 
 from device_profiles.record import Record
-from evaluators.datasets.builtin.archives import Archive, read_members
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive, read_members
 from packager.bounds import MAX_DURATION_S, MAX_SAMPLE_RATE_HZ
 
 Mono = npt.NDArray[np.float32]

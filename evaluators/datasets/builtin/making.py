@@ -21,10 +21,11 @@ import numpy as np
 from device_profiles.files import open_file
 from device_profiles.plugins import Plugin, list_plugins
 from device_profiles.record import Record, parse_record, suggest
-from evaluators.datasets.builtin.archives import Archive
 from evaluators.datasets.builtin.collection import Collection, LabelledClip, read_notices
-from evaluators.datasets.builtin.downloads import archive_path, fetch_archive, find_cache, hold_lock, is_fetched
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive
+from evaluators.registries.cache import find_cache, hold_lock
+from evaluators.registries.downloads import archive_path, fetch_archive, is_fetched
 from packager.jobs.code import digest_job_code
 from packager.jobs.executors.local import LocalExecutor
 from packager.jobs.results import Made, fill_folder

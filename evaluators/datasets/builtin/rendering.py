@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluators.datasets.builtin.archives import Archive, read_members
 from evaluators.datasets.builtin.collection import Mono
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive, read_members
 
 SAMPLE_RATE_HZ = 22050
 TAIL_S = 0.5

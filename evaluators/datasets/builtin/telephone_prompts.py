@@ -20,7 +20,6 @@ import pydantic
 
 from evaluators.conditions import g722
 from evaluators.conditions._pcm import FULL_SCALE
-from evaluators.datasets.builtin.archives import Archive, read_members
 from evaluators.datasets.builtin.collection import (
     Collection,
     CollectionOptions,
@@ -34,6 +33,7 @@ from evaluators.datasets.builtin.collection import (
 from evaluators.datasets.builtin.joining import join_clips
 from evaluators.datasets.builtin.speech_activity import RULE, find_speech
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive, read_members
 from packager.bounds import MAX_DURATION_S
 
 _VERSION = "1.6.1-1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evaluators.datasets.builtin.downloads import find_cache, hold_lock
 from evaluators.datasets.builtin.making import find_dataset
+from evaluators.registries.cache import find_cache, hold_lock
 from packager.factories import digest_factory
 from packager.storage import digest_facts, write_bytes_atomically
 

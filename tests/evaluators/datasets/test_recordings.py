@@ -10,12 +10,12 @@ import soundfile
 
 from evaluators.condition import apply_condition
 from evaluators.condition_sets import find_conditions, list_recordings, open_step
-from evaluators.datasets.builtin.archives import Archive
 from evaluators.datasets.builtin.catalog import keyboard_noise
 from evaluators.datasets.conditioning import store_conditioned
 from evaluators.datasets.place import LONG, Place
 from evaluators.datasets.recordings import FoundRecordings, check_recordings, find_recordings, open_recordings
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive
 from evaluators.windows import cut
 from packager.jobs.workers import Limits
 from tests.benches import AUDIO, read_dataset, store_windows, write_dataset

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from evaluators.datasets.builtin.archives import Archive
 from evaluators.datasets.builtin.collection import (
     Collection,
     CollectionOptions,
@@ -14,6 +13,7 @@ from evaluators.datasets.builtin.collection import (
     read_folder,
     take,
 )
+from evaluators.registries.archives import Archive
 
 _ARCHIVE = Archive(
     registry="debian",

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import pydantic
 
-from evaluators.datasets.builtin.archives import Archive
 from evaluators.datasets.builtin.collection import Collection, CollectionOptions, LabelledClip, read_folder, take
 from evaluators.datasets.builtin.rendering import (
     CREDIT,
@@ -24,6 +23,7 @@ from evaluators.datasets.builtin.rendering import (
     unpack_soundfont,
 )
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive
 
 _ARCHIVE = Archive(
     registry="debian",

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from evaluators.datasets.builtin.archives import Archive, read_members
 from evaluators.datasets.builtin.collection import Collection, CollectionOptions, LabelledClip, decode_audio, take
 from evaluators.datasets.builtin.joining import join_clips
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive, read_members
 
 _ARCHIVE = Archive(
     registry="debian",

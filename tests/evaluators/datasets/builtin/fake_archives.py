@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from evaluators.datasets.builtin import downloads
-from evaluators.datasets.builtin.archives import Archive
-from evaluators.datasets.builtin.registries import Registry
+from evaluators.registries import downloads
+from evaluators.registries.archives import Archive
+from evaluators.registries.tools import Registry
 from packager.storage import digest_bytes
 
 

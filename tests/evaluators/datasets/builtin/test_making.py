@@ -10,7 +10,6 @@ import pytest
 import soundfile
 
 from evaluators.datasets.builtin.collection import LABELS, LabelledClip
-from evaluators.datasets.builtin.downloads import CACHE_VARIABLE
 from evaluators.datasets.builtin.making import (
     Chosen,
     dataset_names,
@@ -23,6 +22,7 @@ from evaluators.datasets.builtin.making import (
     write_manifests,
 )
 from evaluators.errors import EvaluationError
+from evaluators.registries.cache import CACHE_VARIABLE
 from tests.evaluators.datasets.builtin.fake_archives import (
     describe,
     registry_that_runs,

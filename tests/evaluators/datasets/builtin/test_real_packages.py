@@ -14,9 +14,9 @@ import pytest
 import soundfile
 from scipy.signal import correlate, resample_poly
 
-from evaluators.datasets.builtin.downloads import CACHE_VARIABLE
 from evaluators.datasets.builtin.making import find_dataset, locate_builtin, make_dataset
 from evaluators.errors import EvaluationError
+from evaluators.registries.cache import CACHE_VARIABLE
 
 pytestmark = pytest.mark.slow
 

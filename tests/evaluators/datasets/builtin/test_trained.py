@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.datasets.builtin.downloads import CACHE_VARIABLE
 from evaluators.datasets.builtin.trained import keep_trained
 from evaluators.errors import EvaluationError
+from evaluators.registries.cache import CACHE_VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import evaluators.datasets.builtin
-from evaluators.datasets.builtin.registries import REGISTRIES
-from tests.evaluators.datasets.builtin.test_downloads import ARCHIVE
+import evaluators.emulators.arm
+import evaluators.registries
+from evaluators.registries.tools import REGISTRIES
+from tests.evaluators.registries.test_downloads import ARCHIVE
 
 
 def test_pip_is_asked_for_wheels_alone_since_others_run_code() -> None:
@@ -33,6 +35,6 @@ def test_what_is_not_there_is_an_obstacle(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_no_address_stands_in_the_code() -> None:
-    room = Path(evaluators.datasets.builtin.__file__).parent
-    for path in room.rglob("*.py"):
+    rooms = (evaluators.datasets.builtin, evaluators.registries, evaluators.emulators.arm)
+    for path in (path for room in rooms for path in Path(room.__path__[0]).rglob("*.py")):
         assert not re.search(r"https?://|\.(?:org|com|net)\b", path.read_text(encoding="utf-8")), path

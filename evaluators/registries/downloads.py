@@ -7,41 +7,28 @@ download left is removed by the next one, which begins anew; a second process wa
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from device_profiles.files import is_file, open_file
 from device_profiles.text import clean_text, shorten
-from evaluators.datasets.builtin.archives import Archive
-from evaluators.datasets.builtin.registries import REGISTRIES, Registry
 from evaluators.errors import EvaluationError
+from evaluators.registries.archives import Archive
+from evaluators.registries.cache import hold_lock
+from evaluators.registries.tools import REGISTRIES, Registry
 from packager.disk import refuse_write
 from packager.storage import digest_file
 
-CACHE_VARIABLE = "TESTPRESS_CACHE"
-"""names another folder than the user's own cache"""
 MOST_SECONDS = 1800.0
 _POLL_S = 0.1
 _MOST_EXTRA_BYTES = 64 * 2**20
 """beyond the known size: what tools keep beside the file while they load it"""
 _END_S = 5.0
-
-
-def find_cache() -> Path:
-    """The folder that archives and datasets are kept in, for all recipes of a user.
-
-    It is what `TESTPRESS_CACHE` names, else `testpress` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`).
-    """
-    said = os.environ.get(CACHE_VARIABLE)
-    if said:
-        return Path(said).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "testpress"
 
 
 def archive_path(archive: Archive, cache: Path) -> Path:
@@ -176,23 +163,3 @@ def _describe_failure(archive: Archive, registry: Registry, path: Path, reason: 
 def _digest(path: Path) -> str:
     with open_file(path, error=EvaluationError) as file:
         return digest_file(file).sha256
-
-
-@contextlib.contextmanager
-def hold_lock(path: Path) -> Iterator[None]:
-    """Wait for a lock; it is the operating system's, and ends with the process that holds it.
-
-    Args:
-        path: A file that is made where it is not there, and holds nothing.
-
-    Raises:
-        PackagingError: It cannot be made.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    except OSError as fault:
-        raise refuse_write(path, fault) from None
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.datasets.builtin import downloads
-from evaluators.datasets.builtin.archives import Archive
-from evaluators.datasets.builtin.downloads import CACHE_VARIABLE, archive_path, fetch_archive, find_cache, is_fetched
 from evaluators.errors import EvaluationError
+from evaluators.registries import downloads
+from evaluators.registries.archives import Archive
+from evaluators.registries.cache import CACHE_VARIABLE, find_cache
+from evaluators.registries.downloads import archive_path, fetch_archive, is_fetched
 from packager.errors import PackagingError
 from packager.storage import digest_bytes
 from tests.evaluators.datasets.builtin.fake_archives import registry_that_runs, use_registry

@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from evaluators.datasets.builtin.archives import Archive
+from evaluators.registries.apt_index import find_configuration
+from evaluators.registries.archives import Archive
 
 _PATIENCE_S = 30
+_AARCH64 = ("--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux2014_aarch64")
+_GLIBC_MINORS = range(17, 37)
+"""Debian 12's C library is 2.36"""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,22 @@ def _apt_command(archive: Archive, folder: Path) -> list[str]:  # noqa: ARG001  
     return ["apt-get", "-qq", *patience, "-oAcquire::Retries=1", "download", f"{archive.package}={archive.version}"]
 
 
+def _indexed_command(archive: Archive, folder: Path) -> list[str]:  # noqa: ARG001  (it is run in the folder)
+    return ["apt-get", "-c", str(find_configuration()), "-qq", "download", f"{archive.package}={archive.version}"]
+
+
 def _pip_command(archive: Archive, folder: Path) -> list[str]:
     quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     patience = ["--timeout", str(_PATIENCE_S), "--retries", "1"]
     wheel = ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), f"{archive.package}=={archive.version}"]
-    return [sys.executable, "-m", "pip", "download", *quiet, *patience, *wheel]
+    return [sys.executable, "-m", "pip", "download", *quiet, *patience, *_platform(archive), *wheel]
+
+
+def _platform(archive: Archive) -> list[str]:
+    """For which processor, C library and Python a wheel is asked, where that is not those that run here."""
+    if archive.registry != "pypi-aarch64":
+        return []
+    return [*_AARCH64, *(word for minor in _GLIBC_MINORS for word in ("--platform", f"manylinux_2_{minor}_aarch64"))]
 
 
 REGISTRIES: Mapping[str, Registry] = MappingProxyType(
@@ -65,11 +80,29 @@ REGISTRIES: Mapping[str, Registry] = MappingProxyType(
             _apt_command,
             lambda archive: f"apt-get download {archive.package}={archive.version}",
         ),
+        "debian-12": Registry(
+            "Debian 12 package",
+            _find_apt_obstacle,
+            _indexed_command,
+            lambda archive: f"apt-get download {archive.package}={archive.version}",
+        ),
         "pypi": Registry(
             "Python package",
             _find_pip_obstacle,
             _pip_command,
             lambda archive: f"pip download --no-deps --only-binary :all: {archive.package}=={archive.version}",
+        ),
+        "pypi-aarch64": Registry(
+            "Python package",
+            _find_pip_obstacle,
+            _pip_command,
+            lambda archive: " ".join(
+                [
+                    "pip download --no-deps --only-binary :all:",
+                    *_platform(archive),
+                    f"{archive.package}=={archive.version}",
+                ]
+            ),
         ),
     }
 )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.datasets.builtin import archives
-from evaluators.datasets.builtin.archives import read_members
 from evaluators.errors import EvaluationError
+from evaluators.registries import archives
+from evaluators.registries.archives import read_members
 from tests.evaluators.datasets.builtin.fake_archives import ar, write_deb, write_wheel
 
 FILES = {"./usr/share/a.wav": b"first", "./usr/share/deep/b.wav": b"", "./usr/doc": b"third"}
