@@ -83,6 +83,9 @@ def _configure(folder: Path) -> str:
             f'Dir::State "{folder}/";',
             f'Dir::State::status "{folder}/status";',
             f'Dir::Cache "{folder}/";',
+            # Containers' own settings switch this off, and the whole list is read at each call then.
+            'Dir::Cache::pkgcache "pkgcache.bin";',
+            'Dir::Cache::srcpkgcache "srcpkgcache.bin";',
             f'APT::Architecture "{ARCHITECTURES[0]}";',
             "#clear APT::Architectures;",
             f"APT::Architectures {{ {kinds} }};",

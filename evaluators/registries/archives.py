@@ -93,6 +93,39 @@ def read_members(path: Path, is_wanted: Callable[[str], bool]) -> dict[str, byte
     return found
 
 
+def unpack(path: Path, folder: Path, is_wanted: Callable[[str], bool]) -> None:
+    """Write the files of a `.deb` or a wheel into a folder, and the links among them that stay inside of it.
+
+    Args:
+        path: The archive.
+        folder: Where to; what is there stays, and is written over.
+        is_wanted: Asked of each member's path.
+
+    Raises:
+        EvaluationError: As `read_members`'s.
+        OSError: The folder cannot be written.
+    """
+    if path.suffix == ".whl":
+        for name, data in read_members(path, is_wanted).items():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        return
+
+    def choose(member: tarfile.TarInfo, place: str) -> tarfile.TarInfo | None:
+        inner = _check_path(member.name, path)
+        is_absolute_link = member.issym() and member.linkname.startswith("/")
+        return None if is_absolute_link or not is_wanted(inner) else tarfile.data_filter(member, place)
+
+    try:
+        with open_file(path, error=EvaluationError) as file, tarfile.open(fileobj=_open_data(file, path)) as archive:
+            if sum(member.size for member in archive) > MOST_BYTES:
+                raise EvaluationError(f"{path}: holds more than is read of one package")
+            archive.extractall(folder, filter=choose)
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, ValueError) as fault:
+        raise EvaluationError(f"{path}: is damaged: {fault or type(fault).__name__}; remove it and run again") from None
+
+
 _Member = tuple[str, int, Callable[[], bytes] | None]
 """path, size, and what reads it; None of a link"""
 
@@ -117,7 +150,7 @@ def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _deb_members(file: IO[bytes], path: Path) -> Iterator[_Member]:
-    with tarfile.open(fileobj=io.BytesIO(_read_data(file, path)), mode="r|*") as archive:
+    with tarfile.open(fileobj=_open_data(file, path), mode="r|*") as archive:
         for info in archive:
             if info.isfile():
                 yield info.name, info.size, functools.partial(_read_tarred, archive, info)
@@ -134,7 +167,7 @@ def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return data
 
 
-def _read_data(file: IO[bytes], path: Path) -> bytes:
+def _open_data(file: IO[bytes], path: Path) -> io.BytesIO:
     """The member `data.tar.*` of a `.deb`."""
     if file.read(len(_AR_MAGIC)) != _AR_MAGIC:
         raise EvaluationError(f"{path}: is no Debian package; remove it and run again")
@@ -148,6 +181,6 @@ def _read_data(file: IO[bytes], path: Path) -> bytes:
             data = file.read(size)
             if len(data) != size:
                 raise EOFError("it ends early")
-            return data
+            return io.BytesIO(data)
         file.seek(size + size % 2, io.SEEK_CUR)
     raise EvaluationError(f"{path}: is damaged: it has no data; remove it and run again")

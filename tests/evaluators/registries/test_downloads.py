@@ -154,7 +154,7 @@ from pathlib import Path
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have had it ignored
-from tests.evaluators.datasets.builtin import test_downloads as t
+from tests.evaluators.registries import test_downloads as t
 from tests.evaluators.datasets.builtin.fake_archives import registry_that_runs
 code = "import os, time; print(os.getpid()); open('p_1.deb', 'wb').write(b'half'); "
 code += "open(os.environ['MARK'], 'w').write(str(os.getpid())); time.sleep(60)"
