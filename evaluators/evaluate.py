@@ -4,7 +4,8 @@
                         │                     │
                         ├──play each model────┴──► task scores, parity          (in workers, several at once)
                         ├──time each model──────► host latency, peak memory     (in workers, one at a time)
-                        └──locate drift─────────► where a float16 program departs
+                        ├──locate drift─────────► where a float16 program departs
+                        └──a few windows on each type of core ──► what an Arm phone computes, and its instructions
                         │
                   conditions ──► the same windows after noise, rooms, codecs, played and compared in the same way
                   long run ────► minutes of joined clips: error over time, silence, resets, decisions' delay
@@ -22,6 +23,7 @@ from typing import Any
 
 from device_profiles.profile import DeviceProfile
 from evaluators.condition_records import ConditionInfo
+from evaluators.core_records import ArmSpec
 from evaluators.costs.own_measurements import PhoneCalibration
 from evaluators.costs.placement import NOTHING_ASKED, PlacementRequest
 from evaluators.datasets.inputs import store_source_outputs
@@ -30,9 +32,10 @@ from evaluators.datasets.preparation import prepare_dataset
 from evaluators.datasets.prepared import PreparedDataset
 from evaluators.datasets.recordings import FoundRecordings
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import DatasetInfo, SourceResult, Target, VariantResult
+from evaluators.evaluation import DatasetInfo, SourceResult, VariantResult
 from evaluators.formats import exact_variant
 from evaluators.long_run_records import LongRunSpec
+from evaluators.on_cores import add_cores
 from evaluators.over_long_runs import add_long_runs
 from evaluators.pictures.curves import keep_curves
 from evaluators.pictures.previewing import preview_clips
@@ -51,6 +54,7 @@ from evaluators.playing.schedule import (
 )
 from evaluators.playing.trial import TrialEvent
 from evaluators.results import Context, Trials, screened_result, source_result, variant_result
+from evaluators.target_records import Target
 from evaluators.targets import choose_targets
 from evaluators.task_loading import TaskInfo
 from evaluators.under_conditions import add_conditions, play_conditions
@@ -88,6 +92,7 @@ class EvaluationRequest:
         times: Whether calls are timed here.
         meant_elsewhere: Of each phone, the candidates that are made for other phones alone.
         audio_root: The folder that the dataset's files lie in; None: its own.
+        arm: How bundles are played on emulated types of core; None plays none.
     """
 
     source: ModelSource
@@ -109,6 +114,7 @@ class EvaluationRequest:
     times: bool = True
     meant_elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
     audio_root: Path | None = None
+    arm: ArmSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,8 @@ class Findings:
     dataset: DatasetInfo
     source: SourceResult
     variants: tuple[VariantResult, ...]
+    cores_reason: str = ""
+    """why nothing was played on emulated cores though phones have some; empty where it was, or none was asked for"""
 
 
 def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: None) -> Findings:
@@ -170,9 +178,12 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
         under = play_conditions(request.conditions, good, request.source, setup, on_progress, request.recordings)
         clean = {name: played[name].result for name in good}
         reference, rows = add_conditions(reference, rows, clean, under, context)
+    cores_reason = ""
+    if request.arm is not None and not request.scores_alone:
+        rows, cores_reason = add_cores(request.arm, rows, good, played, request.devices, setup, on_progress)
     if request.long_run is not None:
         rows = add_long_runs(request.long_run, rows, good, request.source, setup, on_progress)
-    findings = Findings(dataset=dataset.found.info, source=reference, variants=rows)
+    findings = Findings(dataset.found.info, reference, rows, cores_reason)
     if request.scores_alone:
         return findings
 
@@ -244,6 +255,7 @@ def _show_worst(
         dataset=heard.dataset,
         source=heard.source.model_copy(update={"clips": keep_curves(heard.source.clips, shown)}),
         variants=tuple(row.model_copy(update={"clips": keep_curves(row.clips, shown)}) for row in heard.variants),
+        cores_reason=findings.cores_reason,
     )
 
 

@@ -11,16 +11,17 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from device_profiles.profile import ComputeUnitKind
 from device_profiles.record import Record
 from evaluators.chart_records import Charts
 from evaluators.condition_records import ConditionInfo, check_conditions
+from evaluators.core_records import CoreResult
 from evaluators.drift_records import Drift
 from evaluators.environment import Environment
 from evaluators.identity import Identity
 from evaluators.long_run_records import LongRun
 from evaluators.picture_records import Curve, Note, NotNegative, Pictures, Preview, Spectrogram, Tracks
 from evaluators.score import MetricInfo, Score
+from evaluators.target_records import Failure, OutputParity, Target, Word
 from packager.bounds import Count, check_unique
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
@@ -59,15 +60,6 @@ class ClipScores(Record):
         return self.pictures or Pictures(events=self.notes)
 
 
-class OutputParity(Record):
-    """How far one output of a variant lies from the source model's, over all windows of the dataset."""
-
-    output: str
-    snr_db: Score
-    max_abs_error: Score
-    cosine: Score
-
-
 PARITY_NUMBERS = ("max_abs_error", "snr_db", "cosine")
 """the metrics of an output: each has a field in `OutputParity`"""
 
@@ -83,34 +75,6 @@ class Timing(Record):
     p90_ms: Score
     machine: str | None = None
     """which machine timed it: with workers elsewhere, not the one that evaluates"""
-
-
-Word = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
-
-
-class Target(Record):
-    """Where a bundle is played or priced."""
-
-    name: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-    """as recipes and results call it"""
-    runtime: Word
-    """what executes the file there, as its maker writes it"""
-    version: Word
-    """of what executes it here, for example "LiteRT 2.3.0\""""
-    unit: ComputeUnitKind = "cpu"
-    core: Word | None = None
-    """of a CPU: the type of core; none where it is the evaluating machine's own"""
-    chip: Word | None = None
-    """of an NPU: which"""
-
-
-class Refusal(Record):
-    """What a target cannot do."""
-
-    op: str | None = None
-    """the op it cannot do, as the file calls its kind; none where it is not one op's fault"""
-    reason: Annotated[str, pydantic.Field(min_length=1)]
-    """what the target says of it"""
 
 
 TIMINGS = {"host_latency_p50_ms": "p50_ms", "host_latency_p90_ms": "p90_ms"}
@@ -140,19 +104,12 @@ class DeviceResult(Record):
     """the target whose parity, decisions and host timing are this phone's; phones of one runtime share one"""
     meant: bool = True
     """whether the recipe means the bundle for the phone; where it does not, nothing is judged there"""
+    cores: tuple[str, ...] = ()
+    """the targets of the bundle's `cores` that stand for the phone's cores, the big ones first"""
+    cores_missing: tuple[str, ...] = ()
+    """cores of the phone that no emulated type stands for, each with why"""
     stand_in: str = ""
     """how that target differs from what the phone's apps carry; empty where it does not"""
-
-
-class Failure(Record):
-    """Why a variant has no result."""
-
-    stage: Literal["package", "evaluate"]
-    reason: str
-    log: str | None = None
-    """the log file, relative to the output folder"""
-    refusal: Refusal | None = None
-    """what a target cannot do, where that is why"""
 
 
 class TargetResult(Record):
@@ -229,6 +186,8 @@ class VariantResult(Record):
     charts: Charts | None = None
     """what the task wants drawn of all clips at once, on the row's own target"""
     long_run: LongRun | None = None
+    cores: tuple[CoreResult, ...] = ()
+    """the same on emulated types of core, on a few windows"""
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> VariantResult:
@@ -237,6 +196,7 @@ class VariantResult(Record):
         check_unique((clip.clip for clip in self.clips), "clip")
         own = [] if self.target is None else [self.target.name]
         check_unique([*own, *(one.target.name for one in self.more_targets)], "target")
+        check_unique((core.target.name for core in self.cores), "type of core")
         return self
 
 
@@ -332,6 +292,8 @@ class Evaluation(Record):
     environment: Environment
     source: SourceResult
     variants: Annotated[tuple[VariantResult, ...], pydantic.Field(max_length=MAX_VARIANTS)]
+    cores_reason: str = ""
+    """why nothing was played on emulated cores though phones have some; empty where it was, or none was asked for"""
     device_names: dict[str, str]
     """profile identifier → the phone's name"""
     conditions: tuple[ConditionInfo, ...] = ()

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import OutputParity
 from evaluators.score import Basis, Direction, Score
+from evaluators.target_records import OutputParity
 from packager.snr import snr_db
 
 _OUT_OF_RANGE = "the values are beyond the range float64 can sum the squares of"

@@ -13,7 +13,7 @@ from device_profiles.profile import DeviceProfile
 from evaluators.comparing.agreement import count_not_worse
 from evaluators.comparing.dataset_scores import subtract
 from evaluators.comparing.statistics import Groups, aggregate, difference
-from evaluators.evaluation import DeviceResult, Failure, SourceResult, Target, TargetResult, Timing, VariantResult
+from evaluators.evaluation import DeviceResult, SourceResult, TargetResult, Timing, VariantResult
 from evaluators.formats import exact_variant
 from evaluators.metrics import CLIPS_NOT_WORSE
 from evaluators.playing.candidates import Candidate
@@ -21,6 +21,7 @@ from evaluators.playing.predictions import Prediction
 from evaluators.playing.schedule import Outcome
 from evaluators.playing.trial import WARMUP_CALLS, TimingResult, TrialResult
 from evaluators.score import Direction, MetricInfo, Score
+from evaluators.target_records import Failure, Target
 from evaluators.targets import stand_in
 from evaluators.task_loading import TaskInfo
 from packager.model import ModelSource

@@ -235,6 +235,19 @@ class Task:
         """How messages call what finds the metrics of a scope."""
         return f"{type(self).__name__}.{'score' if scope == 'clip' else 'score_dataset'}"
 
+    def decide(self, estimate: Any) -> tuple[str, ...] | None:
+        """What a product would act upon: each decision in words that tell it from others; None where it takes none.
+
+        It says which decisions another core takes otherwise. Unless a task says more, these are the notes, the starts
+        of spans and the words that it draws.
+        """
+        drawn = self.draw(estimate)
+        if drawn.events is None and drawn.spans is None and not drawn.words:
+            return None
+        notes = (f"MIDI note {note.pitch_midi} at {note.onset_s:.3f} s" for note in drawn.events or ())
+        spans = (f"{span.label or 'a span'} at {span.start_s:.3f} s" for span in drawn.spans or ())
+        return (*notes, *spans, *((drawn.text or "").split() if drawn.words else ()))
+
     def draw_dataset(self, pairs: Sequence[tuple[Any, Any]]) -> Charts:  # noqa: ARG002
         """What a report shows of all clips at once.
 

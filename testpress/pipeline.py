@@ -17,7 +17,7 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluate import EvaluationRequest, Findings, evaluate
 from evaluators.evaluation import Evaluation
 from evaluators.identity import describe_identity
-from evaluators.metrics import LONG_RUN
+from evaluators.metrics import CORES, LONG_RUN
 from evaluators.playing.candidates import Candidate, from_packaged, from_path
 from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
@@ -222,13 +222,18 @@ def finish_evaluation(work: Work, request: EvaluationRequest, findings: Findings
         audio=request.audio,
         task=task.kind,
         task_options=task.options,
-        metrics={**task.known_metrics, **(LONG_RUN if recipe.long_run else {})},
+        metrics={
+            **task.known_metrics,
+            **(LONG_RUN if recipe.long_run else {}),
+            **(CORES if any(row.cores for row in findings.variants) else {}),
+        },
         leading_metric=task.leading,
         recipe=recipe.as_data(),
         dataset=findings.dataset.model_copy(update={"attribution": read_attribution(request.dataset)}),
         environment=describe_environment(task.versions),
         source=findings.source,
         variants=findings.variants,
+        cores_reason=findings.cores_reason,
         device_names={profile.id: profile.name for profile in recipe.profiles},
         conditions=tuple(request.conditions),
         identity=describe_identity(recipe.folder, recipe.as_data()),

@@ -16,6 +16,7 @@ from device_profiles.profile import DeviceProfile
 from device_profiles.record import Record, read_toml, suggest
 from evaluators.condition_records import ConditionInfo
 from evaluators.condition_sets import find_conditions, list_recordings
+from evaluators.core_records import TargetsSpec
 from evaluators.costs.own_measurements import PhoneCalibration, read_calibrations
 from evaluators.costs.placement import (
     NOTHING_ASKED,
@@ -26,7 +27,7 @@ from evaluators.costs.placement import (
 from evaluators.datasets.builtin.making import PREFIX, find_dataset
 from evaluators.datasets.recordings import check_recordings
 from evaluators.long_run_records import LongRunSpec
-from evaluators.metrics import LONG_RUN
+from evaluators.metrics import CORES, LONG_RUN
 from evaluators.task_asking import Asked, ask_task
 from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
@@ -130,6 +131,8 @@ class RecipeFile(Record):
     """the [conditions] section: noise, rooms and codecs that every metric is also measured under"""
     long_run: LongRunSpec | None = None
     """the [long_run] section: minutes of audio through every bundle, states carried, with silence in the middle"""
+    targets: TargetsSpec = TargetsSpec()
+    """the [targets] section: where bundles are played beside this machine"""
     budgets: tuple[Budget, ...] = ()
     """one [[budgets]] table a budget"""
     search: SearchSpec | None = None
@@ -366,7 +369,7 @@ def _profile_path(identifier: str, base: Path) -> str:
 
 def _budget_faults(written: RecipeFile, task: TaskInfo, conditions: tuple[ConditionInfo, ...]) -> list[str]:
     """Metrics and conditions that no evaluation will hold: told before minutes of work, not after."""
-    metrics = {**task.known_metrics, **(LONG_RUN if written.long_run else {})}
+    metrics = {**task.known_metrics, **(LONG_RUN if written.long_run else {}), **CORES}
     known, budgets = tuple(metrics), written.budgets
     faults = [
         f"budgets[{index}].condition: {fault}"

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from evaluators.comparing.streaming import check_reset, prove_streaming, split_clips
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
 from evaluators.players import Player, get
+from evaluators.target_records import OutputParity
 from evaluators.targets import open_model
 from packager.bundle import LengthProof, OutputProof, Proof, ResetProof
 from packager.proving.lengths import LengthTrial

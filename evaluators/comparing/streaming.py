@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
 from evaluators.players import Player, get
+from evaluators.target_records import OutputParity
 from packager.bundle import ResetProof, RollingProof, StreamingProof, WholeProof
 from packager.proving.clips import SAME_DB, Clip, Joined, departure_db, loudness
 from packager.proving.trials import Tensors

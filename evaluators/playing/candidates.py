@@ -8,8 +8,8 @@ from typing import Literal
 
 from device_profiles.pointers import read_head
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Failure
 from evaluators.formats import format_of, is_folder_suffix, recognise, suffixes
+from evaluators.target_records import Failure
 from packager.attestation.verification import check_files
 from packager.bundle import MANIFEST_NAME, Bundle, Format, read_bundle
 from packager.errors import PackagingError

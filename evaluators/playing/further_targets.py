@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluators.evaluation import Target
 from evaluators.playing.schedule import Outcome, TrialSetup, play_all, time_all
 from evaluators.playing.trial import TrialEvent
+from evaluators.target_records import Target
 
 OnProgress = Callable[[str, int, int], None]
 """`on_progress(stage, done, total)`"""

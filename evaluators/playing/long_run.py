@@ -20,11 +20,11 @@ from evaluators.comparing.over_time import OutputMeter, look_after_silence
 from evaluators.datasets.long_stream import find_algorithmic_latency_ms
 from evaluators.datasets.outputs import combine_outputs
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Target
 from evaluators.long_run_records import AfterSilence, DecisionDelay, LongRun, OtherLength, Repeat, StreamPlan
 from evaluators.playing.binding import WindowRunner, bind
 from evaluators.playing.other_lengths import LengthTrial
 from evaluators.score import Score
+from evaluators.target_records import Target
 from evaluators.targets import open_model
 from evaluators.task import Task
 from evaluators.task_loading import TaskReference, open_task

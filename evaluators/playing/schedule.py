@@ -14,20 +14,25 @@ from typing import Any, TypeVar
 from device_profiles.naming import file_stem
 from device_profiles.profile import DeviceProfile
 from device_profiles.record import Record, parse_record
+from evaluators.core_records import OpTrace
 from evaluators.costs.own_measurements import PhoneCalibration
 from evaluators.costs.placement import PlacementRequest
 from evaluators.datasets.place import LONG
 from evaluators.datasets.prepared import Windows
 from evaluators.drift_records import Drift
+from evaluators.emulators.arm.counts import InstructionCounts
 from evaluators.environment import describe_environment
-from evaluators.evaluation import Refusal, Target
 from evaluators.formats import format_of
 from evaluators.long_run_records import LongRun
 from evaluators.pictures.sounds import FOLDER
+from evaluators.playing.core_store import FOLDER as CALLS
+from evaluators.playing.core_trial import CoreTrial
+from evaluators.playing.host_calls import CoreRequest
 from evaluators.playing.listening import ListenRequest, ListenResult
 from evaluators.playing.predictions import Prediction, PredictionRequest
 from evaluators.playing.trial import DriftRequest, TimingResult, TrialEvent, TrialRequest, TrialResult
 from evaluators.score import MetricInfo
+from evaluators.target_records import Refusal, Target
 from evaluators.targets import list_code
 from evaluators.task_loading import TaskInfo
 from packager.bundle import AudioContract
@@ -48,9 +53,19 @@ _LONG_RUN = "play_long"
 _PREDICT = "predict"
 """the verb whose work is shorter than a worker's start"""
 _LISTEN = "listen"
-_WITH_TASK = (_PLAY, _LISTEN, _LONG_RUN)
+_PLAY_ON_CORE = "play_on_core"
+_TRACE_ON_CORE = "trace_on_core"
+_COUNT_ON_CORE = "count_on_core"
+_WITH_TASK = (_PLAY, _LISTEN, _LONG_RUN, _PLAY_ON_CORE)
 """the verbs that decode"""
-_MODULES = {_PREDICT: "predictions", _LISTEN: "listening", _LONG_RUN: "long_run"}
+_MODULES = {
+    _PREDICT: "predictions",
+    _LISTEN: "listening",
+    _LONG_RUN: "long_run",
+    _PLAY_ON_CORE: "core_trial",
+    _TRACE_ON_CORE: "core_trace",
+    _COUNT_ON_CORE: "core_trace",
+}
 """the module of each verb that is not one of `trial`"""
 OnEvent = Callable[[str, TrialEvent | None], None]
 """a row's name and what its worker said; None where its result was stored"""
@@ -157,6 +172,32 @@ def run_long(requests: Mapping[str, Record], setup: TrialSetup, on_event: OnEven
         on_event: As `play_all`'s.
     """
     return _run(_LONG_RUN, requests, LongRun, setup, on_event)
+
+
+def play_on_cores(requests: Mapping[str, CoreRequest], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
+    """Play bundles on emulated cores, several at once; `CoreTrial` outcomes.
+
+    Args:
+        requests: Row name → what to play where.
+        setup: What they share; calls are kept in the output folder's cache.
+        on_event: As `play_all`'s.
+    """
+    return _run(_PLAY_ON_CORE, requests, CoreTrial, setup, on_event)
+
+
+def trace_on_cores(requests: Mapping[str, CoreRequest], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
+    """Say at which op bundles part there from this machine's run; `OpTrace` outcomes. Arguments: `play_on_cores`'s."""
+    return _run(_TRACE_ON_CORE, requests, OpTrace, setup, on_event)
+
+
+def count_on_cores(requests: Mapping[str, CoreRequest], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
+    """Count bundles' instructions there; `InstructionCounts` outcomes, arguments as `play_on_cores`'s."""
+    return _run(_COUNT_ON_CORE, requests, InstructionCounts, setup, on_event)
+
+
+def core_calls(out: Path) -> Path:
+    """Where calls on cores are kept."""
+    return out / "cache" / "core_calls"
 
 
 @dataclass(frozen=True)
@@ -299,8 +340,15 @@ def _job(verb: str, requests: Sequence[Record], name: str, setup: TrialSetup) ->
         ),
         is_alone=verb == _TIME,
         threads=None if verb == _TIME else 1,
-        results={f"{FOLDER}/": setup.out / FOLDER} if verb == _LISTEN else {},
+        results=_results(verb, setup),
     )
+
+
+def _results(verb: str, setup: TrialSetup) -> dict[str, Path]:
+    """What a worker makes beside its words."""
+    if verb == _LISTEN:
+        return {f"{FOLDER}/": setup.out / FOLDER}
+    return {f"{CALLS}/": core_calls(setup.out)} if verb == _PLAY_ON_CORE else {}
 
 
 def _check_result(result: TrialResult, setup: TrialSetup, agreements: Mapping[str, MetricInfo]) -> None:
@@ -323,7 +371,7 @@ def _check_result(result: TrialResult, setup: TrialSetup, agreements: Mapping[st
 
 def _paths(requests: Sequence[Record]) -> list[str]:
     """The files and folders that requests name, each once."""
-    names = ("model", "reference", "candidate", "dataset", "windows")
+    names = ("model", "reference", "candidate", "dataset", "windows", "kept")
     found = (getattr(request, name, None) for request in requests for name in names)
     return list(dict.fromkeys(path for path in found if path is not None))
 
@@ -354,6 +402,7 @@ def _key(verb: str, request: Record, setup: TrialSetup) -> str:
     for name in ("model", "reference", "candidate"):
         if facts.get(name):
             facts[name] = _address(Path(facts[name]), setup.out)
+    facts.pop("kept", None)  # what was played before decides nothing
     facts.pop("folder", None)  # the dataset's digest stands for the files in it
     if "task" in facts:
         facts["task"] = setup.task.facts if verb in _WITH_TASK else None

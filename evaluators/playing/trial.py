@@ -26,13 +26,14 @@ from evaluators.datasets.outputs import combine_outputs
 from evaluators.datasets.prepared import read_prepared
 from evaluators.environment import describe_machine
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import MAX_ABS_ERROR, ClipScores, OutputParity, Refusal, Target
+from evaluators.evaluation import MAX_ABS_ERROR, ClipScores
 from evaluators.formats import reader_of
 from evaluators.parity import ParityMeter
 from evaluators.picture_records import store_pictures
 from evaluators.pictures.curves import draw_curves
 from evaluators.playing.binding import WindowRunner, bind
 from evaluators.score import Basis, Score
+from evaluators.target_records import OutputParity, Refusal, Target
 from evaluators.targets import find_refusal, open_model
 from evaluators.task import SideBySide, Task, make_scores
 from evaluators.task_loading import TaskReference, open_task

@@ -15,8 +15,8 @@ from device_profiles.record import suggest
 from evaluators import formats as reading
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Refusal, Target
 from evaluators.formats import format_of
+from evaluators.target_records import Refusal, Target
 from evaluators.targets.target import Player, RefusedError
 from packager.formats import get_format
 from packager.formats.phones import find_runtime
@@ -66,9 +66,10 @@ def get_player(name: str) -> Player:
 
 
 def find_players(format_: str) -> list[tuple[str, Player]]:
-    """All targets that play a format, by name, the one for bulk numbers first."""
+    """All targets that play whole datasets of a format, by name, the one for bulk numbers first."""
     found = [(name, get_player(name)) for name in target_names()]
-    return sorted(((n, one) for n, one in found if one.format == format_), key=lambda pair: (pair[1].rank, pair[0]))
+    fast = ((name, one) for name, one in found if one.format == format_ and not one.samples)
+    return sorted(fast, key=lambda pair: (pair[1].rank, pair[0]))
 
 
 def default_target(format_: str) -> Target:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Refusal, Target
+from evaluators.target_records import Refusal, Target
 from evaluators.targets.target import Player
 
 _MESSAGES = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluators.emulators import Emulator
-from evaluators.evaluation import Target
 from evaluators.formats.tflite.interpreter import LITERT, TFLiteEmulator
 from evaluators.formats.tflite.refusals import explain
+from evaluators.target_records import Target
 from evaluators.targets.target import Player
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluators.emulators import Emulator
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Refusal, Target
+from evaluators.target_records import Refusal, Target
 
 
 class RefusedError(EvaluationError):
@@ -36,6 +36,7 @@ class Player:
         find: The target as it is here.
         open: `(path, threads, signature)` → the emulator.
         kernels: Other kernels of the same runtime, by what they are, for what does not hang on speed.
+        samples: Whether it is too slow to play whole datasets, so that a few windows are chosen.
         explain: An emulator's fault as a refusal with its op, as far as its message tells it.
 
     `find` and `open` raise `EvaluationError` where the target is not there, or the file cannot be loaded.
@@ -47,4 +48,5 @@ class Player:
     find: Callable[[], Target]
     open: Callable[[Path, int, str | None], Emulator]
     explain: Callable[[str], Refusal | None] = lambda _: None
+    samples: bool = False
     kernels: Mapping[str, Callable[[Path], Emulator]] = field(default_factory=dict)

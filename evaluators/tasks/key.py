@@ -116,6 +116,10 @@ class Key(Task):
         """Whether both give the same key; of equal scores the first counts."""
         return {_AGREEMENT: float(clip.source.argmax() == clip.estimate.argmax())}
 
+    def decide(self, estimate: Vector) -> tuple[str, ...]:
+        """The key; of equal scores the first counts."""
+        return (self.options.keys[int(estimate.argmax())],)
+
     def draw(self, labels_or_estimate: str | Vector) -> Pictures:
         """The label, and the highest scores with their keys."""
         if isinstance(labels_or_estimate, str):

@@ -242,6 +242,10 @@ class Pitch(Task):
             "agreement_pitch_voicing": float((source.voiced == found.voiced).mean()),
         }
 
+    def decide(self, estimate: PitchTrack) -> tuple[str, ...]:
+        """Which frames have a pitch."""
+        return tuple(f"a pitch at {time_s:.3f} s" for time_s in estimate.times_s[estimate.voiced])
+
     def draw(self, labels_or_estimate: PitchTrack) -> Pictures:
         """The pitch as a curve that breaks where there is none."""
         track = labels_or_estimate

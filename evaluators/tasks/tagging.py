@@ -267,6 +267,12 @@ class Tagging(Task):
         best = np.argsort(-labels_or_estimate, kind="stable")[:_SHOWN]
         return Pictures(text=", ".join(f"{self._name(column)} {labels_or_estimate[column]:.3g}" for column in best))
 
+    def decide(self, estimate: Vector) -> tuple[str, ...]:
+        """The classes that the clip is taken to have; of equal scores the first column counts."""
+        if self.options.single_label:
+            return (self._name(int(estimate.argmax())),)
+        return tuple(self._name(int(column)) for column in np.flatnonzero(estimate >= self.options.threshold))
+
     def _name(self, column: int) -> str:
         return shorten(self.options.classes[column]) if self._columns else str(column)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evaluators.evaluation import Evaluation, Failure, OutputParity, Target, Timing, VariantResult
+from evaluators.evaluation import Evaluation, Timing, VariantResult
 from evaluators.score import Score
+from evaluators.target_records import Failure, OutputParity, Target
 
 MOST_LINES = 400
 

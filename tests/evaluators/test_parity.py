@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
+from evaluators.target_records import OutputParity
 
 
 def _compare(reference: np.ndarray, estimate: np.ndarray) -> OutputParity:

@@ -10,12 +10,12 @@ import pytest
 
 from device_profiles.profile import read_profile
 from evaluators.drift_records import Drift
-from evaluators.evaluation import Failure
 from evaluators.playing.candidates import Candidate, from_path
 from evaluators.playing.predictions import Prediction, PredictionRequest, predict
 from evaluators.playing.schedule import Outcome, TrialSetup, _trial_request
 from evaluators.playing.trial import WARMUP_CALLS, TimingResult, TrialResult, play
 from evaluators.results import Context, Trials, source_result, variant_result
+from evaluators.target_records import Failure
 from packager.model import ModelSource, ModelSpec
 from tests.benches import AUDIO, TASK_INFO, make_bench, write_model
 from tests.reports.example_charts import make_charts

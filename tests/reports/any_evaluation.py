@@ -24,8 +24,6 @@ from evaluators.evaluation import (
     DeviceResult,
     Evaluation,
     ExtraLoss,
-    Failure,
-    OutputParity,
     SourceResult,
     Timing,
     VariantResult,
@@ -42,6 +40,7 @@ from evaluators.long_run_records import (
 from evaluators.metrics import BUILT_IN
 from evaluators.picture_records import Curve, Envelope, Note, Pictures, Preview, Span, Spectrogram, Track
 from evaluators.score import MetricInfo, Score
+from evaluators.target_records import Failure, OutputParity
 from packager.bundle import AudioContract, Floor, ModelIdentity
 from reports.judging.budgets import Budget
 from tests.reports.any_charts import alike, charts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from evaluators.condition_sets import find_conditions
-from evaluators.evaluation import ConditionResult, Evaluation, ExtraLoss, Failure, VariantResult
+from evaluators.evaluation import ConditionResult, Evaluation, ExtraLoss, VariantResult
+from evaluators.target_records import Failure
 from tests.reports.example_evaluation import ratio
 
 LOSER = "coreml-float16"

@@ -13,14 +13,13 @@ from evaluators.evaluation import (
     DatasetInfo,
     DeviceResult,
     Evaluation,
-    Failure,
-    OutputParity,
     SourceResult,
     Timing,
     VariantResult,
 )
 from evaluators.picture_records import Note
 from evaluators.score import Score
+from evaluators.target_records import Failure, OutputParity
 from packager.bundle import AudioContract, Floor, Format, ModelIdentity
 
 CLIPS = 24

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.evaluation import Failure
+from evaluators.target_records import Failure
 from packager.bundle import read_bundle
 from packager.package import Packaged, Variant
 from testpress.progress import TerminalProgress

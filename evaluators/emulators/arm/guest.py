@@ -7,10 +7,15 @@ of its head in four bytes, the head as JSON, and the bytes of the arrays that th
     python guest.py SITE MODEL THREADS SIGNATURE
 """
 
+from __future__ import annotations
+
+import contextlib
 import json
 import os
 import struct
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
 
 BEGIN, END = 0x5EED0001, 0x5EED0002
 """what the counter of instructions looks for, as the process of a call that does nothing else"""
@@ -48,7 +53,8 @@ def main() -> None:
 class Model:
     """The model, called by the names of a signature, or where it has none by those of its tensors."""
 
-    def __init__(self, path, threads, signature):
+    def __init__(self, path: str, threads: int, signature: str) -> None:
+        """Load it."""
         from ai_edge_litert import interpreter
 
         self.interpreter = interpreter.Interpreter(model_path=path, num_threads=threads)
@@ -61,11 +67,11 @@ class Model:
             self.inputs = name(self.interpreter.get_input_details(), "input")
             self.outputs = name(self.interpreter.get_output_details(), "output")
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Its inputs and outputs."""
         return {"inputs": list(map(explain, self.inputs.items())), "outputs": list(map(explain, self.outputs.items()))}
 
-    def run(self, inputs, marked):
+    def run(self, inputs: Mapping[str, Any], *, marked: bool) -> list[tuple[str, Any]]:
         """One call; marked, the instructions of the invocation alone are counted."""
         wrapper = self.interpreter._interpreter
         if marked:
@@ -94,13 +100,14 @@ class Model:
 class Marked:
     """The runtime, whose invocations stand between two marks."""
 
-    def __init__(self, wrapper):
+    def __init__(self, wrapper: Any) -> None:
+        """Stand in front of it."""
         self.wrapper = wrapper
 
-    def __getattr__(self, called):
+    def __getattr__(self, called: str) -> Any:
         return getattr(self.wrapper, called)
 
-    def Invoke(self, *given):
+    def Invoke(self, *given: Any) -> Any:  # noqa: N802  (the runtime's name)
         """As the runtime's."""
         mark(BEGIN)
         try:
@@ -109,32 +116,30 @@ class Marked:
             mark(END)
 
 
-def mark(number):
+def mark(number: int) -> None:
     """Ask the kernel for the priority of a process that there is not."""
-    try:
+    with contextlib.suppress(OSError):
         os.getpriority(os.PRIO_PROCESS, number)
-    except OSError:
-        pass
 
 
-def as_array(value):
+def as_array(value: Any) -> Any:
     """An output; text, which the runtime gives as objects, as bytes."""
-    import numpy
+    import numpy as np
 
-    array = numpy.asarray(value)
-    return array.astype(numpy.bytes_) if array.dtype.kind in "OU" else array
+    array = np.asarray(value)
+    return array.astype(np.bytes_) if array.dtype.kind in "OU" else array
 
 
-def name(details, role):
+def name(details: Sequence[Mapping[str, Any]], role: str) -> dict[str, Any]:
     """Tensors by their names; those that have none or share one by their place."""
     names = [detail["name"] for detail in details]
     unique = [each if each and names.count(each) == 1 else f"{role}_{place}" for place, each in enumerate(names)]
-    return dict(zip(unique, details))
+    return dict(zip(unique, details, strict=True))
 
 
-def explain(item):
+def explain(item: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
     """An input or output, as the other side reads it."""
-    import numpy
+    import numpy as np
 
     called, detail = item
     scale, zero = detail.get("quantization", (0.0, 0))
@@ -142,31 +147,31 @@ def explain(item):
     return {
         "name": called,
         "shape": [int(size) for size in shape],
-        "dtype": numpy.dtype(detail["dtype"]).name,
+        "dtype": np.dtype(detail["dtype"]).name,
         "scale": float(scale),
         "zero_point": int(zero),
     }
 
 
-def describe(called, value):
+def describe(called: str, value: Any) -> dict[str, Any]:
     """An array, as the other side reads it."""
     return {"name": called, "dtype": value.dtype.str, "shape": list(value.shape)}
 
 
-def send(stream, head, arrays):
+def send(stream: BinaryIO, head: Mapping[str, Any], arrays: Sequence[Any]) -> None:
     """Write one message."""
-    import numpy
+    import numpy as np
 
     text = json.dumps(head).encode()
     stream.write(struct.pack("<I", len(text)) + text)
     for value in arrays:
-        stream.write(numpy.ascontiguousarray(value).tobytes())
+        stream.write(np.ascontiguousarray(value).tobytes())
     stream.flush()
 
 
-def receive(stream):
+def receive(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Read one message; None where nobody asks any more."""
-    import numpy
+    import numpy as np
 
     length = stream.read(4)
     if len(length) < 4:
@@ -174,11 +179,11 @@ def receive(stream):
     head = json.loads(stream.read(struct.unpack("<I", length)[0]))
     arrays = {}
     for one in head.get("arrays", ()):
-        dtype = numpy.dtype(one["dtype"])
+        dtype = np.dtype(one["dtype"])
         size = dtype.itemsize
         for axis in one["shape"]:
             size *= axis
-        arrays[one["name"]] = numpy.frombuffer(stream.read(size), dtype).reshape(one["shape"])
+        arrays[one["name"]] = np.frombuffer(stream.read(size), dtype).reshape(one["shape"])
     return head, arrays
 
 

@@ -17,10 +17,13 @@ from evaluators.errors import EvaluationError
 from evaluators.registries.archives import Archive
 from evaluators.registries.cache import find_cache
 from packager.seals import read_sealed_record
-from packager.storage import digest_facts
+from packager.storage import digest_bytes, digest_facts
 
 HOW = "run `testpress setup arm`"
-_PACKAGES = Path(__file__).with_name("packages.toml")
+_ROOM = Path(__file__).parent
+_PACKAGES = _ROOM / "packages.toml"
+_MADE_OF = ("core_types.toml", "setting_up.py", "count_instructions.c", "cache_model.h", "instruction_classes.h")
+"""files of this room that decide what is made of the packages"""
 _LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 _LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
 RECORD = "installation.json"
@@ -100,14 +103,15 @@ def find_folder() -> Path:
     """Where it belongs, whether or not it is there; another one for other packages."""
     packages = read_packages()
     digests = [archive.sha256 for group in (packages.host, packages.guest, packages.site) for archive in group]
-    return find_cache() / "arm" / digest_facts({"archives": digests})[:16]
+    files = {name: digest_bytes((_ROOM / name).read_bytes()) for name in _MADE_OF}
+    return find_cache() / "arm" / digest_facts({"archives": digests, "files": files})[:16]
 
 
 def find_obstacle() -> str | None:
     """Why this machine cannot run it; None where it can."""
     machine = platform.machine()
     if sys.platform != "linux" or machine not in ("x86_64", "AMD64"):
-        return f"Arm cores are emulated on Linux with an x86-64 processor alone, and this is {sys.platform} on {machine}"
+        return f"Arm cores are emulated on Linux with an x86-64 processor, and this is {sys.platform} on {machine}"
     return None
 
 

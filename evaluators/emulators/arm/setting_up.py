@@ -1,6 +1,6 @@
 """Put the emulation of Arm cores into the user's cache: packages fetched, unpacked side by side, tried once.
 
-Nobody has to be root and nothing is installed into the system: archives of Debian and wheels are unpacked into a folder.
+Nobody has to be root and nothing is installed into the system: Debian's archives and wheels are unpacked in a folder.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def _make_root(stage: Path, core: str, kind: CoreType) -> None:
     for number in range(_CORES):
         clock = f"{_CLOCK_KHZ}\n"
         _write(cpus / f"cpu{number}/cpufreq", {"cpuinfo_max_freq": clock, "cpuinfo_min_freq": clock})
-        siblings = {name: every for name in ("core_siblings_list", "package_cpus_list", "cluster_cpus_list")}
-        own = {name: f"{number}\n" for name in ("core_id", "thread_siblings_list", "core_cpus_list")}
+        siblings = dict.fromkeys(("core_siblings_list", "package_cpus_list", "cluster_cpus_list"), every)
+        own = dict.fromkeys(("core_id", "thread_siblings_list", "core_cpus_list"), f"{number}\n")
         _write(cpus / f"cpu{number}/topology", {**siblings, **own, "physical_package_id": "0\n"})
 
 

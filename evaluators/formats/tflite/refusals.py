@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from evaluators.evaluation import Refusal
+from evaluators.target_records import Refusal
 
 _MESSAGES = (
     re.compile(r"(?P<reason>Encountered unresolved custom op: (?P<op>[\w:.-]*\w))"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Failure
 from evaluators.playing.candidates import Candidate, from_bundle, from_packaged, from_path
+from evaluators.target_records import Failure
 from packager.bundle import MANIFEST_NAME, OutputProof, Proof, dump_manifest, read_bundle
 from packager.errors import PackagingError
 from packager.package import Packaged, Variant

@@ -9,7 +9,7 @@ import pytest
 
 from device_profiles.profile import DeviceProfile, read_profile
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Refusal, Target
+from evaluators.target_records import Refusal, Target
 from evaluators.targets import (
     RefusedError,
     choose_targets,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import OutputParity
 from evaluators.parity import ParityMeter
 from evaluators.picture_records import Pictures
+from evaluators.target_records import OutputParity
 from evaluators.task import ClipContext
 from evaluators.task_loading import load_task
 from evaluators.tasks.parity import Parity

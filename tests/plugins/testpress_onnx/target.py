@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from evaluators.emulators import Emulator, Tensor
 from evaluators.errors import EvaluationError
-from evaluators.evaluation import Target
+from evaluators.target_records import Target
 from evaluators.targets.target import Player
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from device_profiles.record import parse_record
-from evaluators.evaluation import DeviceResult, Evaluation, OutputParity, VariantResult
+from evaluators.evaluation import DeviceResult, Evaluation, VariantResult
 from evaluators.score import Score
+from evaluators.target_records import OutputParity
 from reports.errors import ReportError
 from reports.judging.budgets import Budget, recipe_budgets
 from reports.judging.verdicts import Verdict, judge
