@@ -1,9 +1,11 @@
 """Instructions counted while an emulated Arm core computed: what the plugin for QEMU writes, and how it is compiled.
 
-Counts are of one thread, between two markers, and are the same on every machine: an instruction more is one more that
-the phone executes. Misses are those of a model of the core's two data caches, which begin empty, evict what was used
-longest ago, and fetch nothing ahead; QEMU splits accesses into pieces of at most eight bytes, which `l1d_accesses`
-counts. The instruction that clears a line at once (DC ZVA) is counted, and the line it writes is not.
+Counts are of what lies between two markers. They repeat closely where one thread runs and little but the model is
+between the markers; where the stack begins, which the guest's environment decides, moves the misses of small models by
+a few percent, so that guests are to have the same one. Misses are those of a model of the core's two data caches,
+which begin empty, evict what was used longest ago, and fetch nothing ahead; QEMU splits accesses into pieces of at
+most eight bytes, which `l1d_accesses` counts. The instruction that clears a line at once (DC ZVA) is counted, and the
+line it writes is not.
 """
 
 from __future__ import annotations
