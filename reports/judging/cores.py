@@ -58,7 +58,7 @@ def describe_nearness(core: CoreResult) -> str:
     if not errors:
         return f"{windows} played"
     largest = max(errors)
-    return f"{windows} are {'to the bit' if largest == 0 else f'to {format_number(largest, "dimensionless")}'} as here"
+    return f"{windows} are as here to {format_number(largest, 'dimensionless') if largest else 'the bit'}"
 
 
 def _decisions(core: CoreResult) -> int:

@@ -119,10 +119,12 @@ def _of_variant(
             flips=describe_flips(core),
             is_flipping=core.flips is not None and core.flips.count > 0,
             departs=_describe_departure(core),
-            instructions="" if core.counts is None else format_count(core.counts.instructions),
+            instructions=_count(core.counts and core.counts.instructions),
             change=_describe_change(core.counts, earlier),
             bar=() if core.counts is None else _draw_bar(core.counts),
-            misses="" if core.counts is None else format_count(core.counts.l1d_misses),
+            misses=""
+            if core.counts is None or core.counts.l1d_misses is None
+            else format_count(core.counts.l1d_misses),
         )
 
 
@@ -162,3 +164,7 @@ def _draw_bar(counts: InstructionCounts) -> tuple[Part, ...]:
         parts.append(Part(name, round(start, 1), round(width, 1), f"{name} {number / total:.0%}"))
         start += width
     return tuple(parts)
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else format_count(number)

@@ -14,11 +14,8 @@ from evaluators.emulators import Tensor
 from evaluators.emulators.arm.core_types import get_core_type
 from evaluators.emulators.arm.counts import COUNTS_VARIABLE, InstructionCounts, parse_counts
 from evaluators.emulators.arm.guest_process import MOST_SECONDS, Answer, GuestProcess
-from evaluators.emulators.arm.installation import Installation, find_installation
+from evaluators.emulators.arm.installation import ENVIRONMENT, GUEST, Installation, find_installation
 from evaluators.errors import EvaluationError
-
-_GUEST = Path(__file__).with_name("guest.py")
-_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
 
 class ArmEmulator:
@@ -51,19 +48,20 @@ class ArmEmulator:
         self.states: dict[str, Tensor] = {}
         self._folder = contextlib.ExitStack()
         self._counts: Path | None = None
-        options, environment = (), dict(_ENVIRONMENT)
+        options: tuple[str, ...] = ()
+        environment = dict(ENVIRONMENT)
         if counts:
             options, environment = self._prepare_counting(installation, core)
-        arguments = (str(_GUEST), str(installation.folder / "site"), str(path.resolve()), str(threads), signature or "")
+        asked = {"site": "site", "model": str(path.resolve()), "threads": threads, "signature": signature}
         self._guest = GuestProcess(
-            installation.command(core, arguments, plugin=options),
+            installation.command(core, ("-B", GUEST), options=options),
             environment,
             title=f"{path.name} on the emulated {kind.title}",
             folder=installation.folder,
             patience_s=MOST_SECONDS,
         )
         try:
-            described = self._guest.hear()
+            described = self._guest.ask("load", {}, **asked)
             self.inputs, self.outputs = _read_tensors(described, "inputs"), _read_tensors(described, "outputs")
         except EvaluationError as fault:
             self.close()
@@ -124,8 +122,8 @@ class ArmEmulator:
         kind = get_core_type(core)
         caches = ",".join(f"{name}={one.bytes}:{one.ways}" for name, one in (("l1d", kind.l1d), ("l2", kind.l2)))
         # A path in an option may hold no comma, so the plugin is named from the folder that QEMU runs in.
-        options = ("-plugin", f"./{installation.plugin.name},{caches}")
-        return options, {**_ENVIRONMENT, COUNTS_VARIABLE: str(self._counts)}
+        options = ("-U", COUNTS_VARIABLE, "-plugin", f"./{installation.plugin.name},{caches}")
+        return options, {**ENVIRONMENT, COUNTS_VARIABLE: str(self._counts)}
 
 
 def _read_tensors(answer: Answer, role: str) -> dict[str, Tensor]:

@@ -79,19 +79,20 @@ class GuestProcess:
         except OSError as fault:
             raise EvaluationError(f"{title} cannot be started: {fault.strerror}") from None
 
-    def ask(self, what: str, inputs: Arrays) -> Answer:
+    def ask(self, what: str, inputs: Arrays, **more: Any) -> Answer:
         """Ask, and wait for the answer.
 
         Args:
-            what: `run`, `count` or `reset`.
+            what: `load`, `run`, `count` or `reset`.
             inputs: Arrays by name.
+            more: What else the question says.
 
         Raises:
             EvaluationError: The runtime refuses, the process died, took too long, or its answer cannot be read.
         """
         values = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
         arrays = [{"name": name, "dtype": one.dtype.str, "shape": one.shape} for name, one in values.items()]
-        head = json.dumps({"do": what, "arrays": arrays}).encode()
+        head = json.dumps({"do": what, "arrays": arrays, **more}).encode()
         self._write([struct.pack("<I", len(head)), head, *(value.tobytes() for value in values.values())])
         return self.hear()
 

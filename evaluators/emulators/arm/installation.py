@@ -22,11 +22,22 @@ from packager.storage import digest_bytes, digest_facts
 HOW = "run `testpress setup arm`"
 _ROOM = Path(__file__).parent
 _PACKAGES = _ROOM / "packages.toml"
-_MADE_OF = ("core_types.toml", "setting_up.py", "count_instructions.c", "cache_model.h", "instruction_classes.h")
+_MADE_OF = (
+    "core_types.toml",
+    "setting_up.py",
+    "guest.py",
+    "count_instructions.c",
+    "cache_model.h",
+    "instruction_classes.h",
+)
 """files of this room that decide what is made of the packages"""
 _LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 _LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
 RECORD = "installation.json"
+GUEST = "guest.py"
+"""the program that plays a model in there; it lies in the installation's folder too"""
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+"""all that is seen of the environment in there"""
 
 
 class Packages(Record):
@@ -75,15 +86,17 @@ class Installation:
         """As a target's: the runtime, and on what."""
         return f"LiteRT {self.installed.runtime} on QEMU {self.installed.qemu}"
 
-    def command(self, core: str, arguments: tuple[str, ...], *, plugin: tuple[str, ...] = ()) -> list[str]:
-        """What runs the phone's Python on a type of core.
+    def command(self, core: str, arguments: tuple[str, ...], *, options: tuple[str, ...] = ()) -> list[str]:
+        """What runs the phone's Python on a type of core, in `folder`.
+
+        What the guest sees of it, its stack with the arguments, is the same in every folder: so are its cache misses.
 
         Args:
             core: Its name.
             arguments: Of Python.
-            plugin: QEMU's options for one.
+            options: More of QEMU's.
         """
-        return [*self._qemu(core), *plugin, str(self.folder / "guest/usr/bin/python3.11"), "-sSB", *arguments]
+        return [*self._qemu(core), *options, "guest/usr/bin/python3.11", "-sS", *arguments]
 
     def _qemu(self, core: str) -> list[str]:
         host = self.folder / "host"
