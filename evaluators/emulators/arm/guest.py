@@ -74,8 +74,8 @@ class Model:
 
     def run(self, inputs: Mapping[str, Any], *, marked: bool) -> list[tuple[str, Any]]:
         """One call; marked, the instructions of the invocation alone are counted."""
-        wrapper = self.interpreter._interpreter
         if marked:
+            wrapper = self.interpreter._interpreter
             self.run(inputs, marked=False)  # what is done once is not counted
             # Signature runners hold the wrapper by themselves.
             holder = self.interpreter if self.runner is None else self.runner
