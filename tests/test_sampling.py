@@ -8,16 +8,14 @@ import pytest
 from tests import sampling
 
 
-def _items(**counts: int) -> list[Any]:
+def _item(name: str, case: int) -> Any:
     """`slow_` functions are marked so."""
-    return [
-        SimpleNamespace(
-            nodeid=f"tests/test_x.py::{name}[{case}]",
-            get_closest_marker=lambda _, slow=name.startswith("slow"): "slow" if slow else None,
-        )
-        for name, count in counts.items()
-        for case in range(count)
-    ]
+    marker = "slow" if name.startswith("slow") else None
+    return SimpleNamespace(nodeid=f"tests/test_x.py::{name}[{case}]", get_closest_marker=lambda _: marker)
+
+
+def _items(**counts: int) -> list[Any]:
+    return [_item(name, case) for name, count in counts.items() for case in range(count)]
 
 
 def test_a_few_cases_of_each_slow_test_and_all_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

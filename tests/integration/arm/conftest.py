@@ -17,7 +17,7 @@ from tests.specimens import CACHE
 
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
-    """In `.cache/arm`, where `.ci/run` puts it, else in the user's own cache."""
+    """In `.cache/tests/arm`, where `.ci/run` puts it, else in the user's own cache."""
     reason = ""
     with pytest.MonkeyPatch.context() as patch:
         for cache in (str(CACHE / "arm"), OWN_CACHE):
