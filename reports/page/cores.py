@@ -119,7 +119,7 @@ def _of_variant(
             flips=describe_flips(core),
             is_flipping=core.flips is not None and core.flips.count > 0,
             departs=_describe_departure(core),
-            instructions=_count(core.counts and core.counts.instructions),
+            instructions=_count(None if core.counts is None else core.counts.instructions),
             change=_describe_change(core.counts, earlier),
             bar=() if core.counts is None else _draw_bar(core.counts),
             misses=""

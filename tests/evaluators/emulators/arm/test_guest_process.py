@@ -56,7 +56,7 @@ def guest(code: str, folder: Path, patience_s: float = 20.0) -> Iterator[GuestPr
         ),
         (
             SAY
-            SAY + 'say(b"""{"arrays": [{"name": "a", "dtype": "<f4", "shape": [999999999, 8]}]}"""); time.sleep(9)',
+            + "one = {'name': 'a', 'dtype': '<f4', 'shape': [2**29, 8]}; say(json.dumps({'arrays': [one]}).encode())",
             "its arrays are too large",
         ),
         (
