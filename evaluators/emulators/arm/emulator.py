@@ -13,11 +13,11 @@ import numpy.typing as npt
 from evaluators.emulators import Tensor
 from evaluators.emulators.arm.core_types import get_core_type
 from evaluators.emulators.arm.counts import COUNTS_VARIABLE, InstructionCounts, parse_counts
-from evaluators.emulators.arm.guest_process import MOST_SECONDS, Answer, GuestProcess
 from evaluators.emulators.arm.installation import Installation, find_installation
+from evaluators.emulators.guest import program
+from evaluators.emulators.guest.process import MOST_SECONDS, Answer, GuestProcess
 from evaluators.errors import EvaluationError
 
-_GUEST = Path(__file__).with_name("guest.py")
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
 
@@ -54,7 +54,8 @@ class ArmEmulator:
         options, environment = (), dict(_ENVIRONMENT)
         if counts:
             options, environment = self._prepare_counting(installation, core)
-        arguments = (str(_GUEST), str(installation.folder / "site"), str(path.resolve()), str(threads), signature or "")
+        named = (Path(program.__file__), installation.folder / "site", path.resolve(), threads, signature or "")
+        arguments = tuple(map(str, named))
         self._guest = GuestProcess(
             installation.command(core, arguments, plugin=options),
             environment,

@@ -1,4 +1,4 @@
-"""An emulated process as this machine sees it: started, asked, believed only as far as it can be checked, and ended.
+"""A process that plays a model: started, asked, believed only as far as it can be checked, and ended.
 
 What runs inside is a stranger's model. It may crash, hang, print or write without end: each of these ends the process
 and is one fault with its reason. What it prints goes to standard error, which is the log of the worker that started it.
@@ -49,7 +49,7 @@ class Answer:
 
 
 class GuestProcess:
-    """One emulated process that answers questions."""
+    """One process that answers questions."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], *, title: str, folder: Path, patience_s: float

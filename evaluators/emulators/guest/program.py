@@ -1,10 +1,10 @@
-"""The program that runs inside the emulation: it loads a model with the phone's build of the runtime and plays it.
+"""The program that loads a model with a runtime and plays it, beside testpress or inside an emulation.
 
 It is run by a Python of its own, which has numpy and the runtime and nothing of testpress. It is asked on standard
 input and answers on what was standard output; whatever libraries print goes to standard error. A message is the length
 of its head in four bytes, the head as JSON, and the bytes of the arrays that the head's `arrays` lists, in their order.
 
-    python guest.py SITE MODEL THREADS SIGNATURE
+    python program.py SITE MODEL THREADS SIGNATURE
 """
 
 from __future__ import annotations
