@@ -106,7 +106,7 @@ class CoreResult(Record):
 
     @pydantic.model_validator(mode="after")
     def _named_once(self) -> CoreResult:
-        check_unique((one.output for one in (*self.parity, *self.not_finite)), "output")
+        check_unique([*(one.output for one in self.parity), *(one.output for one in self.not_finite)], "output")
         return self
 
     @property

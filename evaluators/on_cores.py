@@ -288,6 +288,7 @@ def score_counts(counts: InstructionCounts) -> dict[str, Score]:
     return {
         name: Score(value=float(value), unit="count", direction="lower", basis="emulated")
         for name, value in found.items()
+        if value is not None
     }
 
 

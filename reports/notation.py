@@ -41,6 +41,8 @@ def format_number(value: float, unit: str, *, digits: int = 3, signed: bool = Fa
     suffix = UNIT_WORDS.get(unit, unit)
     if unit == "bytes":
         value, suffix = _scale_bytes(value)
+    elif unit == "count":
+        value, suffix = _scale_count(value)
     if suffix == "bytes":
         text = f"{value:.0f}"
     else:
@@ -103,6 +105,10 @@ def format_percent(share: float) -> str:
     """A change as a share of what was before, signed: "+21 %", "−3.5 %"."""
     text = f"{share * 100:+.2g}" if abs(share) < 1 else f"{share * 100:+.0f}" if abs(share) < 100 else ""
     return f"{text.replace('-', '−')} %" if text else f"{'×' if share > 0 else '−×'}{abs(share) + 1:.3g}"
+
+
+def _scale_count(value: float) -> tuple[float, str]:
+    return next(((value / size, word) for size, word in _COUNT_STEPS if abs(value) >= size), (value, ""))
 
 
 def _scale_bytes(value: float) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from device_profiles.record import Record
 from packager.versions import version_key
+from testpress.arm_setup import ArmState, find_state
 from testpress.table import align
 
 State = Literal["ok", "untried", "unfit", "missing"]
@@ -171,6 +172,8 @@ class Diagnosis(Record):
     notes: tuple[str, ...]
     """what is wrong with the machine itself"""
     parts: tuple[Part, ...]
+    arm: ArmState
+    """whether Arm cores can be emulated"""
 
     def as_data(self) -> dict[str, Any]:
         """What `testpress doctor --json` writes."""
@@ -208,6 +211,7 @@ def diagnose(requirements: Sequence[Requirement] = REQUIREMENTS) -> Diagnosis:
         system=f"{platform.system()} {platform.machine()}",
         notes=tuple(notes),
         parts=tuple(_look(requirement) for requirement in requirements),
+        arm=find_state(),
     )
 
 
@@ -282,4 +286,9 @@ def _verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.has_demo:
         why = f"lacks {', '.join(lacking)}, which recipes of yours do not need" if lacking else "see above"
         demo = f"the demo (examples/basic_pitch) cannot: {why}"
-    return "\n".join([head, align(rows), demo])
+    arm = f"Arm cores are emulated: QEMU {diagnosis.arm.qemu}, LiteRT {diagnosis.arm.litert}"
+    if not diagnosis.arm.is_there:
+        arm = f"Arm cores are not emulated (optional): {diagnosis.arm.reason}"
+    elif diagnosis.arm.counts:
+        arm += f"; instructions are not counted: {diagnosis.arm.counts}"
+    return "\n".join([head, align(rows), demo, arm])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from device_profiles.record import suggest
 from device_profiles.text import shorten
 from evaluators.evaluation import TIMINGS, DeviceResult, Evaluation, VariantResult
-from evaluators.metrics import BUILT_IN
+from evaluators.metrics import BUILT_IN, CORES
 from evaluators.score import Direction, MetricInfo, Scope, Score
 from reports.errors import ReportError
 
@@ -84,7 +84,8 @@ def find_score(variant: VariantResult, metric: str, scope: Scope, device: Device
     A number of the host never stands in for a phone's.
     """
     if device is not None:
-        return _take(device.scores.get(metric), f"no {metric} was predicted for this phone")
+        verb = "counted" if metric in CORES else "predicted"
+        return _take(device.scores.get(metric), f"no {metric} was {verb} for this phone")
     if scope == "output":
         return worst_parity(variant, metric)
     if scope == "host" and metric not in variant.scores:

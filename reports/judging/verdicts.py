@@ -19,6 +19,8 @@ from reports.errors import ReportError
 from reports.judging.applicability import Pair, find_inapplicable
 from reports.judging.budgets import Budget, Level, allow, find_condition_fault, find_limit_fault
 from reports.judging.conditions import describe_loss, list_losers
+from reports.judging.cores import RULE as CORES
+from reports.judging.cores import judge_cores
 from reports.judging.long_runs import RULE, find_faults
 from reports.judging.metrics import Finding, check_metrics, find_score, list_metrics
 from reports.judging.rules import Judgement, judge_bound, judge_change
@@ -94,9 +96,10 @@ def conclude(judgement: Judgement, level: Level) -> Status:
 def judge(evaluation: Evaluation, budgets: tuple[Budget, ...]) -> tuple[Verdict, ...]:
     """One verdict for each budget and bundle, and each phone where the metric is a phone's.
 
-    Five rules hold without a budget: each bundle has a result, each keeps its precision's promise, each loses no more
-    than its source under a condition and is the same after minutes (where one does not, there is a warning), and each
-    phone meets its floor. On a phone that it is not for a bundle is not judged: `find_inapplicable`.
+    Six rules hold without a budget: each bundle has a result, each keeps its precision's promise, each loses no more
+    than its source under a condition and is the same after minutes (where one does not, there is a warning), each
+    phone meets its floor, and its cores, where they are emulated, compute what this machine computes. On a phone that
+    it is not for a bundle is not judged: `find_inapplicable`.
 
     Raises:
         ReportError: A budget names an unknown metric, its limit cannot be of that metric, or there are too many.
@@ -141,7 +144,20 @@ def _judge_existence(variant: VariantResult, scope: _Scope) -> list[Verdict]:
     if variant.failure is not None:
         return [_plain("has a result", variant, None, status="error", reason=_failure_reason(variant))]
     broken = [] if variant.broken is None else [_warn_of_break(variant, variant.broken)]
-    return broken + [_judge_floor(variant, result, scope) for result in variant.devices]
+    floors = [_judge_floor(variant, result, scope) for result in variant.devices]
+    return (
+        broken + floors + [found for result in scope.list_results(variant) for found in _judge_cores(variant, result)]
+    )
+
+
+def _judge_cores(variant: VariantResult, result: DeviceResult) -> list[Verdict]:
+    """Whether a bundle computes on a phone's cores what it computes here, where it was played on such."""
+    judged = judge_cores(variant, result)
+    if judged is None:
+        return []
+    status, reason = judged
+    verdict = _plain(CORES, variant, result, status=status, reason=reason)
+    return [verdict.model_copy(update={"level": "warn"}) if status == "warned" else verdict]
 
 
 def _judge_floor(variant: VariantResult, result: DeviceResult, scope: _Scope) -> Verdict:

@@ -34,10 +34,12 @@ from reports.notation import (
     format_number,
     format_score,
 )
+from reports.page import cores
 from reports.page.agreement import list_agreement
 from reports.page.changes import list_changes
 from reports.page.charts import format_rate, list_charts
 from reports.page.clips import list_clips
+from reports.page.cores import list_cores
 from reports.page.figures import (
     activity_strips,
     budget_bar,
@@ -158,6 +160,7 @@ def _collect(report: Comparison, folder: Path | None, earlier: Path | None) -> d
         "agreement": list_agreement(evaluation, keys, find_main_metric(report)),
         "long_runs": list_long_runs(evaluation, keys),
         "targets": list_targets(evaluation, keys, find_main_metric(report)),
+        "cores": list_cores(evaluation, report.baseline, keys),
     }
 
 
@@ -203,6 +206,7 @@ def _environment() -> jinja2.Environment:
             "calls": call_times,
             "change": change_bar,
             "confusion": confusion_matrix,
+            "cores": cores,
             "curve": output_curve,
             "drift": drift_curve,
             "overtime": error_over_time,

@@ -44,6 +44,7 @@ from evaluators.target_records import Failure, OutputParity
 from packager.bundle import AudioContract, Floor, ModelIdentity
 from reports.judging.budgets import Budget
 from tests.reports.any_charts import alike, charts
+from tests.reports.any_cores import CORES, core_results
 from tests.reports.example_evaluation import make_evaluation
 
 Draw = st.DrawFn
@@ -404,6 +405,8 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds
             compute_unit=draw(names),
             placement_reason=draw(names),
             scores=draw(tables(known)),
+            cores=tuple(draw(st.sets(st.sampled_from(CORES)))),
+            cores_missing=tuple(draw(st.lists(names, max_size=1))),
         )
         for device in parts["devices"]
         if draw(st.booleans())
@@ -432,6 +435,9 @@ def variants(draw: Draw, variant: str, parts: dict[str, list[str]], known: Kinds
         notices=tuple(draw(st.lists(st.one_of(names, st.just("run by LiteRT 2")), max_size=2))),
         conditions=draw(condition_results(parts["conditions"], known)),
         long_run=draw(st.one_of(st.none(), long_runs())),
+        cores=tuple(
+            draw(core_results(core, parts["outputs"], scores(), names)) for core in CORES if draw(st.booleans())
+        ),
     )
 
 

@@ -1,9 +1,11 @@
 """Instructions counted while an emulated Arm core computed: what the plugin for QEMU writes, and how it is compiled.
 
-Counts are of one thread, between two markers, and are the same on every machine: an instruction more is one more that
-the phone executes. Misses are those of a model of the core's two data caches, which begin empty, evict what was used
-longest ago, and fetch nothing ahead; QEMU splits accesses into pieces of at most eight bytes, which `l1d_accesses`
-counts. The instruction that clears a line at once (DC ZVA) is counted, and the line it writes is not.
+Counts are of what lies between two markers. They repeat closely where one thread runs and little but the model is
+between the markers; where the stack begins, which the guest's environment decides, moves the misses of small models by
+a few percent, so that guests are to have the same one. Misses are those of a model of the core's two data caches,
+which begin empty, evict what was used longest ago, and fetch nothing ahead; QEMU splits accesses into pieces of at
+most eight bytes, which `l1d_accesses` counts. The instruction that clears a line at once (DC ZVA) is counted, and the
+line it writes is not.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import pydantic
 from device_profiles.record import Record, parse_json, validate_json
 from device_profiles.text import clean_text, shorten
 from evaluators.errors import EvaluationError
+from packager.bounds import Count
 
 COUNTS_VARIABLE = "TESTPRESS_ARM_COUNTS"
 """of the environment: the file that the plugin appends to"""
@@ -52,48 +55,46 @@ _SECONDS = 120
 _MOST_LINES = 10_000
 _SHOWN = 400
 
-_Count = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
-
 
 class InstructionCounts(Record):
     """What one core executed between two markers."""
 
-    instructions: _Count
+    instructions: Count
     """all of them, those of every thread"""
-    scalar: _Count
+    scalar: Count
     """on general-purpose registers, and what belongs nowhere else: barriers, system registers, calls of the system"""
-    branch: _Count
+    branch: Count
     """jumps, calls and returns, taken or not"""
-    load: _Count
+    load: Count
     """into general-purpose registers; prefetches too"""
-    store: _Count
+    store: Count
     """from general-purpose registers; what reads and writes at once (atomics) too"""
-    vector_load: _Count
+    vector_load: Count
     """into vector registers, of scalars too"""
-    vector_store: _Count
+    vector_store: Count
     """from vector registers, of scalars too"""
-    fma_float32: _Count
+    fma_float32: Count
     """vectors of float32 multiplied and added up: two or four lanes each"""
-    fma_float16: _Count
+    fma_float16: Count
     """vectors of float16 (or bfloat16) multiplied and added up: four or eight lanes each"""
-    float_scalar: _Count
+    float_scalar: Count
     """floating-point arithmetic, comparisons, conversions and moves of one value"""
-    dot_product: _Count
+    dot_product: Count
     """four products of int8 added to each lane of 32 bits, or two of bfloat16"""
-    matrix: _Count
+    matrix: Count
     """products of small matrices of int8 or bfloat16"""
-    integer_mac: _Count
+    integer_mac: Count
     """vectors of integers multiplied, with or without adding up"""
-    vector_other: _Count
+    vector_other: Count
     """everything else on vector registers"""
-    bytes_loaded: _Count | None = None
+    bytes_loaded: Count | None = None
     """none, as are the next four, where no caches were modelled"""
-    bytes_stored: _Count | None = None
-    l1d_accesses: _Count | None = None
+    bytes_stored: Count | None = None
+    l1d_accesses: Count | None = None
     """lines of the first-level data cache touched: an access that crosses into the next line touches two"""
-    l1d_misses: _Count | None = None
+    l1d_misses: Count | None = None
     """of them, not there"""
-    l2_misses: _Count | None = None
+    l2_misses: Count | None = None
     """of the misses, not in the second level either"""
     threads: Annotated[int, pydantic.Field(ge=1, le=4096)]
     """that executed something between the markers: with more than one, counts are not repeatable"""

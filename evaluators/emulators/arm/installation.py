@@ -13,6 +13,7 @@ from pathlib import Path
 
 from device_profiles.record import Record, read_toml
 from evaluators.emulators.arm.core_types import get_core_type
+from evaluators.emulators.guest.process import PROGRAM
 from evaluators.errors import EvaluationError
 from evaluators.registries.archives import Archive
 from evaluators.registries.cache import find_cache
@@ -22,11 +23,19 @@ from packager.storage import digest_bytes, digest_facts
 HOW = "run `testpress setup arm`"
 _ROOM = Path(__file__).parent
 _PACKAGES = _ROOM / "packages.toml"
-_MADE_OF = ("core_types.toml", "setting_up.py", "count_instructions.c", "cache_model.h", "instruction_classes.h")
+_MADE_OF = (
+    "core_types.toml",
+    "setting_up.py",
+    "count_instructions.c",
+    "cache_model.h",
+    "instruction_classes.h",
+)
 """files of this room that decide what is made of the packages"""
 _LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 _LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
 RECORD = "installation.json"
+GUEST = PROGRAM.name
+"""the program that plays a model in there; it lies in the installation's folder too"""
 
 
 class Packages(Record):
@@ -75,15 +84,17 @@ class Installation:
         """As a target's: the runtime, and on what."""
         return f"LiteRT {self.installed.runtime} on QEMU {self.installed.qemu}"
 
-    def command(self, core: str, arguments: tuple[str, ...], *, plugin: tuple[str, ...] = ()) -> list[str]:
-        """What runs the phone's Python on a type of core.
+    def command(self, core: str, arguments: tuple[str, ...], *, options: tuple[str, ...] = ()) -> list[str]:
+        """What runs the phone's Python on a type of core, in `folder`.
+
+        What the guest sees of it, its stack with the arguments, is the same in every folder: so are its cache misses.
 
         Args:
             core: Its name.
             arguments: Of Python.
-            plugin: QEMU's options for one.
+            options: More of QEMU's.
         """
-        return [*self._qemu(core), *plugin, str(self.folder / "guest/usr/bin/python3.11"), "-sSB", *arguments]
+        return [*self._qemu(core), *options, "guest/usr/bin/python3.11", "-sS", *arguments]
 
     def _qemu(self, core: str) -> list[str]:
         host = self.folder / "host"
@@ -103,7 +114,7 @@ def find_folder() -> Path:
     """Where it belongs, whether or not it is there; another one for other packages."""
     packages = read_packages()
     digests = [archive.sha256 for group in (packages.host, packages.guest, packages.site) for archive in group]
-    files = {name: digest_bytes((_ROOM / name).read_bytes()) for name in _MADE_OF}
+    files = {path.name: digest_bytes(path.read_bytes()) for path in (PROGRAM, *(_ROOM / name for name in _MADE_OF))}
     return find_cache() / "arm" / digest_facts({"archives": digests, "files": files})[:16]
 
 

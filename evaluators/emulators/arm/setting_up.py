@@ -5,7 +5,7 @@ Nobody has to be root and nothing is installed into the system: Debian's archive
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from device_profiles.text import clean_text, shorten
 from evaluators.emulators.arm.core_types import CoreType, read_core_types
 from evaluators.emulators.arm.counts import compile_plugin
 from evaluators.emulators.arm.installation import (
+    GUEST,
     RECORD,
     Installation,
     Installed,
@@ -23,6 +24,7 @@ from evaluators.emulators.arm.installation import (
     find_obstacle,
     read_packages,
 )
+from evaluators.emulators.guest.process import ENVIRONMENT, PROGRAM
 from evaluators.errors import EvaluationError
 from evaluators.registries.apt_index import fetch_index, find_in_index
 from evaluators.registries.archives import Archive, unpack
@@ -80,6 +82,7 @@ def _make(folder: Path, on_stage: OnStage) -> Installation:
                 unpack(fetched[archive.package][1], stage / name, lambda inner: not inner.startswith(_LEFT_OUT))
                 done += 1
         on_stage(_STAGES["unpack"], total, total)
+        shutil.copyfile(PROGRAM, stage / GUEST)
         for core, kind in read_core_types().types.items():
             _make_root(stage, core, kind)
         installed = _describe(fetched, _compile(stage))
@@ -187,11 +190,11 @@ def _try(made: Installation, on_stage: OnStage) -> None:
     cores = tuple(read_core_types().types)
     for done, core in enumerate(cores):
         on_stage(_STAGES["try"], done, len(cores))
-        program = f"import sys; sys.path.insert(0, {str(made.folder / 'site')!r}); import ai_edge_litert.interpreter"
-        command = [one for one in made.command(core, ("-c", program)) if one != "-sSB"]
+        program = "import sys; sys.path.insert(0, 'site'); import ai_edge_litert.interpreter"
         ended = subprocess.run(
-            command,
-            env={"LC_ALL": "C", "OPENBLAS_NUM_THREADS": "1", "PATH": os.environ.get("PATH", "")},
+            made.command(core, ("-c", program)),
+            env=ENVIRONMENT,
+            cwd=made.folder,
             capture_output=True,
             text=True,
             errors="replace",

@@ -26,8 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from device_profiles.text import clean_text, shorten
+from evaluators.emulators.guest import program
 from evaluators.errors import EvaluationError
 
+PROGRAM = Path(program.__file__)
+"""what is run"""
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+"""all that is seen of the environment in there"""
 MOST_HEAD_BYTES = 4 * 2**20
 MOST_BYTES = 2**30
 """of one answer"""
@@ -79,19 +84,20 @@ class GuestProcess:
         except OSError as fault:
             raise EvaluationError(f"{title} cannot be started: {fault.strerror}") from None
 
-    def ask(self, what: str, inputs: Arrays) -> Answer:
+    def ask(self, what: str, inputs: Arrays, **more: Any) -> Answer:
         """Ask, and wait for the answer.
 
         Args:
-            what: `run`, `count` or `reset`.
+            what: `load`, `run`, `count` or `reset`.
             inputs: Arrays by name.
+            more: What else the question says.
 
         Raises:
             EvaluationError: The runtime refuses, the process died, took too long, or its answer cannot be read.
         """
         values = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
         arrays = [{"name": name, "dtype": one.dtype.str, "shape": one.shape} for name, one in values.items()]
-        head = json.dumps({"do": what, "arrays": arrays}).encode()
+        head = json.dumps({"do": what, "arrays": arrays, **more}).encode()
         self._write([struct.pack("<I", len(head)), head, *(value.tobytes() for value in values.values())])
         return self.hear()
 

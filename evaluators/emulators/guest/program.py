@@ -3,13 +3,13 @@
 It is run by a Python of its own, which has numpy and the runtime and nothing of testpress. It is asked on standard
 input and answers on what was standard output; whatever libraries print goes to standard error. A message is the length
 of its head in four bytes, the head as JSON, and the bytes of the arrays that the head's `arrays` lists, in their order.
-
-    python program.py SITE MODEL THREADS SIGNATURE
+The first question says which model.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import struct
@@ -23,13 +23,15 @@ BEGIN, END = 0x5EED0001, 0x5EED0002
 
 def main() -> None:
     """Answer until nobody asks."""
-    site, path, threads, signature = sys.argv[1:5]
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     questions = os.fdopen(os.dup(0), "rb")
-    sys.path.insert(0, site)
+    first = receive_head(questions)
+    if first is None:
+        return
+    sys.path.insert(0, first["site"])
     try:
-        model = Model(path, int(threads), signature)
+        model = Model(first["model"], first["threads"], first["signature"], first["module"])
         send(answers, model.describe(), [])
     except (ValueError, RuntimeError) as fault:
         send(answers, {"fault": str(fault)}, [])
@@ -53,14 +55,12 @@ def main() -> None:
 class Model:
     """The model, called by the names of a signature, or where it has none by those of its tensors."""
 
-    def __init__(self, path: str, threads: int, signature: str) -> None:
+    def __init__(self, path: str, threads: int, signature: str | None, module: str) -> None:
         """Load it."""
-        from ai_edge_litert import interpreter
-
-        self.interpreter = interpreter.Interpreter(model_path=path, num_threads=threads)
+        self.interpreter = importlib.import_module(module).Interpreter(model_path=path, num_threads=threads)
         signatures = self.interpreter.get_signature_list()
         if signatures:
-            self.runner = self.interpreter.get_signature_runner(signature or None)
+            self.runner = self.interpreter.get_signature_runner(signature)
             self.inputs, self.outputs = self.runner.get_input_details(), self.runner.get_output_details()
         else:
             self.runner = None
@@ -73,8 +73,8 @@ class Model:
 
     def run(self, inputs: Mapping[str, Any], *, marked: bool) -> list[tuple[str, Any]]:
         """One call; marked, the instructions of the invocation alone are counted."""
-        wrapper = self.interpreter._interpreter
         if marked:
+            wrapper = self.interpreter._interpreter
             self.run(inputs, marked=False)  # what is done once is not counted
             # Signature runners hold the wrapper by themselves.
             holder = self.interpreter if self.runner is None else self.runner
@@ -169,14 +169,22 @@ def send(stream: BinaryIO, head: Mapping[str, Any], arrays: Sequence[Any]) -> No
     stream.flush()
 
 
+def receive_head(stream: BinaryIO) -> dict[str, Any] | None:
+    """Read the head of a message; None where nobody asks any more."""
+    length = stream.read(4)
+    if len(length) < 4:
+        return None
+    head: dict[str, Any] = json.loads(stream.read(struct.unpack("<I", length)[0]))
+    return head
+
+
 def receive(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Read one message; None where nobody asks any more."""
     import numpy as np
 
-    length = stream.read(4)
-    if len(length) < 4:
+    head = receive_head(stream)
+    if head is None:
         return None
-    head = json.loads(stream.read(struct.unpack("<I", length)[0]))
     arrays = {}
     for one in head.get("arrays", ()):
         dtype = np.dtype(one["dtype"])
