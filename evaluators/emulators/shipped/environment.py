@@ -86,8 +86,10 @@ def _install(runtime: ShippedRuntime, site: Path) -> None:
 def _explain(runtime: ShippedRuntime, said: str, code: int) -> str:
     faults = [line for line in said.splitlines() if line.startswith("ERROR:")] or [f"exit code {code}"]
     reason = shorten(clean_text(faults[-1].removeprefix("ERROR:").strip()), _SHOWN)
-    if "No matching distribution" in said and "from versions: none" not in said:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if "from versions: none" in said:
+        reason = f"pip finds no version of it for Python {version}, or reaches no registry ({reason})"
+    elif "No matching distribution" in said:
         reason = f"there is no such version for Python {version} and this machine ({reason})"
     command = " ".join(repr(one) if "<" in one else one for one in runtime.requirements)
     return f"{runtime.title} cannot be fetched: {reason}; try: pip download --only-binary :all: {command}"

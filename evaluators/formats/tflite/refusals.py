@@ -30,10 +30,8 @@ def tell_lowest(message: str) -> str:
     lowest = runtime_table().get((found["op"], int(found["version"])))
     if lowest is None:
         return f"{needed} is in no runtime that is known here"
-    litert = (name for name, tflite in TFLITE_OF_LITERT if version_key(tflite) >= version_key(lowest))
-    return " and ".join(
-        filter(None, (f"{needed} needs TFLite {lowest}", next(("LiteRT " + one for one in litert), "")))
-    )
+    litert = (f" or LiteRT {name}" for name, tflite in TFLITE_OF_LITERT if version_key(tflite) >= version_key(lowest))
+    return f"{needed} needs TFLite {lowest}{next(litert, '')}"
 
 
 def explain(message: str) -> Refusal | None:
