@@ -1,6 +1,7 @@
 # make demo    the default job on real input         make check   format, lint, types
 # make test    every test                            make test-fast   what needs no converter
 # make setup   the environment, everything pinned    make clean   all that the others made
+# make setup-arm  emulated Arm cores for the demo    make test-all    every case of slow tests, not a few of each
 # make fuzz    odd and damaged input against the command: FUZZ_INPUTS of it, chosen by FUZZ_SEED
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ FUZZ_SEED   ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test test-fast fuzz check clean
+.PHONY: setup setup-arm demo test test-all test-fast fuzz check clean
 
 setup: $(READY)
 
@@ -27,18 +28,24 @@ $(READY): pyproject.toml constraints.txt $(WHEELS)
 	$(BIN)/pip install -q --no-deps $(WHEELS:%=-r %)
 	touch $@
 
+setup-arm: $(READY)
+	$(BIN)/testpress setup arm
+
 # Exit code 3 says that a budget broke. Here it is meant to: the float16 Core ML bundle shows what a report is for.
 demo: $(READY)
 	@$(BIN)/testpress run $(RECIPE); status=$$?; \
 	if [ $$status -eq 3 ]; then echo "(a release job would stop here with exit code 3)"; else exit $$status; fi
 
 # Two processes test on two cores: libraries that took both in each would wait for each other.
-test test-fast: export OMP_NUM_THREADS = 1
-test test-fast: export OPENBLAS_NUM_THREADS = 1
+test test-all test-fast: export OMP_NUM_THREADS = 1
+test test-all test-fast: export OPENBLAS_NUM_THREADS = 1
 
 # Files in their own order: the longest tests are not in the last ones.
 test: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+test-all: export TESTPRESS_CASES = all
+test-all: test
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"

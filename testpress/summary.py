@@ -18,7 +18,8 @@ from packager.proving.proofs import describe_break, worst_stream
 from reports.judging.applicability import find_inapplicable
 from reports.judging.comparison import Comparison
 from reports.judging.conditions import describe_worst
-from reports.notation import format_interval, format_number, format_score
+from reports.judging.cores import describe_core, describe_difference, describe_flips
+from reports.notation import format_count, format_interval, format_number, format_score
 from reports.renderers.shipping import describe_line, list_ship_lines
 from reports.renderers.summary import STATUS_WORDS, describe_baseline, describe_counts, find_main_metric
 from reports.write import Paths
@@ -29,11 +30,34 @@ _MOST_PHONES = 6
 """columns of a terminal"""
 
 
+def cores_text(evaluation: Evaluation) -> str:
+    """One line a bundle and type of core; or why nothing was played there; empty where nothing was asked for."""
+    rows: list[tuple[str, ...]] = [("on Arm cores", "core", "windows", "against here", "decisions", "instructions")]
+    for variant in evaluation.variants:
+        for core in variant.cores:
+            counted = "not counted" if core.counts is None else format_count(core.counts.instructions)
+            found = core.fault or describe_difference(core)
+            flips = "" if core.fault else describe_flips(core)
+            windows = f"{len(core.windows)} of {core.n_windows}"
+            name, fault = shorten(variant.variant, 60), shorten(found, 160)
+            rows.append((name, describe_core(core), windows, fault, shorten(flips, 120), counted))
+    if len(rows) > 1:
+        return align(rows)
+    if not evaluation.cores_reason:
+        return ""
+    return (
+        f"Arm cores: nothing was played: {shorten(evaluation.cores_reason, 200)}; it would show what the phones' own "
+        "kernels compute, which decisions flip, and how many instructions a call takes"
+    )
+
+
 def run_text(result: RunResult) -> str:
     """Verdict, one line a bundle, and where the report is."""
+    cores = cores_text(result.evaluation)
     lines = [
         evaluation_table(result.evaluation),
         "",
+        *([cores, ""] if cores else []),
         judged_text(result.comparison),
         "",
         f"report: {result.report.html}",

@@ -100,9 +100,14 @@ class Run(Record):
         return _read_time(committed or self.created)
 
     @property
+    def made(self) -> dt.datetime:
+        """When it was evaluated."""
+        return _read_time(self.created)
+
+    @property
     def order(self) -> tuple[dt.datetime, dt.datetime, str]:
         """By time, and runs of one commit by when they were made; never by the line they stand on."""
-        return self.time, _read_time(self.created), self.run
+        return self.time, self.made, self.run
 
     @property
     def words(self) -> str:

@@ -53,12 +53,16 @@ def describe_flips(core: CoreResult) -> str:
 
 def describe_nearness(core: CoreResult) -> str:
     """How far its outputs lie from this machine's."""
-    windows = f"{len(core.windows)} of {core.n_windows} windows"
+    return f"{len(core.windows)} of {core.n_windows} windows: {describe_difference(core)}"
+
+
+def describe_difference(core: CoreResult) -> str:
+    """The largest difference of any value from this machine's run."""
     errors = [one.max_abs_error.value for one in core.parity if one.max_abs_error.value is not None]
     if not errors:
-        return f"{windows} played"
+        return "nothing was compared"
     largest = max(errors)
-    return f"{windows} are as here to {format_number(largest, 'dimensionless') if largest else 'the bit'}"
+    return f"at most {format_number(largest, 'dimensionless')} off" if largest else "the same bits"
 
 
 def _decisions(core: CoreResult) -> int:

@@ -85,6 +85,14 @@ def reason_rows(report: Comparison) -> list[str]:
     return [bullet(text) for text in (*report.outcome.reasons, *report.accepted, *report.removable)]
 
 
+def describe_dataset(report: Comparison) -> str:
+    """What was listened to, who made it and under which licence, and what is to be known of it."""
+    dataset = report.evaluation.dataset
+    makers = f"; {escape(dataset.attribution, 2000)}" if dataset.attribution else ""
+    noted = f". Noted of it: {escape('; '.join(dataset.notices), 1000)}" if dataset.notices else ""
+    return f"Dataset: {escape(dataset.name)}, {len(dataset.clips)} clips{makers}{noted}."
+
+
 def origin(report: Comparison) -> str:
     """When and by which command the evaluation was made."""
     evaluation = report.evaluation
@@ -239,6 +247,7 @@ def _assemble(report: Comparison, groups: Sequence[Sequence[str]], kept: Sequenc
         _describe_runs(report, shown[5], notes[5]) if runs else "",
         "## Bundles and phones",
         (table(matrix_head(report), shown[6]) if matrix else "(none)") + notes[6],
+        describe_dataset(report),
         origin(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -14,14 +14,19 @@ from typing import Any
 import pytest
 
 from evaluators.evaluation import ClipScores, Evaluation
+from evaluators.identity import Identity
+from reports.history.runs import summarize_run
+from reports.history.trends import find_trends
 from reports.judging.acceptance import Acceptance, Entry
 from reports.judging.comparison import compare
+from reports.page.history import render as render_history
 from reports.page.html import render
 from tests.browser.visiting import Open, Visit, watch
 from tests.reports.example_charts import add_charts
 from tests.reports.example_evaluation import HOSTILE, make_evaluation, ratio
 from tests.reports.example_pictures import add_pictures, without_a_metric
 from tests.reports.example_sounds import add_sounds
+from tests.reports.history.conftest import make_run
 from tests.reports.hostile_evaluation import make_hostile
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -120,6 +125,21 @@ def baseline_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     report = compare(make_worse(before), before, acceptance=Acceptance((entry,)))
     path = folder / "report.html"
     path.write_text(render(report, folder=folder, earlier=folder), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def history_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty runs, of which the last ten are worse in one number, and one whose every name is an attack."""
+    identity = Identity(commit="a" * 40, branch="main", run_url="https://ci.example/runs/1")
+    evaluation = make_evaluation()
+    few = evaluation.model_copy(update={"identity": identity, "variants": evaluation.variants[1:2]})  # axe is slow
+    run = summarize_run(few)
+    runs = [make_run(run, number, factor=1.08 if number >= 20 else 1.0) for number in range(30)]
+    attack = make_hostile(few).model_copy(update={"created": "2026-10-15T12:00:00Z"})
+    hostile = summarize_run(attack)
+    path = tmp_path_factory.mktemp("history") / "history.html"
+    path.write_text(render_history(find_trends([*runs, hostile])), encoding="utf-8")
     return path
 
 

@@ -156,6 +156,23 @@ def test_it_prints(visit: Open, report: Path, tmp_path: Path) -> None:
     assert 3 < data.count(b"/Type /Page\n") + data.count(b"/Type /Page ") + data.count(b"/Type/Page/") < 40
 
 
+@pytest.mark.parametrize("which", ["report", "baseline_report", "listening_report"])
+def test_paper_cuts_nothing(which: str, visit: Open, request: pytest.FixtureRequest) -> None:
+    """At the width that A4 has within its margins; and what a track's axis says stands clear of its name."""
+    visited = visit(request.getfixturevalue(which), viewport={"width": 703, "height": 1032})
+    visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    visited.page.emulate_media(media="print")
+    script = """() => {
+        const box = each => each.getBoundingClientRect();
+        const ends = [...document.querySelectorAll("td, th, svg, pre")].map(each => box(each).right);
+        const cut = [...document.querySelectorAll(".upright")].filter(
+            each => [...each.querySelectorAll("text")].some(text => box(text).left < box(each).left - 1));
+        return [Math.max(...ends), cut.length];
+    }"""
+    end, cut = visited.page.evaluate(script)
+    assert (end <= 704, cut) == (True, 0)
+
+
 def test_the_worst_clips_can_be_heard(visit: Open, report: Path) -> None:
     visited = visit(report)
     players = visited.page.locator("audio[src]")

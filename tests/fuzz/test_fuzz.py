@@ -19,7 +19,7 @@ from tests.fuzz.plants import GOOD, PLANTS
 from tests.fuzz.sandbox import Sandbox
 from tests.specimens import ROOT
 
-INPUTS = 400
+INPUTS = 200
 """`make fuzz` takes ten thousand"""
 
 

@@ -10,7 +10,7 @@ from tests.conformance.runner import SUITES, Case, Gap, Selection, read_gaps, ru
 
 pytestmark = [pytest.mark.slow, pytest.mark.coreml]
 
-SAMPLE = Selection(suite="ops", sample=300, seed=1)
+SAMPLE = Selection(suite="ops", sample=150, seed=1)
 """about half of them use the runtime, the others test coremltools' builder"""
 
 FEWEST_CASES = 150

@@ -277,7 +277,13 @@ def make_evaluation() -> Evaluation:
         audio=AudioContract(sample_rate_hz=22050, window_samples=43844, hop_samples=36164, frame_rate_hz=86.0),
         task="note_transcription",
         recipe=RECIPE,
-        dataset=DatasetInfo(name="notes", sha256="da" * 32, clips=tuple(infos)),
+        dataset=DatasetInfo(
+            name="notes",
+            sha256="da" * 32,
+            clips=tuple(infos),
+            attribution="Melodies composed by A. Nonymous (CC-BY-4.0)",
+            notices=("2 keys that the task does not read: mood, take",),
+        ),
         environment=Environment(
             platform="Linux-6.1-x86_64",
             processor="Intel Xeon, 2.20 GHz",

@@ -62,7 +62,9 @@ def make_hostile(evaluation: Evaluation) -> Evaluation:
             "command": HOSTILE,
             "task": HOSTILE,
             "model": evaluation.model.model_copy(update={"name": HOSTILE, "version": HOSTILE, "license": HOSTILE}),
-            "dataset": evaluation.dataset.model_copy(update={"name": HOSTILE, "clips": clips}),
+            "dataset": evaluation.dataset.model_copy(
+                update={"name": HOSTILE, "clips": clips, "attribution": HOSTILE[:2000], "notices": (HOSTILE,) * 12}
+            ),
             "environment": evaluation.environment.model_copy(
                 update={"processor": HOSTILE, "packages": {HOSTILE: HOSTILE}}
             ),

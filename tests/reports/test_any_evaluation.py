@@ -48,6 +48,7 @@ often = settings(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @often
 @given(cases())
 def test_every_renderer_holds(case: Case) -> None:
@@ -55,6 +56,7 @@ def test_every_renderer_holds(case: Case) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @often
 @given(disturbed())
 def test_every_renderer_holds_against_extreme_numbers(case: Case) -> None:

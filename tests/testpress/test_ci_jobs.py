@@ -149,7 +149,8 @@ def test_without_a_place_to_install_from_the_job_says_so(system: str, files: dic
 @pytest.mark.parametrize("code", [0, 1, 3])
 def test_the_job_ends_as_testpress_does(steps: list[dict[str, Any]], runner: Runner, code: int) -> None:
     ended = runner.run(find_step(steps, "Run testpress"), EXIT=str(code))
-    assert (ended.returncode, runner.calls) == (code, ["testpress run testpress.toml -o testpress-out"])
+    alone = "testpress run testpress.toml -o testpress-out"
+    assert (ended.returncode, runner.calls) == (code, [f"{alone} --baseline baseline"])
 
 
 def test_the_baseline_is_of_the_nearest_commit_that_was_evaluated(steps: list[dict[str, Any]], runner: Runner) -> None:
@@ -168,7 +169,7 @@ def test_the_baseline_is_of_the_nearest_commit_that_was_evaluated(steps: list[di
     listed = next(call for call in runner.calls if call.startswith("run list"))
     assert "--event push --status completed" in listed  # whatever the verdict, and of no fork
     runner.run(find_step(steps, "Run testpress"))
-    assert runner.calls[-1] == "testpress run testpress.toml -o testpress-out --baseline baseline/evaluation.json"
+    assert runner.calls[-1] == "testpress run testpress.toml -o testpress-out --baseline baseline"
 
 
 def test_of_a_merge_the_base_is_followed(steps: list[dict[str, Any]], runner: Runner) -> None:
@@ -288,7 +289,7 @@ def test_the_gitlab_job_finds_its_baseline_by_commit(files: dict[str, Path], run
     ended = runner.run(script, EXIT="3", CI_MERGE_REQUEST_DIFF_BASE_SHA=commits[1], **variables)
     assert (ended.returncode, "the baseline is " + commits[3] in ended.stdout) == (3, True)
     assert [call for call in runner.calls if call.startswith("testpress")] == [
-        "testpress run testpress.toml -o testpress-out --baseline baseline/evaluation.json"
+        "testpress run testpress.toml -o testpress-out --baseline baseline"
     ]
     assert [call.split("/")[-2] for call in runner.calls if call.startswith("curl")] == [*commits[1:], commits[3]]
 
@@ -302,6 +303,17 @@ def test_the_action_ends_as_testpress_does_after_all_is_handed_over(runner: Runn
     assert written == {"exit-code": str(code), "report": "testpress-out/report"}
     assert "testpress made no report" in runner.summary.read_text()
     assert runner.run(find_step(steps, "End by testpress's exit code"), ENDED=written["exit-code"]).returncode == code
+
+
+@pytest.mark.parametrize("name", ["old/evaluation.json", "old"])
+def test_the_action_hands_a_baseline_on_where_there_is_one(runner: Runner, name: str) -> None:
+    script = find_step(load(ACTION)["runs"]["steps"], "Run testpress")
+    runner.run(script, BASELINE=name)
+    (runner.workspace / "old").mkdir()
+    (runner.workspace / "old" / "evaluation.json").write_text("{}")
+    runner.run(script, BASELINE=name)
+    alone = "testpress run testpress.toml -o testpress-out"
+    assert runner.calls == [alone, f"{alone} --baseline {name}"]
 
 
 def find_tool(name: str) -> str:

@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 from evaluators.chart_records import Axis, Point, RateCurve
 from reports.notation import format_exact
-from reports.page.figures.scale import Scale, Tick, span_log
+from reports.page.figures.scale import Scale, Tick, span_log, stretch
 
 _NORMAL = NormalDist()
 _SHARES = (0.0001, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
@@ -93,7 +93,7 @@ def _stretch(kind: Axis, values: Sequence[float], ends: tuple[float, float]) -> 
         low = powers.low * (_NONE if none else 1.0)
         return RateAxis(kind, Scale(low, powers.high, *ends, logarithmic=True), none_at_edge=none)
     high = 1.0 if kind.unit == "ratio" else min(max(values), _GREATEST_RATE) or 1.0
-    return RateAxis(kind, Scale(0.0, high, *ends))
+    return RateAxis(kind, stretch(0.0, high, start=ends[0], end=ends[1]))
 
 
 def _find_probit_ends(curves: Sequence[RateCurve], points: Sequence[Point]) -> tuple[float, float]:

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from evaluators.emulators.arm.installation import Installation, find_installation
 from evaluators.errors import EvaluationError
+from tests.conftest import OWN_CACHE
+from tests.specimens import CACHE
 
 
 @pytest.fixture(scope="session")
-def installation() -> Installation:
-    try:
-        return find_installation()
-    except EvaluationError as fault:
-        pytest.skip(str(fault))
+def installation() -> Iterator[Installation]:
+    """In `.cache/arm`, where `.ci/run` puts it, else in the user's own cache."""
+    reason = ""
+    with pytest.MonkeyPatch.context() as patch:
+        for cache in (str(CACHE / "arm"), OWN_CACHE):
+            if cache is None:
+                patch.delenv("TESTPRESS_CACHE")
+            else:
+                patch.setenv("TESTPRESS_CACHE", cache)
+            try:
+                found = find_installation()
+            except EvaluationError as fault:
+                reason = str(fault)
+                continue
+            yield found
+            return
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,14 @@ def test_det_axes_are_the_same_and_by_the_normal_distribution() -> None:
     assert gaps.min() >= 30
 
 
+@pytest.mark.parametrize("scale", ["linear", "logarithmic"])
+@pytest.mark.parametrize("most", [0.0, 5e-324, 1e-300, 1.0, 1e300, 1.7976931348623157e308])
+def test_a_rate_of_any_size_has_an_axis_with_ticks(scale: str, most: float) -> None:
+    across = Axis(name="accepts", unit="per hour", scale=scale)
+    axis, _ = stretch_axes([_curve((0.0, 0.0), (most, 1.0), across=across)], (0, 400), (400, 0))
+    assert axis.ticks and all(0 <= tick.place <= 400 for tick in axis.ticks)
+
+
 def test_a_mark_beyond_the_figure_is_not_drawn_at_its_edge() -> None:
     marks = (Mark(name="equal", at=(0.1, 0.1)), Mark(name="cost", at=(0.0, 0.99)))
     figure = draw_rate_curves([_curve((0.0, 1.0), (0.1, 0.1), (1.0, 0.0), marks=marks, **PROBIT)])

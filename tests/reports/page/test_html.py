@@ -232,6 +232,16 @@ def test_nothing_but_failures_still_renders(evaluation: Evaluation) -> None:
         assert "No bundle has a result." in found.visible()
 
 
+def test_who_made_the_dataset_and_its_licence_are_told(evaluation: Evaluation, page: Page) -> None:
+    text = page.visible()
+    assert "Melodies composed by A. Nonymous (CC-BY-4.0)" in text
+    assert "2 keys that the task does not read: mood, take" in text
+    unknown = evaluation.dataset.model_copy(update={"attribution": None, "notices": ()})
+    plain = Page(render(compare(evaluation.model_copy(update={"dataset": unknown})))).visible()
+    assert "Its makers and licence" not in plain
+    assert "Noted of it" not in plain
+
+
 def test_the_baseline_is_told(evaluation: Evaluation) -> None:
     old = evaluation.model_copy(update={"variants": evaluation.variants[1:]})
     text = Page(render(compare(evaluation, old))).visible()
