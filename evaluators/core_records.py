@@ -8,10 +8,13 @@ import pydantic
 
 from device_profiles.record import Record
 from evaluators.emulators.arm.counts import InstructionCounts
+from evaluators.emulators.shipped.versions import ShippedRuntime, parse_runtime
+from evaluators.errors import EvaluationError
 from evaluators.picture_records import NotNegative
 from evaluators.target_records import Failure, OutputParity, Target
 from packager.bounds import Count, check_unique
 
+MOST_RUNTIMES = 8
 MOST_EXAMPLES = 6
 """flips that are told one by one"""
 _Word = Annotated[str, pydantic.Field(max_length=300)]
@@ -31,6 +34,24 @@ class TargetsSpec(Record):
     """[targets]: where bundles are played beside this machine."""
 
     arm: ArmSpec = ArmSpec()
+    runtimes: Annotated[tuple[str, ...], pydantic.Field(max_length=MOST_RUNTIMES)] = ()
+    """versions of TFLite's runtime that apps ship, as "tflite-runtime 2.14.0" or "LiteRT 1.2.0": every TFLite bundle
+    plays the whole dataset there too. Each is fetched by pip at first use, into the user's cache. Default: none"""
+
+    @pydantic.field_validator("runtimes")
+    @classmethod
+    def _known(cls, written: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            found = [parse_runtime(one).title for one in written]
+        except EvaluationError as fault:
+            raise ValueError(str(fault)) from None
+        check_unique(found, "runtime")
+        return written
+
+    @property
+    def shipped(self) -> tuple[ShippedRuntime, ...]:
+        """The same, read."""
+        return tuple(map(parse_runtime, self.runtimes))
 
 
 class Flips(Record):

@@ -31,6 +31,8 @@ from evaluators.datasets.place import LONG, Place
 from evaluators.datasets.preparation import prepare_dataset
 from evaluators.datasets.prepared import PreparedDataset
 from evaluators.datasets.recordings import FoundRecordings
+from evaluators.emulators.shipped.environment import make_environment
+from evaluators.emulators.shipped.versions import ShippedRuntime
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, VariantResult
 from evaluators.formats import exact_variant
@@ -93,6 +95,7 @@ class EvaluationRequest:
         meant_elsewhere: Of each phone, the candidates that are made for other phones alone.
         audio_root: The folder that the dataset's files lie in; None: its own.
         arm: How bundles are played on emulated types of core; None plays none.
+        runtimes: Versions of runtimes that bundles play on too.
     """
 
     source: ModelSource
@@ -115,6 +118,7 @@ class EvaluationRequest:
     meant_elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
     audio_root: Path | None = None
     arm: ArmSpec | None = None
+    runtimes: Sequence[ShippedRuntime] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
         request.dataset, task=request.task, audio=request.audio, place=place, audio_root=request.audio_root
     )
     models = {candidate.variant: candidate.model for candidate in request.candidates if candidate.model is not None}
-    targets = {candidate.variant: _choose_targets(candidate, request.devices) for candidate in request.candidates}
+    runtimes = () if request.scores_alone else _fetch_runtimes(request, on_progress)
+    targets = {one.variant: _choose_targets(one, request.devices, runtimes) for one in request.candidates}
     setup = _prepare(request, dataset, on_progress)
     setup = replace(setup, targets={name: one for name, found in targets.items() for one in found[:1]})
     names = () if request.scores_alone else models
@@ -213,10 +218,26 @@ def screen(request: EvaluationRequest, on_progress: OnProgress = lambda *_: None
     return tuple(screened_result(candidate, predicted, request.out) for candidate in request.candidates)
 
 
-def _choose_targets(candidate: Candidate, devices: Sequence[DeviceProfile]) -> tuple[Target, ...]:
+def _fetch_runtimes(request: EvaluationRequest, on_progress: OnProgress) -> Sequence[ShippedRuntime]:
+    """The runtimes that the recipe names, each there afterwards.
+
+    Raises:
+        EvaluationError: One cannot be fetched.
+    """
+    stage, total = "fetch runtimes", len(request.runtimes)
+    for done, runtime in enumerate(request.runtimes):
+        on_progress(stage, done, total)
+        make_environment(runtime)
+        on_progress(stage, done + 1, total)
+    return request.runtimes
+
+
+def _choose_targets(
+    candidate: Candidate, devices: Sequence[DeviceProfile], runtimes: Sequence[ShippedRuntime]
+) -> tuple[Target, ...]:
     """Where a candidate is played, bulk numbers first; nowhere, where that has a reason that its worker tells."""
     try:
-        return choose_targets(candidate.format, devices)
+        return choose_targets(candidate.format, devices, runtimes)
     except EvaluationError:
         return ()
 

@@ -231,6 +231,8 @@ class Proof(Record):
     """other lengths that were tried, where inputs are flexible"""
     breaks_at: str | None = None
     """the op whose rounding is most to blame, where a promise is broken and it could be found"""
+    caveat: str | None = None
+    """where phones compute otherwise than what ran it here; none where they do not"""
 
 
 class Manifest(Record):

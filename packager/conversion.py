@@ -250,6 +250,7 @@ def _prove(prepared: _Prepared, bundle: BundleRequest, path: Path) -> Proof:
         proof = prepared.runner.prove(path, trials, tolerance(request.format, bundle.precision))
     except TestpressError as fault:
         raise PackagingError(_explain_refusal(fault, prepared)) from fault
+    proof = proof.model_copy(update={"caveat": get_format(request.format).caveat_of(bundle.precision) or None})
     return proof if proof.holds else proof.model_copy(update={"breaks_at": _find_break(prepared, bundle, path, proof)})
 
 

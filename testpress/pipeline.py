@@ -22,7 +22,7 @@ from evaluators.playing.candidates import Candidate, from_packaged, from_path
 from packager.attestation.signatures import check_private_key, sign_bundle
 from packager.bundle import MANIFEST_NAME
 from packager.errors import PackagingError
-from packager.formats import precisions
+from packager.formats import searched_precisions
 from packager.model import resolve_path
 from packager.package import Packaged, Variant, folder, is_outdated, key, package
 from packager.storage import lock_folder, write_text_atomically
@@ -124,7 +124,7 @@ def remake_bundle(work: Work, variant: str) -> Packaged:
         TestpressError: The recipe makes no such bundle, or the user can mend something else.
     """
     recipe = work.recipe
-    made = (*recipe.variants, *(Variant(name, one) for name in recipe.searched for one in precisions(name)))
+    made = (*recipe.variants, *(Variant(name, one) for name in recipe.searched for one in searched_precisions(name)))
     wanted = tuple(one for one in made if one.name == variant)
     if not wanted:
         names = ", ".join(one.name for one in made)

@@ -31,7 +31,7 @@ from evaluators.metrics import CORES, LONG_RUN
 from evaluators.task_asking import Asked, ask_task
 from evaluators.task_loading import TaskInfo, TaskReference, find_task
 from packager.bundle import AudioContract, Format
-from packager.formats import format_names, precisions
+from packager.formats import format_names, searched_precisions
 from packager.formats.phones import carry, plays, read_phone
 from packager.frontend_spec import FrontendSpec
 from packager.frontends.opening import check_frontend
@@ -285,7 +285,7 @@ def read_recipe(
     meant = choose_variants(wanted, own, profiles)
     variants = join_variants(wanted, meant)
     words.tell_without(meant, profiles)
-    named = (*variants, *(Variant(name, one) for name in searched for one in precisions(name)))
+    named = (*variants, *(Variant(name, one) for name in searched for one in searched_precisions(name)))
     chosen = words.pick(named, only) if only and not words.faults else variants
     faults += [f"{path}: {fault}" for fault in words.faults]
     conditions = _collect(faults, f"{path}: conditions", lambda: _find_conditions(written, path.parent))

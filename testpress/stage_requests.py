@@ -84,6 +84,7 @@ def make_evaluation_request(work: Work, candidates: Sequence[Candidate]) -> Eval
         conditions=recipe.conditions,
         long_run=recipe.long_run,
         arm=recipe.written.targets.arm,
+        runtimes=recipe.written.targets.shipped,
         recordings=find_clip_recordings(work),
         meant_elsewhere=recipe.meant_elsewhere,
         audio_root=_audio_root(recipe),

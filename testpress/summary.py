@@ -84,7 +84,8 @@ def package_text(outcomes: list[Packaged]) -> str:
         rows = [(*row[:2], *row[3:]) for row in rows]
     lines = [align(rows, right=tuple(range(1, len(rows[0]) - 1)))] if rows else []
     lines += [f"{o.variant.name} was not made: {o.reason} (log: {o.log})" for o in outcomes if o.bundle is None]
-    return "\n".join(lines + break_texts(made) + _type_texts(made) + _calibration_texts(made) + _state_texts(made))
+    lines += [*break_texts(made), *_caveat_texts(made)]
+    return "\n".join(lines + _type_texts(made) + _calibration_texts(made) + _state_texts(made))
 
 
 _PACKAGED_HEAD = ("bundle", "parity", "streamed", "promised", "size", "made in", "folder")
@@ -112,6 +113,12 @@ def break_texts(outcomes: list[Packaged]) -> list[str]:
     """One line a bundle that does not keep its precision's promise."""
     proofs = {outcome.variant.name: outcome.bundle.manifest.proof for outcome in outcomes if outcome.bundle is not None}
     return [f"{name} {text}" for name, proof in proofs.items() if (text := describe_break(proof)) is not None]
+
+
+def _caveat_texts(outcomes: list[Packaged]) -> list[str]:
+    """One line a bundle that phones compute otherwise than its proof did."""
+    made = {outcome.variant.name: outcome.bundle.manifest.proof for outcome in outcomes if outcome.bundle is not None}
+    return [f"{name} was {proof.caveat}" for name, proof in made.items() if proof is not None and proof.caveat]
 
 
 def _type_texts(outcomes: list[Packaged]) -> list[str]:

@@ -65,6 +65,8 @@ class Op:
     is_depthwise: bool = False
     """whether it is a convolution of each input channel by itself, where the format has no word of its own for that"""
 
+    may_be_float16: bool = False
+    """whether the file lets a runtime compute it in float16 where a core can, though it is of float32"""
     cpu_kernel: ProductKernel | None = None
     """of a convolution, where its kind and weights do not say how a CPU computes it"""
 

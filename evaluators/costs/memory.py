@@ -33,6 +33,7 @@ in float and 14 in 8 bits, rows of v0.47.0: 82 % are within 30 % of what the oth
 within a factor of 1.31. The worst, 2 to 3 times too low, are images of 500 pixels a side and a net of 1,200 layers:
 activations are not in it. Ops that share a weight have a copy each"""
 
+_OF_FLOAT16 = "a CPU's float16 arithmetic, for which no plan of a runtime's memory is known"
 _FLOAT16_OF = {"float32": 0.5, "float16": 1.0, "int8": 2.0, "uint8": 2.0, "int4": 4.0}
 """bytes in float16 for each byte in another type"""
 
@@ -51,7 +52,10 @@ def predict_memory(graph: Graph, profile: DeviceProfile, placement: Placement) -
         A score without a value, and with the reason, where the model needs more than the phone has, has ops whose own
         memory is not in the file, or leaves sizes open.
     """
-    foreign = merge_reasons([*(op.unpriced for op in graph.ops if op.needs), graph.open_sizes])
+    half = placement.compute.number == "float16" and placement.unit == "cpu" and graph.cpu_memory is not None
+    foreign = merge_reasons([
+        *(op.unpriced for op in graph.ops if op.needs), graph.open_sizes, *([_OF_FLOAT16] if half else []),
+    ])  # fmt: skip
     if foreign:
         return Score(value=None, unit="bytes", direction="lower", basis="predicted", reason="; ".join(foreign))
     value = float(_held(graph, placement))

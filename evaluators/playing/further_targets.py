@@ -9,11 +9,14 @@ from pathlib import Path
 from evaluators.playing.schedule import Outcome, TrialSetup, play_all, time_all
 from evaluators.playing.trial import TrialEvent
 from evaluators.target_records import Target
+from evaluators.targets import get_player
 
 OnProgress = Callable[[str, int, int], None]
 """`on_progress(stage, done, total)`"""
 Played = tuple[Target, Outcome, Outcome]
 """a target, what playing there gave, and timing"""
+
+_UNTIMED = Outcome(None, "its calls go to another process and back, which would be in every time")
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,15 @@ def play_further(further: Sequence[Further], setup: TrialSetup, on_progress: OnP
             on_progress(stage, done, total)
 
     played = play_all({one.name: one.model for one in further}, there, on_event)
-    good = {one.name: one.model for one in further if played[one.name].result is not None}
+    good = {
+        one.name: one.model
+        for one in further
+        if played[one.name].result is not None and get_player(one.target.name).times
+    }
     timed = time_all(good, there, on_event)
     on_progress(stage, total, total)
     found: dict[str, list[Played]] = {}
     for one in further:
-        times = timed.get(one.name, Outcome(None, "was not run"))
+        times = timed.get(one.name, _UNTIMED)
         found.setdefault(one.variant, []).append((one.target, played[one.name], times))
     return found

@@ -90,7 +90,8 @@ def _predict(request: PredictionRequest) -> Prediction:
     model = ReadModel(graph, floor, precision, request.audio)
     devices = [predict_device(model, each, request.asked, own.get(each.id)) for each in request.devices]
     told = tell_uncounted(graph)
-    notices = (f"predictions: ops are {told}",) if told else ()
+    caveat = get_format(reader.name).caveat_of(precision)
+    notices = (*([caveat] if caveat else []), *([f"predictions: ops are {told}"] if told else []))
     return Prediction(precision=precision, floor=floor, devices=tuple(devices), notices=notices)
 
 

@@ -14,6 +14,7 @@ from device_profiles.profile import DeviceProfile
 from device_profiles.record import suggest
 from evaluators import formats as reading
 from evaluators.emulators import Emulator
+from evaluators.emulators.shipped.versions import ShippedRuntime, find_runtime_of
 from evaluators.errors import EvaluationError
 from evaluators.formats import format_of
 from evaluators.target_records import Refusal, Target
@@ -58,6 +59,11 @@ def get_player(name: str) -> Player:
     Raises:
         EvaluationError: There is no such target.
     """
+    shipped = find_runtime_of(name)
+    if shipped is not None:
+        from evaluators.emulators.shipped.player import make_player
+
+        return make_player(shipped)
     if name not in target_names():
         hint = suggest(name, target_names()) or f"; known: {', '.join(target_names())}"
         raise EvaluationError(f"no target {name!r}{hint}")
@@ -87,7 +93,9 @@ def default_target(format_: str) -> Target:
     raise EvaluationError("; ".join(faults) or f"nothing here plays {get_format(format_).title} models")
 
 
-def choose_targets(format_: str, devices: Sequence[DeviceProfile]) -> tuple[Target, ...]:
+def choose_targets(
+    format_: str, devices: Sequence[DeviceProfile], shipped: Sequence[ShippedRuntime] = ()
+) -> tuple[Target, ...]:
     """The targets that bundles of a format are played on: one for bulk numbers, then each that a phone's apps need.
 
     Phones whose apps carry the same runtime share its run. A runtime that is not installed here has no target; its
@@ -96,6 +104,7 @@ def choose_targets(format_: str, devices: Sequence[DeviceProfile]) -> tuple[Targ
     Args:
         format_: The bundles' format.
         devices: The phones.
+        shipped: Runtimes that the recipe names.
 
     Raises:
         EvaluationError: As `default_target`'s.
@@ -109,6 +118,8 @@ def choose_targets(format_: str, devices: Sequence[DeviceProfile]) -> tuple[Targ
                     chosen[name] = player.find()
                 except EvaluationError:  # told of the phone, by `stand_in`
                     continue
+    more = ((one.target, get_player(one.target)) for one in shipped)
+    chosen.update({name: player.find() for name, player in more if player.format == format_})
     return tuple(chosen.values())
 
 
@@ -127,7 +138,9 @@ def stand_in(profile: DeviceProfile, format_: str, targets: Sequence[Target]) ->
     runtime = find_runtime(profile, format_)
     if runtime is None or not targets:
         return None, ""
-    own = next((target for target in targets if target.runtime == runtime.name), None)
+    of_its_name = [target for target in targets if target.runtime == runtime.name]
+    exact = (target for target in of_its_name if target.version.rpartition(" ")[2] == runtime.version.value)
+    own = next(exact, next(iter(of_its_name), None))
     if own is not None:
         played = own.version.rpartition(" ")[2]
         if not own.version.startswith(f"{runtime.name} ") or played == runtime.version.value:

@@ -37,6 +37,7 @@ class Player:
         open: `(path, threads, signature)` → the emulator.
         kernels: Other kernels of the same runtime, by what they are, for what does not hang on speed.
         samples: Whether it is too slow to play whole datasets, so that a few windows are chosen.
+        times: Whether the time of a call here is the runtime's own.
         explain: An emulator's fault as a refusal with its op, as far as its message tells it.
 
     `find` and `open` raise `EvaluationError` where the target is not there, or the file cannot be loaded.
@@ -49,4 +50,5 @@ class Player:
     open: Callable[[Path, int, str | None], Emulator]
     explain: Callable[[str], Refusal | None] = lambda _: None
     samples: bool = False
+    times: bool = True
     kernels: Mapping[str, Callable[[Path], Emulator]] = field(default_factory=dict)

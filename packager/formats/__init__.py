@@ -70,6 +70,11 @@ def precisions(name: str) -> tuple[str, ...]:
     return tuple(get_format(name).precisions)
 
 
+def searched_precisions(name: str) -> tuple[str, ...]:
+    """Those of `precisions` that a search may choose: what is measured here tells what they do on a phone."""
+    return tuple(precision for precision in precisions(name) if not get_format(name).caveat_of(precision))
+
+
 def tolerance(name: str, precision: str) -> float:
     """The least signal-to-noise ratio, in dB, that a precision promises on every output beside the source model.
 

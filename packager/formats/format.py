@@ -46,6 +46,8 @@ class Precision:
         roundoff: What its coarsest arithmetic rounds a value by, of the largest it can be: `FLOAT32`, `FLOAT16` or
             half a step of its integers. It bounds how near two right runs of a bundle can be asked to be.
         arithmetic: What it computes in; None where nothing is known of that.
+        caveat: Where phones compute otherwise than this machine does, so that what is measured here is not the phone's;
+            empty where they do not. A precision with one is made where a recipe names it, and searched by nothing.
     """
 
     tolerance_db: float
@@ -54,6 +56,7 @@ class Precision:
     aliases: tuple[str, ...] = ()
     roundoff: float = FLOAT32
     arithmetic: Arithmetic | None = None
+    caveat: str = ""
 
 
 def _know_nothing(_: str) -> None:
@@ -174,3 +177,8 @@ class Format:
         """What a precision computes in; one of which nothing is known is like no other."""
         known = self.precisions.get(precision)
         return (known and known.arithmetic) or Arithmetic(precision, 32)
+
+    def caveat_of(self, precision: str) -> str:
+        """See `Precision.caveat`; empty of one of which nothing is known."""
+        known = self.precisions.get(precision)
+        return "" if known is None else known.caveat

@@ -96,8 +96,10 @@ def _proof_text(proof: Proof | None) -> str:
     found = ", ".join(
         f"{one.output} {one.reason if one.snr_db is None else f'{one.snr_db:.1f} dB'}" for one in proof.outputs
     )
+    caveat = f"; {proof.caveat}" if proof.caveat else ""
     verdict = "holds" if proof.holds else "BROKEN" + (f" at {proof.breaks_at}" if proof.breaks_at else "")
-    return f"{verdict}: {found}; at least {proof.tolerance_db:g} dB was promised ({proof.calls} calls: {proof.inputs})"
+    heard = f"{proof.calls} calls: {proof.inputs}"
+    return f"{verdict}: {found}; at least {proof.tolerance_db:g} dB was promised ({heard}){caveat}"
 
 
 def _signature_text(signature: Signature) -> str:

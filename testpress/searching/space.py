@@ -1,4 +1,7 @@
-"""What is searched: each precision of each format, on the phones that can run what it needs."""
+"""What is searched: precisions of each format, on the phones that can run what they need.
+
+What phones compute otherwise than this machine does is not among them: nothing measured here would tell of it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 
 from device_profiles.profile import DeviceProfile
 from packager.bundle import Format
-from packager.formats import get_format, precisions
+from packager.formats import get_format, searched_precisions
 from packager.formats.format import Arithmetic
 from packager.formats.phones import plays
 from packager.package import Variant
@@ -49,7 +52,7 @@ def list_options(formats: Collection[Format], profiles: Sequence[DeviceProfile])
     found = []
     for format_ in sorted(formats):
         known = get_format(format_)
-        for precision in precisions(format_):
+        for precision in searched_precisions(format_):
             needed = known.minimum_targets.get(precision, 0)
             devices = [one for one in profiles if plays(one, format_)]
             able = tuple(one.id for one in devices if one.os_number >= needed)

@@ -10,23 +10,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from evaluators.emulators import Tensor
 from evaluators.emulators.arm.core_types import get_core_type
 from evaluators.emulators.arm.counts import COUNTS_VARIABLE, InstructionCounts, parse_counts
-from evaluators.emulators.arm.guest_process import MOST_SECONDS, Answer, GuestProcess
-from evaluators.emulators.arm.installation import ENVIRONMENT, GUEST, Installation, find_installation
+from evaluators.emulators.arm.installation import GUEST, Installation, find_installation
+from evaluators.emulators.guest.emulator import GuestEmulator
+from evaluators.emulators.guest.process import ENVIRONMENT
 from evaluators.errors import EvaluationError
+from evaluators.formats.tflite.interpreter import LITERT
 
 
-class ArmEmulator:
-    """A .tflite file, loaded once in an emulated process and called window by window.
-
-    Attributes:
-        runtime: Name and version of what executes it, and on what core.
-        inputs: By signature name, without a signature by tensor name; open dimensions are fixed to 1.
-        outputs: As `inputs`.
-        states: None: variable tensors cannot be told by name.
-    """
+class ArmEmulator(GuestEmulator):
+    """A .tflite file on a type of core; see `GuestEmulator`."""
 
     def __init__(
         self, path: Path, core: str, *, threads: int = 1, signature: str | None = None, counts: bool = False
@@ -44,39 +38,21 @@ class ArmEmulator:
             EvaluationError: The emulation is not there, or the runtime in it cannot load the file.
         """
         installation, kind = find_installation(), get_core_type(core)
-        self.runtime = f"{installation.version}, {kind.title}"
-        self.states: dict[str, Tensor] = {}
         self._folder = contextlib.ExitStack()
         self._counts: Path | None = None
         options: tuple[str, ...] = ()
         environment = dict(ENVIRONMENT)
         if counts:
             options, environment = self._prepare_counting(installation, core)
-        asked = {"site": "site", "model": str(path.resolve()), "threads": threads, "signature": signature}
-        self._guest = GuestProcess(
+        asked = {"site": "site", "module": LITERT.module, "threads": threads, "signature": signature}
+        super().__init__(
+            path,
+            f"{installation.version}, {kind.title}",
             installation.command(core, ("-B", GUEST), options=options),
             environment,
-            title=f"{path.name} on the emulated {kind.title}",
             folder=installation.folder,
-            patience_s=MOST_SECONDS,
+            asked=asked,
         )
-        try:
-            described = self._guest.ask("load", {}, **asked)
-            self.inputs, self.outputs = _read_tensors(described, "inputs"), _read_tensors(described, "outputs")
-        except EvaluationError as fault:
-            self.close()
-            raise EvaluationError(f"{path}: {self.runtime} cannot load it: {fault}") from None
-
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Run once.
-
-        Args:
-            inputs: By name, in the shapes and dtypes of `inputs`.
-
-        Raises:
-            EvaluationError: The runtime refuses the call, or the process died or hangs.
-        """
-        return self._ask("run", inputs).arrays
 
     def count(self, inputs: Mapping[str, npt.NDArray[Any]]) -> InstructionCounts:
         """Run twice, and count the instructions of the second invocation.
@@ -92,28 +68,10 @@ class ArmEmulator:
             raise EvaluationError(f"{self.runtime}: {len(found)} invocations were counted where one was made")
         return found[0]
 
-    def reset(self) -> None:
-        """Set variable tensors, where there are any, to what they were after loading."""
-        self._ask("reset", {})
-
     def close(self) -> None:
         """End the process."""
-        self._guest.close()
+        super().close()
         self._folder.close()
-
-    def read_state(self, name: str) -> npt.NDArray[Any]:
-        """Refuse: see `states`."""
-        raise EvaluationError(f"there is no state {name!r}: {self.runtime} does not name what a model keeps")
-
-    def write_state(self, name: str, _: npt.NDArray[Any]) -> None:
-        """Refuse: see `states`."""
-        raise EvaluationError(f"there is no state {name!r}: {self.runtime} does not name what a model keeps")
-
-    def _ask(self, what: str, inputs: Mapping[str, npt.NDArray[Any]]) -> Answer:
-        try:
-            return self._guest.ask(what, inputs)
-        except EvaluationError as fault:
-            raise EvaluationError(f"{self.runtime} refused the call: {fault}") from None
 
     def _prepare_counting(self, installation: Installation, core: str) -> tuple[tuple[str, ...], dict[str, str]]:
         if installation.installed.counts:
@@ -124,21 +82,3 @@ class ArmEmulator:
         # A path in an option may hold no comma, so the plugin is named from the folder that QEMU runs in.
         options = ("-U", COUNTS_VARIABLE, "-plugin", f"./{installation.plugin.name},{caches}")
         return options, {**ENVIRONMENT, COUNTS_VARIABLE: str(self._counts)}
-
-
-def _read_tensors(answer: Answer, role: str) -> dict[str, Tensor]:
-    try:
-        return {one["name"]: _read_tensor(one) for one in answer.head[role]}
-    except (KeyError, TypeError, ValueError) as fault:
-        raise EvaluationError(f"what it says of its {role} cannot be read ({type(fault).__name__})") from None
-
-
-def _read_tensor(one: Mapping[str, Any]) -> Tensor:
-    asked = [int(size) for size in one["shape"]]
-    return Tensor(
-        shape=tuple(1 if size < 0 else size for size in asked),
-        dtype=str(one["dtype"]),
-        open_axes=tuple(axis for axis, size in enumerate(asked) if size < 0),
-        scale=float(one["scale"]) or None,
-        zero_point=int(one["zero_point"]),
-    )

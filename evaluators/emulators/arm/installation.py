@@ -13,6 +13,7 @@ from pathlib import Path
 
 from device_profiles.record import Record, read_toml
 from evaluators.emulators.arm.core_types import get_core_type
+from evaluators.emulators.guest.process import PROGRAM
 from evaluators.errors import EvaluationError
 from evaluators.registries.archives import Archive
 from evaluators.registries.cache import find_cache
@@ -25,7 +26,6 @@ _PACKAGES = _ROOM / "packages.toml"
 _MADE_OF = (
     "core_types.toml",
     "setting_up.py",
-    "guest.py",
     "count_instructions.c",
     "cache_model.h",
     "instruction_classes.h",
@@ -34,10 +34,8 @@ _MADE_OF = (
 _LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 _LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
 RECORD = "installation.json"
-GUEST = "guest.py"
+GUEST = PROGRAM.name
 """the program that plays a model in there; it lies in the installation's folder too"""
-ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-"""all that is seen of the environment in there"""
 
 
 class Packages(Record):
@@ -116,7 +114,7 @@ def find_folder() -> Path:
     """Where it belongs, whether or not it is there; another one for other packages."""
     packages = read_packages()
     digests = [archive.sha256 for group in (packages.host, packages.guest, packages.site) for archive in group]
-    files = {name: digest_bytes((_ROOM / name).read_bytes()) for name in _MADE_OF}
+    files = {path.name: digest_bytes(path.read_bytes()) for path in (PROGRAM, *(_ROOM / name for name in _MADE_OF))}
     return find_cache() / "arm" / digest_facts({"archives": digests, "files": files})[:16]
 
 

@@ -15,7 +15,6 @@ from device_profiles.text import clean_text, shorten
 from evaluators.emulators.arm.core_types import CoreType, read_core_types
 from evaluators.emulators.arm.counts import compile_plugin
 from evaluators.emulators.arm.installation import (
-    ENVIRONMENT,
     GUEST,
     RECORD,
     Installation,
@@ -25,6 +24,7 @@ from evaluators.emulators.arm.installation import (
     find_obstacle,
     read_packages,
 )
+from evaluators.emulators.guest.process import ENVIRONMENT, PROGRAM
 from evaluators.errors import EvaluationError
 from evaluators.registries.apt_index import fetch_index, find_in_index
 from evaluators.registries.archives import Archive, unpack
@@ -82,7 +82,7 @@ def _make(folder: Path, on_stage: OnStage) -> Installation:
                 unpack(fetched[archive.package][1], stage / name, lambda inner: not inner.startswith(_LEFT_OUT))
                 done += 1
         on_stage(_STAGES["unpack"], total, total)
-        shutil.copyfile(Path(__file__).with_name(GUEST), stage / GUEST)
+        shutil.copyfile(PROGRAM, stage / GUEST)
         for core, kind in read_core_types().types.items():
             _make_root(stage, core, kind)
         installed = _describe(fetched, _compile(stage))

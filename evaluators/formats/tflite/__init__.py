@@ -62,8 +62,8 @@ def _place(
 ) -> Placement:
     from evaluators.formats.tflite.placement import place_tflite
 
-    del graph, runtime  # a rule of its own for neither
-    return place_tflite(precision, profile, asked)
+    del runtime  # no rule of its own
+    return place_tflite(graph, precision, profile, asked)
 
 
 def _describe_appended(path: Path) -> str | None:

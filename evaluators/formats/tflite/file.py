@@ -18,6 +18,7 @@ import numpy.typing as npt
 from evaluators.costs.loops import MOST_VALUES
 from evaluators.errors import EvaluationError
 from packager.formats.tflite import tables
+from packager.formats.tflite.reduced_precision import allows_float16, read_reduced_precision
 
 TFLITE_IDENTIFIER = b"TFL3"
 """bytes 4 to 8 of every TFLite model"""
@@ -155,6 +156,10 @@ class TFLiteFile:
         for index in range(self.model.SubgraphsLength()):
             stored.update({tensor.buffer: tensor.constant_bytes for tensor in self.tensors(index)})
         return sum(stored.values())
+
+    def allows_float16(self) -> bool:
+        """Whether float32 ops may be computed in float16 where a core can."""
+        return allows_float16(read_reduced_precision(self.model))
 
     def signatures(self) -> dict[str, int]:
         """Name → the subgraph it calls, in the file's order."""

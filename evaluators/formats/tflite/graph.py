@@ -173,6 +173,8 @@ class _Walk:
         shapes = {} if window is None else _close(asked, window, where)
         ops, peak, _ = self._subgraph(index, 1, Given(closes=not is_open or bool(shapes), shapes=shapes))
         is_known = bool(shapes) and self._is_settled
+        if self._file.allows_float16():
+            ops = [replace(op, may_be_float16=op.dtype == "float32") for op in ops]
         return Graph(
             format="tflite",
             ops=tuple(ops),

@@ -16,6 +16,7 @@ from typing import Any
 from evaluators.errors import EvaluationError
 from evaluators.formats.metadata import Labels, ModelMetadata, TensorText, cut, make_labels
 from evaluators.formats.tflite.file import DAMAGE
+from packager.formats.tflite.reduced_precision import allows_float16, read_reduced_precision
 
 _NAME = b"TFLITE_METADATA"
 _IDENTIFIER = b"M001"
@@ -43,10 +44,17 @@ def read_tflite_metadata(path: Path) -> ModelMetadata:
         model = schema.Model.GetRootAs(data, 0)
         tool = (model.Description() or b"").decode("utf-8", errors="replace")
         others = {"converter's note": cut(tool)} if tool else {}
+        said = read_reduced_precision(model)
+        if said:
+            others["reduced precision"] = cut(f"{said}, which {_tell_float16(said)}")
         root = _find(model)
         return ModelMetadata(others=others) if root is None else _decode(root, others, path)
     except DAMAGE as fault:
         return ModelMetadata(fault=f"its metadata cannot be read ({type(fault).__name__})")
+
+
+def _tell_float16(said: str) -> str:
+    return f"{'allows' if allows_float16(said) else 'does not allow'} float16 arithmetic where a core has it"
 
 
 class _Table:

@@ -37,6 +37,8 @@ def name_op(op: Op) -> str:
         return f"static_w{weight}_a{_WORDS[op.dtype]}"
     if op.dtype in _OTHER_FLOATS:
         return op.dtype
+    if op.may_be_float16 and stored in ("", "float16", "float32"):
+        return "float16_arithmetic"
     if op.dtype not in ("float32", "float16") or not stored:
         return op.dtype if op.dtype in _WORDS else "float32"
     if stored.startswith(("int", "uint")) and stored in _WORDS:

@@ -35,6 +35,7 @@ pytestmark = [
 FRAMES, FEATURES = 40, 16
 
 NUMBERS = {
+    ("tflite", "float16_arithmetic"): {"conv": "float16", "depthwise": "float16"},
     ("tflite", "dynamic_wi8_afp32"): {"conv": "int8", "depthwise": "int8"},
     ("tflite", "dynamic_wi4_afp32"): {"conv": "int8", "depthwise": "float32"},
     ("tflite", "static_wi8_ai8"): {"conv": "int8", "depthwise": "int8"},

@@ -12,8 +12,9 @@ from typing import Any
 
 from packager.compression import Context
 from packager.errors import PackagingError
-from packager.formats.format import INT8, INT16, Arithmetic, Precision
+from packager.formats.format import FLOAT16, INT8, INT16, Arithmetic, Precision
 from packager.formats.tflite.compression.quantizer import quantize
+from packager.formats.tflite.reduced_precision import allow_float16
 
 _INT8 = ("int8", "i8", "8bit", "8_bit", "quantized", "quantised")
 """what may be any of three"""
@@ -32,6 +33,15 @@ PRECISIONS = {
         "weights stored in 16 bits, computed in float32, or in float16 by GPUs",
         ("fp16", "f16", "half"),
         arithmetic=Arithmetic("float", 16),
+    ),
+    "float16_arithmetic": Precision(
+        30.0,
+        "as of float16, since this machine computes in float32; nothing is promised of a phone's float16",
+        "weights stored in 16 bits, and leave to compute in float16 on a CPU whose cores can",
+        ("fp16_arithmetic", "f16_arithmetic", "half_arithmetic", "fp16accfp16"),
+        FLOAT16,
+        arithmetic=Arithmetic("float16", 16, is_priced=False),
+        caveat="played here in float32: a phone computes it in float16 where its cores can",
     ),
     "dynamic_wi8_afp32": Precision(
         15.0,
@@ -82,8 +92,8 @@ def compress(float32_model: bytes, precision: str, context: Context) -> bytes:
 
     Args:
         float32_model: The flatbuffer.
-        precision: `float16` stores weights as float16 and computes in float32; the others are the AI Edge Quantizer's
-            recipes of the same name.
+        precision: `float16` stores weights as float16 and computes in float32; `float16_arithmetic` may be computed in
+            float16 as well; the others are the AI Edge Quantizer's recipes of the same name.
         context: What it has `heard` sets the ranges of the static precisions.
 
     Raises:
@@ -99,6 +109,8 @@ def compress(float32_model: bytes, precision: str, context: Context) -> bytes:
         from packager.formats.tflite.compression.static import quantize_statically
 
         return quantize_statically(float32_model, precision, context)
+    if precision == "float16_arithmetic":
+        return allow_float16(quantize(float32_model, _rules("float16")))
     rules = _rules(precision) if precision == "float16" else _integer_rules(float32_model, precision)
     return quantize(float32_model, rules)
 

@@ -23,6 +23,7 @@ STATIC = tuple(precision for precision in PRECISIONS if precision.startswith("st
 
 LARGEST = {
     "float16": 0.55,  # half of the weights, and the graph
+    "float16_arithmetic": 0.56,  # and what it allows
     "dynamic_wi8_afp32": 0.40,  # a quarter of the weights, a scale a channel, and the graph
     "weight_only_wi8_afp32": 0.40,
     "dynamic_wi4_afp32": 0.30,  # an eighth
@@ -33,6 +34,7 @@ LARGEST = {
 
 DTYPES = {
     "float16": "FLOAT16",
+    "float16_arithmetic": "FLOAT16",
     "dynamic_wi8_afp32": "INT8",
     "weight_only_wi8_afp32": "INT8",
     "dynamic_wi4_afp32": "INT4",

@@ -1,4 +1,4 @@
-"""The program that runs inside the emulation: it loads a model with the phone's build of the runtime and plays it.
+"""The program that loads a model with a runtime and plays it, beside testpress or inside an emulation.
 
 It is run by a Python of its own, which has numpy and the runtime and nothing of testpress. It is asked on standard
 input and answers on what was standard output; whatever libraries print goes to standard error. A message is the length
@@ -9,6 +9,7 @@ The first question says which model.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import struct
@@ -30,7 +31,7 @@ def main() -> None:
         return
     sys.path.insert(0, first["site"])
     try:
-        model = Model(first["model"], first["threads"], first["signature"])
+        model = Model(first["model"], first["threads"], first["signature"], first["module"])
         send(answers, model.describe(), [])
     except (ValueError, RuntimeError) as fault:
         send(answers, {"fault": str(fault)}, [])
@@ -54,11 +55,9 @@ def main() -> None:
 class Model:
     """The model, called by the names of a signature, or where it has none by those of its tensors."""
 
-    def __init__(self, path: str, threads: int, signature: str | None) -> None:
+    def __init__(self, path: str, threads: int, signature: str | None, module: str) -> None:
         """Load it."""
-        from ai_edge_litert import interpreter
-
-        self.interpreter = interpreter.Interpreter(model_path=path, num_threads=threads)
+        self.interpreter = importlib.import_module(module).Interpreter(model_path=path, num_threads=threads)
         signatures = self.interpreter.get_signature_list()
         if signatures:
             self.runner = self.interpreter.get_signature_runner(signature)

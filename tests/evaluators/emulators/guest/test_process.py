@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from evaluators.emulators.arm.guest_process import MOST_FILE_BYTES, GuestProcess
+from evaluators.emulators.guest.process import MOST_FILE_BYTES, GuestProcess
 from evaluators.errors import EvaluationError
 
 HEAD = "import json, os, struct, sys, time, signal\nout = sys.stdout.buffer\nsys.stdin.buffer.read(4)\n"

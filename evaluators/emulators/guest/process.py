@@ -1,4 +1,4 @@
-"""An emulated process as this machine sees it: started, asked, believed only as far as it can be checked, and ended.
+"""A process that plays a model: started, asked, believed only as far as it can be checked, and ended.
 
 What runs inside is a stranger's model. It may crash, hang, print or write without end: each of these ends the process
 and is one fault with its reason. What it prints goes to standard error, which is the log of the worker that started it.
@@ -26,8 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from device_profiles.text import clean_text, shorten
+from evaluators.emulators.guest import program
 from evaluators.errors import EvaluationError
 
+PROGRAM = Path(program.__file__)
+"""what is run"""
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+"""all that is seen of the environment in there"""
 MOST_HEAD_BYTES = 4 * 2**20
 MOST_BYTES = 2**30
 """of one answer"""
@@ -49,7 +54,7 @@ class Answer:
 
 
 class GuestProcess:
-    """One emulated process that answers questions."""
+    """One process that answers questions."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], *, title: str, folder: Path, patience_s: float
