@@ -37,7 +37,7 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluation import DatasetInfo, SourceResult, VariantResult
 from evaluators.formats import exact_variant
 from evaluators.long_run_records import LongRunSpec
-from evaluators.on_cores import add_cores
+from evaluators.on_cores import Asked, add_cores
 from evaluators.over_long_runs import add_long_runs
 from evaluators.pictures.curves import keep_curves
 from evaluators.pictures.previewing import preview_clips
@@ -185,7 +185,7 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
         reference, rows = add_conditions(reference, rows, clean, under, context)
     cores_reason = ""
     if request.arm is not None and not request.scores_alone:
-        rows, cores_reason = add_cores(request.arm, rows, good, played, request.devices, setup, on_progress)
+        rows, cores_reason = add_cores(Asked(request.arm, request.devices), rows, good, played, setup, on_progress)
     if request.long_run is not None:
         rows = add_long_runs(request.long_run, rows, good, request.source, setup, on_progress)
     findings = Findings(dataset.found.info, reference, rows, cores_reason)

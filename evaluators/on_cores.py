@@ -20,17 +20,11 @@ from evaluators.emulators.arm.counts import InstructionCounts
 from evaluators.emulators.arm.player import PREFIX
 from evaluators.errors import EvaluationError
 from evaluators.evaluation import DeviceResult, VariantResult
+from evaluators.playing.core_schedule import count_on_cores, play_on_cores, trace_on_cores
 from evaluators.playing.core_trial import CoreTrial
 from evaluators.playing.further_targets import OnProgress
 from evaluators.playing.host_calls import CoreRequest
-from evaluators.playing.schedule import (
-    Outcome,
-    TrialSetup,
-    core_calls,
-    count_on_cores,
-    play_on_cores,
-    trace_on_cores,
-)
+from evaluators.playing.schedule import Outcome, TrialSetup, core_calls
 from evaluators.playing.trial import TrialResult
 from evaluators.results import describe_failure
 from evaluators.score import Score
@@ -80,30 +74,42 @@ def find_core_targets(devices: Sequence[DeviceProfile]) -> tuple[dict[str, Targe
     return found, ""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a recipe asks of emulated cores.
+
+    Attributes:
+        spec: How bundles are played there.
+        devices: The phones.
+    """
+
+    spec: ArmSpec
+    devices: Sequence[DeviceProfile]
+
+
 def add_cores(
-    spec: ArmSpec,
+    asked: Asked,
     rows: Sequence[VariantResult],
     models: Mapping[str, Path],
     played: Mapping[str, Outcome],
-    devices: Sequence[DeviceProfile],
     setup: TrialSetup,
     on_progress: OnProgress,
 ) -> tuple[tuple[VariantResult, ...], str]:
     """The rows with what came of each TFLite bundle on each type of core that its phones have.
 
     Args:
-        spec: What the recipe asks.
+        asked: What the recipe asks.
         rows: The bundles.
         models: Those that play the clips, by their rows' names.
         played: What playing the clips here gave.
-        devices: The phones.
         setup: What trials share.
         on_progress: Who is told.
 
     Returns:
         The rows, and why nothing was played though phones have such cores; empty where it was, or none was asked for.
     """
-    phones = [profile for profile in devices if profile.platform == "android"]
+    spec = asked.spec
+    phones = [profile for profile in asked.devices if profile.platform == "android"]
     wanted = [row for row in rows if row.format == _FORMAT and row.variant in models]
     targets, reason = find_core_targets(phones) if spec.windows and wanted else ({}, "")
     if not targets:

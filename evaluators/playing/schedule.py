@@ -14,20 +14,16 @@ from typing import Any, TypeVar
 from device_profiles.naming import file_stem
 from device_profiles.profile import DeviceProfile
 from device_profiles.record import Record, parse_record
-from evaluators.core_records import OpTrace
 from evaluators.costs.own_measurements import PhoneCalibration
 from evaluators.costs.placement import PlacementRequest
 from evaluators.datasets.place import LONG
 from evaluators.datasets.prepared import Windows
 from evaluators.drift_records import Drift
-from evaluators.emulators.arm.counts import InstructionCounts
 from evaluators.environment import describe_environment
 from evaluators.formats import format_of
 from evaluators.long_run_records import LongRun
 from evaluators.pictures.sounds import FOLDER
 from evaluators.playing.core_store import FOLDER as CALLS
-from evaluators.playing.core_trial import CoreTrial
-from evaluators.playing.host_calls import CoreRequest
 from evaluators.playing.listening import ListenRequest, ListenResult
 from evaluators.playing.predictions import Prediction, PredictionRequest
 from evaluators.playing.trial import DriftRequest, TimingResult, TrialEvent, TrialRequest, TrialResult
@@ -53,18 +49,18 @@ _LONG_RUN = "play_long"
 _PREDICT = "predict"
 """the verb whose work is shorter than a worker's start"""
 _LISTEN = "listen"
-_PLAY_ON_CORE = "play_on_core"
-_TRACE_ON_CORE = "trace_on_core"
-_COUNT_ON_CORE = "count_on_core"
-_WITH_TASK = (_PLAY, _LISTEN, _LONG_RUN, _PLAY_ON_CORE)
+PLAY_ON_CORE = "play_on_core"
+TRACE_ON_CORE = "trace_on_core"
+COUNT_ON_CORE = "count_on_core"
+_WITH_TASK = (_PLAY, _LISTEN, _LONG_RUN, PLAY_ON_CORE)
 """the verbs that decode"""
 _MODULES = {
     _PREDICT: "predictions",
     _LISTEN: "listening",
     _LONG_RUN: "long_run",
-    _PLAY_ON_CORE: "core_trial",
-    _TRACE_ON_CORE: "core_trace",
-    _COUNT_ON_CORE: "core_trace",
+    PLAY_ON_CORE: "core_trial",
+    TRACE_ON_CORE: "core_trace",
+    COUNT_ON_CORE: "core_trace",
 }
 """the module of each verb that is not one of `trial`"""
 OnEvent = Callable[[str, TrialEvent | None], None]
@@ -136,13 +132,13 @@ def play_all(candidates: dict[str, Path | None], setup: TrialSetup, on_event: On
         `TrialResult` outcomes by row name.
     """
     jobs = {name: _trial_request(model, setup, setup.targets.get(name)) for name, model in candidates.items()}
-    return _run(_PLAY, jobs, TrialResult, setup, on_event)
+    return run_trials(_PLAY, jobs, TrialResult, setup, on_event)
 
 
 def time_all(candidates: dict[str, Path], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
     """Time models' calls, one model at a time so that none disturbs another; `TimingResult` outcomes."""
     jobs = {name: _trial_request(model, setup, setup.targets.get(name)) for name, model in candidates.items()}
-    return _run(_TIME, jobs, TimingResult, setup, on_event)
+    return run_trials(_TIME, jobs, TimingResult, setup, on_event)
 
 
 def listen_all(
@@ -160,7 +156,7 @@ def listen_all(
     for name, model in candidates.items():
         trial = _trial_request(model, setup, setup.targets.get(name))
         requests[name] = ListenRequest(**dict(trial), heard=tuple(heard))
-    return _run(_LISTEN, requests, ListenResult, setup, on_event)
+    return run_trials(_LISTEN, requests, ListenResult, setup, on_event)
 
 
 def run_long(requests: Mapping[str, Record], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
@@ -171,28 +167,7 @@ def run_long(requests: Mapping[str, Record], setup: TrialSetup, on_event: OnEven
         setup: What they share.
         on_event: As `play_all`'s.
     """
-    return _run(_LONG_RUN, requests, LongRun, setup, on_event)
-
-
-def play_on_cores(requests: Mapping[str, CoreRequest], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
-    """Play bundles on emulated cores, several at once; `CoreTrial` outcomes.
-
-    Args:
-        requests: Row name → what to play where.
-        setup: What they share; calls are kept in the output folder's cache.
-        on_event: As `play_all`'s.
-    """
-    return _run(_PLAY_ON_CORE, requests, CoreTrial, setup, on_event)
-
-
-def trace_on_cores(requests: Mapping[str, CoreRequest], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
-    """Say at which op bundles part there from this machine's run; `OpTrace` outcomes. Arguments: `play_on_cores`'s."""
-    return _run(_TRACE_ON_CORE, requests, OpTrace, setup, on_event)
-
-
-def count_on_cores(requests: Mapping[str, CoreRequest], setup: TrialSetup, on_event: OnEvent) -> dict[str, Outcome]:
-    """Count bundles' instructions there; `InstructionCounts` outcomes, arguments as `play_on_cores`'s."""
-    return _run(_COUNT_ON_CORE, requests, InstructionCounts, setup, on_event)
+    return run_trials(_LONG_RUN, requests, LongRun, setup, on_event)
 
 
 def core_calls(out: Path) -> Path:
@@ -225,7 +200,7 @@ def drift_all(pairs: Mapping[str, DriftPair], setup: TrialSetup, on_event: OnEve
         )
         for name, pair in pairs.items()
     }
-    return _run("find_drift", jobs, Drift, setup, on_event)
+    return run_trials("find_drift", jobs, Drift, setup, on_event)
 
 
 def predict_all(
@@ -258,7 +233,7 @@ def predict_all(
         )
         for name, (model, precision, devices) in candidates.items()
     }
-    return _run(_PREDICT, requests, Prediction, setup, on_event)
+    return run_trials(_PREDICT, requests, Prediction, setup, on_event)
 
 
 def _trial_request(model: Path | None, setup: TrialSetup, target: Target | None = None) -> Record:
@@ -278,7 +253,7 @@ def _trial_request(model: Path | None, setup: TrialSetup, target: Target | None 
     )
 
 
-def _run(
+def run_trials(
     verb: str,
     requests: Mapping[str, Record],
     type_: type[R],
@@ -348,7 +323,7 @@ def _results(verb: str, setup: TrialSetup) -> dict[str, Path]:
     """What a worker makes beside its words."""
     if verb == _LISTEN:
         return {f"{FOLDER}/": setup.out / FOLDER}
-    return {f"{CALLS}/": core_calls(setup.out)} if verb == _PLAY_ON_CORE else {}
+    return {f"{CALLS}/": core_calls(setup.out)} if verb == PLAY_ON_CORE else {}
 
 
 def _check_result(result: TrialResult, setup: TrialSetup, agreements: Mapping[str, MetricInfo]) -> None:

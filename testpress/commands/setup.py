@@ -7,9 +7,16 @@ import click
 from testpress.options import JSON, QUIET, example, show
 
 
-@click.group(epilog=example("testpress setup arm"))
-def setup() -> None:
-    """Put what pip does not bring into your cache folder: the emulation of Android phones' processors."""
+@click.group(invoke_without_command=True, epilog=example("testpress setup arm"))
+@JSON
+@click.pass_context
+def setup(context: click.Context, as_json: bool) -> None:
+    """Say what is there of what pip does not bring, or put it into your cache folder: emulated Arm cores."""
+    if context.invoked_subcommand is None:
+        from testpress import arm_setup
+
+        found = arm_setup.find_state()
+        show({"arm": found.model_dump(mode="json")} if as_json else arm_setup.as_text(found), as_json)
 
 
 @setup.command("arm", epilog=example("testpress setup arm"))

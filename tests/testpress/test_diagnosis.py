@@ -153,7 +153,7 @@ def test_what_the_demo_lacks_is_told_apart_from_what_recipes_lack() -> None:
     lines = as_text(_without("basic-pitch", "litert-torch")).splitlines()
     assert "  PyTorch to TFLite      no: lacks litert-torch" in lines
     assert "  PyTorch to Core ML     yes" in lines
-    assert lines[-1] == (
+    assert lines[-2] == (
         "the demo (examples/basic_pitch) cannot: lacks basic-pitch, which recipes of yours do not need"
     )
 
@@ -186,3 +186,10 @@ def test_nothing_heavy_is_imported_to_find_out() -> None:
     code += f"print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert (run.stdout.strip(), run.returncode) == ("[]", 0), run.stderr
+
+
+def test_whether_arm_cores_are_emulated_is_told() -> None:
+    found = diagnosis.diagnose()
+    assert not found.arm.is_there, "tests have a cache of their own"
+    assert diagnosis.as_text(found).splitlines()[-1].startswith("Arm cores are not emulated (optional): ")
+    assert found.as_data()["arm"]["is_there"] is False
