@@ -44,7 +44,6 @@ class _Play:
     """A bundle on a type of core."""
 
     variant: str
-    core: str
     target: Target
     windows: tuple[int, ...]
     request: CoreRequest
@@ -116,8 +115,9 @@ def add_cores(
         return tuple(rows), reason
     shared = _choose_shared(spec, setup)
     plays = [
-        _plan(row.variant, core, target, models[row.variant], played[row.variant].result, shared, spec, setup)
+        _plan(row.variant, target, models[row.variant], windows, setup)
         for row in wanted
+        for windows in [_pick(played[row.variant].result, shared, spec)]
         for core, target in targets.items()
         if _is_for(row, core, phones)
     ]
@@ -141,19 +141,13 @@ def _choose_shared(spec: ArmSpec, setup: TrialSetup) -> list[int]:
     return list(dict.fromkeys([*ends, *choose_windows(windows, spec.windows)]))
 
 
-def _plan(
-    variant: str,
-    core: str,
-    target: Target,
-    model: Path,
-    trial: TrialResult,
-    shared: Sequence[int],
-    spec: ArmSpec,
-    setup: TrialSetup,
-) -> _Play:
+def _pick(trial: TrialResult, shared: Sequence[int], spec: ArmSpec) -> tuple[int, ...]:
+    """A bundle's windows, ascending: the one on which it is worst here first of all."""
     ordered = list(dict.fromkeys([trial.worst_window, *shared]))
-    most = len(ordered) if spec.windows == "all" else spec.windows
-    windows = tuple(sorted(ordered[:most]))
+    return tuple(sorted(ordered[: len(ordered) if spec.windows == "all" else spec.windows]))
+
+
+def _plan(variant: str, target: Target, model: Path, windows: tuple[int, ...], setup: TrialSetup) -> _Play:
     held = [
         (clip, span)
         for clip, span in zip(setup.clips, setup.windows.spans, strict=True)
@@ -173,7 +167,7 @@ def _plan(
         target=target,
         kept=str(core_calls(setup.out).resolve()),
     )
-    return _Play(variant, core, target, windows, request)
+    return _Play(variant, target, windows, request)
 
 
 def _play_all(
@@ -201,9 +195,9 @@ def _play_all(
     counted = count_on_cores(first, setup, on_count) if spec.counts else {}
     on_progress(_STAGE, total, total)
     departing = {
-        play.name: play.request.model_copy(update={"chosen": (_find_worst(play),)})
-        for play in plays
-        if _departs(outcomes[play.name])
+        name: requests[name].model_copy(update={"chosen": (outcome.result.worst_window,)})
+        for name, outcome in outcomes.items()
+        if _departs(outcome)
     }
     traced = _trace(departing, setup, on_progress)
     found: dict[str, list[CoreResult]] = {}
@@ -211,10 +205,6 @@ def _play_all(
         result = _describe(play, outcomes[play.name], counted.get(play.name), traced.get(play.name), setup)
         found.setdefault(play.variant, []).append(result)
     return found
-
-
-def _find_worst(play: _Play) -> int:
-    return play.windows[0]
 
 
 def _departs(outcome: Outcome) -> bool:

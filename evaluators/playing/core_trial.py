@@ -34,6 +34,8 @@ class CoreTrial(Record):
     not_finite: tuple[NotFinite, ...]
     flips: Flips | None
     flips_reason: str
+    worst_window: int
+    """on which most values are not finite there, else the one with the largest error"""
     notices: tuple[str, ...] = ()
 
 
@@ -64,6 +66,7 @@ class _Trial:
         self._meter, self._flips = ParityMeter(), FlipCounter()
         self._broken: dict[str, tuple[int, int]] = {}
         self._flips_reason = ""
+        self._worst = (0, 0.0, -min(parsed.chosen))
         self._runtime = parsed.target.version
 
     def play_clip(self, clip: str, span: tuple[int, int, int]) -> Iterator[str | None]:
@@ -76,14 +79,16 @@ class _Trial:
             if index in self._chosen:
                 values, made = self._store.play(inputs)
                 there[index - first] = self._here.read(values)
-                self._hold(here[-1], there[index - first], clip)
+                self._hold(here[-1], there[index - first], index, clip)
                 yield made
         self._compare_decisions(clip, here, there, n_samples)
 
-    def _hold(self, here: Arrays, there: Arrays, clip: str) -> None:
+    def _hold(self, here: Arrays, there: Arrays, index: int, clip: str) -> None:
         for name, value in here.items():
             other = there[name]
             strange = int((~np.isfinite(other)).sum()) if other.dtype.kind == "f" else 0
+            error = 0.0 if strange else float(np.abs(np.subtract(value, other, dtype=np.float64)).max(initial=0.0))
+            self._worst = max(self._worst, (strange, error, -index))
             if strange and np.isfinite(value).all():
                 windows, values = self._broken.get(name, (0, 0))
                 self._broken[name] = windows + 1, values + strange
@@ -119,4 +124,5 @@ class _Trial:
             not_finite=tuple(broken),
             flips=None if self._flips_reason else self._flips.result(),
             flips_reason=self._flips_reason,
+            worst_window=-self._worst[2],
         )

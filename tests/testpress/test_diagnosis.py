@@ -189,7 +189,7 @@ def test_nothing_heavy_is_imported_to_find_out() -> None:
 
 
 def test_whether_arm_cores_are_emulated_is_told() -> None:
-    found = diagnosis.diagnose()
+    found = diagnose()
     assert not found.arm.is_there, "tests have a cache of their own"
-    assert diagnosis.as_text(found).splitlines()[-1].startswith("Arm cores are not emulated (optional): ")
+    assert as_text(found).splitlines()[-1].startswith("Arm cores are not emulated (optional): ")
     assert found.as_data()["arm"]["is_there"] is False
