@@ -6,7 +6,7 @@ import pytest
 
 from evaluators.errors import EvaluationError
 from evaluators.registries import archives
-from evaluators.registries.archives import read_members
+from evaluators.registries.archives import read_members, unpack
 from tests.evaluators.datasets.builtin.fake_archives import ar, write_deb, write_wheel
 
 FILES = {"./usr/share/a.wav": b"first", "./usr/share/deep/b.wav": b"", "./usr/doc": b"third"}
@@ -86,3 +86,45 @@ def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(archives, "MOST_MEMBERS", 2)
     with pytest.raises(EvaluationError, match="holds more than 2 files"):
         read_members(write_deb(tmp_path / "x.deb", FILES), _is_wav)
+
+
+def test_files_and_the_links_among_them_are_unpacked(tmp_path: Path) -> None:
+    links = {"./usr/lib/libx.so": "libx.so.1", "./lib64/ld.so": "/lib/ld.so"}
+    files = {"./usr/lib/libx.so.1": b"code", "./usr/share/doc/x": b"words"}
+    deb = write_deb(tmp_path / "x.deb", files, links=links)
+    unpack(deb, tmp_path / "root", lambda name: not name.startswith("usr/share/doc/"))
+    unpack(
+        write_wheel(tmp_path / "y.whl", {"y/z.py": b"1", "y/doc": b""}), tmp_path / "root", lambda name: name != "y/doc"
+    )
+    found = {
+        path.relative_to(tmp_path / "root").as_posix() for path in (tmp_path / "root").rglob("*") if path.is_file()
+    }
+    assert found == {"usr/lib/libx.so.1", "usr/lib/libx.so", "y/z.py"}
+    assert (tmp_path / "root/usr/lib/libx.so").read_bytes() == b"code"
+
+
+@pytest.mark.parametrize(
+    ("files", "links"),
+    [
+        ({"../out": b"x"}, {}),
+        ({"/etc/out": b"x"}, {}),
+        ({}, {"usr/up": "../../../out"}),
+        ({"usr/up/out": b"x"}, {"usr/up": "../.."}),
+    ],
+)
+def test_nothing_is_unpacked_outside(files: dict[str, bytes], links: dict[str, str], tmp_path: Path) -> None:
+    deb = write_deb(tmp_path / "x.deb", files, links=links)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(EvaluationError, match=r"x\.deb: (holds|is damaged)"):
+        unpack(deb, tmp_path / "root" / "inner", lambda _: True)
+    outside = [path for path in sorted(tmp_path.rglob("*")) if not path.is_relative_to(tmp_path / "root" / "inner")]
+    assert [path for path in outside if path not in before and path != tmp_path / "root"] == []
+
+
+def test_a_damaged_package_is_not_unpacked(tmp_path: Path) -> None:
+    deb = write_deb(tmp_path / "x.deb", FILES)
+    data = bytearray(deb.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    deb.write_bytes(data)
+    with pytest.raises(EvaluationError, match="is damaged"):
+        unpack(deb, tmp_path / "root", lambda _: True)
