@@ -15,7 +15,7 @@ import numpy as np
 
 from device_profiles.profile import DeviceProfile
 from evaluators.core_records import ArmSpec, CoreResult
-from evaluators.emulators.arm.core_types import get_core_type, list_phone_cores
+from evaluators.emulators.arm.core_types import list_phone_cores
 from evaluators.emulators.arm.counts import InstructionCounts
 from evaluators.emulators.arm.player import PREFIX
 from evaluators.errors import EvaluationError
@@ -35,6 +35,7 @@ from packager.proving.window_choice import choose_windows
 _FORMAT = "tflite"
 _STAGE = "play on Arm cores"
 _TRACE_STAGE = "locate what departs there"
+_KEEPS = "the model keeps state by itself: only windows with which clips begin were played"
 _DEPARTS_DB = 60.0
 """an output that is nearer to this machine's than this is not traced"""
 
@@ -110,10 +111,10 @@ def add_cores(
     spec = asked.spec
     phones = [profile for profile in asked.devices if profile.platform == "android"]
     wanted = [row for row in rows if row.format == _FORMAT and row.variant in models]
-    targets, reason = find_core_targets(phones) if spec.windows and wanted else ({}, "")
-    if not targets:
-        return tuple(rows), reason
-    shared = _choose_shared(spec, setup)
+    if not spec.windows or not wanted:
+        return tuple(rows), ""
+    targets, reason = find_core_targets(phones)
+    shared = _choose_shared(spec, setup) if targets else []
     plays = [
         _plan(row.variant, target, models[row.variant], windows, setup)
         for row in wanted
@@ -121,8 +122,8 @@ def add_cores(
         for core, target in targets.items()
         if _is_for(row, core, phones)
     ]
-    found = _play_all(plays, setup, spec, on_progress)
-    return tuple(_complete(row, found.get(row.variant, ()), phones) for row in rows), ""
+    found = _play_all(plays, setup, spec, on_progress) if plays else {}
+    return tuple(_complete(row, found.get(row.variant, ()), phones) for row in rows), reason
 
 
 def _is_for(row: VariantResult, core: str, phones: Sequence[DeviceProfile]) -> bool:
@@ -250,11 +251,12 @@ def _describe(
         return result.model_copy(update={"failure": describe_failure(outcome, setup.out)})
     return result.model_copy(
         update={
+            "windows": trial.windows,
+            "notices": (*notices, *([_KEEPS] if trial.keeps_state else [])),
             "parity": trial.parity,
             "not_finite": trial.not_finite,
             "flips": trial.flips,
             "flips_reason": trial.flips_reason,
-            "notices": (*notices, *trial.notices),
         }
     )
 
@@ -268,7 +270,7 @@ def _complete(row: VariantResult, cores: Sequence[CoreResult], phones: Sequence[
 
 def _add_counts(result: DeviceResult, profile: DeviceProfile | None, cores: Mapping[str, CoreResult]) -> DeviceResult:
     """A phone's result with its types of core, and what a call costs on the first of them."""
-    if profile is None or not cores:
+    if profile is None:
         return result
     types, reasons = list_phone_cores(profile)
     names = tuple(name for core in types if (name := PREFIX + core) in cores)
@@ -286,8 +288,3 @@ def score_counts(counts: InstructionCounts) -> dict[str, Score]:
         for name, value in found.items()
         if value is not None
     }
-
-
-def describe_core(name: str) -> str:
-    """A type of core in words, of a target's name."""
-    return get_core_type(name.removeprefix(PREFIX)).title

@@ -46,8 +46,12 @@ class CoreStore:
         self._emulator: Emulator | None = None
         self._facts = {"model": digest_tree(model), "target": target.model_dump(mode="json")}
 
-    def play(self, inputs: Arrays) -> tuple[dict[str, npt.NDArray[Any]], str | None]:
+    def play(self, inputs: Arrays, *, afresh: bool = False) -> tuple[dict[str, npt.NDArray[Any]], str | None]:
         """One call: what it gave, and the name of what was newly stored.
+
+        Args:
+            inputs: Of the call.
+            afresh: Whether the model is loaded anew for it, since it keeps something of the calls before.
 
         Raises:
             EvaluationError: It cannot be made.
@@ -56,6 +60,8 @@ class CoreStore:
         found = _load(self._kept / name)
         if found is not None:
             return found, None
+        if afresh:
+            self.close()
         if self._emulator is None:
             self._emulator = open_model(self._model, self._target)
         values = self._emulator.run(inputs)
@@ -66,6 +72,7 @@ class CoreStore:
         """End what was loaded."""
         if self._emulator is not None:
             self._emulator.close()
+            self._emulator = None
 
     def _digest(self, inputs: Arrays) -> str:
         digest = hashlib.sha256()

@@ -17,26 +17,30 @@ from evaluators.comparing.flips import FlipCounter
 from evaluators.core_records import Flips, NotFinite
 from evaluators.datasets.outputs import combine_outputs
 from evaluators.errors import EvaluationError
+from evaluators.formats import read_signatures
 from evaluators.parity import ParityMeter
 from evaluators.playing.core_store import CoreStore
 from evaluators.playing.host_calls import Arrays, CoreRequest, HostCalls
 from evaluators.target_records import OutputParity
 from evaluators.task import Task
 from evaluators.task_loading import open_task
+from packager.bounds import Count
 from packager.jobs.results import Made
 
 
 class CoreTrial(Record):
     """What a play found."""
 
-    runtime: str
+    windows: tuple[Count, ...]
+    """that were played, ascending"""
+    keeps_state: bool
+    """whether the bundle keeps state by itself, so that only windows with which clips begin were played"""
     parity: tuple[OutputParity, ...]
     not_finite: tuple[NotFinite, ...]
     flips: Flips | None
     flips_reason: str
     worst_window: int
     """on which most values are not finite there, else the one with the largest error"""
-    notices: tuple[str, ...] = ()
 
 
 def play_on_core(request: dict[str, Any], folder: Path) -> Iterator[dict[str, Any] | Made]:
@@ -62,12 +66,13 @@ class _Trial:
         self._parsed, self._store = parsed, store
         self._task: Task = open_task(parsed.task)
         self._here = HostCalls(parsed)
-        self._chosen = frozenset(parsed.chosen)
+        self._keeps = any(signature.states for signature in read_signatures(Path(parsed.model)))
+        # What a model keeps by itself cannot be handed over; where a clip begins there is nothing of it yet.
+        self._chosen = frozenset(span[0] for span in parsed.spans) if self._keeps else frozenset(parsed.chosen)
         self._meter, self._flips = ParityMeter(), FlipCounter()
         self._broken: dict[str, tuple[int, int]] = {}
         self._flips_reason = ""
-        self._worst = (0, 0.0, -min(parsed.chosen))
-        self._runtime = parsed.target.version
+        self._worst = (0, 0.0, -min(self._chosen))
 
     def play_clip(self, clip: str, span: tuple[int, int, int]) -> Iterator[str | None]:
         """A clip here, its chosen windows there; yields the name of what was newly made for each of them."""
@@ -77,7 +82,7 @@ class _Trial:
         for index, (inputs, outputs) in enumerate(self._here.play(span), start=first):
             here.append(outputs)
             if index in self._chosen:
-                values, made = self._store.play(inputs)
+                values, made = self._store.play(inputs, afresh=self._keeps)
                 there[index - first] = self._here.read(values)
                 self._hold(here[-1], there[index - first], index, clip)
                 yield made
@@ -119,7 +124,8 @@ class _Trial:
         """What was found."""
         broken = (NotFinite(output=name, windows=one[0], values=one[1]) for name, one in self._broken.items())
         return CoreTrial(
-            runtime=self._runtime,
+            windows=tuple(sorted(self._chosen)),
+            keeps_state=self._keeps,
             parity=tuple(one for one in self._meter.results() if one.output not in self._broken),
             not_finite=tuple(broken),
             flips=None if self._flips_reason else self._flips.result(),

@@ -83,14 +83,14 @@ def list_cores(evaluation: Evaluation, baseline: Evaluation | None, keys: dict[s
         for core in variant.cores
     }
     lines = [line for variant in evaluation.variants for line in _of_variant(evaluation, variant, keys, before)]
-    if not lines and not evaluation.cores_reason:
-        return None
     missing = dict.fromkeys(
         f"{evaluation.device_names.get(result.device, result.device)}: {one}"
         for variant in evaluation.variants
         for result in variant.devices
         for one in result.cores_missing
     )
+    if not lines and not missing and not evaluation.cores_reason:
+        return None
     left_out = max(0, len(lines) - MOST_LINES)
     return Cores(tuple(lines[:MOST_LINES]), left_out, evaluation.cores_reason, tuple(missing))
 

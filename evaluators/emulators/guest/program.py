@@ -43,7 +43,7 @@ def main() -> None:
         head, inputs = asked
         try:
             if head["do"] == "reset":
-                model.interpreter.reset_all_variables()
+                model.reset()
                 send(answers, {"arrays": []}, [])
             else:
                 outputs = model.run(inputs, marked=head["do"] == "count")
@@ -66,6 +66,12 @@ class Model:
             self.runner = None
             self.inputs = name(self.interpreter.get_input_details(), "input")
             self.outputs = name(self.interpreter.get_output_details(), "output")
+        self.has_run = False
+
+    def reset(self) -> None:
+        """Begin anew; before the first call variables have no memory, which the runtime takes for a fault."""
+        if self.has_run:
+            self.interpreter.reset_all_variables()
 
     def describe(self) -> dict[str, Any]:
         """Its inputs and outputs."""
@@ -73,6 +79,7 @@ class Model:
 
     def run(self, inputs: Mapping[str, Any], *, marked: bool) -> list[tuple[str, Any]]:
         """One call; marked, the instructions of the invocation alone are counted."""
+        self.has_run = True
         if marked:
             wrapper = self.interpreter._interpreter
             self.run(inputs, marked=False)  # what is done once is not counted

@@ -109,6 +109,7 @@ class TFLiteEmulator:
         self.inputs = {name: _tensor(detail) for name, detail in self._runner.get_input_details().items()}
         self.outputs = {name: _tensor(detail) for name, detail in self._runner.get_output_details().items()}
         self.states: dict[str, Tensor] = {}
+        self._has_run = False
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Run once.
@@ -119,6 +120,7 @@ class TFLiteEmulator:
         Raises:
             EvaluationError: The runtime refuses the call.
         """
+        self._has_run = True
         try:
             outputs = self._runner(**inputs)
         except (ValueError, RuntimeError) as fault:
@@ -127,7 +129,8 @@ class TFLiteEmulator:
 
     def reset(self) -> None:
         """Set variable tensors, where there are any, to what they were after loading."""
-        self._interpreter.reset_all_variables()
+        if self._has_run:  # before that variables have no memory, which the runtime takes for a fault
+            self._interpreter.reset_all_variables()
 
     def close(self) -> None:
         """Give back the interpreter's memory."""

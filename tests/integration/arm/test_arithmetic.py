@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from evaluators.emulators.arm.emulator import ArmEmulator
 from evaluators.emulators.arm.installation import Installation
@@ -14,6 +15,13 @@ from evaluators.errors import EvaluationError
 from evaluators.formats.tflite.exposing import expose
 from evaluators.formats.tflite.interpreter import TFLiteEmulator
 from evaluators.playing.core_trace import find_departures
+from evaluators.playing.core_trial import CoreTrial, play_on_core
+from evaluators.playing.host_calls import CoreRequest
+from evaluators.targets import get_player
+from evaluators.task_loading import TaskReference
+from packager.bundle import AudioContract
+from packager.model import OutputSpec
+from tests.testpress.tiny_tflite import Writer
 
 pytestmark = [pytest.mark.slow, pytest.mark.tflite, pytest.mark.tensorflow]
 
@@ -130,3 +138,35 @@ def test_what_the_runtime_refuses_is_its_own_message(models: Path, tmp_path: Pat
             emulator.run({"samples": np.zeros((3, 3, 3), np.float32)})
     finally:
         emulator.close()
+
+
+def test_a_model_that_keeps_state_is_played_where_clips_begin(installation: Installation, tmp_path: Path) -> None:
+    """A sum of all that was heard: in the middle of a clip it would be another number, for no fault of the core's."""
+    writer = Writer()
+    audio, made = writer.tensor("audio", (1, 64)), writer.tensor("made", (1, 64))
+    handle, value = writer.tensor("handle", (), "RESOURCE"), writer.tensor("value", (1, 64))
+    options = schema.VarHandleOptionsT()
+    options.sharedName = "sum"
+    writer.op("VAR_HANDLE", [], [handle], options=options)
+    writer.op("ASSIGN_VARIABLE", [handle, audio], [])
+    writer.op("READ_VARIABLE", [handle], [value])
+    writer.op("ADD", [audio, value], [made], options=schema.AddOptionsT())
+    model = writer.write(tmp_path / "m.tflite", [audio], [made])
+    windows = np.random.default_rng(0).normal(size=(6, 1, 64)).astype(np.float32)
+    np.save(tmp_path / "windows.npy", windows)
+    (tmp_path / "calls").mkdir()
+    request = CoreRequest(
+        model=str(model),
+        audio=AudioContract(sample_rate_hz=8000, channels=1, window_samples=64, hop_samples=64),
+        outputs={"made": OutputSpec()},
+        task=TaskReference(kind="parity"),
+        windows=str(tmp_path / "windows.npy"),
+        clips=("a", "b"),
+        spans=((0, 3, 192), (3, 3, 192)),
+        chosen=(1, 2, 5),
+        target=get_player("arm_cortex_a76").find(),
+        kept=str(tmp_path / "nothing"),
+    )
+    *_, said = play_on_core(request.model_dump(mode="json"), tmp_path)
+    result = CoreTrial.model_validate(said["result"], strict=False)  # type: ignore[index]
+    assert (result.windows, result.keeps_state) == ((0, 3), True)

@@ -13,6 +13,7 @@ from evaluators.formats import format_of, read_signatures
 from evaluators.targets import open_model
 from packager.bundle import Bundle
 from packager.jobs.workers import Job, Limits, run_jobs
+from tests.evaluators.formats.tflite.test_arena import lstm
 from tests.testpress.tiny_tflite import GAIN, WINDOW_SAMPLES, Writer, write_chain, write_features, write_gain
 
 pytestmark = [pytest.mark.tflite, pytest.mark.usefixtures("own_draws")]
@@ -235,3 +236,13 @@ def test_a_converted_gain_in_closed_form(name: str, gain_bundles: dict[str, Bund
     outputs = emulator.run({"audio": samples})
     expected = samples * np.float32(0.5) + np.float32(0.25)
     np.testing.assert_allclose(outputs["scaled"], expected, atol=2.4e-7, rtol=0)  # one rounding of a sum below 4
+
+
+def test_what_a_model_keeps_is_forgotten_at_a_reset_before_and_after_the_first_call(tmp_path: Path) -> None:
+    emulator = open_model(lstm(tmp_path / "lstm.tflite"))
+    emulator.reset()
+    inputs = {"x": np.full((5, 1, 8), 0.1, np.float32)}
+    first, second = emulator.run(inputs), emulator.run(inputs)
+    assert not np.array_equal(first["out"], second["out"])
+    emulator.reset()
+    np.testing.assert_array_equal(emulator.run(inputs)["out"], first["out"])
