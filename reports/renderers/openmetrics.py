@@ -21,6 +21,7 @@ FILE_NAME = "metrics.txt"
 
 # a score's unit → OpenMetrics' name of the base unit, and how many of it one is; others stand as they are
 _UNITS = {
+    "count": ("", 1.0),  # what is counted needs no unit, and a suffix of that name is a histogram's
     "ns": ("seconds", 1e-9),
     "us": ("seconds", 1e-6),
     "ms": ("seconds", 1e-3),
