@@ -79,10 +79,10 @@ class GuestProcess:
                 stdout=subprocess.PIPE,
                 env=dict(environment),
                 cwd=folder,
-                preexec_fn=_limit,  # noqa: PLW1509  (only system calls)
             )
         except OSError as fault:
             raise EvaluationError(f"{title} cannot be started: {fault.strerror}") from None
+        _limit(self._process.pid)
 
     def ask(self, what: str, inputs: Arrays, **more: Any) -> Answer:
         """Ask, and wait for the answer.
@@ -185,7 +185,11 @@ def _check_array(one: Any) -> tuple[str, np.dtype[Any], tuple[int, ...]]:
     return name, np.dtype(dtype), tuple(shape)
 
 
-def _limit() -> None:
-    """Between fork and exec: no dump of a crash, and no file without end."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE_BYTES, MOST_FILE_BYTES))
+def _limit(process: int) -> None:
+    """Before it is asked anything: no dump of a crash, and no file without end, where the system can say so."""
+    # From outside: a function between fork and exec must not run where other threads hold locks, as frameworks' do.
+    if not hasattr(resource, "prlimit"):
+        return
+    for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, MOST_FILE_BYTES)):
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or its own limit is lower
+            resource.prlimit(process, what, (most, most))
