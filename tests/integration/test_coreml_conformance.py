@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.coreml]
 SAMPLE = Selection(suite="ops", sample=150, seed=1)
 """about half of them use the runtime, the others test coremltools' builder"""
 
-FEWEST_CASES = 150
+FEWEST_CASES = 60
 LEAST_SHARE = 0.995
 
 BROKEN = """

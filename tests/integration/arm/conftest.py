@@ -15,7 +15,7 @@ from tests.conftest import OWN_CACHE
 from tests.specimens import CACHE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
     """In `.cache/tests/arm`, where `.ci/run` puts it, else in the user's own cache."""
     reason = ""
@@ -35,7 +35,7 @@ def installation() -> Iterator[Installation]:
         pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def models(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     script = Path(__file__).with_name("models.py")
