@@ -12,7 +12,7 @@ _PREDICTED = 0.1
 _MEASURED = 0.12
 """of what was before. Source: nine of ten repeated runs of one model on AI Hub's CPUs are that close"""
 _COUNTED = 0.01
-"""counts repeat to a millionth; what is less than this no timing could show"""
+"""counts repeat to a thousandth at worst; what is less than this no timing could show"""
 _COMPILED = 0.01
 """compilers move a few bytes"""
 
@@ -185,7 +185,7 @@ CORES: Mapping[str, MetricInfo] = MappingProxyType(
             direction="lower",
             scope="phone",
             description="Instructions of a call on the type of core that stands for the phone's big ones, counted as "
-            "QEMU executes it: the same on every machine.",
+            "QEMU executes it, whatever else the machine does.",
             relative_tolerance=_COUNTED,
         ),
         "l1d_misses": MetricInfo(
