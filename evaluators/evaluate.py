@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from device_profiles.profile import DeviceProfile
 from evaluators.condition_records import ConditionInfo
@@ -43,7 +42,7 @@ from evaluators.pictures.curves import keep_curves
 from evaluators.pictures.previewing import preview_clips
 from evaluators.pictures.previews import choose_clips
 from evaluators.playing.candidates import Candidate
-from evaluators.playing.further_targets import Further, OnProgress, play_further
+from evaluators.playing.further_targets import Further, OnProgress, count_results, play_further
 from evaluators.playing.heard_clips import Heard, add_sound
 from evaluators.playing.schedule import (
     DriftPair,
@@ -158,16 +157,16 @@ def evaluate(request: EvaluationRequest, on_progress: OnProgress = lambda *_: No
         raise EvaluationError(f"the source model's outputs cannot be scored: {source.reason}\n(log: {source.log})")
     good = {name: model for name, model in models.items() if played[name].result is not None}
     timing = good if request.times else {}
-    timed = _counted("time the calls", len(timing), on_progress, lambda tick: time_all(timing, setup, tick))
+    timed = count_results("time the calls", len(timing), on_progress, lambda tick: time_all(timing, setup, tick))
     pairs = {} if request.scores_alone else _drift_pairs(request.candidates, good, played)
-    drifts = _counted(
+    drifts = count_results(
         "locate drift",
         len(pairs),
         on_progress,
         lambda tick: drift_all(pairs, setup, tick),
     )
     wanted = _phones_of(request, good)
-    predicted = _counted(
+    predicted = count_results(
         "predict the phones",
         len(wanted),
         on_progress,
@@ -209,7 +208,7 @@ def screen(request: EvaluationRequest, on_progress: OnProgress = lambda *_: None
     dataset = request.prepared or prepare_dataset(request.dataset, task=request.task, audio=request.audio, place=place)
     models = {candidate.variant: candidate.model for candidate in request.candidates if candidate.model is not None}
     wanted, setup = _phones_of(request, models), _prepare(request, dataset, on_progress)
-    predicted = _counted(
+    predicted = count_results(
         "predict the phones",
         len(wanted),
         on_progress,
@@ -335,21 +334,6 @@ def _play(models: dict[str, Path], setup: TrialSetup, on_progress: OnProgress) -
         on_progress(stage, done, total)
 
     outcomes = play_all({_SOURCE: None, **models}, setup, on_event)
-    on_progress(stage, total, total)
-    return outcomes
-
-
-def _counted(
-    stage: str, total: int, on_progress: OnProgress, run: Callable[[Callable[[str, Any], None]], dict[str, Outcome]]
-) -> dict[str, Outcome]:
-    done = 0
-
-    def tick(_name: str, _event: Any) -> None:
-        nonlocal done
-        done += 1
-        on_progress(stage, done, total)
-
-    outcomes = run(tick)
     on_progress(stage, total, total)
     return outcomes
 

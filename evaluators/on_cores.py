@@ -22,7 +22,7 @@ from evaluators.errors import EvaluationError
 from evaluators.evaluation import DeviceResult, VariantResult
 from evaluators.playing.core_schedule import count_on_cores, play_on_cores, trace_on_cores
 from evaluators.playing.core_trial import CoreTrial
-from evaluators.playing.further_targets import OnProgress
+from evaluators.playing.further_targets import OnProgress, count_results
 from evaluators.playing.host_calls import CoreRequest
 from evaluators.playing.schedule import Outcome, TrialSetup, core_calls
 from evaluators.playing.trial import TrialResult
@@ -30,7 +30,7 @@ from evaluators.results import describe_failure
 from evaluators.score import Score
 from evaluators.target_records import Target
 from evaluators.targets import get_player
-from packager.proving.window_choice import choose_windows
+from packager.proving.window_choice import choose_windows, measure_levels
 
 _FORMAT = "tflite"
 _STAGE = "play on Arm cores"
@@ -137,7 +137,7 @@ def _choose_shared(spec: ArmSpec, setup: TrialSetup) -> list[int]:
     windows = np.load(setup.windows.path, mmap_mode="r")
     if spec.windows == "all":
         return list(range(len(windows)))
-    levels = [float(np.square(window, dtype=np.float64).mean()) for window in windows]
+    levels = measure_levels(windows)
     ends = [int(np.argmin(levels)), int(np.argmax(levels))]
     return list(dict.fromkeys([*ends, *choose_windows(windows, spec.windows)]))
 
@@ -219,17 +219,7 @@ def _departs(outcome: Outcome) -> bool:
 def _trace(requests: Mapping[str, CoreRequest], setup: TrialSetup, on_progress: OnProgress) -> dict[str, Outcome]:
     if not requests:
         return {}
-    done, total = 0, len(requests)
-    on_progress(_TRACE_STAGE, 0, total)
-
-    def tick(_name: str, _event: Any) -> None:
-        nonlocal done
-        done += 1
-        on_progress(_TRACE_STAGE, min(done, total), total)
-
-    found = trace_on_cores(requests, setup, tick)
-    on_progress(_TRACE_STAGE, total, total)
-    return found
+    return count_results(_TRACE_STAGE, len(requests), on_progress, lambda tick: trace_on_cores(requests, setup, tick))
 
 
 def _describe(

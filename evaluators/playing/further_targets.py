@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from evaluators.playing.schedule import Outcome, TrialSetup, play_all, time_all
 from evaluators.playing.trial import TrialEvent
@@ -68,3 +69,26 @@ def play_further(further: Sequence[Further], setup: TrialSetup, on_progress: OnP
         times = timed.get(one.name, _UNTIMED)
         found.setdefault(one.variant, []).append((one.target, played[one.name], times))
     return found
+
+
+def count_results(
+    stage: str, total: int, on_progress: OnProgress, run: Callable[[Callable[[str, Any], None]], dict[str, Outcome]]
+) -> dict[str, Outcome]:
+    """Run trials and tell how many have a result.
+
+    Args:
+        stage: What they are called.
+        total: How many there are.
+        on_progress: Who is told.
+        run: What runs them; it takes what is to be called with each row's name and event.
+    """
+    done = 0
+
+    def tick(_name: str, _event: Any) -> None:
+        nonlocal done
+        done += 1
+        on_progress(stage, done, total)
+
+    outcomes = run(tick)
+    on_progress(stage, total, total)
+    return outcomes

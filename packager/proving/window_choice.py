@@ -24,7 +24,7 @@ def choose_windows(windows: npt.NDArray[np.float32], count: int, *, stretch: int
         The index of each stretch's first window, ascending.
     """
     n_stretches = max(len(windows) // stretch, 1)
-    levels = _levels(windows)[: n_stretches * stretch].reshape(n_stretches, -1).max(axis=1)
+    levels = measure_levels(windows)[: n_stretches * stretch].reshape(n_stretches, -1).max(axis=1)
     by_time, by_level = np.arange(n_stretches), np.argsort(levels, kind="stable")
     half = max(count // 2, 1)
     wanted = [*_spread(by_time, count - half), *_spread(by_level, half)] if count < n_stretches else [*by_time]
@@ -39,7 +39,7 @@ def _spread(places: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
     return np.asarray(places[at], np.intp)
 
 
-def _levels(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Each window's mean square."""
+def measure_levels(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Each window's mean square; a memory map is read in parts."""
     parts = (windows[first : first + _BATCH] for first in range(0, len(windows), _BATCH))
     return np.concatenate([np.square(part, dtype=np.float64).reshape(len(part), -1).mean(axis=1) for part in parts])
